@@ -1,0 +1,25 @@
+"""The errors a user can mend; each says where, what was expected, and what was found."""
+
+
+class AuthgateError(Exception):
+    """Something the user can mend; the command line prints its message and exits with 2."""
+
+
+class ConfigError(AuthgateError):
+    """A scenario, targets or policy file that can't be used; one line for each problem found."""
+
+
+class UnsafeTargetError(AuthgateError):
+    """A target that load must not be sent to as configured."""
+
+
+class CredentialError(AuthgateError):
+    """Credentials that are missing, unreadable, or readable by others."""
+
+
+class LabError(AuthgateError):
+    """A server of the embedded domain that could not be built or started."""
+
+
+class RunError(AuthgateError):
+    """A run that could not start, or a run folder that can't be read."""

@@ -1,0 +1,112 @@
+"""What was measured: one login and its steps, and many logins as columns.
+
+Instants are monotonic nanoseconds from the run's origin. Response time = ended − intended, service time =
+ended − started, send lag = started − intended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.model.steps import Cache
+from harness.model.target import Arm
+
+Status = Literal["ok", "denied", "timeout", "error", "withheld"]
+STATUSES: tuple[Status, ...] = ("ok", "denied", "timeout", "error", "withheld")
+"""``withheld``: the login was not sent, since this account had been denied before in this run."""
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a login or a step ended; ``code`` is the protocol's own (KDC_ERR_…, an LDAP result code), empty for ok."""
+
+    status: Status
+    code: str = ""
+
+
+OK = Outcome("ok")
+
+
+@dataclass(frozen=True, slots=True)
+class StepTiming:
+    """One step of one login; ``pool_wait`` (ns) was spent before a thread took the call and is not in its service time."""
+
+    step: str
+    started: int
+    ended: int
+    outcome: Outcome
+    pool_wait: int = 0
+
+    def __post_init__(self) -> None:
+        if self.ended < self.started:
+            raise ValueError(f"{self.step}: ended {self.ended} before it started {self.started}")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One login as it was planned and as it went."""
+
+    seq: int
+    arm: Arm
+    block: int
+    pair: int
+    user: str
+    cache: Cache
+    intended: int
+    started: int
+    ended: int
+    outcome: Outcome
+    steps: tuple[StepTiming, ...]
+
+    def __post_init__(self) -> None:
+        if not self.intended <= self.started <= self.ended:
+            raise ValueError(f"attempt {self.seq}: expected intended <= started <= ended")
+
+
+@dataclass(frozen=True, slots=True)
+class StepColumns:
+    """One step of many logins: ``row`` indexes the table's logins, ``service_s`` is in seconds, ``status`` codes STATUSES."""
+
+    row: Ints
+    service_s: Floats
+    status: Codes
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptTable:
+    """Many logins as read-only columns of one length; row i is one login.
+
+    ``arm`` codes ARMS, ``cache`` codes CACHES, ``status`` codes STATUSES. ``offset_s`` is the intended start from the
+    start of the login's block, ``intended_s`` from the run's origin; response and service times are in seconds.
+    """
+
+    arm: Codes
+    block: Ints
+    pair: Ints
+    offset_s: Floats
+    intended_s: Floats
+    cache: Codes
+    status: Codes
+    response_s: Floats
+    service_s: Floats
+    steps: Mapping[str, StepColumns]
+
+    def __post_init__(self) -> None:
+        columns = (self.block, self.pair, self.offset_s, self.intended_s, self.cache, self.status,
+                   self.response_s, self.service_s)  # fmt: skip
+        if any(len(column) != len(self.arm) for column in columns):
+            raise ValueError("expected columns of one length")
+        for column in (self.arm, *columns):
+            column.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.arm)

@@ -1,0 +1,34 @@
+"""How well the measurement itself went: the generator's side of every arm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ArmHealth:
+    """One arm's generator over the judged part of a run; times in ms, ``generator_cpu`` as a share of one core."""
+
+    planned: int
+    started: int
+    denied: int
+    failed: int
+    send_lag_p99_ms: float
+    """Of logins that did not wait for a seat: the generator's own lateness."""
+    pool_wait_p99_ms: float
+    hub_stall_p99_ms: float
+    generator_cpu: float
+    seat_waits: int
+    """Logins that waited for a seat since all were taken; the wait is charged to the login."""
+    worker_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """How a run came to its end, as far as the verdict depends on it."""
+
+    complete: bool
+    """Every planned pair was executed (or the judge stopped the run)."""
+    interrupted: str = ""
+    """Why the run ended early on anybody's wish but the judge's; empty where it did not."""
+    stopped_for_denials: bool = False

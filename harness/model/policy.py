@@ -1,0 +1,109 @@
+"""How much slower is too much: margins, budgets, error rates, and limits on the measurement itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from harness.model.base import Configured, NonNegative, Positive, Share
+
+
+class Margin(Configured):
+    """A non-inferiority margin: the candidate may be slower by ``relative``, or by ``floor_ms``, whichever is more."""
+
+    relative: Positive
+    floor_ms: NonNegative = 0.0
+
+
+class LoginMargins(Configured):
+    """Margins on the login's response time, a quantile each; one that is left out is not judged."""
+
+    p50: Margin | None = Margin(relative=0.10, floor_ms=5)
+    p95: Margin | None = Margin(relative=0.15, floor_ms=10)
+    p99: Margin | None = Margin(relative=0.25, floor_ms=25)
+
+
+class StepMargins(Configured):
+    """Margins on each step's service time."""
+
+    p50: Margin | None = Margin(relative=0.25, floor_ms=2)
+    p95: Margin | None = Margin(relative=0.40, floor_ms=5)
+
+
+class Margins(Configured):
+    """Every margin of a policy; rates are differences of shares (0.002 is 0.2 percentage points)."""
+
+    login: LoginMargins = LoginMargins()
+    step: StepMargins = StepMargins()
+    failure_rate: Positive = 0.002
+    slow_rate: Positive = 0.002
+
+
+class Budgets(Configured):
+    """Absolute limits that hold whatever the baseline does."""
+
+    login_p95_s: Positive | None = 3.0
+    """The candidate's p95 of the login's response time, in seconds."""
+    outage_share: Share = 0.5
+    """Two candidate blocks in a row with more failures than this, while the baseline serves, are an outage."""
+
+
+class Looks(Configured):
+    """When the sequential judge may stop: pairs are counted after the discarded first ones."""
+
+    block_from: Annotated[int, Field(ge=3)] = 3
+    pass_from: Annotated[int, Field(ge=3)] = 12
+    pass_after_s: NonNegative = 600.0
+    """The candidate's least age at a PASS: an earlier one would defeat the test for a leak."""
+
+
+class Leak(Configured):
+    """The test on the slope of the shift against the candidate's age."""
+
+    suspect_p: Share = 0.01
+    """Below this no PASS is given."""
+    block_p: Share = 0.001
+    """Below this, at the end of the run, the update is blocked."""
+
+
+class Limits(Configured):
+    """Limits on the measurement; beyond them it is INVALID, never PASS."""
+
+    send_lag_p99_ms: Positive = 25.0
+    pool_wait_p99_ms: Positive = 25.0
+    hub_stall_p99_ms: Positive = 50.0
+    generator_cpu: Share = 0.8
+    """The share of one core that a worker may use, at the 95th percentile of its seconds."""
+    executed_share: Share = 0.99
+    """The share of the planned logins that must have been started."""
+    imbalance: Share = 0.02
+    """The largest relative difference of the arms' numbers of logins."""
+    baseline_failures: Share = 0.05
+    """A baseline that fails more than this can't be compared with."""
+    denied_share: Share = 0.01
+    """The run stops when more logins than this were denied, so that no real account is locked."""
+
+
+class Policy(Configured):
+    """What the gate allows, and what it needs to be sure."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = "default"
+    description: str = ""
+    margins: Margins = Margins()
+    slow_after_s: Positive = 1.0
+    budgets: Budgets = Budgets()
+    alpha: Annotated[float, Field(gt=0, le=0.1)] = 0.025
+    """One-sided error: of a false PASS for each metric, and of a false BLOCK for the whole family of metrics."""
+    looks: Looks = Looks()
+    leak: Leak = Leak()
+    limits: Limits = Limits()
+    discard_pairs: Annotated[int, Field(ge=0)] = 1
+    quick: bool = False
+    """A quick policy may pass before ``pass_after_s``; its verdict says that leaks were not tested."""
+
+    @model_validator(mode="after")
+    def _quick_is_said(self) -> Policy:
+        if self.looks.pass_after_s < 600 and not self.quick:
+            raise ValueError("expected quick: true where looks.pass_after_s is below 600")
+        return self

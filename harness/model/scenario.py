@@ -1,0 +1,140 @@
+"""What is done to both arms: who logs in, how, how often, in blocks of what length."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from harness.model.base import Configured, NonNegative, Positive, Share
+from harness.model.steps import STEPS
+
+
+class ConstantRate(Configured):
+    """Arrivals at one rate, in logins a second."""
+
+    curve: Literal["constant"]
+    rate: Positive
+
+    def at(self, t_s: float) -> float:
+        """The rate at scenario time ``t_s``, in logins a second."""
+        return self.rate
+
+    @property
+    def peak(self) -> float:
+        """The highest rate of the curve, in logins a second."""
+        return self.rate
+
+
+class RampRate(Configured):
+    """Arrivals whose rate rises or falls linearly from ``rate`` to ``to`` over ``over_s`` seconds, then stays."""
+
+    curve: Literal["ramp"]
+    rate: Positive
+    to: Positive
+    over_s: Positive
+
+    def at(self, t_s: float) -> float:
+        """The rate at scenario time ``t_s``, in logins a second."""
+        return self.rate + (self.to - self.rate) * min(max(t_s / self.over_s, 0.0), 1.0)
+
+    @property
+    def peak(self) -> float:
+        """The highest rate of the curve, in logins a second."""
+        return max(self.rate, self.to)
+
+
+class BurstRate(Configured):
+    """Arrivals at ``rate``, and at ``factor`` times it for ``length_s`` out of every ``every_s`` seconds."""
+
+    curve: Literal["bursts"]
+    rate: Positive
+    factor: Positive
+    every_s: Positive
+    length_s: Positive
+
+    @model_validator(mode="after")
+    def _burst_fits(self) -> BurstRate:
+        if self.length_s >= self.every_s:
+            raise ValueError(f"expected length_s below every_s ({self.every_s:g}), got {self.length_s:g}")
+        return self
+
+    def at(self, t_s: float) -> float:
+        """The rate at scenario time ``t_s``, in logins a second."""
+        return self.rate * (self.factor if t_s % self.every_s < self.length_s else 1.0)
+
+    @property
+    def peak(self) -> float:
+        """The highest rate of the curve, in logins a second."""
+        return self.rate * max(self.factor, 1.0)
+
+
+Arrivals = Annotated[ConstantRate | RampRate | BurstRate, Field(discriminator="curve")]
+
+
+class Population(Configured):
+    """How many of the target's accounts log in, and what share of the logins is cold."""
+
+    users: Annotated[int, Field(gt=0)]
+    cold_share: Share = 1.0
+
+
+class Blocks(Configured):
+    """How a run is cut: blocks of ``length_s`` whose first ``trim_s`` is discarded, in ``pairs`` pairs at most."""
+
+    length_s: Positive = 15.0
+    trim_s: NonNegative = 4.0
+    pairs: Annotated[int, Field(ge=2)] = 40
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Blocks:
+        if self.trim_s >= self.length_s:
+            raise ValueError(f"expected trim_s below length_s ({self.length_s:g}), got {self.trim_s:g}")
+        return self
+
+
+class Scenario(Configured):
+    """One workload, the same for every arm."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    description: str = ""
+    steps: Annotated[tuple[str, ...], Field(min_length=1)]
+    population: Population
+    arrivals: Arrivals
+    authentication: Literal["key", "password"] = "key"
+    """``key``: the long-term key is derived once at start; ``password``: string-to-key is paid in every login."""
+    timeout_s: Positive = 10.0
+    """The deadline of a whole login; a login that passes it is censored there."""
+    step_timeout_s: Positive = 10.0
+    """The deadline of each step of its own."""
+    seats: Annotated[int, Field(gt=0, le=5000)] = 400
+    """How many logins an arm's worker may have under way at once."""
+    blocks: Blocks = Blocks()
+    seed: Annotated[int, Field(ge=0)] = 2016
+
+    @field_validator("steps")
+    @classmethod
+    def _steps_are_known_and_in_order(cls, steps: tuple[str, ...]) -> tuple[str, ...]:
+        seen: set[str] = set()
+        for name in steps:
+            if name not in STEPS:
+                raise ValueError(f"expected steps among {', '.join(STEPS)}, got {name!r}")
+            if name in seen:
+                raise ValueError(f"expected each step once, got {name!r} again")
+            missing = [need for need in STEPS[name].needs if need not in seen]
+            if missing:
+                raise ValueError(f"expected {', '.join(missing)} before {name}")
+            seen.add(name)
+        return steps
+
+    @model_validator(mode="after")
+    def _warm_logins_can_be(self) -> Scenario:
+        if self.population.cold_share < 1.0 and all(STEPS[name].cached for name in self.steps):
+            raise ValueError("expected cold_share 1 where every step is one that a warm cache leaves out")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical scenario; runs with different digests are never compared."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

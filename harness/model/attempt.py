@@ -7,7 +7,7 @@ ended − started, send lag = started − intended.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -38,7 +38,7 @@ OK = Outcome("ok")
 
 @dataclass(frozen=True, slots=True)
 class StepTiming:
-    """One step of one login; ``pool_wait`` (ns) was spent before a thread took the call and is not in its service time."""
+    """One step of one login; ``pool_wait`` (ns) passed before a thread took the call and is not in its service time."""
 
     step: str
     started: int
@@ -49,6 +49,10 @@ class StepTiming:
     def __post_init__(self) -> None:
         if self.ended < self.started:
             raise ValueError(f"{self.step}: ended {self.ended} before it started {self.started}")
+
+    def since(self, origin: int) -> StepTiming:
+        """The same step with its instants counted from ``origin`` (ns)."""
+        return replace(self, started=self.started - origin, ended=self.ended - origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Attempt:
     ended: int
     outcome: Outcome
     steps: tuple[StepTiming, ...]
+    seat_wait: int = 0
+    """How long (ns) the login waited past its intended start since every seat was taken; part of its send lag."""
 
     def __post_init__(self) -> None:
         if not self.intended <= self.started <= self.ended:
@@ -74,7 +80,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class StepColumns:
-    """One step of many logins: ``row`` indexes the table's logins, ``service_s`` is in seconds, ``status`` codes STATUSES."""
+    """One step of many logins: ``row`` indexes the table's logins, ``service_s`` in seconds, ``status`` codes STATUSES."""
 
     row: Ints
     service_s: Floats

@@ -62,8 +62,8 @@ class QuantileShift:
     ``baseline`` and ``candidate`` are the medians over pairs of the blocks' values (seconds, or a share);
     ``differences`` holds one value a pair, ``estimate`` their mean, ``se`` its standard error, ``low`` the lower bound
     of the BLOCK rule, ``high`` the upper bound of the PASS rule, ``margin`` the policy's, ``detectable`` the
-    difference that this many pairs would have blocked with 80 % probability: all in the metric's unit. ``low`` and ``high``
-    are −inf and +inf at a number of pairs where no look is taken.
+    difference that this many pairs would have blocked with 80 % probability: all in the metric's unit. ``low`` and
+    ``high`` are −inf and +inf at a number of pairs where no look is taken.
     """
 
     metric: Metric

@@ -17,7 +17,7 @@ LOGIN = "login"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One exchange of the login: ``needs`` names steps that must come before it, ``cached`` says a warm login skips it."""
+    """One exchange of the login: ``needs`` names steps that come before it, ``cached`` says a warm login skips it."""
 
     name: str
     title: str

@@ -1,0 +1,149 @@
+"""From what a run has measured to its verdict and the evidence for it; the same while it runs and afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.errors import RunError
+from harness.gate.judge import judge
+from harness.model.comparison import Comparison, Design
+from harness.model.health import ArmHealth, RunState
+from harness.model.plan import Plan, make_plan
+from harness.model.policy import Policy
+from harness.model.scenario import Scenario
+from harness.model.target import ARMS, Arm
+from harness.model.verdict import Verdict
+from harness.record.folder import RunFolder
+from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
+from harness.report.evidence import Evidence
+from harness.stats.compare import compare
+
+MS = 1e6
+_FAILED = pa.array(["denied", "timeout", "error"])
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended, as its manifest keeps it, so that a later report gives the same verdict.
+
+    ``pairs`` is how many complete pairs were judged (None: all that are there), ``lost`` names processes that died.
+    """
+
+    complete: bool
+    interrupted: str = ""
+    stopped_for_denials: bool = False
+    lost: tuple[str, ...] = ()
+    pairs: int | None = None
+
+    @property
+    def state(self) -> RunState:
+        """The part that the judge asks for."""
+        return RunState(self.complete, self.interrupted, self.stopped_for_denials)
+
+
+KILLED = Ending(complete=False, interrupted="the run was killed before it could say why")
+"""The ending of a run whose manifest still says that it is running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A verdict with the comparison and the health that it rests on."""
+
+    verdict: Verdict
+    comparison: Comparison
+    health: Mapping[Arm, ArmHealth]
+
+
+class Assessor:
+    """Judges one plan's attempts under one policy, as often as asked."""
+
+    def __init__(self, scenario: Scenario, policy: Policy, plan: Plan) -> None:
+        self._policy = policy
+        self._arms = tuple(arm for arm in ARMS if any(block.arm == arm for block in plan.blocks))
+        self._planned = np.zeros(max(block.pair for block in plan.blocks) + 1, dtype=np.int64)
+        self._planned_of: dict[Arm, np.ndarray[Any, np.dtype[np.int64]]] = {}
+        for arm in self._arms:
+            self._planned_of[arm] = np.array([len(block.arrivals) for block in plan.of(arm)])
+            self._planned += self._planned_of[arm]
+        self.block_starts = {block.index: block.start for block in plan.blocks}
+        self.design = Design(
+            block_s=scenario.blocks.length_s,
+            trim_s=scenario.blocks.trim_s,
+            horizon_pairs=len(self._planned),
+            timeout_s=scenario.timeout_s,
+        )
+
+    def complete_pairs(self, attempts: Any) -> list[int]:
+        """The pairs, from the first on without a gap, whose every planned login has ended."""
+        done = np.bincount(attempts["pair"].to_numpy(), minlength=len(self._planned))
+        gaps = np.flatnonzero(done < self._planned)
+        return list(range(int(gaps[0]) if len(gaps) else len(self._planned)))
+
+    def assess(self, attempts: Any, health: Any, ending: Ending) -> Assessment:
+        """The verdict on the complete pairs of an Arrow table of attempts."""
+        pairs = self.complete_pairs(attempts)[: ending.pairs]
+        judged = attempts.filter(pc.less(attempts["pair"], len(pairs)))
+        comparison = compare(attempt_table(judged, self.block_starts), self.design, self._policy, pairs)
+        healths = {arm: self._health(arm, judged, attempts, health, ending, len(pairs)) for arm in self._arms}
+        return Assessment(judge(comparison, healths, ending.state, self._policy), comparison, healths)
+
+    def _health(self, arm: Arm, judged: Any, attempts: Any, health: Any, ending: Ending, pairs: int) -> ArmHealth:
+        mine = judged.filter(pc.equal(judged["arm"], arm))
+        everything = attempts.filter(pc.equal(attempts["arm"], arm))
+        seconds = health.filter(pc.equal(health["arm"], arm))
+        waits = mine["seat_wait"].to_numpy()
+        lag = (mine["started"].to_numpy() - mine["intended"].to_numpy())[waits < SEAT_WAIT_FROM_NS]
+        steps = pc.list_flatten(mine["steps"])
+        status = everything["status"]
+        return ArmHealth(
+            planned=int(self._planned_of[arm][:pairs].sum()),
+            started=int(pc.sum(pc.not_equal(mine["status"], "withheld")).as_py() or 0),
+            denied=int(pc.sum(pc.equal(status, "denied")).as_py() or 0),
+            failed=int(pc.sum(pc.is_in(mine["status"], value_set=_FAILED)).as_py() or 0),
+            send_lag_p99_ms=_quantile(lag / MS, 0.99),
+            pool_wait_p99_ms=_quantile(pc.struct_field(steps, "pool_wait").to_numpy() / MS, 0.99),
+            # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
+            hub_stall_p99_ms=_quantile(seconds["hub_stall_p99_ms"].to_numpy(), 0.95),
+            generator_cpu=_quantile(seconds["cpu"].to_numpy(), 0.95),
+            seat_waits=int((waits >= SEAT_WAIT_FROM_NS).sum()),
+            worker_lost=arm in ending.lost or "master" in ending.lost,
+        )
+
+
+def _quantile(values: Any, q: float) -> float:
+    return float(np.quantile(values, q)) if len(values) else 0.0
+
+
+def evidence_of(folder: RunFolder, policy: Policy | None = None) -> Evidence:
+    """The evidence of a finished or killed run; another policy than the run's own may judge it. Raises RunError."""
+    manifest = folder.manifest()
+    if set(folder.arms()) != set(ARMS):
+        raise RunError(f"{folder.path}: expected a run of both arms, got {', '.join(folder.arms())}")
+    scenario = folder.scenario()
+    ended = manifest.get("ending")
+    ending = KILLED if ended is None else Ending(**{**ended, "lost": tuple(ended["lost"])})
+    if policy is not None:
+        ending = Ending(**{**asdict(ending), "pairs": None})
+    assessor = Assessor(scenario, policy or folder.policy(), make_plan(scenario, folder.arms()))
+    attempts, health = folder.attempts(), folder.health()
+    found = assessor.assess(attempts, health, ending)
+    partial = "" if ending.complete else ending.interrupted or f"lost: {', '.join(ending.lost)}"
+    return Evidence(
+        run_id=folder.run_id,
+        title=scenario.name,
+        started=str(manifest["created"]),
+        manifest=manifest,
+        partial=partial,
+        verdict=found.verdict,
+        comparison=found.comparison,
+        table=attempt_table(attempts, assessor.block_starts),
+        design=assessor.design,
+        health=found.health,
+        step_order=scenario.steps,
+    )

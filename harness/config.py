@@ -1,0 +1,243 @@
+"""YAML to model; an error names the file, the line and the key path, what was expected and what was found."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from harness.errors import ConfigError
+from harness.model.base import Configured
+from harness.model.policy import Policy
+from harness.model.scenario import Scenario
+from harness.model.target import Targets
+
+KeyPath = tuple[str | int, ...]
+T = TypeVar("T", bound=Configured)
+
+SCHEMAS: dict[str, type[Configured]] = {"scenario": Scenario, "targets": Targets, "policy": Policy}
+"""The kinds of file that a user writes, by the name under which ``authgate schema`` prints them."""
+
+
+def load_scenario(path: Path) -> Scenario:
+    """The scenario in a YAML file; raises ConfigError."""
+    return _load(path, Scenario)
+
+
+def load_targets(path: Path) -> Targets:
+    """The targets in a YAML file, with relative file names resolved against its folder; raises ConfigError."""
+    targets = _load(path, Targets)
+    folder = path.resolve().parent
+    arms = {}
+    for arm, target in targets.arms.items():
+        credentials = target.credentials.model_copy(
+            update={
+                key: str(folder / value)
+                for key in ("csv", "keytab")
+                if (value := getattr(target.credentials, key)) is not None
+            }
+        )
+        directory = target.directory
+        if directory.ca_file is not None:
+            directory = directory.model_copy(update={"ca_file": str(folder / directory.ca_file)})
+        arms[arm] = target.model_copy(update={"credentials": credentials, "directory": directory})
+    return targets.model_copy(update={"arms": arms})
+
+
+def load_policy(path: Path) -> Policy:
+    """The policy in a YAML file; raises ConfigError."""
+    return _load(path, Policy)
+
+
+def _load(path: Path, kind: type[T]) -> T:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a readable YAML file, got: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: expected text in UTF-8") from None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or "not readable"
+        raise ConfigError(f"{path}{line}: expected YAML, got: {problem}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}:1: expected keys and values of a {kind.__name__.lower()}, got {_shown(data)}")
+    lines = _lines(node)
+    repeated = _repeated_keys(node)
+    if repeated:
+        raise ConfigError(
+            "\n".join(f"{path}:{line}: {key}: expected each key once, got it again" for line, key in repeated)
+        )
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        problems = [_Problem.of(details, kind) for details in error.errors(include_url=False)]
+        raise ConfigError("\n".join(f"{path}:{p.line(lines)}: {p.text}" for p in problems)) from None
+
+
+def _lines(node: yaml.Node | None, at: KeyPath = ()) -> dict[KeyPath, int]:
+    """The line (from 1) of every key path of a document."""
+    if node is None:
+        return {}
+    found = {at: node.start_mark.line + 1}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            path = (*at, str(key.value))
+            found |= _lines(value, path)
+            found[path] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            found |= _lines(value, (*at, index))
+    return found
+
+
+def _repeated_keys(node: yaml.Node | None, at: str = "") -> list[tuple[int, str]]:
+    """Keys that stand twice in one mapping, which YAML forbids and PyYAML silently accepts."""
+    if isinstance(node, yaml.SequenceNode):
+        return [found for i, value in enumerate(node.value) for found in _repeated_keys(value, f"{at}{i}.")]
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    seen: set[str] = set()
+    found = []
+    for key, value in node.value:
+        if key.value in seen:
+            found.append((key.start_mark.line + 1, f"{at}{key.value}"))
+        seen.add(key.value)
+        found += _repeated_keys(value, f"{at}{key.value}.")
+    return found
+
+
+class _Problem:
+    """One of pydantic's error details in this project's words."""
+
+    def __init__(self, path: KeyPath, text: str) -> None:
+        self._path = path
+        self.text = text
+
+    @classmethod
+    def of(cls, details: ErrorDetails, kind: type[BaseModel]) -> _Problem:
+        path, owner = _walk(details["loc"], kind)
+        dotted = ".".join(str(part) for part in path)
+        found = "…" if "credentials" in path else details["input"]  # somebody may write a password there
+        context = details.get("ctx", {})
+        match details["type"]:
+            case "extra_forbidden":
+                known = [] if owner is None else list(owner.model_fields)
+                near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+                text = f"unknown key; {hint}"
+            case "missing":
+                text = "expected a value, got none"
+            case "greater_than":
+                text = f"expected a number above {context['gt']:g}, got {_shown(found)}"
+            case "greater_than_equal":
+                text = f"expected a number of at least {context['ge']:g}, got {_shown(found)}"
+            case "less_than":
+                text = f"expected a number below {context['lt']:g}, got {_shown(found)}"
+            case "less_than_equal":
+                text = f"expected a number of at most {context['le']:g}, got {_shown(found)}"
+            case "float_parsing" | "float_type":
+                text = f"expected a number{_bound(owner, path)}, got {_shown(found)}"
+            case "int_parsing" | "int_type" | "int_from_float":
+                text = f"expected a whole number{_bound(owner, path)}, got {_shown(found)}"
+            case "literal_error" | "union_tag_invalid":
+                text = f"expected {context.get('expected') or context.get('expected_tags')}, got {_shown(found)}"
+                if details["type"] == "union_tag_invalid":
+                    tag = context["discriminator"].strip("'")
+                    path, dotted = (*path, tag), f"{dotted}.{tag}"
+                    text = f"expected one of {context['expected_tags']}, got {_shown(context['tag'])}"
+            case "union_tag_not_found":
+                tag = context["discriminator"].strip("'")
+                path, dotted = (*path, tag), f"{dotted}.{tag}"
+                text = "expected a value, got none"
+            case "value_error":
+                text = str(context["error"])
+            case _:
+                text = f"{details['msg'][0].lower()}{details['msg'][1:]}, got {_shown(found)}"
+        return cls(path, f"{dotted}: {text}" if dotted else text)
+
+    def line(self, lines: dict[KeyPath, int]) -> int:
+        """The line of the key, or of the nearest key that holds it."""
+        path = self._path
+        while path and path not in lines:
+            path = path[:-1]
+        return lines.get(path, 1)
+
+
+def _walk(loc: KeyPath, kind: type[BaseModel]) -> tuple[KeyPath, type[BaseModel] | None]:
+    """The key path as the user wrote it, without pydantic's names of union members, and the type that owns its end."""
+    path: list[str | int] = []
+    owner: type[BaseModel] | None = kind
+    here: object = kind
+    for part in loc:
+        members = _members(here)
+        tagged = [m for m in members if _tag(m) == part]
+        if tagged and not any(part in m.model_fields for m in members):
+            here = owner = tagged[0]
+            continue
+        if isinstance(part, str) and part == "[key]":
+            continue
+        path.append(part)
+        owners = [m for m in members if part in m.model_fields]
+        if owners:
+            owner = owners[0]
+            here = owner.model_fields[str(part)].annotation
+        elif members:
+            owner, here = members[0], None
+        else:
+            here = _element(here)
+    return tuple(path), owner
+
+
+def _members(annotation: object) -> list[type[BaseModel]]:
+    """The models that an annotation may hold: itself, or the members of a union."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if getattr(annotation, "__origin__", None) in (dict, tuple, list):
+        return []
+    return [m for arg in getattr(annotation, "__args__", ()) for m in _members(arg)]
+
+
+def _element(annotation: object) -> object:
+    """The type of a container's values."""
+    args = [arg for arg in getattr(annotation, "__args__", ()) if arg is not Ellipsis]
+    return args[-1] if args else None
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    """The literal by which a discriminated union picks this member."""
+    field = model.model_fields.get("curve")
+    values = getattr(field.annotation, "__args__", ()) if field is not None else ()
+    return str(values[0]) if values else None
+
+
+def _bound(owner: type[BaseModel] | None, path: KeyPath) -> str:
+    """The bound that the field puts on a number, so that a wrong type also learns it."""
+    field = owner.model_fields.get(str(path[-1])) if owner is not None and path else None
+    for constraint in field.metadata if field is not None else ():
+        for name, words in (("gt", "above"), ("ge", "of at least")):
+            if (value := getattr(constraint, name, None)) is not None:
+                return f" {words} {value:g}"
+    return ""
+
+
+_SHOWN_AT_MOST = 60
+
+
+def _shown(value: object) -> str:
+    """A value as the user may have written it, cut so that an error stays a line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return f'"{value[:_SHOWN_AT_MOST]}"'
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return str(value)[:_SHOWN_AT_MOST]

@@ -1,0 +1,92 @@
+"""The processes of a run: one Locust master and a worker an arm. Imports neither Locust nor gevent.
+
+The processes are children of the caller and die with it, also when it is killed. What they measure reaches the
+caller through the run's journals; only what happens (ready, go, failed) comes by the master's standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RunError
+from harness.lab.process import Family, free_ports
+from harness.load import signals
+from harness.record.folder import RunFolder
+
+LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfiles" / "clinician_login.py"
+ENDED_WITHIN_S = 1.0
+"""How long the processes have to end by themselves before they are killed."""
+
+
+class Fleet:
+    """A started master with its workers; a context manager that leaves none of them behind."""
+
+    def __init__(self, folder: RunFolder, seats: int) -> None:
+        if not LOCUSTFILE.exists():
+            raise RunError(f"{LOCUSTFILE}: expected the locustfile of a checkout; install with: pip install -e .")
+        arms = folder.arms()
+        self._log = folder.path / "locust.log"
+        self._family = Family()
+        (port,) = free_ports(1)
+        users = str(seats * len(arms))
+        environment = {**os.environ, signals.RUN_VARIABLE: str(folder.path.resolve())}
+        master = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
+        master += ["--expect-workers", str(len(arms)), "-u", users, "-r", users]
+        self._master = self._start(master, environment, subprocess.PIPE)
+        worker = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
+        self._processes = {"master": self._master} | {
+            arm: self._start(worker, {**environment, signals.ARM_VARIABLE: arm}) for arm in arms
+        }
+        self._unread = b""
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process of the master and of each arm's worker."""
+        return {name: process.pid for name, process in self._processes.items()}
+
+    def lost(self) -> tuple[str, ...]:
+        """Which of the processes have ended although the run goes on."""
+        return tuple(name for name, process in self._processes.items() if process.poll() is not None)
+
+    def events(self, wait_s: float) -> list[dict[str, Any]]:
+        """What the master has told, after waiting for up to ``wait_s`` for something new."""
+        assert self._master.stdout is not None
+        ready, _, _ = select.select([self._master.stdout], [], [], wait_s)
+        if ready:
+            data = os.read(self._master.stdout.fileno(), 1 << 16)
+            if not data:
+                time.sleep(wait_s)  # the master is gone, and select no longer waits
+            self._unread += data
+        *lines, self._unread = self._unread.split(b"\n")
+        return [json.loads(line) for line in lines if line.startswith(b'{"event"')]
+
+    def stop(self) -> None:
+        """End every process: each may write what it holds; who has not gone within a second is killed."""
+        running = [process for process in self._processes.values() if process.poll() is None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + ENDED_WITHIN_S
+        while any(process.poll() is None for process in running) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self._family.close()
+
+    def _start(
+        self, arguments: list[str], environment: Mapping[str, str], stdout: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *arguments]
+        command += ["--headless", "--only-summary", "--loglevel", "WARNING", "--stop-timeout", "0"]
+        return self._family.spawn(command, environment, self._log, stdout)

@@ -1,0 +1,72 @@
+"""The generator's own health, a row a second: a slow generator must not be read as a slow server."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import gevent
+import numpy as np
+
+from harness.model.attempt import Attempt
+from harness.model.target import Arm
+from harness.record.schema import SEAT_WAIT_FROM_NS, HealthSecond
+
+TICK_S = 0.01
+MS = 1e6
+
+
+class HealthMeter:
+    """Collects what happens in a second, and gives it as a row."""
+
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+        self.busy_seats = 0
+        self._stalls: list[float] = []
+        self._lags: list[float] = []
+        self._pool_waits: list[float] = []
+        self._cpu_s = time.process_time()
+        self._wall_ns = time.monotonic_ns()
+
+    def watch_hub(self) -> None:
+        """Note how much later than asked the hub wakes a sleeper; runs until killed."""
+        while True:
+            asked = time.monotonic_ns()
+            gevent.sleep(TICK_S)
+            self._stalls.append(max(0.0, (time.monotonic_ns() - asked) / MS - TICK_S * 1e3))
+
+    def note(self, attempt: Attempt) -> None:
+        """Take a finished login into account."""
+        if attempt.seat_wait < SEAT_WAIT_FROM_NS:
+            self._lags.append((attempt.started - attempt.intended) / MS)
+        self._pool_waits.extend(step.pool_wait / MS for step in attempt.steps)
+
+    def second(self, origin: int) -> HealthSecond:
+        """The row of the time since the last call, and a fresh start."""
+        now, cpu_s = time.monotonic_ns(), time.process_time()
+        row = HealthSecond(
+            arm=self._arm,
+            t=now - origin,
+            started=len(self._lags),
+            send_lag_p99_ms=_quantile(self._lags, 0.99),
+            send_lag_max_ms=max(self._lags, default=0.0),
+            pool_wait_max_ms=max(self._pool_waits, default=0.0),
+            hub_stall_p99_ms=_quantile(self._stalls, 0.99),
+            hub_stall_max_ms=max(self._stalls, default=0.0),
+            cpu=(cpu_s - self._cpu_s) / max((now - self._wall_ns) / 1e9, 1e-9),
+            busy_seats=self.busy_seats,
+            rss_mb=_rss_mb(),
+        )
+        self._cpu_s, self._wall_ns = cpu_s, now
+        self._stalls, self._lags, self._pool_waits = [], [], []
+        return row
+
+
+def _quantile(values: list[float], q: float) -> float:
+    return float(np.quantile(values, q)) if values else 0.0
+
+
+def _rss_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,0 +1,72 @@
+"""A worker's part in a run: it prepares its arm, says so, and begins when the master says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+
+from harness.errors import AuthgateError
+from harness.load import signals
+from harness.load.worker import ArmWorker, Recorder
+from harness.model.attempt import Attempt
+from harness.model.plan import make_plan
+from harness.model.steps import LOGIN
+from harness.model.target import Arm
+from harness.record.folder import RunFolder
+
+
+def fire_requests(environment: Any, attempt: Attempt) -> None:
+    """Tell Locust's statistics of a login: a row for the whole and one a step, in unrounded ms."""
+    rows = [(LOGIN, attempt.ended - attempt.intended, attempt.outcome)]
+    rows += [(step.step, step.ended - step.started, step.outcome) for step in attempt.steps]
+    for name, duration_ns, outcome in rows:
+        environment.events.request.fire(
+            request_type=attempt.cache,
+            name=name,
+            response_time=duration_ns / 1e6,
+            response_length=0,
+            exception=None if outcome.status == "ok" else RuntimeError(f"{outcome.status} {outcome.code}"),
+            context={},
+        )
+
+
+def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker:
+    """The worker of one arm of a run; its preparation goes on in the background."""
+    runner = environment.runner
+    scenario, targets = folder.scenario(), folder.targets()
+    recorder = Recorder(folder.journal("attempts", arm), folder.journal("health", arm))
+
+    def keep(attempt: Attempt) -> None:
+        recorder.keep(attempt)
+        fire_requests(environment, attempt)
+
+    worker = ArmWorker(
+        arm,
+        scenario,
+        targets,
+        make_plan(scenario, folder.arms()).of(arm),
+        on_attempt=keep,
+        on_denied=lambda user: runner.send_message(signals.DENIED, {"user": user}),
+    )
+
+    def prepare() -> None:
+        try:
+            first = worker.prepare()
+        except AuthgateError as error:
+            runner.send_message(signals.FAILED, {"arm": arm, "message": str(error)})
+            return
+        gevent.spawn(worker.meter.watch_hub)
+        steps = [{"step": s.step, "status": s.outcome.status, "code": s.outcome.code} for s in first.steps]
+        runner.send_message(signals.READY, {"arm": arm, "outcome": first.outcome.status, "steps": steps})
+
+    def go(environment: Any, msg: Any, **_: Any) -> None:
+        origin = int(msg.data["origin"])
+        worker.start(origin)
+        gevent.spawn(recorder.run, worker.meter, lambda: origin)
+
+    runner.register_message(signals.GO, go)
+    runner.register_message(signals.DENIED, lambda environment, msg, **_: worker.withhold(msg.data["user"]))
+    environment.events.quitting.add_listener(lambda **_: recorder.close())
+    gevent.spawn(prepare)
+    return worker

@@ -1,0 +1,173 @@
+"""One arm's worker: it prepares the accounts, takes its arrivals from the plan, and journals every login.
+
+Due times are the plan's and are never rewritten. A seat (one Locust user) claims the next arrival, sleeps until it
+is due and sends it. When every seat is taken, the next arrival is claimed late: its wait is charged to the login,
+since response time counts from the intended start (no coordinated omission).
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from harness.errors import RunError
+from harness.load.health import HealthMeter
+from harness.load.pool import GeventRuntime
+from harness.login.krb5conf import use_krb5_conf
+from harness.login.path import LoginPath, LoginResult
+from harness.login.runtime import TIMED_OUT
+from harness.model.attempt import Attempt, Outcome
+from harness.model.plan import Arrival, Block, warm_population
+from harness.model.scenario import Scenario
+from harness.model.target import Arm, Targets
+from harness.record.journal import FLUSH_EVERY_S, JournalWriter
+from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch, health_batch
+
+WITHHELD = Outcome("withheld", "DENIED_BEFORE")
+
+
+class ArmWorker:
+    """The load on one arm; ``on_attempt`` hears of each finished login, ``on_denied`` of each refused account."""
+
+    def __init__(
+        self,
+        arm: Arm,
+        scenario: Scenario,
+        targets: Targets,
+        blocks: Sequence[Block],
+        on_attempt: Callable[[Attempt], None],
+        on_denied: Callable[[str], None] = lambda user: None,
+        index: int = 0,
+        of: int = 1,
+    ) -> None:
+        self._arm = arm
+        self._scenario = scenario
+        self._blocks = blocks
+        self._on_attempt = on_attempt
+        self._on_denied = on_denied
+        # Preparation keeps to the rate that the owner of the servers has agreed to.
+        self._pause_s = 0.0 if targets.max_rate is None else 1.0 / targets.max_rate
+        self._folder = tempfile.TemporaryDirectory(prefix="authgate-")
+        use_krb5_conf(targets.arms[arm], Path(self._folder.name))
+        self._path = LoginPath(targets.arms[arm], scenario, GeventRuntime(scenario.seats))
+        self._arrivals: Iterator[tuple[Block, Arrival]] = (
+            (block, arrival) for block in blocks for arrival in block.arrivals if arrival.seq % of == index
+        )
+        self._denied: set[str] = set()
+        self._origin = 0
+        self._go = Event()
+        self.meter = HealthMeter(arm)
+
+    def prepare(self) -> LoginResult:
+        """Derive keys, log in once, and fill the warm caches; the result is that of the single login.
+
+        Raises CredentialError, and RunError where the first login was denied.
+        """
+        users = self._path.users
+        numbers = {arrival.user for block in self._blocks for arrival in block.arrivals}
+        warm = warm_population(self._scenario) if self._scenario.population.cold_share < 1 else 0
+        numbers |= {0, *range(warm)}
+        for number in sorted(numbers):
+            self._path.prepare([users[number]])
+            gevent.sleep(self._pause_s)
+        first = self._path.login(users[0], "cold", explain=True)
+        if first.outcome.status == "denied":
+            raise RunError(f"{self._arm}: the first login, of {users[0]}, was denied: {first.outcome.code}")
+        if first.outcome.status == "ok":
+            for user in users[:warm]:
+                self._path.warm_up(user)
+                gevent.sleep(self._pause_s)
+        return first
+
+    def start(self, origin: int) -> None:
+        """Let the seats begin; ``origin`` is the run's, in monotonic ns."""
+        self._origin = origin
+        self._go.set()
+
+    def withhold(self, user: str) -> None:
+        """Never send this account's password again in this run."""
+        self._denied.add(user)
+
+    def work(self) -> None:
+        """Be one seat until the plan is done."""
+        self._go.wait()
+        for block, arrival in self._arrivals:
+            wait = self._origin + arrival.intended - time.monotonic_ns()
+            if wait > 0:
+                gevent.sleep(wait / 1e9)
+            self._send(block, arrival, seat_wait=max(0, -wait))
+
+    def _send(self, block: Block, arrival: Arrival, seat_wait: int) -> None:
+        user = self._path.users[arrival.user]
+        started = max(time.monotonic_ns() - self._origin, arrival.intended)
+        self.meter.busy_seats += 1
+        try:
+            result = LoginResult(WITHHELD, ()) if user in self._denied else self._login(user, arrival)
+        finally:
+            self.meter.busy_seats -= 1
+        if result.outcome.status == "denied":
+            self.withhold(user)
+            self._on_denied(user)
+        attempt = Attempt(
+            seq=arrival.seq,
+            arm=self._arm,
+            block=block.index,
+            pair=block.pair,
+            user=user,
+            cache=arrival.cache,
+            intended=arrival.intended,
+            started=started,
+            ended=max(time.monotonic_ns() - self._origin, started),
+            outcome=result.outcome,
+            steps=tuple(step.since(self._origin) for step in result.steps),
+            seat_wait=seat_wait,
+        )
+        self.meter.note(attempt)
+        self._on_attempt(attempt)
+
+    def _login(self, user: str, arrival: Arrival) -> LoginResult:
+        # Each step has its deadline; this one stands behind them all, for a server that drips.
+        result = LoginResult(TIMED_OUT, ())
+        with gevent.Timeout(self._scenario.timeout_s + 1.0, False):
+            result = self._path.login(user, arrival.cache)
+        return result
+
+
+class Recorder:
+    """Journals an arm's attempts and the generator's health into a run's folder, twice a second."""
+
+    def __init__(self, attempts: Path, health: Path) -> None:
+        self._attempts = JournalWriter(attempts, ATTEMPTS)
+        self._health = JournalWriter(health, HEALTH)
+        self._waiting: list[Attempt] = []
+
+    def keep(self, attempt: Attempt) -> None:
+        """Write the attempt with the next flush."""
+        self._waiting.append(attempt)
+
+    def run(self, meter: HealthMeter, origin: Callable[[], int]) -> None:
+        """Flush until killed; a row of health every second flush."""
+        while True:
+            for _ in range(round(1.0 / FLUSH_EVERY_S)):
+                gevent.sleep(FLUSH_EVERY_S)
+                self.flush()
+            self._health.write(health_batch([meter.second(origin())]))
+
+    def flush(self) -> None:
+        """Hand what is waiting to the operating system."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            batch: Any = attempts_batch(waiting)
+            self._attempts.write(batch)
+
+    def close(self) -> None:
+        """Flush and end both journals."""
+        self.flush()
+        self._attempts.close()
+        self._health.close()

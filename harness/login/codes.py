@@ -1,0 +1,85 @@
+"""Protocol codes by name, and which of them mean that an account was refused.
+
+Numbers: RFC 4120 §7.5.9 (Kerberos; libkrb5 adds its table's base), RFC 4511 §A.1 (LDAP).
+"""
+
+from __future__ import annotations
+
+from harness.model.attempt import Outcome
+
+_KRB5_BASE = -1765328384
+
+_KERBEROS = {
+    1: "KDC_ERR_NAME_EXP",
+    2: "KDC_ERR_SERVICE_EXP",
+    3: "KDC_ERR_BAD_PVNO",
+    6: "KDC_ERR_C_PRINCIPAL_UNKNOWN",
+    7: "KDC_ERR_S_PRINCIPAL_UNKNOWN",
+    9: "KDC_ERR_NULL_KEY",
+    12: "KDC_ERR_POLICY",
+    13: "KDC_ERR_BADOPTION",
+    14: "KDC_ERR_ETYPE_NOSUPP",
+    15: "KDC_ERR_SUMTYPE_NOSUPP",
+    16: "KDC_ERR_PADATA_TYPE_NOSUPP",
+    18: "KDC_ERR_CLIENT_REVOKED",
+    19: "KDC_ERR_SERVICE_REVOKED",
+    20: "KDC_ERR_TGT_REVOKED",
+    21: "KDC_ERR_CLIENT_NOTYET",
+    22: "KDC_ERR_SERVICE_NOTYET",
+    23: "KDC_ERR_KEY_EXPIRED",
+    24: "KDC_ERR_PREAUTH_FAILED",
+    25: "KDC_ERR_PREAUTH_REQUIRED",
+    29: "KDC_ERR_SVC_UNAVAILABLE",
+    31: "KRB_AP_ERR_BAD_INTEGRITY",
+    32: "KRB_AP_ERR_TKT_EXPIRED",
+    33: "KRB_AP_ERR_TKT_NYV",
+    34: "KRB_AP_ERR_REPEAT",
+    37: "KRB_AP_ERR_SKEW",
+    41: "KRB_AP_ERR_MODIFIED",
+    44: "KRB_AP_ERR_BADKEYVER",
+    52: "KRB_ERR_RESPONSE_TOO_BIG",
+    60: "KRB_ERR_GENERIC",
+    68: "KDC_ERR_WRONG_REALM",
+    # From 128 on the numbers are libkrb5's own (krb5_err.et).
+    156: "KRB5_KDC_UNREACH",
+    157: "KRB5_KDCREP_MODIFIED",
+    171: "KRB5_REALM_CANT_RESOLVE",
+    181: "KRB5_KT_NOTFOUND",
+    193: "KRB5_FCC_NOFILE",
+    202: "KRB5_GET_IN_TKT_LOOP",
+}
+_KERBEROS_DENIED = {1, 6, 12, 18, 21, 23, 24}
+
+_LDAP = {
+    1: "operationsError",
+    2: "protocolError",
+    3: "timeLimitExceeded",
+    4: "sizeLimitExceeded",
+    7: "authMethodNotSupported",
+    8: "strongerAuthRequired",
+    11: "adminLimitExceeded",
+    13: "confidentialityRequired",
+    32: "noSuchObject",
+    48: "inappropriateAuthentication",
+    49: "invalidCredentials",
+    50: "insufficientAccessRights",
+    51: "busy",
+    52: "unavailable",
+    53: "unwillingToPerform",
+    80: "other",
+}
+_LDAP_DENIED = {48, 49}
+
+
+def kerberos_outcome(code: int) -> Outcome:
+    """The outcome of a libkrb5 error code (signed 32 bits, or GSS-API's unsigned minor status)."""
+    signed = code - (1 << 32) if code >= 1 << 31 else code
+    number = signed - _KRB5_BASE
+    name = _KERBEROS.get(number, f"KRB5_{number}" if 0 <= number < 512 else f"KRB5_{signed}")
+    return Outcome("denied" if number in _KERBEROS_DENIED else "error", name)
+
+
+def ldap_outcome(code: int) -> Outcome:
+    """The outcome of an LDAP result code other than success."""
+    name = _LDAP.get(code, "result")
+    return Outcome("denied" if code in _LDAP_DENIED else "error", f"LDAP {code} {name}")

@@ -1,0 +1,104 @@
+"""The clinicians' credentials, read once; secrets live in this process's memory and nowhere else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import krb5
+
+from harness.errors import CredentialError
+from harness.model.target import Credentials
+
+
+class Secret:
+    """A password that prints as dots, so that no log or exception can hold it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The password itself, for the call that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The accounts in the order in which the plan numbers them; a keytab instead of passwords where one was given."""
+
+    users: tuple[str, ...]
+    passwords: Mapping[str, Secret]
+    keytab: Path | None = None
+
+    def first(self, count: int, source: str) -> tuple[str, ...]:
+        """The first ``count`` users; raises CredentialError where there are fewer."""
+        if len(self.users) < count:
+            raise CredentialError(f"{source}: expected {count} accounts (population.users), got {len(self.users)}")
+        return self.users[:count]
+
+
+def read_accounts(credentials: Credentials, realm: str) -> Accounts:
+    """The accounts of a target; raises CredentialError, which never quotes the content."""
+    if credentials.keytab is not None:
+        path = _private(Path(credentials.keytab))
+        return Accounts(_users_of_keytab(path, realm), {}, path)
+    if credentials.csv is not None:
+        path = _private(Path(credentials.csv))
+        return _parse(path.read_text(encoding="utf-8"), str(path))
+    name = credentials.env or ""
+    text = os.environ.get(name)
+    if text is None:
+        raise CredentialError(f"credentials.env: expected the environment variable {name}, which is not set")
+    return _parse(text, f"environment variable {name}")
+
+
+def _private(path: Path) -> Path:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise CredentialError(f"{path}: expected a readable file, got: {error.strerror}") from None
+    if stat.S_IMODE(mode) & 0o077:
+        raise CredentialError(f"{path}: expected a file that only its owner may read; run: chmod 600 {path}")
+    if not os.access(path, os.R_OK):
+        raise CredentialError(f"{path}: expected a readable file, got: permission denied")
+    return path
+
+
+def _parse(text: str, source: str) -> Accounts:
+    passwords: dict[str, Secret] = {}
+    for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
+        if not row or row == ["user", "password"]:
+            continue
+        if len(row) != 2 or not row[0] or not row[1]:
+            raise CredentialError(f"{source}:{number}: expected user,password, got {len(row)} fields or an empty one")
+        if row[0] in passwords:
+            raise CredentialError(f"{source}:{number}: expected each user once, got {row[0]} again")
+        passwords[row[0]] = Secret(row[1])
+    if not passwords:
+        raise CredentialError(f"{source}: expected lines user,password, got none")
+    return Accounts(tuple(passwords), passwords)
+
+
+def _users_of_keytab(path: Path, realm: str) -> tuple[str, ...]:
+    context = krb5.init_context()
+    users: dict[str, None] = {}
+    try:
+        for entry in krb5.kt_resolve(context, f"FILE:{path}".encode()):
+            name, _, entry_realm = (entry.principal.name or b"").decode().rpartition("@")
+            if entry_realm == realm and "/" not in name:
+                users[name] = None
+    except krb5.Krb5Error as error:
+        raise CredentialError(f"{path}: expected a keytab, got: {error}") from None
+    if not users:
+        raise CredentialError(f"{path}: expected entries of realm {realm}, got none")
+    return tuple(users)

@@ -1,0 +1,180 @@
+"""The LDAP steps by ldap3: connection, binds, the clinician's own entry, the groups around it.
+
+ldap3's strategy is SAFE_SYNC with ``get_info=NONE`` (its default adds two searches a bind), and a Server object lives
+for one login only, since it caches addresses for 300 s and would hide a name server's fault (DESIGN).
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import gssapi
+import ldap3
+from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError, LDAPStartTLSError
+from ldap3.protocol.sasl.sasl import send_sasl_negotiation
+from ldap3.utils.conv import escape_filter_chars
+
+from harness.login.codes import kerberos_outcome, ldap_outcome
+from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.model.attempt import Outcome
+from harness.model.target import Directory
+
+SUCCESS = 0
+SASL_BIND_IN_PROGRESS = 14
+GROUP_DEPTH_AT_MOST = 10
+"""Groups nested deeper than this, or in a ring, end the expansion."""
+
+
+class DirectorySession:
+    """One login's connection to the directory; every method raises StepFailedError."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._connection: Any = None
+        self.round_trips = 0
+        self.entries = 0
+        self.tls_version: str | None = None
+
+    def connect(self, timeout_s: float) -> None:
+        """Connect within the deadline; by TLS where the target says so."""
+        directory = self._directory
+        tls = None
+        if directory.tls or directory.starttls:
+            tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=directory.ca_file)
+        endpoint = directory.endpoint
+        with self._within(timeout_s):
+            server = ldap3.Server(
+                endpoint.host,
+                endpoint.port,
+                use_ssl=directory.tls,
+                tls=tls,
+                get_info=ldap3.NONE,
+                connect_timeout=timeout_s,
+            )
+            self._connection = ldap3.Connection(
+                server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
+            )
+            self._connection.open(read_server_info=False)
+            if directory.starttls:
+                self._connection.socket.settimeout(timeout_s)
+                self._connection.start_tls(read_server_info=False)
+                self.round_trips += 1
+            if isinstance(self._connection.socket, ssl.SSLSocket):
+                self.tls_version = self._connection.socket.version()
+
+    def bind_gssapi(self, context: Any, first_token: bytes, timeout_s: float) -> None:
+        """A SASL GSSAPI bind without a security layer (RFC 4752 §3.1), begun with the token of the TGS step."""
+        connection = self._connection
+        with self._within(timeout_s) as remaining:
+            connection.sasl_mechanism = ldap3.KERBEROS
+            token: bytes | None = first_token
+            while True:
+                reply = self._negotiate(token or b"", remaining)
+                if context.complete:
+                    break
+                token = context.step(reply)
+            # The server's last token names the layers that it offers; the answer chooses none, for no authzid.
+            offered = context.unwrap(reply).message
+            if not offered or not offered[0] & 1:
+                raise StepFailedError(Outcome("error", "SASL_LAYER_REQUIRED"))
+            self._negotiate(context.wrap(b"\x01\x00\x00\x00", False).message, remaining, last=True)
+            connection.bound = True
+
+    def bind_simple(self, user: str, password: str, timeout_s: float) -> None:
+        """A simple bind as the user (RFC 4513 §5.1)."""
+        if self._directory.bind_dn is None:
+            raise StepFailedError(Outcome("error", "NO_BIND_DN"))
+        with self._within(timeout_s):
+            connection = self._connection
+            connection.user = self._directory.bind_dn.format(user=user)
+            connection.password = password
+            connection.authentication = ldap3.SIMPLE
+            self.round_trips += 1
+            _, result, _, _ = connection.bind(read_server_info=False)
+            self._check(result)
+
+    def own_entry(self, user: str, timeout_s: float) -> tuple[str, tuple[str, ...]]:
+        """The user's DN and the groups that the entry names; exactly one entry is expected."""
+        where = f"({self._directory.user_attribute}={escape_filter_chars(user)})"
+        with self._within(timeout_s) as remaining:
+            found = self._search(self._directory.user_base, where, ["cn", "mail", "memberOf"], remaining)
+        if len(found) != 1:
+            raise StepFailedError(Outcome("error", f"ENTRIES_{len(found)}"))
+        return found[0]
+
+    def groups(self, user_dn: str, direct: Sequence[str], timeout_s: float) -> frozenset[str]:
+        """All groups that the user is in, a search a level of nesting until nothing new is found."""
+        with self._within(timeout_s) as remaining:
+            known = frozenset(direct)
+            level: Sequence[str] = [user_dn]
+            for _ in range(GROUP_DEPTH_AT_MOST):
+                terms = "".join(f"(member={escape_filter_chars(dn)})" for dn in level)
+                found = self._search(self._directory.group_base, f"(|{terms})", ["cn"], remaining)
+                level = [dn for dn, _ in found if dn not in known or level == [user_dn]]
+                known |= set(level)
+                if not level:
+                    break
+            return known
+
+    def close(self) -> None:
+        """Drop the connection without a word: the login is over and its unbind is not part of it."""
+        if self._connection is not None and self._connection.socket is not None:
+            self._connection.socket.close()
+
+    def _search(
+        self, base: str, where: str, attributes: list[str], remaining: Callable[[], float]
+    ) -> list[tuple[str, tuple[str, ...]]]:
+        self._connection.socket.settimeout(remaining())
+        self.round_trips += 1
+        _, result, entries, _ = self._connection.search(base, where, attributes=attributes)
+        self._check(result)
+        found = [e for e in entries or () if e["type"] == "searchResEntry"]
+        self.entries += len(found)
+        return [(e["dn"], tuple(v.decode() for v in e["raw_attributes"].get("memberOf", ()))) for e in found]
+
+    def _negotiate(self, token: bytes, remaining: Callable[[], float], last: bool = False) -> bytes:
+        self._connection.socket.settimeout(remaining())
+        self.round_trips += 1
+        result = send_sasl_negotiation(self._connection, None, token)
+        if last or result["result"] != SASL_BIND_IN_PROGRESS:
+            self._check(result)
+        return result["saslCreds"] or b""
+
+    @staticmethod
+    def _check(result: dict[str, Any]) -> None:
+        if result["result"] != SUCCESS:
+            raise StepFailedError(ldap_outcome(result["result"]))
+
+    @contextmanager
+    def _within(self, timeout_s: float) -> Iterator[Callable[[], float]]:
+        """A step's deadline over all of its operations; ldap3's and GSS-API's errors as the step's outcome."""
+        deadline = time.monotonic() + timeout_s
+
+        def remaining() -> float:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise StepFailedError(TIMED_OUT)
+            return left
+
+        try:
+            if self._connection is not None:
+                self._connection.socket.settimeout(remaining())
+            yield remaining
+        except StepFailedError:
+            raise
+        except gssapi.exceptions.GSSError as error:
+            raise StepFailedError(kerberos_outcome(error.min_code)) from None
+        except (LDAPException, OSError) as error:
+            if time.monotonic() >= deadline:
+                raise StepFailedError(TIMED_OUT) from None
+            raise StepFailedError(Outcome("error", _connection_code(error))) from None
+
+
+def _connection_code(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError | LDAPStartTLSError) or "ssl" in str(error).lower():
+        return "TLS_FAILED"
+    return "CONNECT_FAILED" if isinstance(error, LDAPSocketOpenError) else "CONNECTION_LOST"

@@ -1,0 +1,184 @@
+"""The Kerberos steps by MIT libkrb5, a real client: pre-authentication, KDC fail-over, UDP to TCP, retries.
+
+Every function here blocks and is meant for a Runtime's thread. ``krb5`` has no call for a TGS exchange: the first
+step of a GSS-API context on a cache without the service's ticket does TGS and builds the AP-REQ (DESIGN).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gssapi
+import gssapi.raw
+import krb5
+
+from harness.errors import CredentialError
+from harness.login.codes import kerberos_outcome
+from harness.login.credentials import Accounts
+from harness.login.runtime import StepFailedError
+
+KRB5_MECH = gssapi.MechType.kerberos
+_cache_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFacts:
+    """What a ticket shows of the server that issued it; ``ticket_bytes`` is the encoded ticket's size."""
+
+    service: str
+    session_enctype: str
+    ticket_bytes: int
+
+
+class TicketCache:
+    """A MEMORY ticket cache of one login, destroyed after it (a warm clinician's lives on)."""
+
+    __slots__ = ("_ccache", "_closed", "_context", "name")
+
+    def __init__(self) -> None:
+        self.name = f"MEMORY:authgate-{next(_cache_numbers)}"
+        self._context: krb5.Context | None = None
+        self._ccache: krb5.CCache | None = None
+        self._closed = False
+
+    def fill(self, context: krb5.Context, principal: krb5.Principal, credentials: krb5.Creds) -> None:
+        """Keep the credentials, unless the login has ended meanwhile at its deadline."""
+        ccache = krb5.cc_resolve(context, self.name.encode())
+        krb5.cc_initialize(context, ccache, principal)
+        krb5.cc_store_cred(context, ccache, credentials)
+        self._context, self._ccache = context, ccache
+        if self._closed:
+            self.close()
+
+    def tickets(self) -> tuple[TicketFacts, ...]:
+        """The facts of every ticket in the cache, in the order in which they were obtained."""
+        if self._ccache is None or self._context is None:
+            return ()
+        found = []
+        for credentials in self._ccache:
+            service = (credentials.server.name or b"").decode()
+            if not service.endswith("@X-CACHECONF:"):
+                enctype = krb5.enctype_to_name(credentials.keyblock.enctype)
+                found.append(TicketFacts(service, enctype, len(credentials.ticket)))
+        return tuple(found)
+
+    def close(self) -> None:
+        """Destroy the cache; a second call does nothing."""
+        self._closed = True
+        ccache, context = self._ccache, self._context
+        self._ccache = self._context = None
+        if ccache is not None and context is not None:
+            krb5.cc_destroy(context, ccache)
+
+
+class KerberosClient:
+    """The Kerberos client of one arm's clinicians."""
+
+    def __init__(self, realm: str, accounts: Accounts, authentication: Literal["key", "password"]) -> None:
+        if authentication == "password" and accounts.keytab is not None:
+            raise CredentialError("authentication: password needs credentials.csv or credentials.env, got a keytab")
+        self._realm = realm
+        self._accounts = accounts
+        self._authentication = authentication
+        self._keytabs: dict[str, krb5.KeyTab] = {}
+        # A libkrb5 context serves one thread at a time and costs a parse of the configuration, so they are lent out.
+        self._contexts: list[krb5.Context] = []
+
+    def derive_keys(self, users: Sequence[str], call: Callable[[Callable[[], None]], object]) -> None:
+        """Give each user a MEMORY keytab, so that string-to-key (some ms, the workstation's own) is not in a login.
+
+        From passwords, the salt and parameters are the KDC's own answer (RFC 4120 §5.2.7.5), one exchange a user, which
+        is no attempt at a password. ``call`` runs a blocking function. Raises CredentialError with the first failures.
+        """
+        if self._authentication == "password":
+            return
+        derived: dict[tuple[str, bytes, bytes, int], krb5.KeyBlock] = {}
+        failures: list[str] = []
+
+        def one(user: str) -> None:
+            try:
+                self._keytabs[user] = self._key_of(user, derived)
+            except krb5.Krb5Error as error:
+                failures.append(f"{user}: {kerberos_outcome(error.err_code).code}")
+
+        for user in users:
+            call(lambda user=user: one(user))  # type: ignore[misc]
+            if len(failures) >= 3:
+                break
+        if failures:
+            raise CredentialError(f"realm {self._realm}: no key for {'; '.join(failures)}")
+
+    def _key_of(self, user: str, derived: dict[tuple[str, bytes, bytes, int], krb5.KeyBlock]) -> krb5.KeyTab:
+        with self._context() as context:
+            principal = self._principal(context, user)
+            keytab = krb5.kt_resolve(context, f"MEMORY:authgate-{user}".encode())
+            if self._accounts.keytab is not None:
+                source = krb5.kt_resolve(context, f"FILE:{self._accounts.keytab}".encode())
+                entry = krb5.kt_get_entry(context, source, principal)
+                krb5.kt_add_entry(context, keytab, principal, entry.kvno, 0, entry.key)
+                return keytab
+            password = self._accounts.passwords[user].reveal()
+            info = krb5.get_etype_info(context, principal, krb5.get_init_creds_opt_alloc(context))
+            parameters = info.s2kparams or None
+            key = (password, info.salt or b"", parameters or b"", info.etype)
+            if key not in derived:
+                derived[key] = krb5.c_string_to_key(
+                    context, info.etype, password.encode(), info.salt or b"", parameters
+                )
+            krb5.kt_add_entry(context, keytab, principal, 1, 0, derived[key])
+            return keytab
+
+    def initial_ticket(self, user: str, cache: TicketCache) -> None:
+        """The AS exchange with encrypted time stamp (two round trips); fills the cache. Raises StepFailedError."""
+        try:
+            with self._context() as context:
+                principal = self._principal(context, user)
+                options = krb5.get_init_creds_opt_alloc(context)
+                krb5.get_init_creds_opt_set_forwardable(options, True)
+                if self._authentication == "key":
+                    credentials = krb5.get_init_creds_keytab(context, principal, options, self._keytabs[user])
+                else:
+                    password = self._accounts.passwords[user].reveal().encode()
+                    credentials = krb5.get_init_creds_password(context, principal, options, password)
+                cache.fill(context, principal, credentials)
+        except krb5.Krb5Error as error:
+            raise StepFailedError(kerberos_outcome(error.err_code)) from None
+
+    def service_token(self, service: str, host: str, cache: TicketCache) -> tuple[Any, bytes]:
+        """A GSS-API context for ``service@host`` and its first token; a TGS exchange where the cache has no ticket.
+
+        Raises StepFailedError.
+        """
+        try:
+            acquired = gssapi.raw.acquire_cred_from(
+                store={b"ccache": cache.name.encode()}, mechs=[KRB5_MECH], usage="initiate"
+            )
+            name = gssapi.Name(f"{service}@{host}", gssapi.NameType.hostbased_service)
+            context = gssapi.SecurityContext(
+                name=name,
+                mech=KRB5_MECH,
+                creds=gssapi.Credentials(acquired.creds),
+                usage="initiate",
+                flags=gssapi.RequirementFlag.mutual_authentication | gssapi.RequirementFlag.integrity,
+            )
+            return context, context.step()
+        except gssapi.exceptions.GSSError as error:
+            raise StepFailedError(kerberos_outcome(error.min_code)) from None
+
+    def _principal(self, context: krb5.Context, user: str) -> krb5.Principal:
+        return krb5.parse_name_flags(context, f"{user}@{self._realm}".encode())
+
+    @contextmanager
+    def _context(self) -> Iterator[krb5.Context]:
+        try:
+            context = self._contexts.pop()  # atomic under the interpreter's lock, as append is
+        except IndexError:
+            context = krb5.init_context()
+        try:
+            yield context
+        finally:
+            self._contexts.append(context)

@@ -1,0 +1,48 @@
+"""The libkrb5 configuration of one arm, written from its target.
+
+libkrb5 reads KRB5_CONFIG for the whole process, hence one arm a process.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness.model.target import Target
+
+
+def krb5_conf(target: Target) -> str:
+    """The text of a krb5.conf(5) that names the target's KDCs and looks nothing up.
+
+    Host names are never canonicalised: a lookup inside libkrb5 would hide a name server's delay in another step.
+    """
+    kdcs = "\n".join(f"\t\tkdc = {kdc}" for kdc in target.kdcs)
+    # 1 byte: every request is "too big" for UDP; 1465 is libkrb5's own default.
+    udp_limit = 1 if target.kdc_transport == "tcp" else 1465
+    domain = target.directory.service_host.partition(".")[2] or target.realm.lower()
+    return f"""[libdefaults]
+	default_realm = {target.realm}
+	dns_lookup_kdc = false
+	dns_lookup_realm = false
+	dns_canonicalize_hostname = false
+	rdns = false
+	forwardable = true
+	udp_preference_limit = {udp_limit}
+[realms]
+	{target.realm} = {{
+{kdcs}
+	}}
+[domain_realm]
+	.{domain} = {target.realm}
+	{target.directory.service_host} = {target.realm}
+"""
+
+
+def use_krb5_conf(target: Target, folder: Path) -> Path:
+    """Make libkrb5 of this process speak to the target; returns the file written into ``folder``."""
+    path = folder / f"krb5-{os.getpid()}.conf"
+    path.write_text(krb5_conf(target))
+    os.environ["KRB5_CONFIG"] = str(path)
+    # The caches are named by the code; a default that somebody's shell exports must not be touched.
+    os.environ["KRB5CCNAME"] = "MEMORY:authgate-unused"
+    return path

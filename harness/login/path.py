@@ -1,0 +1,182 @@
+"""One clinician's login, composed of its steps in the order in which a workstation takes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import CredentialError
+from harness.login.credentials import Accounts, read_accounts
+from harness.login.directory import DirectorySession
+from harness.login.kerberos import KerberosClient, TicketCache, TicketFacts
+from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
+from harness.model.attempt import OK, Outcome, StepTiming
+from harness.model.scenario import Scenario
+from harness.model.steps import Cache, steps_of
+from harness.model.target import Target
+
+NS = 1_000_000_000
+
+
+@dataclass(slots=True)
+class _Login:
+    """The state of one login under way."""
+
+    user: str
+    tickets: TicketCache
+    directory: DirectorySession
+    pool_wait: int = 0
+    first_taken: int | None = None
+    token: tuple[Any, bytes] | None = None
+    entry: tuple[str, tuple[str, ...]] | None = None
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    """What the protocol showed in one step, for the waterfall of a single login."""
+
+    ldap_round_trips: int = 0
+    entries: int = 0
+    tickets: tuple[TicketFacts, ...] = ()
+    tls_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginResult:
+    """How one login went: its outcome, its steps on the monotonic clock (ns), and the facts of each step."""
+
+    outcome: Outcome
+    steps: tuple[StepTiming, ...]
+    facts: tuple[StepFacts, ...] = field(default=())
+    groups: frozenset[str] = frozenset()
+
+
+class LoginPath:
+    """The logins of one arm: one target, one scenario, the accounts of its population."""
+
+    def __init__(self, target: Target, scenario: Scenario, runtime: Runtime) -> None:
+        self._target = target
+        self._scenario = scenario
+        self._runtime = runtime
+        source = target.credentials
+        self._accounts: Accounts = read_accounts(source, target.realm)
+        named = source.csv or source.keytab or f"environment variable {source.env}"
+        self.users = self._accounts.first(scenario.population.users, named)
+        if "ldap_simple_bind" in scenario.steps and not self._accounts.passwords:
+            raise CredentialError("ldap_simple_bind needs credentials.csv or credentials.env, got a keytab")
+        self._kerberos = KerberosClient(target.realm, self._accounts, scenario.authentication)
+        self._warm: dict[str, TicketCache] = {}
+        self._takes: dict[str, Callable[[_Login, float], None]] = {
+            "kdc_as": self._kdc_as,
+            "kdc_tgs_ldap": self._kdc_tgs_ldap,
+            "ldap_connect": lambda login, timeout_s: login.directory.connect(timeout_s),
+            "ldap_bind": self._ldap_bind,
+            "ldap_simple_bind": self._ldap_simple_bind,
+            "ldap_own_entry": self._ldap_own_entry,
+            "ldap_groups": self._ldap_groups,
+        }
+
+    def prepare(self, users: Sequence[str]) -> None:
+        """Derive the users' long-term keys where the scenario's logins need them; raises CredentialError."""
+        if "kdc_as" in self._scenario.steps:
+            timeout_s = self._scenario.step_timeout_s
+            self._kerberos.derive_keys(users, lambda derive: self._runtime.call(derive, timeout_s))
+
+    def warm_up(self, user: str) -> LoginResult:
+        """Log the user in cold and keep the ticket cache for warm logins; the result is not part of any measurement."""
+        return self._run(user, "cold", keep=True)
+
+    def login(self, user: str, cache: Cache, explain: bool = False) -> LoginResult:
+        """One login, with its protocol facts if asked for; never raises for what the servers do."""
+        return self._run(user, cache, explain=explain)
+
+    def _run(self, user: str, cache: Cache, keep: bool = False, explain: bool = False) -> LoginResult:
+        warm = self._warm.get(user) if cache == "warm" else None
+        if cache == "warm" and warm is None and any(name.startswith("kdc_") for name in self._scenario.steps):
+            return LoginResult(Outcome("error", "NO_WARM_CACHE"), ())
+        login = _Login(user, warm or TicketCache(), DirectorySession(self._target.directory))
+        steps: list[StepTiming] = []
+        facts: list[StepFacts] = []
+        outcome = OK
+        began = time.monotonic_ns()
+        deadline = began + round(self._scenario.timeout_s * NS)
+        try:
+            for name in steps_of(self._scenario.steps, cache):
+                before = (
+                    login.directory.round_trips,
+                    login.directory.entries,
+                    len(login.tickets.tickets()) if explain else 0,
+                )
+                timing = self._step(name, login, deadline)
+                steps.append(timing)
+                if explain:
+                    facts.append(_facts(name, login, *before))
+                if timing.outcome.status != "ok":
+                    outcome = timing.outcome
+                    break
+        finally:
+            login.directory.close()
+            if keep and outcome is OK:
+                self._warm[user] = login.tickets
+            elif warm is None:
+                login.tickets.close()
+        return LoginResult(outcome, tuple(steps), tuple(facts), login.groups)
+
+    def _step(self, name: str, login: _Login, deadline: int) -> StepTiming:
+        login.pool_wait, login.first_taken = 0, None
+        asked = time.monotonic_ns()
+        timeout_s = min(self._scenario.step_timeout_s, (deadline - asked) / NS)
+        outcome = OK
+        try:
+            if timeout_s <= 0:
+                raise StepFailedError(TIMED_OUT)
+            self._takes[name](login, timeout_s)
+        except StepFailedError as failure:
+            outcome = failure.outcome
+        ended = time.monotonic_ns()
+        started = asked if login.first_taken is None else login.first_taken
+        return StepTiming(name, started, ended, outcome, login.pool_wait)
+
+    def _call(self, login: _Login, function: Callable[[], Any], timeout_s: float) -> Any:
+        result = self._runtime.call(function, timeout_s)
+        login.pool_wait += result.started - result.asked
+        login.first_taken = result.started
+        return result.value
+
+    def _kdc_as(self, login: _Login, timeout_s: float) -> None:
+        self._call(login, lambda: self._kerberos.initial_ticket(login.user, login.tickets), timeout_s)
+
+    def _kdc_tgs_ldap(self, login: _Login, timeout_s: float) -> None:
+        host = self._target.directory.service_host
+        login.token = self._call(login, lambda: self._kerberos.service_token("ldap", host, login.tickets), timeout_s)
+
+    def _ldap_bind(self, login: _Login, timeout_s: float) -> None:
+        asked = time.monotonic()
+        if login.token is None:  # a warm cache: the ticket is there, and the AP-REQ is built without the KDC
+            self._kdc_tgs_ldap(login, timeout_s)
+        assert login.token is not None
+        login.directory.bind_gssapi(*login.token, timeout_s - (time.monotonic() - asked))
+
+    def _ldap_simple_bind(self, login: _Login, timeout_s: float) -> None:
+        login.directory.bind_simple(login.user, self._accounts.passwords[login.user].reveal(), timeout_s)
+
+    def _ldap_own_entry(self, login: _Login, timeout_s: float) -> None:
+        login.entry = login.directory.own_entry(login.user, timeout_s)
+
+    def _ldap_groups(self, login: _Login, timeout_s: float) -> None:
+        assert login.entry is not None
+        login.groups = login.directory.groups(*login.entry, timeout_s)
+
+
+def _facts(name: str, login: _Login, round_trips: int, entries: int, tickets: int) -> StepFacts:
+    """What the step just taken added to what was counted before it."""
+    directory = login.directory
+    return StepFacts(
+        directory.round_trips - round_trips,
+        directory.entries - entries,
+        login.tickets.tickets()[tickets:],
+        directory.tls_version if name == "ldap_connect" else None,
+    )

@@ -1,0 +1,68 @@
+"""How a step waits: a blocking C call has to run off the caller's thread and inside a deadline.
+
+Under load the caller is a greenlet and the thread comes from gevent's pool (``harness.load.pool``); a single login
+from the command line uses a plain thread.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from harness.model.attempt import Outcome
+
+T = TypeVar("T")
+
+
+class StepFailedError(Exception):
+    """A step that ended otherwise than ok, with how."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(f"{outcome.status} {outcome.code}".strip())
+        self.outcome = outcome
+
+
+TIMED_OUT = Outcome("timeout", "DEADLINE")
+
+
+@dataclass(frozen=True, slots=True)
+class Timed(Generic[T]):
+    """A call's value, and when (monotonic ns) it was asked for, taken up by a thread, and done."""
+
+    value: T
+    asked: int
+    started: int
+    ended: int
+
+
+class Runtime(Protocol):
+    """Runs blocking calls within a deadline."""
+
+    def call(self, function: Callable[[], T], timeout_s: float) -> Timed[T]:
+        """The function's value; raises what it raises, or StepFailedError with TIMED_OUT after ``timeout_s``."""
+        ...
+
+
+def timed(function: Callable[[], T], asked: int) -> Timed[T]:
+    """Run the function here and now, and note when."""
+    started = time.monotonic_ns()
+    value = function()
+    return Timed(value, asked, started, time.monotonic_ns())
+
+
+class ThreadRuntime:
+    """A runtime of plain threads, for single logins."""
+
+    def __init__(self) -> None:
+        self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=8, thread_name_prefix="login")
+
+    def call(self, function: Callable[[], T], timeout_s: float) -> Timed[T]:
+        """See Runtime.call; a call that passed its deadline goes on in its thread until libkrb5 gives up."""
+        future = self._pool.submit(timed, function, time.monotonic_ns())
+        try:
+            return future.result(timeout_s)
+        except concurrent.futures.TimeoutError:
+            raise StepFailedError(TIMED_OUT) from None

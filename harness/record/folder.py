@@ -1,0 +1,159 @@
+"""A run's folder: ``results/<run_id>/`` with manifest, inputs, attempts and health (see results/README.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.errors import RunError
+from harness.model.policy import Policy
+from harness.model.scenario import Scenario
+from harness.model.target import ARMS, Arm, Targets
+from harness.record.journal import JournalReader
+from harness.record.schema import ATTEMPTS, HEALTH
+
+FORMAT = 1
+_VERSIONS_OF = ("authgate", "locust", "gevent", "krb5", "gssapi", "ldap3", "numpy", "scipy", "pyarrow")
+
+
+class RunFolder:
+    """The files of one run, written atomically where they are not journals."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @classmethod
+    def create(
+        cls, results: Path, scenario: Scenario, targets: Targets, policy: Policy, arms: Sequence[Arm]
+    ) -> RunFolder:
+        """A new run's folder with its inputs and manifest; raises RunError where it can't be written."""
+        now = datetime.now(UTC)
+        run_id = f"{now:%Y%m%dT%H%M%SZ}-{scenario.name}-{secrets.token_hex(3)}"
+        folder = cls(results / run_id)
+        try:
+            folder.path.mkdir(parents=True)
+        except OSError as error:
+            raise RunError(f"{folder.path}: expected a folder to write results to, got: {error.strerror}") from None
+        folder.write_manifest(
+            {
+                "format": FORMAT,
+                "run_id": run_id,
+                "created": now.isoformat(timespec="seconds"),
+                "scenario": scenario.model_dump(mode="json"),
+                "scenario_digest": scenario.digest,
+                "seed": scenario.seed,
+                "authentication": scenario.authentication,
+                "policy": policy.model_dump(mode="json"),
+                # Targets hold the place of the credentials and never a secret.
+                "targets": targets.model_dump(mode="json"),
+                "environment": targets.environment,
+                "versions": {name: version(name) for name in _VERSIONS_OF},
+                "host": {
+                    "system": platform.platform(),
+                    "python": platform.python_version(),
+                    "cores": os.cpu_count(),
+                    "machine": platform.machine(),
+                },
+                "arms": list(arms),
+                "status": "running",
+            }
+        )
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run's folder; raises RunError where it isn't one."""
+        folder = cls(path)
+        if folder.manifest().get("format") != FORMAT:
+            raise RunError(f"{path / 'manifest.json'}: expected format {FORMAT}, got another version's")
+        return folder
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest; raises RunError where there is none or it isn't JSON."""
+        path = self.path / "manifest.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RunError(f"{path}: expected a run's manifest, got: {error.strerror}") from None
+        except ValueError:
+            raise RunError(f"{path}: expected JSON") from None
+        if not isinstance(found, dict):
+            raise RunError(f"{path}: expected a JSON object")
+        return found
+
+    def write_manifest(self, manifest: Mapping[str, object]) -> None:
+        """Replace the manifest as a whole."""
+        path = self.path / "manifest.json"
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.replace(path)
+
+    def update_manifest(self, **changes: object) -> None:
+        """Set some of the manifest's keys."""
+        self.write_manifest({**self.manifest(), **changes})
+
+    def scenario(self) -> Scenario:
+        """The scenario that was run."""
+        return Scenario.model_validate(self.manifest()["scenario"])
+
+    def targets(self) -> Targets:
+        """The targets that were run against."""
+        return Targets.model_validate(self.manifest()["targets"])
+
+    def policy(self) -> Policy:
+        """The policy that judged the run."""
+        return Policy.model_validate(self.manifest()["policy"])
+
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms that were run, in the order of ARMS."""
+        return tuple(arm for arm in ARMS if arm in self.manifest()["arms"])
+
+    def journal(self, kind: str, arm: str) -> Path:
+        """Where a worker writes ``attempts`` or ``health`` while the run goes on."""
+        return self.path / f"{kind}-{arm}.arrows"
+
+    def attempts(self) -> Any:
+        """Every attempt that is on disk, as an Arrow table of ATTEMPTS in order of ``seq``."""
+        return self._table("attempts", ATTEMPTS).sort_by("seq")
+
+    def health(self) -> Any:
+        """The generator's health, as an Arrow table of HEALTH in order of time."""
+        return self._table("health", HEALTH).sort_by("t")
+
+    def finish(self) -> None:
+        """Turn the journals into Parquet; they go only when their Parquet file is whole."""
+        for kind, table in (("attempts", self.attempts()), ("health", self.health())):
+            path = self.path / f"{kind}.parquet"
+            temporary = path.with_suffix(".tmp")
+            pq.write_table(table, temporary, compression="zstd")
+            temporary.replace(path)
+            for journal in self._journals(kind):
+                journal.unlink()
+
+    def _table(self, kind: str, schema: Any) -> Any:
+        whole = self.path / f"{kind}.parquet"
+        if whole.exists():
+            try:
+                return pq.read_table(whole).cast(schema)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise RunError(f"{whole}: expected a Parquet file of {kind}, got: {error}") from None
+        batches: Iterable[Any] = [b for path in self._journals(kind) for b in JournalReader(path).new_batches()]
+        return pa.Table.from_batches(batches, schema)
+
+    def _journals(self, kind: str) -> list[Path]:
+        return sorted(self.path.glob(f"{kind}-*.arrows"))

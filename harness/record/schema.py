@@ -1,0 +1,184 @@
+"""Attempts and the generator's health as Arrow tables, and attempts as the columns that the statistics read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.model.attempt import STATUSES, Attempt, AttemptTable, Codes, StepColumns
+from harness.model.steps import CACHES
+from harness.model.target import ARMS, Arm
+
+NS = 1e9
+SEAT_WAIT_FROM_NS = 1_000_000
+"""A login that was taken up within 1 ms of its intended start did not wait for a seat."""
+
+ATTEMPTS: Any = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("arm", pa.string()),
+        ("block", pa.int32()),
+        ("pair", pa.int32()),
+        ("user", pa.string()),
+        ("cache", pa.string()),
+        ("intended", pa.int64()),
+        ("started", pa.int64()),
+        ("ended", pa.int64()),
+        ("seat_wait", pa.int64()),
+        ("status", pa.string()),
+        ("code", pa.string()),
+        (
+            "steps",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("step", pa.string()),
+                        ("started", pa.int64()),
+                        ("ended", pa.int64()),
+                        ("status", pa.string()),
+                        ("code", pa.string()),
+                        ("pool_wait", pa.int64()),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+"""One row a login; instants are ns from the run's origin."""
+
+HEALTH: Any = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("t", pa.int64()),
+        ("started", pa.int32()),
+        ("send_lag_p99_ms", pa.float64()),
+        ("send_lag_max_ms", pa.float64()),
+        ("pool_wait_max_ms", pa.float64()),
+        ("hub_stall_p99_ms", pa.float64()),
+        ("hub_stall_max_ms", pa.float64()),
+        ("cpu", pa.float64()),
+        ("busy_seats", pa.int32()),
+        ("rss_mb", pa.float64()),
+    ]
+)
+"""One row a second and arm, of the generator itself; ``cpu`` is the share of one core."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSecond:
+    """A row of HEALTH."""
+
+    arm: Arm
+    t: int
+    started: int
+    send_lag_p99_ms: float
+    send_lag_max_ms: float
+    pool_wait_max_ms: float
+    hub_stall_p99_ms: float
+    hub_stall_max_ms: float
+    cpu: float
+    busy_seats: int
+    rss_mb: float
+
+
+def attempts_batch(attempts: Sequence[Attempt]) -> Any:
+    """The attempts as a record batch of ATTEMPTS."""
+    rows = [
+        {
+            "seq": a.seq,
+            "arm": a.arm,
+            "block": a.block,
+            "pair": a.pair,
+            "user": a.user,
+            "cache": a.cache,
+            "intended": a.intended,
+            "started": a.started,
+            "ended": a.ended,
+            "seat_wait": a.seat_wait,
+            "status": a.outcome.status,
+            "code": a.outcome.code,
+            "steps": [
+                {
+                    "step": s.step,
+                    "started": s.started,
+                    "ended": s.ended,
+                    "status": s.outcome.status,
+                    "code": s.outcome.code,
+                    "pool_wait": s.pool_wait,
+                }
+                for s in a.steps
+            ],
+        }
+        for a in attempts
+    ]
+    return pa.RecordBatch.from_pylist(rows, schema=ATTEMPTS)
+
+
+def health_batch(seconds: Sequence[HealthSecond]) -> Any:
+    """The rows as a record batch of HEALTH."""
+    names = HEALTH.names
+    return pa.RecordBatch.from_pylist([{n: getattr(s, n) for n in names} for s in seconds], schema=HEALTH)
+
+
+def attempt_table(table: Any, block_starts: Mapping[int, int]) -> AttemptTable:
+    """The columns of an Arrow table of ATTEMPTS; ``block_starts`` maps a block's index to its start in ns."""
+    table = table.combine_chunks()
+    intended = _ints(table["intended"])
+    block = _ints(table["block"])
+    starts = np.zeros(int(block.max()) + 1 if len(block) else 1, dtype=np.int64)
+    for index, start in block_starts.items():
+        if index < len(starts):
+            starts[index] = start
+    ended = _ints(table["ended"])
+    return AttemptTable(
+        arm=_codes(table["arm"], ARMS),
+        block=block,
+        pair=_ints(table["pair"]),
+        offset_s=(intended - starts[block]) / NS,
+        intended_s=intended / NS,
+        cache=_codes(table["cache"], CACHES),
+        status=_codes(table["status"], STATUSES),
+        response_s=(ended - intended) / NS,
+        service_s=(ended - _ints(table["started"])) / NS,
+        steps=_steps(table["steps"]),
+    )
+
+
+def _steps(column: Any) -> dict[str, StepColumns]:
+    """The nested steps as columns by step; a list's rows are found by its offsets, without a loop over logins."""
+    if len(column) == 0:
+        return {}
+    flat = pc.list_flatten(column)
+    flat = flat.combine_chunks() if isinstance(flat, pa.ChunkedArray) else flat
+    parents = pc.list_parent_indices(column)
+    row = _ints(parents)
+    service = (_ints(pc.struct_field(flat, "ended")) - _ints(pc.struct_field(flat, "started"))) / NS
+    status = _codes(pc.struct_field(flat, "status"), STATUSES)
+    encoded = pc.dictionary_encode(pc.struct_field(flat, "step"))
+    names = encoded.dictionary.to_pylist()
+    which = _ints(encoded.indices)
+    found = {}
+    for index, name in enumerate(names):
+        mine = which == index
+        found[name] = StepColumns(row[mine], service[mine], status[mine])
+    return found
+
+
+def _ints(array: Any) -> Any:
+    return np.asarray(array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array.to_numpy()).astype(
+        np.int64
+    )
+
+
+def _codes(array: Any, names: Sequence[str]) -> Codes:
+    """Each value's place in ``names``; a value that is not among them raises ValueError."""
+    found = pc.index_in(array, value_set=pa.array(names))
+    if found.null_count:
+        raise ValueError(f"expected one of {', '.join(names)}")
+    codes: Codes = _ints(found).astype(np.int8)
+    return codes

@@ -1,0 +1,225 @@
+"""One run from its inputs to its evidence: the fleet is started, its journals are followed, the judge looks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.assess import Assessor, Ending
+from harness.errors import ConfigError, RunError
+from harness.load.fleet import Fleet
+from harness.model.plan import NS, Plan, make_plan
+from harness.model.policy import Policy
+from harness.model.scenario import Scenario
+from harness.model.target import Arm, Targets
+from harness.model.verdict import Kind, Verdict
+from harness.record.folder import RunFolder
+from harness.record.journal import JournalReader
+from harness.record.schema import ATTEMPTS, HEALTH
+from harness.safety import check_safe
+
+POLL_S = 0.25
+PREPARED_WITHIN_S = 120.0
+"""For keys, first logins and warm caches; longer where targets.max_rate asks for patience."""
+GRACE_S = 15.0
+"""Past the last deadline of the last login, for a journal's last flush."""
+DENIALS_AT_LEAST = 5
+"""Fewer denials than this don't stop a run, whatever their share."""
+LIVE_WINDOW_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a run looks like now; rates in logins a second, latencies in seconds (None before there are any)."""
+
+    block: int
+    blocks: int
+    arm: Arm
+    pairs_judged: int
+    offered: float
+    achieved: float
+    latencies: dict[Arm, tuple[float, float] | None]
+    verdict: Verdict | None
+    left_s: float
+
+
+Display = Callable[[Snapshot], None]
+
+
+def check_inputs(scenario: Scenario, targets: Targets, policy: Policy, arms: Sequence[Arm]) -> None:
+    """Raise ConfigError or UnsafeTargetError where a run could not lead to a verdict, or must not be sent."""
+    missing = [arm for arm in arms if arm not in targets.arms]
+    if missing:
+        raise ConfigError(f"targets: arms: expected {' and '.join(missing)} too, got {', '.join(targets.arms)}")
+    usable = scenario.blocks.pairs - policy.discard_pairs
+    if len(arms) > 1 and usable < policy.looks.pass_from:
+        raise ConfigError(
+            f"scenario {scenario.name}: blocks.pairs: expected at least "
+            f"{policy.looks.pass_from + policy.discard_pairs}, so that policy {policy.name} may pass "
+            f"(looks.pass_from), got {scenario.blocks.pairs}"
+        )
+    check_safe(targets, scenario, arms)
+
+
+def execute(
+    scenario: Scenario,
+    targets: Targets,
+    policy: Policy,
+    arms: Sequence[Arm],
+    results: Path,
+    display: Display,
+    early_stop: bool = True,
+) -> RunFolder:
+    """Measure, and judge while measuring; the folder holds all that was measured, however the run ended.
+
+    Raises RunError where an arm could not be prepared. KeyboardInterrupt ends the load and is the run's ending.
+    """
+    check_inputs(scenario, targets, policy, arms)
+    folder = RunFolder.create(results, scenario, targets, policy, arms)
+    plan = make_plan(scenario, arms)
+    patience_s = PREPARED_WITHIN_S + (3 * scenario.population.users / targets.max_rate if targets.max_rate else 0.0)
+    try:
+        with Fleet(folder, scenario.seats) as fleet:
+            ending = _Watch(folder, plan, scenario, policy, fleet, display, early_stop).run(patience_s)
+    except RunError:
+        folder.update_manifest(status="failed")
+        raise
+    except KeyboardInterrupt:
+        ending = Ending(complete=False, interrupted="interrupted by the user")
+    folder.update_manifest(status="complete" if ending.complete else "partial", ending=asdict(ending))
+    folder.finish()
+    return folder
+
+
+class _Watch:
+    """Follows one run's journals until the plan is done, the judge is sure, or something has gone wrong."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        plan: Plan,
+        scenario: Scenario,
+        policy: Policy,
+        fleet: Fleet,
+        display: Display,
+        early_stop: bool,
+    ) -> None:
+        self._folder = folder
+        self._plan = plan
+        self._scenario = scenario
+        self._policy = policy
+        self._fleet = fleet
+        self._display = display
+        self._judges = early_stop and len(folder.arms()) > 1
+        self._assessor = Assessor(scenario, policy, plan)
+        self._readers = {
+            (kind, arm): JournalReader(folder.journal(kind, arm))
+            for kind in ("attempts", "health")
+            for arm in folder.arms()
+        }
+        self._batches: dict[str, list[Any]] = {"attempts": [], "health": []}
+        self._verdict: Verdict | None = None
+        self._judged = 0
+
+    def run(self, patience_s: float) -> Ending:
+        """Wait for the arms to be ready, then follow the load to its end."""
+        origin = self._wait_for_go(patience_s)
+        length = self._scenario.blocks.length_s
+        last = len(self._plan.blocks) * length + self._scenario.timeout_s + GRACE_S
+        while True:
+            self._fleet.events(POLL_S)
+            elapsed = (time.monotonic_ns() - origin) / NS
+            self._read()
+            attempts = self._table("attempts", ATTEMPTS)
+            ending = self._ending(attempts, elapsed, last)
+            self._display(self._snapshot(attempts, elapsed))
+            if ending is not None:
+                return ending
+
+    def _wait_for_go(self, patience_s: float) -> int:
+        deadline = time.monotonic() + patience_s
+        first: dict[str, Any] = {}
+        while time.monotonic() < deadline:
+            for event in self._fleet.events(POLL_S):
+                if event["event"] == "failed":
+                    raise RunError(f"{event['arm']}: {event['message']}")
+                if event["event"] == "ready":
+                    first[event["arm"]] = event
+                if event["event"] == "go":
+                    self._folder.update_manifest(origin_wall=event["wall"], first_logins=first)
+                    self._check_first(first)
+                    return int(event["origin"])
+            if lost := self._fleet.lost():
+                raise RunError(f"{', '.join(lost)}: ended before the load began; see {self._folder.path}/locust.log")
+        raise RunError(f"the arms were not ready within {patience_s:.0f} s; see {self._folder.path}/locust.log")
+
+    @staticmethod
+    def _check_first(first: dict[str, Any]) -> None:
+        """A baseline on which nobody can log in is no baseline; a candidate like that is for the judge to block."""
+        baseline = first.get("baseline")
+        if baseline is not None and baseline["outcome"] != "ok":
+            failed = baseline["steps"][-1]
+            raise RunError(f"baseline: the first login failed at {failed['step']}: {failed['status']} {failed['code']}")
+
+    def _ending(self, attempts: Any, elapsed: float, last: float) -> Ending | None:
+        if lost := self._fleet.lost():
+            return Ending(complete=False, lost=lost)
+        denied = int(pc.sum(pc.equal(attempts["status"], "denied")).as_py() or 0)
+        if denied >= DENIALS_AT_LEAST and denied > self._policy.limits.denied_share * len(attempts):
+            reason = f"{denied} of {len(attempts)} logins were denied; stopped so that no account is locked"
+            return Ending(complete=False, interrupted=reason, stopped_for_denials=True)
+        pairs = len(self._assessor.complete_pairs(attempts))
+        done = pairs == self._assessor.design.horizon_pairs
+        if pairs > self._judged and self._judges:
+            ending = Ending(complete=done, pairs=pairs)
+            self._verdict = self._assessor.assess(attempts, self._table("health", HEALTH), ending).verdict
+            if self._verdict.kind in (Kind.PASS, Kind.BLOCK) and self._verdict.final:
+                return replace(ending, complete=True)
+        self._judged = pairs
+        if done:
+            return Ending(complete=True, pairs=pairs)
+        if elapsed > last:
+            return Ending(complete=False, interrupted="the plan was not executed in its time")
+        return None
+
+    def _read(self) -> None:
+        for (kind, _), reader in self._readers.items():
+            self._batches[kind].extend(reader.new_batches())
+
+    def _table(self, kind: str, schema: Any) -> Any:
+        return pa.Table.from_batches(self._batches[kind], schema)
+
+    def _snapshot(self, attempts: Any, elapsed: float) -> Snapshot:
+        length = self._scenario.blocks.length_s
+        blocks = self._plan.blocks
+        block = blocks[min(max(int(elapsed / length), 0), len(blocks) - 1)]
+        recent = attempts.filter(pc.greater(attempts["ended"], int((elapsed - LIVE_WINDOW_S) * NS)))
+        into = max(min(elapsed * NS - block.start, block.length), 1.0)
+        here = pc.sum(pc.equal(attempts["block"], block.index)).as_py() or 0
+        return Snapshot(
+            block=block.index,
+            blocks=len(blocks),
+            arm=block.arm,
+            pairs_judged=self._judged,
+            offered=sum(a.intended < block.start + into for a in block.arrivals) / into * NS,
+            achieved=here / into * NS,
+            latencies={arm: _latencies(recent, arm) for arm in self._folder.arms()},
+            verdict=self._verdict,
+            left_s=max(0.0, len(blocks) * length - elapsed),
+        )
+
+
+def _latencies(recent: Any, arm: Arm) -> tuple[float, float] | None:
+    mine = recent.filter(pc.equal(recent["arm"], arm))
+    if len(mine) == 0:
+        return None
+    response_s = (mine["ended"].to_numpy() - mine["intended"].to_numpy()) / NS
+    p50, p95 = np.quantile(response_s, [0.5, 0.95])
+    return float(p50), float(p95)

@@ -1,0 +1,27 @@
+"""Refusal of load that nobody has agreed to, before the first packet."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+
+from harness.errors import UnsafeTargetError
+from harness.model.scenario import Scenario
+from harness.model.target import Arm, Targets
+
+
+def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> None:
+    """Raise UnsafeTargetError unless these arms of the targets may receive this scenario's load."""
+    hosts = {endpoint.host for arm in arms for endpoint in targets.arms[arm].endpoints}
+    addresses = {host: _addresses(host) for host in sorted(hosts)}
+    reasons = targets.refusals(addresses, scenario.arrivals.peak)
+    if reasons:
+        raise UnsafeTargetError("targets refused:\n" + "\n".join(f"  {reason}" for reason in reasons))
+
+
+def _addresses(host: str) -> tuple[str, ...]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise UnsafeTargetError(f"targets refused: {host}: expected a name with an address, got: {error}") from None
+    return tuple(sorted({str(entry[4][0]) for entry in found}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -90,12 +90,14 @@ class Assessor:
         pairs = self.complete_pairs(attempts)[: ending.pairs]
         judged = attempts.filter(pc.less(attempts["pair"], len(pairs)))
         comparison = compare(attempt_table(judged, self.block_starts), self.design, self._policy, pairs)
-        healths = {arm: self._health(arm, judged, attempts, health, ending, len(pairs)) for arm in self._arms}
+        healths = {arm: self.health(arm, attempts, health, ending) for arm in self._arms}
         return Assessment(judge(comparison, healths, ending.state, self._policy), comparison, healths)
 
-    def _health(self, arm: Arm, judged: Any, attempts: Any, health: Any, ending: Ending, pairs: int) -> ArmHealth:
-        mine = judged.filter(pc.equal(judged["arm"], arm))
+    def health(self, arm: Arm, attempts: Any, health: Any, ending: Ending) -> ArmHealth:
+        """How well one arm was measured, over its complete pairs."""
+        pairs = len(self.complete_pairs(attempts)[: ending.pairs])
         everything = attempts.filter(pc.equal(attempts["arm"], arm))
+        mine = everything.filter(pc.less(everything["pair"], pairs))
         seconds = health.filter(pc.equal(health["arm"], arm))
         waits = mine["seat_wait"].to_numpy()
         lag = (mine["started"].to_numpy() - mine["intended"].to_numpy())[waits < SEAT_WAIT_FROM_NS]
@@ -113,11 +115,18 @@ class Assessor:
             generator_cpu=_quantile(seconds["cpu"].to_numpy(), 0.95),
             seat_waits=int((waits >= SEAT_WAIT_FROM_NS).sum()),
             worker_lost=arm in ending.lost or "master" in ending.lost,
+            tried=int(pc.sum(pc.not_equal(status, "withheld")).as_py() or 0),
         )
 
 
 def _quantile(values: Any, q: float) -> float:
     return float(np.quantile(values, q)) if len(values) else 0.0
+
+
+def ending_of(manifest: Mapping[str, Any]) -> Ending:
+    """How the run of a manifest ended."""
+    ended = manifest.get("ending")
+    return KILLED if ended is None else Ending(**{**ended, "lost": tuple(ended["lost"])})
 
 
 def evidence_of(folder: RunFolder, policy: Policy | None = None) -> Evidence:
@@ -126,10 +135,9 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None) -> Evidence:
     if set(folder.arms()) != set(ARMS):
         raise RunError(f"{folder.path}: expected a run of both arms, got {', '.join(folder.arms())}")
     scenario = folder.scenario()
-    ended = manifest.get("ending")
-    ending = KILLED if ended is None else Ending(**{**ended, "lost": tuple(ended["lost"])})
+    ending = ending_of(manifest)
     if policy is not None:
-        ending = Ending(**{**asdict(ending), "pairs": None})
+        ending = replace(ending, pairs=None)  # the run's own judge stopped there, another's need not
     assessor = Assessor(scenario, policy or folder.policy(), make_plan(scenario, folder.arms()))
     attempts, health = folder.attempts(), folder.health()
     found = assessor.assess(attempts, health, ending)

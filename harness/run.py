@@ -158,7 +158,8 @@ class _Watch:
                     return int(event["origin"])
             if lost := self._fleet.lost():
                 raise RunError(f"{', '.join(lost)}: ended before the load began; see {self._folder.path}/locust.log")
-        raise RunError(f"the arms were not ready within {patience_s:.0f} s; see {self._folder.path}/locust.log")
+        late = ", ".join(arm for arm in self._folder.arms() if arm not in first)
+        raise RunError(f"{late}: not ready within {patience_s:.0f} s; see {self._folder.path}/locust.log")
 
     @staticmethod
     def _check_first(first: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
+from gevent.pool import Pool
 
 from harness.errors import RunError
 from harness.load.health import HealthMeter
@@ -29,6 +30,7 @@ from harness.model.target import Arm, Targets
 from harness.record.journal import FLUSH_EVERY_S, JournalWriter
 from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch, health_batch
 
+WARM_UPS_AT_ONCE = 16
 WITHHELD = Outcome("withheld", "DENIED_BEFORE")
 
 
@@ -80,9 +82,11 @@ class ArmWorker:
         if first.outcome.status == "denied":
             raise RunError(f"{self._arm}: the first login, of {users[0]}, was denied: {first.outcome.code}")
         if first.outcome.status == "ok":
+            at_once = Pool(WARM_UPS_AT_ONCE)
             for user in users[:warm]:
-                self._path.warm_up(user)
+                at_once.spawn(self._path.warm_up, user)
                 gevent.sleep(self._pause_s)
+            at_once.join()
         return first
 
     def start(self, origin: int) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.errors import CredentialError
 from harness.login.credentials import Accounts, read_accounts
 from harness.login.directory import DirectorySession
 from harness.login.kerberos import KerberosClient, TicketCache, TicketFacts
-from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
+from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError, Timed
+from harness.login.trace import KdcExchange, KdcTrace
 from harness.model.attempt import OK, Outcome, StepTiming
 from harness.model.scenario import Scenario
-from harness.model.steps import Cache, steps_of
+from harness.model.steps import STEPS, Cache, steps_of
 from harness.model.target import Target
 
 NS = 1_000_000_000
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class StepFacts:
     ldap_round_trips: int = 0
     entries: int = 0
     tickets: tuple[TicketFacts, ...] = ()
+    exchanges: tuple[KdcExchange, ...] = ()
     tls_version: str | None = None
 
 
@@ -57,7 +60,8 @@ class LoginResult:
 class LoginPath:
     """The logins of one arm: one target, one scenario, the accounts of its population."""
 
-    def __init__(self, target: Target, scenario: Scenario, runtime: Runtime) -> None:
+    def __init__(self, target: Target, scenario: Scenario, runtime: Runtime, trace: KdcTrace | None = None) -> None:
+        self._trace = trace
         self._target = target
         self._scenario = scenario
         self._runtime = runtime
@@ -65,14 +69,15 @@ class LoginPath:
         self._accounts: Accounts = read_accounts(source, target.realm)
         named = source.csv or source.keytab or f"environment variable {source.env}"
         self.users = self._accounts.first(scenario.population.users, named)
+        self._known = frozenset(self._accounts.users)
         if "ldap_simple_bind" in scenario.steps and not self._accounts.passwords:
             raise CredentialError("ldap_simple_bind needs credentials.csv or credentials.env, got a keytab")
         self._kerberos = KerberosClient(target.realm, self._accounts, scenario.authentication)
         self._warm: dict[str, TicketCache] = {}
-        self._takes: dict[str, Callable[[_Login, float], None]] = {
+        self._takes: dict[str, Callable[[_Login, float], int | None]] = {
             "kdc_as": self._kdc_as,
             "kdc_tgs_ldap": self._kdc_tgs_ldap,
-            "ldap_connect": lambda login, timeout_s: login.directory.connect(timeout_s),
+            "ldap_connect": self._ldap_connect,
             "ldap_bind": self._ldap_bind,
             "ldap_simple_bind": self._ldap_simple_bind,
             "ldap_own_entry": self._ldap_own_entry,
@@ -81,77 +86,92 @@ class LoginPath:
 
     def prepare(self, users: Sequence[str]) -> None:
         """Derive the users' long-term keys where the scenario's logins need them; raises CredentialError."""
+        if unknown := [user for user in users if user not in self._known]:
+            raise CredentialError(f"credentials: expected an account {unknown[0]}, got none")
         if "kdc_as" in self._scenario.steps:
             timeout_s = self._scenario.step_timeout_s
             self._kerberos.derive_keys(users, lambda derive: self._runtime.call(derive, timeout_s))
 
     def warm_up(self, user: str) -> LoginResult:
-        """Log the user in cold and keep the ticket cache for warm logins; the result is not part of any measurement."""
-        return self._run(user, "cold", keep=True)
+        """Fill the user's ticket cache by the steps that a warm login leaves out, and keep it; nothing is measured."""
+        tickets = TicketCache()
+        cached = tuple(name for name in self._scenario.steps if STEPS[name].cached)
+        result = self._run(cached, _Login(user, tickets, DirectorySession(self._target.directory)))
+        if result.outcome is OK:
+            self._warm[user] = tickets
+        else:
+            tickets.close()
+        return result
 
     def login(self, user: str, cache: Cache, explain: bool = False) -> LoginResult:
         """One login, with its protocol facts if asked for; never raises for what the servers do."""
-        return self._run(user, cache, explain=explain)
-
-    def _run(self, user: str, cache: Cache, keep: bool = False, explain: bool = False) -> LoginResult:
-        warm = self._warm.get(user) if cache == "warm" else None
-        if cache == "warm" and warm is None and any(name.startswith("kdc_") for name in self._scenario.steps):
+        steps = steps_of(self._scenario.steps, cache)
+        directory = DirectorySession(self._target.directory)
+        if cache == "cold":
+            tickets = TicketCache()
+            try:
+                return self._run(steps, _Login(user, tickets, directory), explain)
+            finally:
+                tickets.close()
+        if user not in self._warm and steps != self._scenario.steps:
             return LoginResult(Outcome("error", "NO_WARM_CACHE"), ())
-        login = _Login(user, warm or TicketCache(), DirectorySession(self._target.directory))
+        return self._run(steps, _Login(user, self._warm.get(user) or TicketCache(), directory), explain)
+
+    def _run(self, names: Sequence[str], login: _Login, explain: bool = False) -> LoginResult:
         steps: list[StepTiming] = []
         facts: list[StepFacts] = []
         outcome = OK
         began = time.monotonic_ns()
         deadline = began + round(self._scenario.timeout_s * NS)
         try:
-            for name in steps_of(self._scenario.steps, cache):
-                before = (
-                    login.directory.round_trips,
-                    login.directory.entries,
-                    len(login.tickets.tickets()) if explain else 0,
-                )
+            for name in names:
+                before = _counts(login) if explain else (0, 0, 0)
                 timing = self._step(name, login, deadline)
                 steps.append(timing)
                 if explain:
-                    facts.append(_facts(name, login, *before))
+                    facts.append(self._facts(name, login, before))
                 if timing.outcome.status != "ok":
                     outcome = timing.outcome
                     break
         finally:
             login.directory.close()
-            if keep and outcome is OK:
-                self._warm[user] = login.tickets
-            elif warm is None:
-                login.tickets.close()
         return LoginResult(outcome, tuple(steps), tuple(facts), login.groups)
 
     def _step(self, name: str, login: _Login, deadline: int) -> StepTiming:
         login.pool_wait, login.first_taken = 0, None
         asked = time.monotonic_ns()
         timeout_s = min(self._scenario.step_timeout_s, (deadline - asked) / NS)
-        outcome = OK
+        outcome, ended = OK, None
         try:
             if timeout_s <= 0:
                 raise StepFailedError(TIMED_OUT)
-            self._takes[name](login, timeout_s)
+            ended = self._takes[name](login, timeout_s)
         except StepFailedError as failure:
             outcome = failure.outcome
-        ended = time.monotonic_ns()
+        if ended is None:
+            ended = time.monotonic_ns()
         started = asked if login.first_taken is None else login.first_taken
         return StepTiming(name, started, ended, outcome, login.pool_wait)
 
-    def _call(self, login: _Login, function: Callable[[], Any], timeout_s: float) -> Any:
+    def _call(self, login: _Login, function: Callable[[], T], timeout_s: float) -> Timed[T]:
         result = self._runtime.call(function, timeout_s)
         login.pool_wait += result.started - result.asked
         login.first_taken = result.started
-        return result.value
+        return result
 
-    def _kdc_as(self, login: _Login, timeout_s: float) -> None:
-        self._call(login, lambda: self._kerberos.initial_ticket(login.user, login.tickets), timeout_s)
+    # Each step gives the instant at which it ended where its thread knows better than the caller, who has to wake up.
 
-    def _kdc_tgs_ldap(self, login: _Login, timeout_s: float) -> None:
+    def _kdc_as(self, login: _Login, timeout_s: float) -> int:
+        return self._call(login, lambda: self._kerberos.initial_ticket(login.user, login.tickets), timeout_s).ended
+
+    def _kdc_tgs_ldap(self, login: _Login, timeout_s: float) -> int:
         host = self._target.directory.service_host
-        login.token = self._call(login, lambda: self._kerberos.service_token("ldap", host, login.tickets), timeout_s)
+        result = self._call(login, lambda: self._kerberos.service_token("ldap", host, login.tickets), timeout_s)
+        login.token = result.value
+        return result.ended
+
+    def _ldap_connect(self, login: _Login, timeout_s: float) -> None:
+        login.directory.connect(timeout_s)
 
     def _ldap_bind(self, login: _Login, timeout_s: float) -> None:
         asked = time.monotonic()
@@ -170,13 +190,17 @@ class LoginPath:
         assert login.entry is not None
         login.groups = login.directory.groups(*login.entry, timeout_s)
 
+    def _facts(self, name: str, login: _Login, before: tuple[int, int, int]) -> StepFacts:
+        """What the step just taken added to what was counted before it."""
+        round_trips, entries, tickets = before
+        return StepFacts(
+            login.directory.round_trips - round_trips,
+            login.directory.entries - entries,
+            login.tickets.tickets()[tickets:],
+            self._trace.new_exchanges() if self._trace is not None else (),
+            login.directory.tls_version if name == "ldap_connect" else None,
+        )
 
-def _facts(name: str, login: _Login, round_trips: int, entries: int, tickets: int) -> StepFacts:
-    """What the step just taken added to what was counted before it."""
-    directory = login.directory
-    return StepFacts(
-        directory.round_trips - round_trips,
-        directory.entries - entries,
-        login.tickets.tickets()[tickets:],
-        directory.tls_version if name == "ldap_connect" else None,
-    )
+
+def _counts(login: _Login) -> tuple[int, int, int]:
+    return login.directory.round_trips, login.directory.entries, len(login.tickets.tickets())

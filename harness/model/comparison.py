@@ -130,6 +130,6 @@ class Comparison:
     attribution: tuple[StepShare, ...]
     not_judged: tuple[NotJudged, ...]
     outage_blocks: tuple[int, ...]
-    """Candidate blocks in which logins failed as in an outage while the pair's baseline served."""
+    """Candidate blocks, by number of their pair, in which logins failed as in an outage while the baseline's served."""
     candidate_p95_s: float
     """The candidate's login p95 over all judged blocks, the lower bound of its confidence interval, in seconds."""

@@ -21,6 +21,9 @@ class ArmHealth:
     seat_waits: int
     """Logins that waited for a seat since all were taken; the wait is charged to the login."""
     worker_lost: bool = False
+    tried: int = 0
+    """Logins sent in all, those of incomplete pairs too, of which ``denied`` were denied; 0 where only ``started`` is
+    known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,214 @@
+"""The embedded domain itself: for each arm a KDC and a directory, cloned from one built folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import yaml
+
+from harness.errors import LabError
+from harness.lab import directory, hospital, kdc, store
+from harness.lab.process import Family, Identity, environment, free_ports, listens, module_command
+from harness.lab.tools import Tools, find_tools, run
+from harness.login.krb5conf import krb5_conf
+from harness.model.target import ARMS, Arm, Target
+from harness.updates.fault import Hold
+
+READY_S = 5.0
+"""How long an arm's servers may take until they listen, and a relay until it does; built domains need 0.1 s."""
+
+PORT_TRIES = 5
+"""How often other ports are tried: nothing keeps a free port free until a server has bound it."""
+
+CredentialKind = Literal["csv", "keytab"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabArm:
+    """One running arm: its clone, its ports on 127.0.0.1, its processes by name (``kdc``, ``slapd``, ``relay``)."""
+
+    folder: Path
+    ports: Mapping[str, int]
+    """``kdc``, ``ldap``, ``ldaps``, and ``relay`` where there is one."""
+    processes: Mapping[str, Identity]
+    target: Mapping[str, object]
+    """The fields of a Target."""
+
+    @property
+    def kdc_pid(self) -> int:
+        """The pid of krb5kdc."""
+        return self.processes["kdc"].pid
+
+    @property
+    def slapd_pid(self) -> int:
+        """The pid of slapd."""
+        return self.processes["slapd"].pid
+
+    @property
+    def krb5_conf(self) -> Path:
+        """The krb5.conf of this arm, for command-line tools."""
+        return self.folder / "krb5.conf"
+
+
+class Lab:
+    """A context manager that runs the embedded domain; within it a real login has succeeded on each arm.
+
+    ``hold`` puts a pooled hold before the candidate's directory; with it, or with ``relay``, each arm's directory is
+    behind a relay, so that the relay itself is no difference between the arms. Entering raises LabError. The servers
+    end with the block, and with this process however it ends.
+    """
+
+    def __init__(
+        self,
+        arms: Sequence[Arm] = ARMS,
+        *,
+        hold: Hold | None = None,
+        relay: bool = False,
+        credentials: CredentialKind = "csv",
+    ) -> None:
+        self.arms: dict[Arm, LabArm] = {}
+        self._names = tuple(arms)
+        self._hold = hold
+        self._relay = relay or hold is not None
+        self._credentials = credentials
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        tools = find_tools()
+        built = store.built(tools)
+        with ExitStack() as stack:
+            folder = store.new_run_folder()
+            stack.callback(store.remove, folder)
+            family = Family()
+            stack.callback(family.close)
+            for name in self._names:
+                hold = self._hold if name == "candidate" else None
+                starter = _ArmStarter(tools, family, folder / name, self._credentials)
+                self.arms[name] = starter.start(built, hold, relay=self._relay)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def targets(self) -> dict[str, object]:
+        """The fields of a Targets, ready for YAML."""
+        return {"environment": "lab", "arms": {name: dict(arm.target) for name, arm in self.arms.items()}}
+
+    def write_targets(self, path: Path) -> None:
+        """Write the targets as YAML; they hold as long as this lab runs."""
+        store.write_private(path, yaml.safe_dump(self.targets, sort_keys=False))
+
+
+class _ArmStarter:
+    def __init__(self, tools: Tools, family: Family, folder: Path, credentials: CredentialKind) -> None:
+        self._tools = tools
+        self._family = family
+        self._folder = folder
+        self._credentials = credentials
+        self._krb5_conf = folder / "krb5.conf"
+
+    def start(self, built: Path, hold: Hold | None, *, relay: bool) -> LabArm:
+        store.clone(built, self._folder)
+        ports, children = self._serve()
+        if relay:
+            children["relay"] = self._spawn_relay(ports["ldap"], hold)
+            ports["relay"] = self._port_of(children["relay"])
+        # The check mustn't take one of the workers that hold.
+        self._log_in(ports["relay"] if relay and not hold else ports["ldap"])
+        processes = {name: Identity.of(child.pid) for name, child in children.items()}
+        return LabArm(self._folder, ports, processes, self._target(ports))
+
+    def _serve(self) -> tuple[dict[str, int], dict[str, subprocess.Popen[bytes]]]:
+        for _ in range(PORT_TRIES):
+            ports = dict(zip(("kdc", "ldap", "ldaps"), free_ports(3), strict=True))
+            children = self._spawn_servers(ports)
+            listeners = [("kdc", "kdc"), ("slapd", "ldap"), ("slapd", "ldaps")]
+            deadline = time.monotonic() + READY_S
+            while all(child.poll() is None for child in children.values()) and time.monotonic() < deadline:
+                if all(listens(children[name].pid, ports[port]) for name, port in listeners):
+                    return ports, children
+                time.sleep(0.005)
+            for child in children.values():
+                self._family.end(child)
+        raise LabError(f"embedded domain: expected its servers to listen, which they didn't; {self._said()}")
+
+    def _spawn_servers(self, ports: Mapping[str, int]) -> dict[str, subprocess.Popen[bytes]]:
+        self._krb5_conf.write_text(krb5_conf(Target.model_validate(self._target(ports))))
+        kdc_conf = self._folder / "kdc.conf"
+        kdc_conf.write_text(kdc.configuration(self._folder, ports["kdc"]))
+        slapd_conf = self._folder / "slapd.conf"
+        slapd_conf.write_text(directory.configuration(self._tools, self._folder))
+        env = environment(
+            KRB5_CONFIG=str(self._krb5_conf),
+            KRB5_KDC_PROFILE=str(kdc_conf),
+            KRB5_KTNAME=f"FILE:{self._folder / kdc.SERVICES_KEYTAB}",
+            # The default is one locked file a user in /var/tmp: both arms, and other labs, would wait for each other.
+            KRB5RCACHENAME="none:",
+        )
+        urls = f"ldap://127.0.0.1:{ports['ldap']} ldaps://127.0.0.1:{ports['ldaps']}"
+        argv = {
+            "kdc": [self._tools["krb5kdc"], "-n", "-r", hospital.REALM],
+            "slapd": [self._tools["slapd"], "-d", "0", "-f", str(slapd_conf), "-h", urls],  # -d: in the foreground
+        }
+        return {name: self._family.spawn(argv[name], env, self._folder / f"{name}.out") for name in argv}
+
+    def _spawn_relay(self, port: int, hold: Hold | None) -> subprocess.Popen[bytes]:
+        command, env = module_command("harness.updates.relay")
+        holding = ["--hold-s", str(hold.hold_s), "--workers", str(hold.workers)] if hold else []
+        return self._family.spawn([*command, str(port), *holding], env, self._folder / "relay.out", subprocess.PIPE)
+
+    def _port_of(self, relay: subprocess.Popen[bytes]) -> int:
+        line = relay.stdout.readline() if relay.stdout else b""  # Empty where it ended without listening.
+        if not line:
+            raise LabError(f"embedded domain: expected its relay to listen, which it didn't; {self._said()}")
+        return int(json.loads(line)["port"])
+
+    def _log_in(self, ldap_port: int) -> None:
+        user = hospital.CLINICIANS[0]
+        ccache = self._folder / "check.ccache"
+        env = environment(KRB5_CONFIG=str(self._krb5_conf), KRB5CCNAME=f"FILE:{ccache}", LDAPNOINIT="1")
+        keytab = str(self._folder / kdc.CLINICIANS_KEYTAB)
+        uri = f"ldap://127.0.0.1:{ldap_port}"
+        run([self._tools["kinit"], "-k", "-t", keytab, user], env, timeout_s=READY_S)
+        who = run([self._tools["ldapwhoami"], "-Y", "GSSAPI", "-Q", "-N", "-H", uri], env, timeout_s=READY_S)
+        if who.strip().lower() != f"dn:{hospital.user_dn(user)}".lower():  # slapd prints its normal form.
+            raise LabError(f"embedded domain: expected the directory to know {user}, got {who.strip()}")
+        ccache.unlink()
+
+    def _target(self, ports: Mapping[str, int]) -> dict[str, object]:
+        files = {"csv": store.CLINICIANS_CSV, "keytab": kdc.CLINICIANS_KEYTAB}
+        return {
+            "realm": hospital.REALM,
+            "kdcs": [f"127.0.0.1:{ports['kdc']}"],
+            "directory": {
+                "uri": f"ldap://127.0.0.1:{ports.get('relay', ports['ldap'])}",
+                "service_host": hospital.DIRECTORY_HOST,
+                "ca_file": str(self._folder / directory.CERTIFICATE),
+                "user_base": hospital.USER_BASE,
+                "group_base": hospital.GROUP_BASE,
+                "user_attribute": "uid",
+                "bind_dn": hospital.user_dn("{user}"),
+            },
+            "credentials": {self._credentials: str(self._folder / files[self._credentials])},
+        }
+
+    def _said(self) -> str:
+        """The last words of the servers, for the one who has to mend it."""
+        logs = (self._folder / name for name in ("kdc.log", "kdc.out", "slapd.out", "relay.out"))
+        last = [log.read_text(errors="replace").splitlines()[-2:] for log in logs if log.exists()]
+        words = " | ".join(line for lines in last for line in lines) or "they said nothing"
+        confined = Path("/etc/apparmor.d/usr.sbin.slapd").exists()
+        hint = "; if AppArmor confines slapd to its system folders, run: aa-disable /usr/sbin/slapd" if confined else ""
+        return f"last words: {words}{hint}"

@@ -1,0 +1,129 @@
+"""What a lab keeps on disk, all of it in the user's cache folder.
+
+authgate/lab/<digest>/   the built domain, immutable, shared by every lab of this user
+authgate/run/<owner>/    the clones of a running lab, named after the process that owns them
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from harness.errors import LabError
+from harness.lab import directory, hospital, kdc
+from harness.lab.process import Identity, environment
+from harness.lab.tools import Tools, run
+
+CLINICIANS_CSV = "clinicians.csv"
+
+
+def cache_home() -> Path:
+    """The folder of everything that outlives a process: ``$XDG_CACHE_HOME/authgate`` or ``~/.cache/authgate``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().resolve() / "authgate"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner only."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # Its mode is 0600.
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).replace(path)
+
+
+def built(tools: Tools) -> Path:
+    """The folder of the built domain, built now if it wasn't; raises LabError.
+
+    One process builds while others wait for it; a build that was broken off leaves nothing that counts.
+    """
+    labs = _private_folder(cache_home() / "lab")
+    digest = _recipe_digest(tools)
+    folder = labs / digest
+    with _locked(labs / f"{digest}.lock"):
+        for broken_off in labs.glob(f"{digest}.tmp*"):
+            shutil.rmtree(broken_off)
+        if not folder.is_dir():
+            _build(tools, folder)
+    return folder
+
+
+def _build(tools: Tools, folder: Path) -> None:
+    beside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp", dir=folder.parent))
+    try:
+        password = secrets.token_hex(16)
+        kdc.build(tools, beside, password)
+        directory.build(tools, beside, password)
+        write_private(beside / CLINICIANS_CSV, "".join(f"{user},{password}\n" for user in hospital.CLINICIANS))
+        beside.rename(folder)
+    except BaseException:
+        shutil.rmtree(beside)
+        raise
+
+
+def _recipe_digest(tools: Tools) -> str:
+    sources = (__file__, hospital.__file__, kdc.__file__, directory.__file__)
+    recipe = b"".join(Path(source).read_bytes() for source in sources)
+    return hashlib.sha256(recipe + tools.digest.encode()).hexdigest()[:16]
+
+
+def new_run_folder() -> Path:
+    """A private folder for this process's clones, after those of processes that are dead have been removed."""
+    remove_stale()
+    mine = Identity.of(os.getpid())
+    folder = _runs() / f"{_pid_namespace()}-{mine.pid}-{mine.started}-{secrets.token_hex(4)}"
+    folder.mkdir(0o700)
+    return folder
+
+
+def remove_stale() -> None:
+    """Remove the clones whose owner is dead, as far as this process can tell.
+
+    The owner is in the folder's name, so that there is no moment at which a folder has none. Pids mean something in
+    their own namespace only: another container's labs in a shared cache are left alone.
+    """
+    for folder in _runs().iterdir():
+        with suppress(ValueError):
+            namespace, pid, started, _ = folder.name.split("-")
+            if int(namespace) == _pid_namespace() and not Identity(int(pid), int(started)).alive:
+                remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a run folder; another lab may be removing it too."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def clone(built_folder: Path, folder: Path) -> None:
+    """Copy the built domain into ``folder``, which must not exist; raises LabError."""
+    # slapd's database is a sparse file of 256 MB with 2 MB in it; shutil would write the holes too.
+    run(["cp", "-a", str(built_folder), str(folder)], environment())
+
+
+def _runs() -> Path:
+    return _private_folder(cache_home() / "run")
+
+
+def _private_folder(folder: Path) -> Path:
+    try:
+        for each in (folder.parent, folder):
+            each.mkdir(0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"{folder}: expected a writable folder (set XDG_CACHE_HOME), got: {error.strerror}") from None
+    return folder
+
+
+def _pid_namespace() -> int:
+    return Path("/proc/self/ns/pid").stat().st_ino
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

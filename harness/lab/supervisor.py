@@ -1,0 +1,187 @@
+"""A lab that outlives the command that started it: ``python -m harness.lab.supervisor`` is the servers' parent.
+
+A lab has a folder of its own, which says all there is to know of it: ``lab.json`` (its processes, by pid and start
+time), ``targets.yaml``, and ``lab.lock``, held as long as the supervisor lives. Labs in two folders share nothing but
+the built domain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, get_args
+
+from harness.errors import LabError
+from harness.lab import store
+from harness.lab.domain import CredentialKind, Lab
+from harness.lab.process import Identity, module_command
+from harness.model.target import ARMS, Arm
+from harness.updates.fault import Hold
+
+KINDS = ("embedded",)
+
+END_S = 5.0
+"""How long a supervisor may take to end its servers and remove their clones before it is killed."""
+
+STATE, TARGETS, LOCK, LOG = "lab.json", "targets.yaml", "lab.lock", "lab.log"
+SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True, slots=True)
+class LabStatus:
+    """What a lab's folder says, and which of its processes run now (``supervisor``, ``baseline.kdc``, …)."""
+
+    kind: str
+    targets: Path
+    processes: Mapping[str, Identity]
+    ports: Mapping[str, int]
+    """The ports on 127.0.0.1 by name (``baseline.kdc``, ``baseline.ldap``, …)."""
+    alive: Mapping[str, bool]
+
+    @property
+    def running(self) -> bool:
+        """Whether every process of the lab runs."""
+        return all(self.alive.values())
+
+
+def up(
+    directory: Path,
+    kind: str = "embedded",
+    arms: Sequence[Arm] = ARMS,
+    *,
+    hold: Hold | None = None,
+    relay: bool = False,
+    credentials: CredentialKind = "csv",
+) -> LabStatus:
+    """Start a lab that runs until ``down``, and return when logins succeed; raises LabError.
+
+    ``hold``, ``relay`` and ``credentials`` are those of Lab.
+    """
+    if kind not in KINDS:
+        raise LabError(f"lab: expected a kind among {', '.join(KINDS)}, got {kind!r}")
+    directory.mkdir(0o700, parents=True, exist_ok=True)
+    command, env = module_command("harness.lab.supervisor")
+    options = [str(directory.resolve()), "--credentials", credentials, "--arms", *arms]
+    options += ["--relay"] if relay else []
+    options += ["--hold-s", str(hold.hold_s), "--workers", str(hold.workers)] if hold else []
+    env["XDG_CACHE_HOME"] = str(store.cache_home().parent)
+    with _private_log(directory) as log:
+        supervisor = subprocess.Popen(
+            [*command, *options],
+            env=env,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,  # It outlives this command, its terminal, and a Ctrl-C there.
+        )
+    threading.Thread(target=supervisor.wait, daemon=True).start()  # Reaped, should it end before this process does.
+    assert supervisor.stdout is not None
+    try:
+        with supervisor.stdout as stdout:
+            answer = json.loads(stdout.readline() or "{}")
+    except BaseException:
+        supervisor.kill()
+        raise
+    started = status(directory)
+    if answer.get("ready") and started is not None:
+        return started
+    supervisor.wait()
+    raise LabError(answer.get("error") or f"lab: expected its supervisor to start; it says why in {directory / LOG}")
+
+
+def down(directory: Path) -> bool:
+    """End the lab of this folder, and return when it is gone; False where there was none."""
+    lab = status(directory)
+    if lab is None:
+        return False
+    lab.processes[SUPERVISOR].end(END_S)
+    for process in lab.processes.values():  # They die with it; this only waits until they have.
+        process.end(END_S)
+    with suppress(LabError), _locked(directory):  # Held again where the next lab is starting here.
+        (directory / STATE).unlink(missing_ok=True)
+        (directory / TARGETS).unlink(missing_ok=True)
+    store.remove_stale()
+    return True
+
+
+def status(directory: Path) -> LabStatus | None:
+    """What runs of the lab of this folder; None where there is none."""
+    try:
+        state = json.loads((directory / STATE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    processes = {name: Identity(**identity) for name, identity in state["processes"].items()}
+    alive = {name: process.alive for name, process in processes.items()}
+    return LabStatus(state["kind"], directory / TARGETS, processes, state["ports"], alive)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    with os.fdopen(os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600), "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(f"lab: one runs in {directory} already; end it with: authgate lab down") from None
+        yield
+
+
+def _private_log(directory: Path) -> IO[bytes]:
+    return os.fdopen(os.open(directory / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+
+
+def _supervise(directory: Path, lab: Lab) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    with _locked(directory), lab:
+        lab.write_targets(directory / TARGETS)
+        processes = {SUPERVISOR: Identity.of(os.getpid())}
+        processes |= {f"{arm}.{name}": it for arm, run in lab.arms.items() for name, it in run.processes.items()}
+        state = {
+            "kind": "embedded",
+            "processes": {name: asdict(process) for name, process in processes.items()},
+            "ports": {f"{arm}.{name}": port for arm, run in lab.arms.items() for name, port in run.ports.items()},
+        }
+        store.write_private(directory / STATE, json.dumps(state, indent=2) + "\n")
+        _answer({"ready": True})  # Raises where nobody waits for it any more, and so ends the lab.
+        stop.wait()
+
+
+def _answer(answer: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a lab until SIGTERM; prints one JSON line, ``{"ready": true}`` or ``{"error": …}``."""
+    parser = argparse.ArgumentParser(prog="python -m harness.lab.supervisor", description="the parent of a lab")
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
+    parser.add_argument("--credentials", choices=get_args(CredentialKind), default="csv")
+    parser.add_argument("--relay", action="store_true")
+    parser.add_argument("--hold-s", type=float)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args(argv)
+    hold = Hold(options.hold_s, options.workers) if options.hold_s is not None else None
+    lab = Lab(options.arms, hold=hold, relay=options.relay, credentials=options.credentials)
+    try:
+        _supervise(options.directory, lab)
+    except LabError as error:
+        _answer({"error": str(error)})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

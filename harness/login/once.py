@@ -1,0 +1,40 @@
+"""One clinician's login with its protocol facts: what an engineer looks at first when something is slow."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from harness.errors import RunError
+from harness.login.krb5conf import use_krb5_conf
+from harness.login.path import LoginPath, LoginResult
+from harness.login.runtime import ThreadRuntime
+from harness.login.trace import KdcTrace
+from harness.model.scenario import ConstantRate, Scenario
+from harness.model.steps import Cache
+from harness.model.target import Arm, Targets
+from harness.safety import check_safe
+
+
+def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cache: Cache) -> LoginResult:
+    """One login on one arm by the scenario's steps, explained; a warm one logs in cold before, unmeasured.
+
+    Raises UnsafeTargetError, CredentialError, and RunError where the cold login before a warm one failed.
+    """
+    one_a_second = scenario.model_copy(update={"arrivals": ConstantRate(curve="constant", rate=1)})
+    check_safe(targets, one_a_second, [arm])
+    target = targets.arms[arm]
+    one = scenario.model_copy(update={"population": scenario.population.model_copy(update={"users": 1})})
+    with tempfile.TemporaryDirectory(prefix="authgate-") as name:
+        folder = Path(name)
+        use_krb5_conf(target, folder)
+        trace = KdcTrace(folder)
+        path = LoginPath(target, one, ThreadRuntime(), trace)
+        path.prepare([user])
+        if cache == "warm":
+            before = path.warm_up(user)
+            if before.outcome.status != "ok":
+                failed = before.steps[-1]
+                raise RunError(f"the cold login before the warm one failed at {failed.step}: {failed.outcome.code}")
+        trace.new_exchanges()
+        return path.login(user, cache, explain=True)

@@ -1,0 +1,81 @@
+"""The verdict on a terminal, or in a log that has no colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.model.verdict import Decision, Kind
+from harness.report import rows, words
+from harness.report.evidence import Evidence
+
+FINDINGS_AT_MOST = 6
+WIDE = 100
+"""From this many columns on the table has room for the change beside its bounds."""
+_VERDICT_STYLES = {
+    Kind.PASS: "bold white on green",
+    Kind.BLOCK: "bold white on red",
+    Kind.INCONCLUSIVE: "bold black on yellow",
+    Kind.INVALID: "bold white on magenta",
+}
+_DECISION_STYLES: dict[Decision, str] = {
+    "pass": "green",
+    "notice": "green",
+    "inconclusive": "yellow",
+    "likely slower": "yellow",
+    "block": "bold red",
+    "not judged": "dim",
+}
+
+
+def print_verdict(evidence: Evidence, console: Console, report: Path | None = None) -> None:
+    """Print the verdict, the step to blame, the gravest findings, and where the report lies if it was written."""
+    verdict = evidence.verdict
+    badge = Text(f" {rows.VERDICT_SIGNS[verdict.kind]} {verdict.kind.name} ", style=_VERDICT_STYLES[verdict.kind])
+    facts = f"  {verdict.pairs_used} pairs, {verdict.load_s / 60:.1f} minutes of load, exit code {verdict.exit_code}"
+    console.print()
+    console.print(badge + Text(words.printable(facts), style="not bold default on default"))
+    _paragraph(console, verdict.sentence, "bold")
+    if evidence.partial:
+        _paragraph(console, f"Partial run: {evidence.partial}", "bold yellow")
+    if blame := rows.blame(evidence):
+        _paragraph(console, f"Step to blame: {blame}")
+    for reason in verdict.reasons:
+        _paragraph(console, f"· {reason}")
+    findings = rows.gravest(evidence, FINDINGS_AT_MOST)
+    if findings:
+        console.print(_table(findings, console.width))
+        left_out = len(verdict.findings) - len(findings)
+        if left_out:
+            _paragraph(console, f"{left_out} more in the report.", "dim")
+    for notice in rows.notices(evidence):
+        _paragraph(console, f"Note: {notice}", "dim")
+    if report is not None:
+        # Not wrapped: a path broken over two lines can be neither clicked nor copied.
+        console.print(Text(f"Report: {words.printable(str(report))}"), soft_wrap=True)
+    console.print()
+
+
+def _paragraph(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(words.printable(text), style=style))
+
+
+def _table(findings: list[rows.Row], width: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("metric", overflow="fold")
+    table.add_column("baseline", justify="right", no_wrap=True)
+    table.add_column("candidate", justify="right", no_wrap=True)
+    if width >= WIDE:
+        table.add_column("change", justify="right", no_wrap=True)
+    table.add_column("bounds", justify="right", no_wrap=True)
+    table.add_column("margin", justify="right", no_wrap=True)
+    table.add_column("decision", overflow="fold", max_width=len("inconclusive"))
+    for row in findings:
+        change = [row.change] if width >= WIDE else []
+        cells = [row.metric, row.baseline, row.candidate, *change, row.bounds, row.margin]
+        table.add_row(*map(Text, cells), Text(row.decision, style=_DECISION_STYLES[row.decision]))
+    return table

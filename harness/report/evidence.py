@@ -1,0 +1,40 @@
+"""Everything that a report is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.model.attempt import AttemptTable
+from harness.model.comparison import Comparison, Design
+from harness.model.health import ArmHealth
+from harness.model.target import Arm
+from harness.model.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One run with its verdict, as far as a report needs it.
+
+    ``started`` is an ISO 8601 time and ``partial`` says why the run is partial (empty where it is whole). Of
+    ``manifest`` every key is shown; these also change what the report says: ``environment`` (``lab``),
+    ``authentication`` (``key``) and ``scenario_digest``. ``comparison`` is None where no pair could be compared, and
+    ``health`` holds only the arms that ran.
+    """
+
+    run_id: str
+    title: str
+    started: str
+    manifest: Mapping[str, object]
+    partial: str
+    verdict: Verdict
+    comparison: Comparison | None
+    table: AttemptTable
+    design: Design
+    health: Mapping[Arm, ArmHealth]
+    step_order: tuple[str, ...]
+
+    def said(self, key: str) -> str | None:
+        """What the manifest says under ``key``, as text; None where it is silent."""
+        value = self.manifest.get(key)
+        return None if value is None else str(value)

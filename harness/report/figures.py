@@ -1,0 +1,223 @@
+"""Figures of what the logins did: how long they took, when, and in which step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from harness.model.attempt import Floats
+from harness.model.comparison import StepShare
+from harness.model.steps import Cache
+from harness.model.target import ARMS, Arm
+from harness.report import series, words
+from harness.report.evidence import Evidence
+from harness.report.style import ARM_STYLES, FAINT, INK, drawing, latency_axis, spread
+
+WIDTH_IN = 9.6
+BULK = 0.995
+"""The axis of the cumulative share ends at this quantile of the slower arm; the tail has a panel of its own."""
+DWARFED = 1 / 100
+"""A bar shorter than this share of the axis can't be seen, and the figure says so."""
+
+
+def distributions(evidence: Evidence) -> Figure | None:
+    """Response times of both arms: the share that was as fast, and the tail of those that were slower.
+
+    One row for cold and one for warm logins; None where no login was measured.
+    """
+    caches = series.caches_seen(evidence)
+    if not caches:
+        return None
+    with drawing():
+        figure = Figure(figsize=(WIDTH_IN, 0.5 + 2.7 * len(caches)), layout="constrained")
+        grid = _grid(figure, len(caches), 2)
+        for (left, right), cache in zip(grid, caches, strict=True):
+            draw_ecdf(left, evidence, cache)
+            _draw_tail(right, evidence, cache)
+        legend(figure, grid[0][0])
+    return figure
+
+
+def over_time(evidence: Evidence) -> Figure | None:
+    """Median and p95 of every block in run order, and below them the share of failed logins where any failed."""
+    caches = series.caches_seen(evidence)
+    if not caches:
+        return None
+    failures = {arm: series.block_failures(evidence, arm) for arm in ARMS}
+    any_failed = any(share.any() for _, share in failures.values())
+    heights = [2.5] * len(caches) + [1.0] * any_failed
+    with drawing():
+        figure = Figure(figsize=(WIDTH_IN, 0.9 + sum(heights)), layout="constrained")
+        rows = [row[0] for row in _grid(figure, len(heights), 1, heights, sharex=True)]
+        for axes, cache in zip(rows, caches, strict=False):
+            _draw_blocks(axes, evidence, cache)
+        if any_failed:
+            _draw_failures(rows[-1], failures, evidence.design.block_s / 60)
+        rows[-1].set_xlabel("minutes from the start of the run")
+        legend(figure, rows[0])
+    return figure
+
+
+def steps(evidence: Evidence) -> Figure | None:
+    """Mean service time of each step, each bar beginning where the step before it ended."""
+    parts = {cache: series.step_means(evidence, cache) for cache in series.caches_seen(evidence)}
+    parts = {cache: means for cache, means in parts.items() if means}
+    if not parts:
+        return None
+    heights = [0.75 + 0.42 * len(means) for means in parts.values()]
+    with drawing():
+        figure = Figure(figsize=(WIDTH_IN, 0.5 + sum(heights)), layout="constrained")
+        rows = [row[0] for row in _grid(figure, len(parts), 1, heights)]
+        for axes, (cache, means) in zip(rows, parts.items(), strict=True):
+            draw_waterfall(axes, cache, means)
+        legend(figure, rows[0])
+    return figure
+
+
+def dwarfed(parts: Sequence[StepShare]) -> bool:
+    """Whether some step is so much longer than another that the other's bar is a hairline."""
+    known = [time for part in parts for time in (part.baseline_s, part.candidate_s) if time > 0]
+    return bool(known) and min(known) < DWARFED * max(known)
+
+
+def draw_ecdf(axes: Axes, evidence: Evidence, cache: Cache) -> None:
+    """The share of cold or warm logins that took at most so long, for each arm, with marks at p50 and p95."""
+    values = {arm: series.login_seconds(evidence, arm, cache) for arm in ARMS}
+    for arm, style in ARM_STYLES.items():
+        if not len(values[arm]):
+            continue
+        time, share = series.thinned(values[arm])
+        axes.plot(
+            np.concatenate([time[:1], time]),
+            np.concatenate([[0.0], share]),
+            style.line,
+            color=style.colour,
+            drawstyle="steps-post",
+            linewidth=1.7,
+            label=arm,
+        )
+        marks = np.quantile(values[arm], [0.5, 0.95])
+        axes.plot(marks, [0.5, 0.95], style.marker, color=style.colour, markersize=5, markeredgecolor="white")
+    latency_axis(axes, "x", *_range(values, BULK))
+    axes.set_ylim(0, 1.02)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 0.95])
+    axes.grid(True, axis="y")
+    axes.set_title(f"{cache.capitalize()} logins: share as fast or faster")
+    axes.set_xlabel("response time")
+
+
+def draw_waterfall(axes: Axes, cache: Cache, parts: Sequence[StepShare]) -> None:
+    """One row a step with a bar for each arm, labelled with its time."""
+    ends = {arm: np.nancumsum([_mean(part, arm) for part in parts]) for arm in ARMS}
+    longest = max(float(end[-1]) for end in ends.values()) or 1.0
+    for place, (arm, style) in enumerate(ARM_STYLES.items()):
+        if not ends[arm][-1] > 0:
+            continue
+        for row, part in enumerate(parts):
+            took = _mean(part, arm)
+            reached = took > 0
+            end = float(ends[arm][row])
+            y = row + (place - 0.5) * 0.38
+            axes.barh(
+                y,
+                took if reached else 0.0,
+                left=end - took if reached else end,
+                height=0.34,
+                facecolor=style.tint,
+                edgecolor=style.colour,
+                hatch=style.hatch,
+                linewidth=1.0 if reached else 0.0,
+                label=arm if row == 0 else None,
+            )
+            text = words.seconds(took) if reached else "not reached"
+            axes.text(end + 0.008 * longest, y, text, va="center", fontsize=7.5, color=style.colour)
+    axes.set_yticks(range(len(parts)), [part.step for part in parts])
+    axes.set_ylim(len(parts) - 0.45, -0.55)
+    axes.set_xlim(0, longest * 1.12)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.seconds(value)))
+    axes.grid(True, axis="x")
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(f"{cache.capitalize()} logins: mean time in each step")
+
+
+def legend(figure: Figure | SubFigure, axes: Axes) -> None:
+    """What tells the arms apart, above the figure, from the labels of one of its axes."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=4, handlelength=2.6)
+
+
+def _draw_tail(axes: Axes, evidence: Evidence, cache: Cache) -> None:
+    values = {arm: series.login_seconds(evidence, arm, cache) for arm in ARMS}
+    least = 1.0
+    for arm, style in ARM_STYLES.items():
+        if not len(values[arm]):
+            continue
+        time, share = series.thinned(values[arm])
+        # Logins slower than the slowest are none, which a logarithm can't show: the curve ends above the axis.
+        slower = np.concatenate([[1.0], 1.0 - share[:-1]])
+        axes.plot(time, slower, style.line, color=style.colour, drawstyle="steps-pre", linewidth=1.7)
+        least = min(least, 1.0 / len(values[arm]))
+    low, high = _range(values, 1.0)
+    latency_axis(axes, "x", low, high)
+    if high >= evidence.design.timeout_s:
+        axes.axvline(evidence.design.timeout_s, color=INK, linewidth=0.8, linestyle=":")
+        axes.annotate("time-out ", (evidence.design.timeout_s, 1.0), xycoords=("data", "axes fraction"), ha="right",
+                      va="top", fontsize=7.5, color=FAINT)  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_ylim(max(least, 1e-5) / 1.5, 1.3)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.share(value)))
+    axes.grid(True, axis="y")
+    axes.set_title(f"{cache.capitalize()} logins: share slower, on a log scale")
+    axes.set_xlabel("response time")
+
+
+def _draw_blocks(axes: Axes, evidence: Evidence, cache: Cache) -> None:
+    length = evidence.design.block_s / 60
+    drawn: list[float] = []
+    for arm, style in ARM_STYLES.items():
+        data = series.blocks(evidence, arm, cache)
+        if not len(data.p50):
+            continue
+        drawn += [*data.p50, *data.p95]
+        end, middle = data.start_min + length, data.start_min + length / 2
+        axes.hlines(data.p50, data.start_min, end, color=style.colour, linewidth=2.2)
+        axes.plot(middle, data.p50, style.marker, color=style.colour, markersize=3.6, label=f"{arm} p50")
+        axes.hlines(data.p95, data.start_min, end, color=style.colour, linewidth=0.9)
+        axes.plot(middle, data.p95, style.marker, color=style.colour, markersize=3.6, markerfacecolor="white",
+                  label=f"{arm} p95")  # fmt: skip
+    low, high = spread(*drawn)
+    latency_axis(axes, "y", low, high)
+    axes.set_title(f"{cache.capitalize()} logins: response time in each block")
+
+
+def _draw_failures(axes: Axes, failures: dict[Arm, tuple[Floats, Floats]], length: float) -> None:
+    for arm, style in ARM_STYLES.items():
+        start, failed = failures[arm]
+        axes.bar(start, failed, width=length, align="edge", facecolor=style.tint, edgecolor=style.colour,
+                 hatch=style.hatch, linewidth=0.8)  # fmt: skip
+    axes.set_ylim(0, None)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.locator_params(axis="y", nbins=3)
+    axes.set_title("Failed logins in each block")
+
+
+def _grid(
+    figure: Figure, rows: int, columns: int, heights: Sequence[float] | None = None, *, sharex: bool = False
+) -> list[list[Axes]]:
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=sharex, height_ratios=heights)
+    return cast(list[list[Axes]], grid.tolist())
+
+
+def _range(values: dict[Arm, Floats], upto: float) -> tuple[float, float]:
+    """From the fastest login to the quantile ``upto`` of the slower arm."""
+    return spread(*(edge for data in values.values() if len(data) for edge in map(float, np.quantile(data, [0, upto]))))
+
+
+def _mean(part: StepShare, arm: Arm) -> float:
+    return part.baseline_s if arm == "baseline" else part.candidate_s

@@ -1,0 +1,182 @@
+"""report.html: one self-contained page that asks nothing of the network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from matplotlib.figure import Figure
+
+from harness.model.health import ArmHealth
+from harness.model.target import ARMS, Arm
+from harness.report import figures, rows, series, words
+from harness.report.evidence import Evidence
+from harness.report.forest import forest
+from harness.report.style import VERDICT_STYLES, svg
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """A figure on the page: ``source`` is a data URI, ``alt`` says in words what it shows."""
+
+    heading: str
+    caption: str
+    alt: str
+    source: str
+
+
+def page(evidence: Evidence) -> str:
+    """The page as HTML; every text from a user's file is escaped."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["printable"] = words.printable
+    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
+    kind = evidence.verdict.kind
+    return template.render(
+        evidence=evidence,
+        verdict=evidence.verdict,
+        kind=kind,
+        style=VERDICT_STYLES[kind],
+        sign=rows.VERDICT_SIGNS[kind],
+        meaning=rows.MEANINGS[kind],
+        blame=rows.blame(evidence),
+        overview=_overview(evidence),
+        plates=list(_plates(evidence)),
+        findings=[rows.row(finding) for finding in evidence.verdict.findings if finding.decision != "not judged"],
+        not_judged=_not_judged(evidence),
+        validity=_validity(evidence.health),
+        facts=_facts(evidence),
+        notices=rows.notices(evidence),
+        arms=ARMS,
+    )
+
+
+def _overview(evidence: Evidence) -> list[tuple[str, list[str]]]:
+    """The few numbers that say what a clinician would notice: a label, and a cell for each arm."""
+    table = []
+    for cache in series.caches_seen(evidence):
+        for label, quantile in (("half of the {} logins were done in", 0.5), ("19 of 20 {} logins were done in", 0.95)):
+            values = [series.login_seconds(evidence, arm, cache) for arm in ARMS]
+            cells = [words.seconds(float(np.quantile(v, quantile)) if len(v) else None) for v in values]
+            table.append((label.format(cache), cells))
+    if table:
+        table.append(("logins that failed", [words.share(series.failed_share(evidence, arm)) for arm in ARMS]))
+    return table
+
+
+def _not_judged(evidence: Evidence) -> dict[str, list[str]]:
+    """The metrics that could not be judged, by reason."""
+    metrics: dict[str, list[str]] = {}
+    for finding in evidence.verdict.findings:
+        if finding.decision == "not judged":
+            row = rows.row(finding)
+            metrics.setdefault(row.note or "no reason given", []).append(row.metric)
+    return metrics
+
+
+def _plates(evidence: Evidence) -> Iterator[Plate]:
+    told = "; ".join(f"{label}: baseline {cells[0]}, candidate {cells[1]}" for label, cells in _overview(evidence))
+    trim = f"the first {evidence.design.trim_s:g} s of every block are left out"
+    drawn: list[tuple[Callable[[Evidence], Figure | None], str, str, str]] = [
+        (
+            figures.distributions,
+            "How long logins took",
+            "Left: the share of logins that were as fast as the time on the axis, or faster; a curve further right is "
+            "slower; marks stand at the median and at p95, and the slowest 0.5 % are left to the panel beside it. "
+            "Right: the same logins seen from their slow end, on a scale that stretches the slowest. "
+            f"A login that failed counts as the time-out; {trim}.",
+            f"Distribution of response times of both arms: {told}.",
+        ),
+        (
+            forest,
+            "Change against what is allowed",
+            "Each line is one metric: its change (mark) between its lower and upper bound, in units of its own margin. "
+            "✕ filled: blocked, its lower bound lies beyond the margin. Circle: shown to be within (hollow: and yet "
+            "surely a little slower). Diamond: open (filled: likely slower). "
+            "An arrow is a bound that is not known, or far off the scale.",
+            "Change of each metric with its bounds in units of its margin; the table of findings has the same numbers.",
+        ),
+        (figures.steps, "Where the time goes", _steps_caption(evidence), _steps_alt(evidence)),
+        (
+            figures.over_time,
+            "Over the run",
+            "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. Baseline and "
+            "candidate took turns in random order, or ran side by side, so that a drift of the surroundings falls on "
+            "both."
+            if evidence.design.interleaved
+            else "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. The "
+            "arms were measured one after the other, so a drift of the surroundings may look like a difference.",
+            f"Median and p95 of response times in each block of both arms, in run order: {told}.",
+        ),
+    ]
+    for draw, heading, caption, alt in drawn:
+        figure = draw(evidence)
+        if figure is not None:
+            encoded = base64.b64encode(svg(figure)).decode("ascii")
+            yield Plate(heading, caption, alt, f"data:image/svg+xml;base64,{encoded}")
+
+
+def _steps_caption(evidence: Evidence) -> str:
+    caption = "Mean time in each step, in the order of the login; each bar begins where the step before it ended."
+    if any(figures.dwarfed(series.step_means(evidence, cache)) for cache in series.caches_seen(evidence)):
+        caption += " One step dwarfs others: a bar below a hundredth of it is a hairline, and its label gives its time."
+    return caption
+
+
+def _steps_alt(evidence: Evidence) -> str:
+    told = (
+        f"{cache} {part.step}: baseline {words.seconds(part.baseline_s)}, candidate {words.seconds(part.candidate_s)}"
+        for cache in series.caches_seen(evidence)
+        for part in series.step_means(evidence, cache)
+    )
+    return f"Mean time in each step of both arms. {'; '.join(told)}."
+
+
+_VALIDITY: tuple[tuple[str, Callable[[ArmHealth], str]], ...] = (
+    ("logins planned", lambda health: f"{health.planned:,}"),
+    ("logins started", lambda health: f"{health.started:,}"),
+    ("denied", lambda health: f"{health.denied:,}"),
+    ("failed otherwise", lambda health: f"{health.failed:,}"),
+    ("send lag, p99", lambda health: words.seconds(health.send_lag_p99_ms / 1e3)),
+    ("wait for a thread, p99", lambda health: words.seconds(health.pool_wait_p99_ms / 1e3)),
+    ("stall of the event loop, p99", lambda health: words.seconds(health.hub_stall_p99_ms / 1e3)),
+    ("generator's share of a core", lambda health: words.share(health.generator_cpu)),
+    ("logins that waited for a seat", lambda health: f"{health.seat_waits:,}"),
+    ("worker lost", lambda health: "yes" if health.worker_lost else "no"),
+)
+
+
+def _validity(health: Mapping[Arm, ArmHealth]) -> list[tuple[str, list[str]]]:
+    return [(label, [say(health[arm]) if arm in health else words.ABSENT for arm in ARMS]) for label, say in _VALIDITY]
+
+
+def _facts(evidence: Evidence) -> list[tuple[str, str]]:
+    """How the run was measured: its design, then everything the manifest says."""
+    design = evidence.design
+    order = "interleaved in pairs, random order" if design.interleaved else "one arm after the other"
+    facts = [
+        ("run", evidence.run_id),
+        ("started", evidence.started),
+        ("design", f"blocks of {design.block_s:g} s, {order}, {design.horizon_pairs} pairs at most"),
+        ("left out", f"the first {design.trim_s:g} s of each block"),
+        ("time-out of a login", words.seconds(design.timeout_s)),
+        (
+            "used for the verdict",
+            f"{evidence.verdict.pairs_used} pairs, {evidence.verdict.load_s / 60:.1f} min of load",
+        ),
+    ]
+    return [*facts, *_flat(evidence.manifest)]
+
+
+def _flat(value: object, name: str = "") -> list[tuple[str, str]]:
+    """Nested settings as lines of a dotted name and a text."""
+    if isinstance(value, Mapping):
+        return [fact for key, held in value.items() for fact in _flat(held, f"{name}.{key}" if name else str(key))]
+    if isinstance(value, list | tuple) and any(isinstance(held, Mapping) for held in value):
+        return [fact for place, held in enumerate(value) for fact in _flat(held, f"{name}[{place}]")]
+    if isinstance(value, list | tuple):
+        return [(name, ", ".join(str(held) for held in value) or words.ABSENT)]
+    return [(name, words.ABSENT if value is None else str(value))]

@@ -1,0 +1,66 @@
+"""What a run shows while it goes on: a live panel on a terminal, a line a block elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.report.words import seconds
+from harness.run import Display, Snapshot
+
+
+@contextmanager
+def progress(console: Console, quiet: bool) -> Iterator[Display]:
+    """The display that suits the console."""
+    if quiet:
+        yield lambda snapshot: None
+    elif console.is_terminal:
+        with Live(Text("preparing both arms …"), console=console, refresh_per_second=4, transient=True) as live:
+            yield lambda snapshot: live.update(_panel(snapshot))
+    else:
+        console.print("preparing both arms …")
+        yield _Lines(console)
+
+
+class _Lines:
+    """One plain line whenever a block begins."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._block = -1
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        if snapshot.block == self._block:
+            return
+        self._block = snapshot.block
+        parts = [f"block {snapshot.block + 1}/{snapshot.blocks} {snapshot.arm}", *_latencies(snapshot)]
+        parts += [_so_far(snapshot), f"{snapshot.left_s:.0f} s left"]
+        self._console.print("  ".join(parts), soft_wrap=True)
+
+
+def _panel(snapshot: Snapshot) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row(
+        f"block [bold]{snapshot.block + 1}[/]/{snapshot.blocks} {snapshot.arm}",
+        f"offered {snapshot.offered:.0f}/s  achieved {snapshot.achieved:.0f}/s",
+        f"{snapshot.left_s:.0f} s left",
+    )
+    table.add_row(*_latencies(snapshot), _so_far(snapshot))
+    return table
+
+
+def _latencies(snapshot: Snapshot) -> list[str]:
+    return [
+        f"{arm} p50 {seconds(found[0])} p95 {seconds(found[1])}" if found else f"{arm} –"
+        for arm, found in snapshot.latencies.items()
+    ]
+
+
+def _so_far(snapshot: Snapshot) -> str:
+    verdict = "no verdict yet" if snapshot.verdict is None else f"so far {snapshot.verdict.kind.name}"
+    return f"{verdict} ({snapshot.pairs_judged} pairs)"

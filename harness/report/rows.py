@@ -1,0 +1,118 @@
+"""What page, summary and terminal say alike: signs, findings as text, the step to blame, and notices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.model.comparison import StepShare
+from harness.model.steps import STEPS
+from harness.model.verdict import Decision, Finding, Kind
+from harness.report import words
+from harness.report.evidence import Evidence
+
+VERDICT_SIGNS: dict[Kind, str] = {Kind.PASS: "✓", Kind.BLOCK: "✗", Kind.INCONCLUSIVE: "?", Kind.INVALID: "!"}
+DECISION_SIGNS: dict[Decision, str] = {
+    "pass": "✓",
+    "notice": "✓",
+    "inconclusive": "?",
+    "likely slower": "▲",
+    "block": "✗",
+    "not judged": "–",
+}
+MEANINGS: dict[Kind, str] = {
+    Kind.PASS: "Every judged metric was shown to be within its margin. That is not the same as “no difference found”: "
+    "a slowdown smaller than the margin may be there.",
+    Kind.BLOCK: "At least one metric was shown to be worse than its margin allows. Do not deploy this update.",
+    Kind.INCONCLUSIVE: "The run could show neither that every metric is within its margin nor that one is beyond it. "
+    "Do not deploy on it: an open question is not a pass.",
+    Kind.INVALID: "The measurement itself was not sound, so it says nothing about the update, good or bad. "
+    "Mend what is listed here and measure again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One finding as text."""
+
+    decision: Decision
+    sign: str
+    metric: str
+    baseline: str
+    candidate: str
+    change: str
+    bounds: str
+    margin: str
+    detectable: str
+    note: str
+
+
+def row(finding: Finding) -> Row:
+    """The finding with its quantities in words."""
+    unit = finding.unit
+    bounded = finding.low is not None or finding.high is not None
+    return Row(
+        decision=finding.decision,
+        sign=DECISION_SIGNS[finding.decision],
+        metric=words.printable(finding.metric),
+        baseline=words.level(finding.baseline, unit),
+        candidate=words.level(finding.candidate, unit),
+        change=words.change(finding.estimate, unit),
+        bounds=words.bounds(finding.low, finding.high, unit) if bounded else words.ABSENT,
+        margin=words.change(finding.margin, unit),
+        detectable=words.change(finding.detectable, unit),
+        note=words.printable(finding.note),
+    )
+
+
+def gravest(evidence: Evidence, count: int) -> list[Row]:
+    """The findings that keep the update from a clean pass; where none does, the first ones. ``count`` at most."""
+    findings = evidence.verdict.findings
+    grave = [finding for finding in findings if finding.decision not in ("pass", "not judged")]
+    return [row(finding) for finding in (grave or findings)[:count]]
+
+
+def blame(evidence: Evidence) -> str:
+    """Which step the verdict blames, and how much of the slowdown lies in it; empty where it blames none."""
+    step = evidence.verdict.blamed_step
+    if step is None:
+        return ""
+    text = f"{step}, {STEPS[step].title}" if step in STEPS else words.printable(step)
+    comparison = evidence.comparison
+    parts = [part for part in comparison.attribution if part.step == step] if comparison else []
+    if not parts:
+        return text
+    worst = max(parts, key=lambda part: part.added_s)
+    return f"{text}: {_added(worst, sum(p.added_s for p in _slower(evidence, worst)))}"
+
+
+def standing_notices(evidence: Evidence) -> tuple[str, ...]:
+    """What holds for the figures whatever the verdict is, as far as the manifest says it."""
+    notices = []
+    if evidence.said("environment") == "lab":
+        notices.append(
+            "Measured on an embedded domain: these numbers show the method and the kind of a fault. "
+            "They are not a domain controller's."
+        )
+    if evidence.said("authentication") == "key":
+        notices.append(
+            "Long-term keys were derived before the run, so string-to-key (which each workstation pays for itself) "
+            "is not in the figures."
+        )
+    return tuple(notices)
+
+
+def notices(evidence: Evidence) -> tuple[str, ...]:
+    """The verdict's own notices, then the standing ones."""
+    return tuple(words.printable(text) for text in (*evidence.verdict.notices, *standing_notices(evidence)))
+
+
+def _slower(evidence: Evidence, worst: StepShare) -> list[StepShare]:
+    attribution = evidence.comparison.attribution if evidence.comparison else ()
+    return [part for part in attribution if part.cache == worst.cache and part.added_s > 0]
+
+
+def _added(part: StepShare, added_by_all: float) -> str:
+    times = f"{words.seconds(part.baseline_s)} → {words.seconds(part.candidate_s)} in {part.cache} logins, on average"
+    if not part.added_s > 0:
+        return times
+    return f"{times}; {words.share(round(part.added_s / added_by_all, 2))} of all added time"

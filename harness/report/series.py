@@ -1,0 +1,127 @@
+"""The numbers behind figures and overviews, drawn from a run's attempts.
+
+A login that did not succeed counts as one that took the time-out, as it does in the verdict; logins within a block's
+trim, and those withheld, are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.model.attempt import STATUSES, Floats
+from harness.model.comparison import StepShare
+from harness.model.steps import CACHES, Cache
+from harness.model.target import ARMS, Arm
+from harness.report.evidence import Evidence
+
+POINTS_AT_MOST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSeries:
+    """One arm's blocks in order of time: when each began (minutes), p50 and p95 of its response times (s)."""
+
+    start_min: Floats
+    p50: Floats
+    p95: Floats
+
+
+def caches_seen(evidence: Evidence) -> tuple[Cache, ...]:
+    """The kinds of login that the run has any measured login of."""
+    return tuple(cache for cache in CACHES if any(_measured(evidence, arm, cache).any() for arm in ARMS))
+
+
+def login_seconds(evidence: Evidence, arm: Arm, cache: Cache) -> Floats:
+    """Response times (s) of one arm's cold or warm logins."""
+    return _censored(evidence)[_measured(evidence, arm, cache)]
+
+
+def failed_share(evidence: Evidence, arm: Arm) -> float | None:
+    """The share of one arm's logins that did not succeed; None where there was no login."""
+    status = evidence.table.status[_measured(evidence, arm)]
+    return float((status != 0).mean()) if len(status) else None
+
+
+def thinned(values: Floats) -> tuple[Floats, Floats]:
+    """Sorted values and the share of values at or below each: 2,000 points at most, densest in the slow tail."""
+    ordered = np.sort(values)
+    count = len(ordered)
+    if count <= POINTS_AT_MOST:
+        ranks = np.arange(count)
+    else:
+        even = np.linspace(0, count - 1, POINTS_AT_MOST // 2)
+        tail = count - np.geomspace(1, count, POINTS_AT_MOST // 2)
+        ranks = np.unique(np.concatenate([even, tail]).round().astype(np.int64))
+    return ordered[ranks], (ranks + 1) / max(count, 1)
+
+
+def blocks(evidence: Evidence, arm: Arm, cache: Cache) -> BlockSeries:
+    """Quantiles of every block of one arm's cold or warm logins."""
+    mask = _measured(evidence, arm, cache)
+    response = _censored(evidence)[mask]
+    starts, parts = _by_block(evidence, mask)
+    quantiles = np.array([np.quantile(response[part], [0.5, 0.95]) for part in parts]).reshape(-1, 2)
+    return BlockSeries(starts, quantiles[:, 0], quantiles[:, 1])
+
+
+def block_failures(evidence: Evidence, arm: Arm) -> tuple[Floats, Floats]:
+    """When each block of one arm began (minutes), and the share of its logins that did not succeed."""
+    mask = _measured(evidence, arm)
+    failed = evidence.table.status[mask] != 0
+    starts, parts = _by_block(evidence, mask)
+    return starts, np.array([failed[part].mean() for part in parts], dtype=np.float64)
+
+
+def step_means(evidence: Evidence, cache: Cache) -> tuple[StepShare, ...]:
+    """Mean service time of each step on both arms, in the order of the login.
+
+    These are the comparison's own means where it has them, so that page and verdict agree; else those of all measured
+    logins. A step that an arm never reached has NaN there.
+    """
+    judged = evidence.comparison.attribution if evidence.comparison else ()
+    of_cache = [part for part in judged if part.cache == cache]
+    if of_cache:
+        order = {step: place for place, step in enumerate(evidence.step_order)}
+        return tuple(sorted(of_cache, key=lambda part: order.get(part.step, len(order))))
+    masks = {arm: _measured(evidence, arm, cache) for arm in ARMS}
+    parts = []
+    for step in evidence.step_order:
+        columns = evidence.table.steps.get(step)
+        if columns is None:
+            continue
+        means = {}
+        for arm in ARMS:
+            service = columns.service_s[masks[arm][columns.row]]
+            means[arm] = float(np.minimum(service, evidence.design.timeout_s).mean()) if len(service) else np.nan
+        if not all(np.isnan(mean) for mean in means.values()):
+            added = means["candidate"] - means["baseline"]
+            parts.append(StepShare(cache, step, added, means["baseline"], means["candidate"]))
+    return tuple(parts)
+
+
+def _measured(evidence: Evidence, arm: Arm, cache: Cache | None = None) -> npt.NDArray[np.bool_]:
+    table = evidence.table
+    mask: npt.NDArray[np.bool_] = (
+        (table.arm == ARMS.index(arm))
+        & (table.status != STATUSES.index("withheld"))
+        & (table.offset_s >= evidence.design.trim_s)
+    )
+    return mask if cache is None else mask & (table.cache == CACHES.index(cache))
+
+
+def _censored(evidence: Evidence) -> Floats:
+    table = evidence.table
+    return np.where(table.status == 0, table.response_s, evidence.design.timeout_s)
+
+
+def _by_block(evidence: Evidence, mask: npt.NDArray[np.bool_]) -> tuple[Floats, list[npt.NDArray[np.int64]]]:
+    """Start of each block (minutes from the origin), and the places of its logins among those of the mask."""
+    block = evidence.table.block[mask]
+    start_s = (evidence.table.intended_s - evidence.table.offset_s)[mask]
+    order = np.argsort(block, kind="stable")
+    _, first = np.unique(block[order], return_index=True)
+    parts = [part.astype(np.int64) for part in np.split(order, first[1:]) if len(part)]
+    return np.array([start_s[part[0]] / 60 for part in parts], dtype=np.float64), parts

@@ -1,0 +1,140 @@
+"""verdict.json: the verdict for machines, in a schema that only grows while ``schema_version`` stays."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.model.verdict import Decision, Finding
+from harness.report import rows, words
+from harness.report.evidence import Evidence
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class FindingDocument(_Document):
+    """One metric's decision with its evidence."""
+
+    metric: str
+    """The metric's name for readers."""
+    cache: str
+    """``cold``, ``warm``, or ``all`` for both together."""
+    step: str
+    """The step, or ``login`` for the whole login."""
+    quantile: str
+    """``p50``, ``p95``, ``p99``, or the name of a rate."""
+    unit: Literal["relative", "share", "per_minute", "seconds"]
+    """The unit of estimate, low, high, margin and detectable: 0.1 is +10 % of the baseline where it is ``relative``."""
+    estimate: float | None
+    """The candidate's difference from the baseline."""
+    low: float | None
+    """The lower bound, of the BLOCK rule; null where there is none."""
+    high: float | None
+    """The upper bound, of the PASS rule; null where there is none."""
+    margin: float | None
+    """What the policy allows."""
+    decision: Decision
+    """What the gate made of this metric."""
+    baseline: float | None
+    """The baseline's level: seconds, or a share where the unit is ``share``."""
+    candidate: float | None
+    """The candidate's level, likewise."""
+    detectable: float | None
+    """The difference that this run would have blocked with a probability of 80 %."""
+    note: str
+    """Anything a reader should know of this finding; often empty."""
+
+
+class VerdictDocument(_Document):
+    """The verdict of one run; a number that is infinite or not known is null."""
+
+    schema_version: Literal[1]
+    """Rises when a field changes its meaning or goes."""
+    run_id: str
+    """The run's folder name."""
+    title: str
+    """The run's title."""
+    started: str
+    """When the run began, ISO 8601."""
+    verdict: Literal["PASS", "BLOCK", "INCONCLUSIVE", "INVALID"]
+    """Only PASS deploys."""
+    exit_code: Literal[0, 10, 20, 30]
+    """The exit code of ``authgate gate`` and ``authgate compare``."""
+    sentence: str
+    """The verdict in one sentence."""
+    reasons: tuple[str, ...]
+    """Why, in sentences."""
+    notices: tuple[str, ...]
+    """What a reader must know to read the figures rightly."""
+    blamed_step: str | None
+    """The step in which the slowdown lies, where there is one."""
+    partial: str
+    """Why the run is partial; empty where it is whole."""
+    pairs_used: int
+    """Pairs of blocks that the verdict rests on."""
+    load_seconds: float | None
+    """Seconds of load on both arms together, up to the verdict."""
+    environment: str | None
+    """``lab`` for an embedded domain, whose numbers are not a domain controller's."""
+    scenario_digest: str | None
+    """SHA-256 of the scenario; runs with different ones are never compared."""
+    findings: tuple[FindingDocument, ...]
+    """One for each metric, the gravest first."""
+
+
+VERDICT_SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    **VerdictDocument.model_json_schema(mode="serialization"),
+}
+"""JSON Schema (draft 2020-12) of verdict.json."""
+
+
+def verdict_document(evidence: Evidence) -> dict[str, Any]:
+    """The document of verdict.json, as values that ``json.dumps`` takes with ``allow_nan=False``."""
+    verdict = evidence.verdict
+    document = VerdictDocument(
+        schema_version=1,
+        run_id=words.printable(evidence.run_id),
+        title=words.printable(evidence.title),
+        started=words.printable(evidence.started),
+        verdict=verdict.kind.name,
+        exit_code=verdict.kind.value,
+        sentence=words.printable(verdict.sentence),
+        reasons=tuple(words.printable(reason) for reason in verdict.reasons),
+        notices=rows.notices(evidence),
+        blamed_step=verdict.blamed_step,
+        partial=words.printable(evidence.partial),
+        pairs_used=verdict.pairs_used,
+        load_seconds=_finite(verdict.load_s),
+        environment=evidence.said("environment"),
+        scenario_digest=evidence.said("scenario_digest"),
+        findings=tuple(_finding(finding) for finding in verdict.findings),
+    )
+    return document.model_dump(mode="json")
+
+
+def _finding(finding: Finding) -> FindingDocument:
+    return FindingDocument(
+        metric=words.printable(finding.metric),
+        cache=finding.cache,
+        step=finding.step,
+        quantile=finding.quantile,
+        unit=finding.unit,
+        estimate=_finite(finding.estimate),
+        low=_finite(finding.low),
+        high=_finite(finding.high),
+        margin=_finite(finding.margin),
+        decision=finding.decision,
+        baseline=_finite(finding.baseline),
+        candidate=_finite(finding.candidate),
+        detectable=_finite(finding.detectable),
+        note=words.printable(finding.note),
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

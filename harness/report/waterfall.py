@@ -1,0 +1,61 @@
+"""One login as a waterfall on the console: each step with start, duration, server, and what the protocol showed."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.login.path import LoginResult, StepFacts
+from harness.model.attempt import StepTiming
+from harness.model.target import Target
+
+BAR_CELLS = 24
+
+
+def print_waterfall(result: LoginResult, target: Target, console: Console) -> None:
+    """Print the login's steps on one time scale, then how it ended."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, justify in (("step", "left"), ("start ms", "right"), ("ms", "right"), ("", "left"), ("facts", "left")):
+        table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=heading != "facts")
+    began = result.steps[0].started if result.steps else 0
+    whole = max((result.steps[-1].ended - began) if result.steps else 1, 1)
+    for step, facts in zip(result.steps, result.facts, strict=True):
+        table.add_row(
+            step.step,
+            f"{(step.started - began) / 1e6:.2f}",
+            f"{(step.ended - step.started) / 1e6:.2f}",
+            _bar(step, began, whole),
+            escape(", ".join(_facts(step, facts, target))),
+        )
+    console.print(table)
+    style = "green" if result.outcome.status == "ok" else "red"
+    ended = f"{result.outcome.status} {result.outcome.code}".strip()
+    console.print(f"login: [{style}]{escape(ended)}[/] in {whole / 1e6:.2f} ms, {len(result.groups)} groups")
+
+
+def _bar(step: StepTiming, began: int, whole: int) -> str:
+    before = round((step.started - began) / whole * BAR_CELLS)
+    cells = max(1, round((step.ended - step.started) / whole * BAR_CELLS))
+    return " " * min(before, BAR_CELLS - 1) + "█" * cells
+
+
+def _facts(step: StepTiming, facts: StepFacts, target: Target) -> list[str]:
+    said = []
+    if step.step.startswith("ldap"):
+        said.append(str(target.directory.endpoint))
+    for exchange in facts.exchanges:
+        answer = "no answer" if exchange.answer_bytes is None else f"{exchange.answer_bytes} B"
+        said.append(
+            f"{exchange.transport} {exchange.server} {answer}" + (f" ({exchange.note})" if exchange.note else "")
+        )
+    said += [f"{t.service}: {t.session_enctype}, ticket {t.ticket_bytes} B" for t in facts.tickets]
+    if facts.ldap_round_trips:
+        said.append(f"{facts.ldap_round_trips} round trips")
+    if facts.entries:
+        said.append(f"{facts.entries} entries")
+    if facts.tls_version:
+        said.append(facts.tls_version)
+    if step.outcome.status != "ok":
+        said.append(f"{step.outcome.status.upper()} {step.outcome.code}")
+    return said

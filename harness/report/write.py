@@ -1,0 +1,38 @@
+"""Every report of a run, into its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.report.evidence import Evidence
+from harness.report.html import page
+from harness.report.junit import junit
+from harness.report.markdown import summary
+from harness.report.poster import poster
+from harness.report.style import png
+from harness.report.verdict_json import verdict_document
+
+
+def write_all(evidence: Evidence, folder: Path) -> list[Path]:
+    """Write verdict.json, junit.xml, summary.md, report.png and report.html; return their paths in this order.
+
+    Each file appears whole or not at all. What machines read comes first, so that it is there even where a figure
+    fails. Raises OSError where the folder can't be written to.
+    """
+    makers: dict[str, Callable[[Evidence], bytes]] = {
+        "verdict.json": lambda e: f"{json.dumps(verdict_document(e), indent=2, allow_nan=False)}\n".encode(),
+        "junit.xml": junit,
+        "summary.md": lambda e: summary(e).encode(),
+        "report.png": lambda e: png(poster(e)),
+        "report.html": lambda e: page(e).encode(),
+    }
+    return [_write(folder / name, make(evidence)) for name, make in makers.items()]
+
+
+def _write(path: Path, content: bytes) -> Path:
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
+    return path

@@ -1,0 +1,30 @@
+"""The scenarios and policies that come with a checkout, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.config import load_scenario
+from harness.errors import ConfigError
+from harness.model.scenario import Scenario
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SCENARIOS = CHECKOUT / "scenarios"
+POLICIES = SCENARIOS / "policies"
+
+
+def find(name: str, folder: Path) -> Path:
+    """The file that a user names by path or by a shipped name; raises ConfigError with the names that there are."""
+    given = Path(name)
+    if given.suffix in (".yaml", ".yml") or given.exists():
+        return given
+    shipped = folder / f"{name}.yaml"
+    if not shipped.exists():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        raise ConfigError(f"{name}: expected a YAML file, or one of {known}")
+    return shipped
+
+
+def scenarios() -> list[Scenario]:
+    """Every shipped scenario, by name."""
+    return [load_scenario(path) for path in sorted(SCENARIOS.glob("*.yaml"))]

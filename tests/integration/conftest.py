@@ -1,0 +1,50 @@
+"""What integration tests share: they need real servers, and say so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import LabError
+from harness.lab.tools import find_tools
+
+RequireServer = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def require_server() -> RequireServer:
+    """A function of program names: without them a test is skipped, and failed where CI=true.
+
+    Called with no name, it asks for the embedded domain.
+    """
+
+    def require(*programs: str) -> None:
+        reason = ", ".join(f"{name} not found in PATH" for name in programs if shutil.which(name) is None)
+        if not programs:
+            try:
+                find_tools()
+            except LabError as error:
+                reason = str(error)
+        if reason and os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        if reason:
+            pytest.skip(reason)
+
+    return require
+
+
+@pytest.fixture(scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder of this test session, in which the domain is built once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def cache(session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The session's cache folder, in use: tests neither see nor touch the user's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(session_cache))
+    return session_cache

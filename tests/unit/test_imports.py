@@ -1,0 +1,72 @@
+"""Rules 1 and 2 of the design: what may import what, read from the source so that no import hides in a function."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PURE = frozenset(
+    ("__future__", "collections", "dataclasses", "enum", "functools", "hashlib", "ipaddress", "itertools", "math",
+     "numpy", "pydantic", "scipy", "typing")
+)  # fmt: skip
+"""Libraries without input, output, clock, logging or global randomness; ipaddress and hashlib but compute."""
+BELOW = {"model": ("model",), "stats": ("stats", "model"), "gate": ("gate", "stats", "model")}
+SEEDED = ("SeedSequence", "default_rng", "Generator")
+MAY_PATCH = ("locustfiles", "harness/load", "harness/webui")
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Every module that is imported anywhere in the tree, by a statement or by its name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "expected absolute imports"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("__import__", "importlib.import_module"):
+            yield ast.unparse(node.args[0]).strip("'\"")
+
+
+@pytest.mark.parametrize("path", sources(*(f"harness/{package}" for package in BELOW)), ids=name_of)
+def test_model_stats_and_gate_are_pure_and_depend_downwards(path: Path) -> None:
+    package = path.relative_to(ROOT / "harness").parts[0]
+    allowed = tuple(f"harness.{below}." for below in BELOW[package])
+    for module in imported(ast.parse(path.read_text(encoding="utf-8"))):
+        assert module.split(".")[0] in PURE or module.startswith(allowed), f"{name_of(path)} imports {module}"
+
+
+@pytest.mark.parametrize("path", sources(*(f"harness/{package}" for package in BELOW)), ids=name_of)
+def test_model_stats_and_gate_open_nothing_print_nothing_and_draw_only_what_is_seeded(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("open", "print", "input", "exec", "eval"), name_of(path)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "np.random":
+            assert node.attr in SEEDED, f"{name_of(path)} uses np.random.{node.attr}"
+
+
+@pytest.mark.parametrize("path", sources("harness", "locustfiles"), ids=name_of)
+def test_only_locustfiles_load_and_webui_import_locust_or_gevent(path: Path) -> None:
+    if not name_of(path).startswith(MAY_PATCH):
+        modules = {module.split(".")[0] for module in imported(ast.parse(path.read_text(encoding="utf-8")))}
+        assert not modules & {"locust", "gevent", "geventhttpclient"}, name_of(path)
+
+
+@pytest.mark.parametrize("module", ["harness.stats.compare", "harness.gate.judge", "harness.model.plan"])
+def test_importing_the_statistics_patches_nothing(module: str) -> None:
+    code = f"import sys, {module}; print([m for m in ('gevent', 'locust') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

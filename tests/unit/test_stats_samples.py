@@ -1,0 +1,153 @@
+"""From attempts to blocks: what counts, as how much, and when there is too little of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.model.attempt import STATUSES, AttemptTable
+from harness.model.comparison import Metric
+from harness.model.policy import LoginMargins, Margins, Policy
+from harness.model.target import Arm
+from harness.stats.samples import Cells, Sample, logins_of, needed_in_block, samples_of
+from tests.synthetic import DESIGN, logins
+
+EVERY_PAIR = Policy(discard_pairs=0)
+P50 = Metric("cold", "login", "p50")
+
+
+def judged(
+    table: AttemptTable, pairs: range = range(3), policy: Policy = EVERY_PAIR
+) -> tuple[dict[Metric, Sample], dict[Metric, str]]:
+    samples, refused = samples_of(table, logins_of(table, DESIGN, policy, pairs), DESIGN, policy)
+    return {sample.metric: sample for sample in samples}, {item.metric: item.reason for item in refused}
+
+
+def both(baseline: list[float], candidate: list[float], pairs: int = 3) -> Mapping[tuple[int, Arm], list[float]]:
+    return {
+        (pair, arm): values
+        for pair in range(pairs)
+        for arm, values in (("baseline", baseline), ("candidate", candidate))
+    }  # type: ignore[misc]
+
+
+def with_status(table: AttemptTable, rows: np.ndarray, status: str) -> AttemptTable:
+    codes = np.array(table.status)
+    codes[rows] = STATUSES.index(status)  # type: ignore[arg-type]
+    steps = {name: replace(columns, status=codes.copy()) for name, columns in table.steps.items()}
+    return replace(table, status=codes, steps=steps)
+
+
+@pytest.mark.parametrize("status", ["error", "denied", "timeout"])
+def test_a_failed_login_counts_as_the_time_out(status: str) -> None:
+    table = logins(both([0.1] * 10, [0.001] * 10))
+    samples, _ = judged(with_status(table, table.arm == 1, status))
+    assert samples[P50].values.tolist() == [[0.1, DESIGN.timeout_s]] * 3
+    assert samples[Metric("all", "login", "failure_rate")].values.tolist() == [[0.0, 1.0]] * 3
+    assert samples[Metric("all", "login", "slow_rate")].values.tolist() == [[0.0, 1.0]] * 3
+
+
+def test_a_failure_that_took_longer_than_the_time_out_counts_as_long_as_it_took() -> None:
+    table = logins(both([0.1] * 10, [12.5] * 10))
+    samples, _ = judged(with_status(table, table.arm == 1, "timeout"))
+    assert samples[P50].values[:, 1].tolist() == [12.5] * 3
+
+
+def test_a_failed_login_is_a_slow_one_even_where_slow_means_beyond_the_time_out() -> None:
+    table = logins(both([0.1] * 10, [0.001] * 10))
+    patient = Policy(discard_pairs=0, slow_after_s=20)
+    samples, _ = judged(with_status(table, table.arm == 1, "error"), policy=patient)
+    assert samples[Metric("all", "login", "slow_rate")].values.tolist() == [[0.0, 1.0]] * 3
+
+
+def test_a_failed_step_counts_as_the_time_out() -> None:
+    table = logins(both([0.1] * 10, [0.001] * 10))
+    samples, _ = judged(with_status(table, table.arm == 1, "error"))
+    assert samples[Metric("cold", "kdc_as", "p50")].values[:, 1].tolist() == [DESIGN.timeout_s] * 3
+
+
+def test_a_withheld_login_is_left_out_everywhere() -> None:
+    table = logins(both([0.1] * 10, [0.2] * 8 + [9.0] * 4))
+    withheld = with_status(table, table.response_s == 9.0, "withheld")
+    samples, _ = judged(withheld)
+    assert samples[P50].counts.tolist() == [[10, 8]] * 3
+    assert samples[P50].values[:, 1].tolist() == [0.2] * 3
+    assert samples[Metric("all", "login", "failure_rate")].values.tolist() == [[0.0, 0.0]] * 3
+    assert samples[Metric("cold", "kdc_as", "p50")].counts.tolist() == [[10, 8]] * 3
+
+
+def test_logins_due_in_the_trim_do_not_count() -> None:
+    early = logins(both([0.1] * 10, [5.0] * 10), offset_s=DESIGN.trim_s - 0.01)
+    assert judged(early) == ({}, {})
+    on_the_edge = logins(both([0.1] * 10, [5.0] * 10), offset_s=DESIGN.trim_s)
+    assert judged(on_the_edge)[0][P50].counts.tolist() == [[10, 10]] * 3
+
+
+def test_the_first_pairs_are_discarded_and_unfinished_ones_never_seen() -> None:
+    table = logins({(pair, arm): [0.1 * (pair + 1)] * 10 for pair in range(6) for arm in ("baseline", "candidate")})
+    samples, _ = judged(table, range(5), Policy(discard_pairs=2))
+    assert samples[P50].values[:, 0].tolist() == pytest.approx([0.3, 0.4, 0.5])
+
+
+def test_a_pair_in_which_one_arm_sent_nothing_of_a_kind_is_left_out_of_that_kind() -> None:
+    cells = dict(both([0.1] * 10, [0.2] * 10, pairs=4))
+    del cells[2, "candidate"]
+    assert judged(logins(cells), range(4))[0][P50].values.shape == (3, 2)
+
+
+def test_cold_and_warm_logins_are_never_mixed() -> None:
+    cold, warm = logins(both([0.1] * 10, [0.1] * 10)), logins(both([0.01] * 10, [0.02] * 10), cache="warm")
+    columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in AttemptTable.__slots__[:-1]}
+    table = AttemptTable(**columns, steps={})
+    samples, _ = judged(table)
+    assert samples[P50].values.tolist() == [[0.1, 0.1]] * 3
+    assert samples[Metric("warm", "login", "p50")].values.tolist() == [[0.01, 0.02]] * 3
+    assert samples[Metric("all", "login", "failure_rate")].counts.tolist() == [[20, 20]] * 3
+
+
+def test_a_quantile_with_too_few_logins_beyond_it_says_how_many_it_needs() -> None:
+    _, refused = judged(logins(both([0.1] * 40, [0.1] * 40)))
+    assert refused[Metric("cold", "login", "p99")] == ("too few logins: a block holds 40 after trimming, p99 needs 300")
+    assert refused[Metric("cold", "login", "p95")].endswith("p95 needs 60")
+    _, refused = judged(logins(both([0.1] * 60, [0.1] * 40)))
+    assert "a candidate block holds 40" in refused[Metric("cold", "login", "p95")]
+
+
+def test_three_logins_beyond_a_quantile_are_enough() -> None:
+    assert [needed_in_block(q) for q in (0.50, 0.95, 0.99)] == [6, 60, 300]
+    assert Metric("cold", "login", "p95") in judged(logins(both([0.1] * 60, [0.1] * 60)))[0]
+
+
+def test_a_baseline_at_the_time_out_has_no_room_for_a_slower_candidate() -> None:
+    table = logins(both([10.0] * 10, [10.0] * 10))
+    _, refused = judged(with_status(table, np.ones(len(table), dtype=bool), "timeout"))
+    assert refused[P50] == "the baseline's own p50 is the time-out of 10 s: nothing slower can be seen"
+
+
+def test_a_metric_without_a_margin_is_left_out_silently() -> None:
+    policy = Policy(discard_pairs=0, margins=Margins(login=LoginMargins(p50=None)))
+    samples, refused = judged(logins(both([0.1] * 10, [0.1] * 10)), policy=policy)
+    assert P50 not in samples
+    assert P50 not in refused
+
+
+@pytest.mark.parametrize("q", [0.5, 0.95, 0.99])
+def test_block_quantiles_are_the_median_unbiased_ones(q: float) -> None:
+    rng = np.random.default_rng(3)
+    values, cell = rng.lognormal(size=5000), rng.integers(0, 12, 5000)
+    found = Cells.of(values, cell, (2, 3, 2)).quantile(q)
+    expected = [np.quantile(values[cell == i], q, method="median_unbiased") for i in range(12)]
+    assert found.ravel() == pytest.approx(expected)
+
+
+def test_no_pairs_at_all_give_no_samples() -> None:
+    assert judged(logins(both([0.1] * 10, [0.1] * 10)), range(0)) == ({}, {})
+
+
+def test_rates_without_a_pair_that_both_arms_share_are_not_judged() -> None:
+    table = logins({(0, "baseline"): [0.1] * 10, (1, "candidate"): [0.1] * 10})
+    _, refused = judged(table, range(2))
+    assert set(refused.values()) >= {"no pair holds logins on both arms"}

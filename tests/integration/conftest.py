@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,3 +48,12 @@ def cache(session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The session's cache folder, in use: tests neither see nor touch the user's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(session_cache))
     return session_cache
+
+
+@pytest.fixture(scope="session")
+def require_domain(require_server: RequireServer, session_cache: Path) -> Iterator[None]:
+    """The embedded domain can run here, and builds its state in the session's cache folder."""
+    require_server()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(session_cache))
+        yield

@@ -1,0 +1,1 @@
+"""The gate: policy and comparison in, verdict out; pure."""

@@ -1,0 +1,137 @@
+"""One finding for everything that is judged, the gravest first; the verdict follows from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from typing import Literal
+
+from harness.gate.words import seconds
+from harness.model.comparison import Comparison, LeakTest, NotJudged, QuantileShift, Unit
+from harness.model.policy import Leak, Policy
+from harness.model.steps import LOGIN
+from harness.model.verdict import Decision, Finding
+
+GRAVITY: tuple[Decision, ...] = ("block", "likely slower", "inconclusive", "notice", "pass", "not judged")
+LEAK, BUDGET, OUTAGE = "login p50 growth", "login p95 budget", "outage"
+UNITS: dict[Unit, Literal["relative", "share"]] = {"log_ratio": "relative", "share": "share"}
+LARGEST_LOG = 700.0
+"""e^700 is near the largest float: such a ratio is as good as endless."""
+_EMPTY = Finding(
+    metric="",
+    cache="all",
+    step=LOGIN,
+    quantile="",
+    unit="share",
+    baseline=None,
+    candidate=None,
+    estimate=None,
+    low=None,
+    high=None,
+    margin=None,
+    detectable=None,
+    decision="not judged",
+)
+
+
+def findings_of(comparison: Comparison, at_end: bool, policy: Policy) -> tuple[Finding, ...]:
+    """Every finding of a comparison, the gravest first; ``at_end`` says that no more pairs will come."""
+    found = [(shift.estimate / shift.margin, of_shift(shift)) for shift in comparison.shifts]
+    found += [(0.0, finding) for finding in _others(comparison, at_end, policy)]
+    found.sort(key=lambda item: (GRAVITY.index(item[1].decision), -item[0], item[1].metric))
+    return tuple(finding for _, finding in found)
+
+
+def of_shift(shift: QuantileShift) -> Finding:
+    """The finding on one metric, its log ratios turned into relative changes."""
+    relative = shift.metric.unit == "log_ratio"
+
+    def change(value: float) -> float | None:
+        if not math.isfinite(value):
+            return None
+        return math.expm1(min(value, LARGEST_LOG)) if relative else value
+
+    return Finding(
+        metric=str(shift.metric),
+        cache=shift.metric.cache,
+        step=shift.metric.step,
+        quantile=shift.metric.statistic,
+        unit=UNITS[shift.metric.unit],
+        baseline=shift.baseline,
+        candidate=shift.candidate,
+        estimate=change(shift.estimate),
+        low=change(shift.low),
+        high=change(shift.high),
+        margin=change(shift.margin),
+        detectable=change(shift.detectable),
+        decision=decide(shift),
+    )
+
+
+def decide(shift: QuantileShift) -> Decision:
+    """The decision on one metric: its lower bound above the margin blocks, its upper bound below the margin passes."""
+    if shift.low > shift.margin:
+        return "block"
+    if shift.high < shift.margin:
+        return "notice" if shift.low > 0 else "pass"
+    return "likely slower" if shift.low > 0 and shift.estimate > shift.margin else "inconclusive"
+
+
+def _others(comparison: Comparison, at_end: bool, policy: Policy) -> Iterator[Finding]:
+    yield _leak(comparison.leak, at_end, policy.leak, policy.quick)
+    if policy.budgets.login_p95_s is not None:
+        yield _budget(comparison.candidate_p95_s, policy.budgets.login_p95_s)
+    if comparison.outage_blocks:
+        yield _outage(comparison.outage_blocks, policy.budgets.outage_share)
+    for item in comparison.not_judged:
+        yield _not_judged(item)
+
+
+def _leak(leak: LeakTest | None, at_end: bool, policy: Leak, quick: bool) -> Finding:
+    template = replace(_EMPTY, metric=LEAK, quantile="p50", unit="per_minute")
+    if leak is None:
+        return replace(
+            template, decision="not judged" if quick else "inconclusive", note="too few pairs to test for it"
+        )
+    grown = leak.p_value < policy.block_p and at_end
+    return replace(
+        template,
+        estimate=math.expm1(min(leak.slope, LARGEST_LOG)),
+        decision="block" if grown else "inconclusive" if leak.p_value <= policy.suspect_p else "pass",
+        note=f"p = {leak.p_value:.2g} over {leak.minutes:.0f} min",
+    )
+
+
+def _budget(lower_s: float, budget_s: float) -> Finding:
+    template = replace(_EMPTY, metric=BUDGET, quantile="p95", unit="seconds", margin=budget_s)
+    if lower_s <= 0:
+        return replace(template, note="no lower bound yet")
+    note = f"the candidate's p95 is {seconds(lower_s)} or more, {seconds(budget_s)} is allowed"
+    return replace(template, low=lower_s, decision="block" if lower_s > budget_s else "pass", note=note)
+
+
+def _outage(pairs: tuple[int, ...], share: float) -> Finding:
+    in_a_row = any(after == before + 1 for before, after in pairwise(pairs))
+    return replace(
+        _EMPTY,
+        metric=OUTAGE,
+        quantile="failure_rate",
+        margin=share,
+        decision="block" if in_a_row else "notice",
+        note=f"the candidate failed and the baseline served in pair {', '.join(str(pair) for pair in pairs)}",
+    )
+
+
+def _not_judged(item: NotJudged) -> Finding:
+    metric = item.metric
+    return replace(
+        _EMPTY,
+        metric=str(metric),
+        cache=metric.cache,
+        step=metric.step,
+        quantile=metric.statistic,
+        unit=UNITS[metric.unit],
+        note=item.reason,
+    )

@@ -1,0 +1,123 @@
+"""From what was compared to a verdict.
+
+1. A measurement that is not sound is INVALID. Only where each fault can but have made the candidate look better does a
+   BLOCK stand in spite of them.
+2. BLOCK where any finding blocks: a metric's lower bound above its margin, a leak at the end of the run, a broken
+   budget, an outage.
+3. PASS where every finding lies within its margin and nothing else is open: enough pairs, a candidate old enough for a
+   leak to show, interleaved arms, a run that nobody interrupted.
+4. Everything else is INCONCLUSIVE, and that does not deploy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.gate.findings import findings_of
+from harness.gate.sentences import blame_in_words, blamed_step, doubts, grounds, notices_of, sentence_of
+from harness.gate.words import share
+from harness.model.comparison import Comparison
+from harness.model.health import ArmHealth, RunState
+from harness.model.policy import Policy
+from harness.model.target import ARMS, Arm
+from harness.model.verdict import Finding, Kind, Verdict
+from harness.stats.validity import Unsound, candidate_alone_denied, unsound
+
+PASSING = ("pass", "notice", "not judged")
+
+
+def judge(comparison: Comparison, health: Mapping[Arm, ArmHealth], state: RunState, policy: Policy) -> Verdict:
+    """The verdict on the pairs seen so far; the same inputs always give the same verdict."""
+    at_end = state.complete or comparison.pairs >= comparison.design.horizon_pairs - policy.discard_pairs
+    findings = findings_of(comparison, at_end, policy)
+    if state.stopped_for_denials:
+        return _denials(comparison, health, policy, findings)
+    faults = unsound(health, policy.limits)
+    still_open = _open(comparison, state, policy)
+    kind = _kind(findings, faults, still_open)
+    reasons: tuple[str, ...]
+    match kind:
+        case Kind.BLOCK:
+            reasons = grounds(findings)
+        case Kind.INVALID:
+            reasons = tuple(fault.reason for fault in faults)
+        case Kind.INCONCLUSIVE:
+            reasons = (*still_open, *doubts(comparison, findings, policy))
+        case Kind.PASS:
+            reasons = (f"every metric's upper bound lies below its margin after {comparison.pairs} pairs",)
+    blamed = blamed_step(findings, comparison.attribution) if kind is Kind.BLOCK else None
+    blame = blame_in_words(blamed, comparison.attribution) if blamed else ""
+    lost = any(arm.worker_lost for arm in health.values())
+    return Verdict(
+        kind=kind,
+        sentence=sentence_of(kind, findings, reasons, blame, policy),
+        reasons=reasons,
+        notices=notices_of(kind, findings, faults, policy),
+        findings=findings,
+        blamed_step=blamed,
+        pairs_used=comparison.pairs,
+        load_s=comparison.load_s,
+        final=kind in (Kind.BLOCK, Kind.PASS) or at_end or lost,
+    )
+
+
+def _kind(findings: Sequence[Finding], faults: Sequence[Unsound], still_open: Sequence[str]) -> Kind:
+    blocked = any(finding.decision == "block" for finding in findings)
+    if blocked and all(fault.spares_block for fault in faults):
+        return Kind.BLOCK
+    if faults:
+        return Kind.INVALID
+    passed = all(finding.decision in PASSING for finding in findings)
+    return Kind.PASS if passed and not still_open else Kind.INCONCLUSIVE
+
+
+def _open(comparison: Comparison, state: RunState, policy: Policy) -> tuple[str, ...]:
+    """What keeps a run from a PASS whatever its metrics say, in words."""
+    reasons = []
+    if state.interrupted:
+        reasons.append(f"the run ended early: {state.interrupted}")
+    if not comparison.design.interleaved:
+        reasons.append("the arms were measured one after the other, so that drift can't be told from the update")
+    if comparison.pairs < policy.looks.pass_from:
+        reasons.append(f"a PASS needs {policy.looks.pass_from} pairs, this run has {comparison.pairs}")
+    if not policy.quick and comparison.candidate_age_s < policy.looks.pass_after_s:
+        reasons.append(
+            f"a PASS needs {policy.looks.pass_after_s:.0f} s of the candidate's life, so that a leak can show; "
+            f"this run has {comparison.candidate_age_s:.0f} s"
+        )
+    if not any(shift.metric.family == "login" for shift in comparison.shifts):
+        reasons.append("no time of a login could be judged")
+    return tuple(reasons)
+
+
+def _denials(
+    comparison: Comparison, health: Mapping[Arm, ArmHealth], policy: Policy, findings: tuple[Finding, ...]
+) -> Verdict:
+    """The verdict on a run that stopped since logins were denied, before any account could be locked."""
+    counts = [f"{health[arm].denied:,} on the {arm}" for arm in ARMS if arm in health]
+    counted = f"logins denied: {', '.join(counts) or 'not recorded'}"
+    if candidate_alone_denied(health, policy.margins.failure_rate):
+        kind = Kind.BLOCK
+        sentence = "Do not deploy: the updated servers deny logins that the present ones accept."
+        reasons = (
+            counted,
+            f"more than chance allows (p < 0.001) and than {share(policy.margins.failure_rate)} of logins",
+        )
+    else:
+        kind = Kind.INVALID
+        sentence = (
+            "No verdict: logins were denied, and the run stopped so that no account is locked; "
+            "this says nothing about the update."
+        )
+        reasons = (counted, "the candidate is not shown to deny more than the baseline: check accounts and passwords")
+    return Verdict(
+        kind=kind,
+        sentence=sentence,
+        reasons=reasons,
+        notices=(),
+        findings=findings,
+        blamed_step=None,
+        pairs_used=comparison.pairs,
+        load_s=comparison.load_s,
+        final=True,
+    )

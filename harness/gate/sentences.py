@@ -1,0 +1,172 @@
+"""What a verdict says: one sentence for whoever signs the deployment, reasons with figures for whoever must mend it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from harness.gate.findings import BUDGET, LEAK, OUTAGE, decide
+from harness.gate.words import change, instead, level, longer, seconds, share, step_title
+from harness.model.comparison import QUANTILES, Comparison, StepShare
+from harness.model.policy import Policy
+from harness.model.steps import LOGIN
+from harness.model.verdict import Finding, Kind
+from harness.stats.shift import boundings, pairs_to_settle
+from harness.stats.validity import Unsound
+
+IMPRACTICAL = 20
+"""So many times the planned pairs are not worth naming: the shift lies on its margin, for all that can be seen."""
+AT = {
+    "p50": "at the median (every second login)",
+    "p95": "at the 95th percentile (1 login in 20)",
+    "p99": "at the 99th percentile (1 login in 100)",
+}
+KINDS = {"cold": "first logins", "warm": "repeat logins"}
+
+
+def sentence_of(kind: Kind, findings: Sequence[Finding], reasons: Sequence[str], blame: str, policy: Policy) -> str:
+    """The verdict in one sentence; ``blame`` says in which step the time is lost, if that is known."""
+    match kind:
+        case Kind.BLOCK:
+            return f"Do not deploy: with this update {'; '.join(filter(None, (_harm(findings, policy), blame)))}."
+        case Kind.PASS:
+            return f"This update may be deployed: {_closest(findings)}."
+        case Kind.INVALID:
+            return f"No verdict: the measurement itself was not sound ({reasons[0]}), so it says nothing of the update."
+        case Kind.INCONCLUSIVE:
+            slower = [f for f in findings if f.decision == "likely slower"]
+            seen = f" ({_harm(slower, policy)}, though this is not yet certain)" if slower else ""
+            return f"Do not deploy on this run: it could not tell whether logins stay as fast as they must{seen}."
+
+
+def grounds(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What blocked, with figures."""
+    return tuple(_ground(finding) for finding in findings if finding.decision == "block")
+
+
+def doubts(comparison: Comparison, findings: Sequence[Finding], policy: Policy) -> tuple[str, ...]:
+    """What held a PASS back, with figures and the pairs that would settle it at present noise."""
+    more = dict(_settled_by(comparison, policy))
+    return tuple(
+        f"{finding.metric}: {_figures(finding)}; {more.get(finding.metric, finding.note)}"
+        for finding in findings
+        if finding.decision in ("inconclusive", "likely slower")
+    )
+
+
+def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound], policy: Policy) -> tuple[str, ...]:
+    """What a reader of the verdict should know besides."""
+    slower = "within its margin, yet slower"
+    notices = [f"{f.metric}: {f.note or f'{slower}: {_figures(f)}'}" for f in findings if f.decision == "notice"]
+    if kind is Kind.BLOCK:
+        notices += [f"{fault.reason}; this can only have made the candidate look better" for fault in faults]
+    if policy.quick:
+        notices.append(f"A quick policy: leaks that need more than {policy.looks.pass_after_s:.0f} s were not tested.")
+    notices += [f"{f.metric} was not judged: {f.note}" for f in findings if f.decision == "not judged"]
+    return tuple(notices)
+
+
+def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -> str | None:
+    """The step that a BLOCK is laid to: of those that block the one that added most time, else whichever did."""
+    blocking = {(f.cache, f.step) for f in findings if f.decision == "block" and f.step != LOGIN}
+    named = [part for part in attribution if (part.cache, part.step) in blocking]
+    worst = max(named or attribution, key=lambda part: part.added_s, default=None)
+    return worst.step if worst and (named or worst.added_s > 0) else None
+
+
+def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
+    """How much of the added time lies in the blamed step."""
+    worst = max((part for part in attribution if part.step == blamed), key=lambda part: part.added_s)
+    added = sum(part.added_s for part in attribution if part.cache == worst.cache and part.added_s > 0)
+    part = worst.added_s / added if added > 0 else 0.0
+    how_much = "nearly all" if part >= 0.9 else "most" if part >= 0.5 else "the greatest part"
+    return f"{how_much} of the added time is in the step {step_title(blamed)}"
+
+
+def _harm(findings: Sequence[Finding], policy: Policy) -> str:
+    """What the gravest findings (blocking, or likely slower) mean to whoever logs in."""
+    gravest = [f for f in findings if f.decision == findings[0].decision]
+    rates = {f.quantile: f for f in gravest if f.quantile not in QUANTILES and f.metric != OUTAGE}
+    times = [f for f in gravest if _is_login_time(f)]
+    if rates and not times:
+        # The rates are certain before the times are; the times that were measured say better what they mean.
+        times = [f for f in findings if _is_login_time(f) and (f.estimate or 0.0) > (f.margin or 0.0)]
+    parts = []
+    if times:
+        # The 95th percentile is the one that budgets speak of; where it isn't among them, the greatest loss is told.
+        usual = [f for f in times if f.quantile == "p95"] or times
+        parts.append(_slower(max(usual, key=lambda f: (f.candidate or 0.0) - (f.baseline or 0.0)), findings))
+    elif slow := rates.get("slow_rate"):
+        than = f"more than {seconds(policy.slow_after_s)}"
+        parts.append(f"{share(slow.candidate)} of logins would take {than} instead of {share(slow.baseline)}")
+    if failing := rates.get("failure_rate"):
+        parts.append(f"{share(failing.candidate)} of logins would fail instead of {share(failing.baseline)}")
+    return ", and ".join(parts) or _plainly(gravest[0])
+
+
+def _is_login_time(finding: Finding) -> bool:
+    return finding.step == LOGIN and finding.unit == "relative" and finding.candidate is not None
+
+
+def _slower(finding: Finding, findings: Sequence[Finding]) -> str:
+    both = {f.cache for f in findings if f.step == LOGIN} >= set(KINDS)
+    who = KINDS[finding.cache] if both else "logins"
+    candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
+    about = longer(finding.estimate or 0.0)
+    return f"{who} would take {candidate} instead of {baseline} {AT[finding.quantile]}, about {about}"
+
+
+def _plainly(finding: Finding) -> str:
+    """A finding that is neither a login's time nor a rate."""
+    if finding.metric == LEAK:
+        return f"logins grow slower the longer the servers run, by {change(finding.estimate, 'per_minute')}"
+    if finding.metric == BUDGET:
+        return f"1 login in 20 would take more than the {change(finding.margin, 'seconds')} that are allowed"
+    if finding.metric == OUTAGE:
+        return "logins failed for a time, as in an outage, while the present servers served them"
+    candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
+    return f"the step {step_title(finding.step)} of a login would take {candidate} instead of {baseline}"
+
+
+def _closest(findings: Sequence[Finding]) -> str:
+    """How much slower logins may be at most after a PASS: the login time whose upper bound comes nearest its margin."""
+    times = [f for f in findings if _is_login_time(f) and f.high is not None]
+    closest = max(times, key=lambda f: (f.high or 0.0) / (f.margin or math.inf))
+    high = max(closest.high or 0.0, 0.0)
+    most = f"at most {longer(high)}" if high > 0 else "no longer"
+    return (
+        f"logins were shown to take {most} {AT[closest.quantile]}, where {longer(closest.margin or 0.0)} is allowed, "
+        "and every other metric is within its limit too"
+    )
+
+
+def _ground(finding: Finding) -> str:
+    figures = _figures(finding) if finding.estimate is not None else ""
+    return f"{finding.metric}: {'; '.join(filter(None, (figures, finding.note)))}"
+
+
+def _figures(finding: Finding) -> str:
+    """Levels, estimate, bounds and margin of a metric, as far as there are any."""
+    unit, parts = finding.unit, []
+    if finding.baseline is not None:
+        parts.append(f"{level(finding.baseline, unit)} → {level(finding.candidate, unit)}")
+    parts.append(f"change {change(finding.estimate, unit)}")
+    if finding.low is not None or finding.high is not None:
+        low, high = (change(b, unit) if b is not None else "open" for b in (finding.low, finding.high))
+        parts.append(f"bounds {low} to {high}")
+    if finding.margin is not None:
+        parts.append(f"margin {change(finding.margin, unit)}")
+    return ", ".join(parts)
+
+
+def _settled_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[str, str]]:
+    """For each metric that is neither within its margin nor beyond it, how many more pairs would tell."""
+    bounds = boundings([shift.metric for shift in comparison.shifts], comparison.design, policy)
+    for shift, bounding in zip(comparison.shifts, bounds, strict=True):
+        if decide(shift) in ("inconclusive", "likely slower"):
+            needed = pairs_to_settle(shift, bounding)
+            if needed > IMPRACTICAL * max(bounding.horizon, 1):
+                yield str(shift.metric), "it lies too near its margin for any practical number of pairs to settle it"
+            else:
+                more = max(math.ceil(needed) - shift.pairs, 1)
+                yield str(shift.metric), f"about {more} more pair{'s' if more > 1 else ''} would settle it"

@@ -1,0 +1,103 @@
+"""Is the measurement itself sound? It looks at the generator, never at the server's queue.
+
+A server near saturation is a finding. A generator near saturation, or one that lost its worker, measures itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import fisher_exact
+
+from harness.model.health import ArmHealth
+from harness.model.policy import Limits
+from harness.model.target import ARMS, Arm
+
+DENIED_P = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Unsound:
+    """One way in which a measurement was not sound, in words with what was found and what is allowed.
+
+    ``spares_block``: it can only have made the candidate look better, so a BLOCK stands in spite of it.
+    """
+
+    reason: str
+    spares_block: bool = False
+
+
+def unsound(health: Mapping[Arm, ArmHealth], limits: Limits) -> tuple[Unsound, ...]:
+    """Everything that keeps a measurement from being sound; an arm that nothing is known of is not sound."""
+    found: list[Unsound] = []
+    for arm in ARMS:
+        if arm in health:
+            found += _of_arm(arm, health[arm], limits)
+        else:
+            found.append(Unsound(f"{arm}: nothing is recorded of how its load was generated"))
+    if all(arm in health for arm in ARMS):
+        found += _between(health["baseline"], health["candidate"], limits)
+    return tuple(found)
+
+
+def _of_arm(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
+    if health.worker_lost:
+        yield Unsound(f"{arm}: its load worker was lost")
+    for what, value, limit, unit in (
+        ("logins were sent late by", health.send_lag_p99_ms, limits.send_lag_p99_ms, "ms at the 99th percentile"),
+        ("steps waited for a thread", health.pool_wait_p99_ms, limits.pool_wait_p99_ms, "ms at the 99th percentile"),
+        ("the event loop stalled for", health.hub_stall_p99_ms, limits.hub_stall_p99_ms, "ms at the 99th percentile"),
+        ("the load worker used", 100 * health.generator_cpu, 100 * limits.generator_cpu, "% of a processor core"),
+    ):
+        if not value <= limit:  # NaN too: a limit that can't be checked is not kept
+            yield Unsound(f"{arm}: {what} {value:.3g} {unit}, {limit:.3g} allowed")
+    if health.started < limits.executed_share * health.planned or not health.planned:
+        yield Unsound(
+            f"{arm}: {health.started:,} of {health.planned:,} planned logins were sent, "
+            f"{100 * limits.executed_share:.3g} % are needed",
+            spares_block=arm == "candidate" and _short_of_seats(health),
+        )
+    if health.seat_waits > (1 - limits.executed_share) * health.planned:
+        yield Unsound(
+            f"{arm}: {health.seat_waits:,} of {health.planned:,} logins waited for a seat, "
+            f"{100 * (1 - limits.executed_share):.3g} % may",
+            spares_block=arm == "candidate",
+        )
+    if arm == "baseline" and health.failed > limits.baseline_failures * health.started:
+        yield Unsound(
+            f"baseline: {health.failed:,} of {health.started:,} logins failed, "
+            f"{100 * limits.baseline_failures:.3g} % are allowed of what the candidate is compared with"
+        )
+
+
+def _between(baseline: ArmHealth, candidate: ArmHealth, limits: Limits) -> Iterator[Unsound]:
+    most = max(baseline.started, candidate.started)
+    if abs(baseline.started - candidate.started) > limits.imbalance * most:
+        yield Unsound(
+            f"the arms were not loaded alike: {baseline.started:,} logins on the baseline and {candidate.started:,} on "
+            f"the candidate, which may differ by {100 * limits.imbalance:.3g} %",
+            spares_block=candidate.started < baseline.started and _short_of_seats(candidate),
+        )
+
+
+def _short_of_seats(health: ArmHealth) -> bool:
+    """Whether every login that was not sent had been waiting for a seat, which slow logins of the same arm held."""
+    return 0 < health.planned - health.started <= health.seat_waits
+
+
+def candidate_alone_denied(health: Mapping[Arm, ArmHealth], margin: float) -> bool:
+    """Whether the candidate denies more logins than the baseline, beyond chance and beyond the ``margin`` of shares.
+
+    Fisher's exact test at p < 0.001: a run stops at few denials, too few for any normal approximation.
+    """
+    if any(arm not in health for arm in ARMS):
+        return False
+    denied = [health[arm].denied for arm in ARMS]
+    tried = [max(health[arm].tried, health[arm].started, health[arm].denied) for arm in ARMS]
+    if not all(tried):
+        return False
+    table = np.array([[denied[1], tried[1] - denied[1]], [denied[0], tried[0] - denied[0]]])
+    p_value = float(fisher_exact(table, alternative="greater").pvalue)
+    return p_value < DENIED_P and denied[1] / tried[1] - denied[0] / tried[0] > margin

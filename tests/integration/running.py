@@ -1,0 +1,149 @@
+"""A gate run as a user starts it: by the command line, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import yaml
+
+from harness.record.folder import RunFolder
+
+SCENARIO: dict[str, Any] = {
+    "name": "small",
+    "steps": ["kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry", "ldap_groups"],
+    "population": {"users": 300, "cold_share": 0.8},
+    "arrivals": {"curve": "constant", "rate": 30},
+    "timeout_s": 3,
+    "step_timeout_s": 3,
+    "seats": 200,
+    "blocks": {"length_s": 2, "trim_s": 0.5, "pairs": 5},
+}
+# Margins wide enough for a busy machine of two cores: these tests are about verdicts, not about small effects.
+WIDE = {"relative": 2.0, "floor_ms": 150}
+POLICY: dict[str, Any] = {
+    "name": "test",
+    "margins": {
+        "login": {"p50": WIDE, "p95": None, "p99": None},
+        "step": {"p50": WIDE, "p95": None},
+        "failure_rate": 0.2,
+        "slow_rate": 0.2,
+    },
+    "looks": {"block_from": 3, "pass_from": 3, "pass_after_s": 0},
+    "limits": {"send_lag_p99_ms": 500, "pool_wait_p99_ms": 500, "hub_stall_p99_ms": 500, "generator_cpu": 1.0},
+    "quick": True,
+}
+AUTHGATE = [sys.executable, "-m", "harness"]
+
+
+@dataclass
+class Inputs:
+    """Files of one run in a folder of its own."""
+
+    folder: Path
+
+    def write(self, name: str, document: object) -> Path:
+        """A YAML file of this name."""
+        path = self.folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        return path
+
+    def command(self, targets: object, scenario: object = SCENARIO, policy: object = POLICY) -> list[str]:
+        """The gate's command line for these inputs, with results in the folder."""
+        files = [str(self.write(n, d)) for n, d in (("scenario", scenario), ("targets", targets), ("policy", policy))]
+        return [
+            *AUTHGATE,
+            "gate",
+            files[0],
+            "--targets",
+            files[1],
+            "--policy",
+            files[2],
+            "--results",
+            str(self.results),
+        ]
+
+    @property
+    def results(self) -> Path:
+        """Where the runs go."""
+        return self.folder / "results"
+
+    @property
+    def run(self) -> Path:
+        """The folder of the one run."""
+        (folder,) = (path for path in self.results.iterdir() if path.is_dir())
+        return folder
+
+    def verdict(self) -> dict[str, Any]:
+        """The run's verdict.json."""
+        found: dict[str, Any] = json.loads((self.run / "verdict.json").read_text(encoding="utf-8"))
+        return found
+
+    def attempts(self) -> pa.Table:
+        """Every attempt that is on disk."""
+        return RunFolder(self.run).attempts()
+
+
+def finished(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run to the end and keep what was said."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+class Running:
+    """A gate that is running, and its processes."""
+
+    def __init__(self, command: list[str], inputs: Inputs) -> None:
+        self._inputs = inputs
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        until(lambda: self.attempts_on_disk() > 60, 60, "no load flowed")
+        self.family = psutil.Process(self.process.pid).children(recursive=True)
+
+    def attempts_on_disk(self) -> int:
+        """How many attempts the journals hold now."""
+        try:
+            return len(self._inputs.attempts())
+        except (FileNotFoundError, ValueError):  # the folder is not there yet
+            return 0
+
+    def kill(self, name: str) -> None:
+        """SIGKILL the ``master`` or the worker of an arm."""
+        (victim,) = (process for process in self.family if _part(process) == name)
+        victim.send_signal(signal.SIGKILL)
+
+    def end(self) -> tuple[int, str]:
+        """The exit code and all that was said."""
+        said, _ = self.process.communicate(timeout=90)
+        return self.process.returncode, said
+
+    def none_left(self) -> bool:
+        """Whether every process of the run has gone."""
+        return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in self.family)
+
+
+def _part(process: psutil.Process) -> str:
+    environment = process.environ()
+    return environment.get("AUTHGATE_ARM", "master" if "AUTHGATE_RUN" in environment else "")
+
+
+def until(condition: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
+    """Wait for a condition; AssertionError where it does not come."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.05)
+
+
+def interrupt(running: Running) -> float:
+    """Send what Ctrl-C sends; the instant on the run's clock (s since boot)."""
+    os.kill(running.process.pid, signal.SIGINT)
+    return time.monotonic()

@@ -1,0 +1,111 @@
+"""All four verdicts and their exit codes, by the command line, on real servers."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.lab.domain import Lab
+from harness.updates.fault import Hold
+from tests.integration.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def lab(require_domain: None) -> Any:
+    with Lab() as running:
+        yield running
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Inputs:
+    return Inputs(tmp_path)
+
+
+def test_equal_arms_pass_with_exit_code_0_and_every_report(lab: Lab, inputs: Inputs) -> None:
+    done = finished(inputs.command(lab.targets))
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdict = inputs.verdict()
+    assert (verdict["verdict"], verdict["exit_code"], verdict["pairs_used"]) == ("PASS", 0, 3)
+    assert {f["decision"] for f in verdict["findings"]} <= {"pass", "notice", "not judged"}
+    names = {path.name for path in inputs.run.iterdir()}
+    assert {"report.html", "report.png", "verdict.json", "junit.xml", "summary.md", "manifest.json"} <= names
+    assert {"attempts.parquet", "health.parquet"} <= names and not [n for n in names if n.endswith(".arrows")]
+    assert ET.parse(inputs.run / "junit.xml").getroot().attrib["failures"] == "0"
+    attempts = inputs.attempts()
+    assert set(attempts["status"].to_pylist()) == {"ok"}
+    assert set(attempts["arm"].to_pylist()) == {"baseline", "candidate"}
+    again = finished([*AUTHGATE, "compare", str(inputs.run)])
+    assert again.returncode == 0, "the same verdict comes from what is on disk"
+
+
+def test_an_update_that_holds_name_resolution_is_blocked_with_exit_code_10(
+    inputs: Inputs, require_domain: None
+) -> None:
+    with Lab(hold=Hold(hold_s=1.0, workers=60)) as held:
+        done = finished(inputs.command(held.targets))
+    assert done.returncode == 10, done.stdout + done.stderr
+    verdict = inputs.verdict()
+    assert verdict["verdict"] == "BLOCK"
+    assert verdict["blamed_step"] == "ldap_bind"
+    blocked = [f for f in verdict["findings"] if f["decision"] == "block"]
+    assert any(f["step"] == "ldap_bind" and f["low"] > f["margin"] for f in blocked)
+    assert "ldap_bind" in done.stdout
+
+
+def test_margins_that_this_run_cannot_show_are_inconclusive_with_exit_code_20(lab: Lab, inputs: Inputs) -> None:
+    tiny = {"relative": 0.0001}
+    policy = {**POLICY, "margins": {**POLICY["margins"], "login": {"p50": tiny, "p95": None, "p99": None}}}
+    done = finished(inputs.command(lab.targets, policy=policy))
+    assert done.returncode == 20, done.stdout + done.stderr
+    assert inputs.verdict()["verdict"] == "INCONCLUSIVE"
+    assert inputs.verdict()["pairs_used"] == SCENARIO["blocks"]["pairs"] - 1
+
+
+def test_a_generator_that_was_late_is_invalid_with_exit_code_30_and_never_a_pass(lab: Lab, inputs: Inputs) -> None:
+    policy = {**POLICY, "limits": {**POLICY["limits"], "send_lag_p99_ms": 0.0001}}
+    done = finished(inputs.command(lab.targets, policy=policy))
+    assert done.returncode == 30, done.stdout + done.stderr
+    assert inputs.verdict()["verdict"] == "INVALID"
+    assert "send lag" in json.dumps(inputs.verdict()["reasons"])
+
+
+def test_more_logins_than_seats_wait_and_the_wait_is_charged_to_the_login(inputs: Inputs, require_domain: None) -> None:
+    few = {**SCENARIO, "seats": 5, "blocks": {**SCENARIO["blocks"], "pairs": 4}}
+    with Lab(hold=Hold(hold_s=1.0, workers=60)) as held:
+        done = finished(inputs.command(held.targets, scenario=few))
+    assert done.returncode in (10, 30), done.stdout + done.stderr
+    candidate = inputs.attempts().filter([arm == "candidate" for arm in inputs.attempts()["arm"].to_pylist()])
+    waits = candidate["seat_wait"].to_numpy()
+    lag = candidate["started"].to_numpy() - candidate["intended"].to_numpy()
+    assert (waits > 5e8).sum() > 20
+    assert (lag >= waits).all()
+    said = json.dumps(inputs.verdict())
+    assert "seat" in said
+
+
+def test_what_cannot_lead_to_a_verdict_is_refused_before_any_load_with_exit_code_2(lab: Lab, inputs: Inputs) -> None:
+    short = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 3}}
+    done = finished(inputs.command(lab.targets, scenario=short))
+    assert done.returncode == 2
+    assert "blocks.pairs: expected at least 4" in done.stderr
+    assert not inputs.results.exists()
+
+
+def test_two_runs_of_one_arm_each_cannot_support_a_pass(lab: Lab, inputs: Inputs) -> None:
+    scenario = inputs.write("scenario", {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 4}})
+    targets, policy = inputs.write("targets", lab.targets), inputs.write("policy", POLICY)
+    runs = []
+    for arm in ("baseline", "candidate"):
+        command = [*AUTHGATE, "run", str(scenario), "--targets", str(targets), "--arm", arm, "-q"]
+        done = finished([*command, "--results", str(inputs.results)])
+        assert done.returncode == 0, done.stdout + done.stderr
+        runs.append(done.stdout.strip())
+    done = finished([*AUTHGATE, "compare", *runs, "--policy", str(policy)])
+    assert done.returncode == 20, done.stdout + done.stderr
+    assert "one after the other" in " ".join(done.stdout.split())

@@ -1,0 +1,126 @@
+"""Whatever dies in the middle of a run: never a PASS, and nothing measured is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.lab.domain import Lab
+from tests.integration.running import AUTHGATE, SCENARIO, Inputs, Running, finished, interrupt, until
+
+pytestmark = pytest.mark.integration
+LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 20}}
+FLUSHED_S = 1.0
+"""What a kill may lose at most."""
+
+
+@pytest.fixture
+def lab(require_domain: None) -> Iterator[Lab]:
+    with Lab() as running:
+        yield running
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Inputs:
+    return Inputs(tmp_path)
+
+
+def slow_policy() -> dict[str, object]:
+    """A policy that doesn't pass before pair 15, so that there is time to kill something."""
+    from tests.integration.running import POLICY
+
+    return {**POLICY, "looks": {**POLICY["looks"], "pass_from": 15}}
+
+
+@pytest.mark.parametrize("victim", ["baseline", "candidate", "master"])
+def test_a_killed_process_of_the_fleet_makes_the_run_invalid_and_keeps_what_was_measured(
+    lab: Lab, inputs: Inputs, victim: str
+) -> None:
+    running = Running(inputs.command(lab.targets, LONG, slow_policy()), inputs)
+    before = running.attempts_on_disk()
+    running.kill(victim)
+    code, said = running.end()
+    assert code == 30, said
+    assert inputs.verdict()["verdict"] == "INVALID"
+    assert len(inputs.attempts()) >= before
+    assert running.none_left()
+    assert victim in " ".join(inputs.verdict()["reasons"]) + inputs.verdict()["partial"]
+
+
+def test_a_kdc_that_dies_on_the_candidate_blocks_the_update(lab: Lab, inputs: Inputs) -> None:
+    running = Running(inputs.command(lab.targets, LONG, slow_policy()), inputs)
+    os.kill(lab.arms["candidate"].kdc_pid, signal.SIGKILL)
+    code, said = running.end()
+    assert code == 10, said
+    assert inputs.verdict()["verdict"] == "BLOCK"
+    assert inputs.verdict()["blamed_step"] == "kdc_as"
+
+
+def test_a_kdc_that_dies_on_the_baseline_makes_the_run_invalid(lab: Lab, inputs: Inputs) -> None:
+    short = {**LONG, "blocks": {**LONG["blocks"], "pairs": 16}}
+    running = Running(inputs.command(lab.targets, short, slow_policy()), inputs)
+    os.kill(lab.arms["baseline"].kdc_pid, signal.SIGKILL)
+    until(lambda: "error" in inputs.attempts()["status"].to_pylist(), 30, "no login failed")
+    time.sleep(4)
+    interrupt(running)
+    code, said = running.end()
+    assert code == 30, said
+    assert "baseline" in " ".join(inputs.verdict()["reasons"])
+
+
+def test_ctrl_c_ends_the_load_within_two_seconds_with_a_verdict_and_a_partial_report(lab: Lab, inputs: Inputs) -> None:
+    running = Running(inputs.command(lab.targets, LONG, slow_policy()), inputs)
+    interrupted_wall = time.time()
+    interrupt(running)
+    code, said = running.end()
+    assert code in (20, 30), said
+    verdict = inputs.verdict()
+    assert verdict["verdict"] in ("INCONCLUSIVE", "INVALID") and "interrupted" in verdict["partial"]
+    assert (inputs.run / "report.html").exists()
+    from harness.record.folder import RunFolder
+
+    origin_wall = RunFolder(inputs.run).manifest()["origin_wall"]
+    last_started = max(inputs.attempts()["started"].to_pylist()) / 1e9 + origin_wall
+    assert last_started < interrupted_wall + 2.0
+    assert running.none_left()
+
+
+def test_a_killed_gate_leaves_no_process_and_a_partial_report_comes_from_what_is_there(
+    lab: Lab, inputs: Inputs
+) -> None:
+    running = Running(inputs.command(lab.targets, LONG, slow_policy()), inputs)
+    before = running.attempts_on_disk()
+    running.process.kill()
+    running.process.wait()
+    until(running.none_left, 5, "the fleet outlived its parent")
+    done = finished([*AUTHGATE, "report", str(inputs.run)])
+    assert done.returncode == 0, done.stderr
+    assert "killed" in inputs.verdict()["partial"]
+    assert inputs.verdict()["verdict"] != "PASS"
+    assert len(inputs.attempts()) >= before
+
+
+def test_denials_stop_the_run_and_no_denied_account_is_tried_again(lab: Lab, inputs: Inputs, tmp_path: Path) -> None:
+    targets = lab.targets
+    right = Path(targets["arms"]["candidate"]["credentials"]["csv"]).read_text(encoding="utf-8").splitlines()
+    wrong = tmp_path / "wrong.csv"
+    wrong.touch(mode=0o600)
+    # The first account logs in before the load begins; the others have a password that nobody has.
+    wrong.write_text("\n".join([*right[:2], *(f"{line.split(',')[0]},not-it" for line in right[2:])]), encoding="utf-8")
+    targets["arms"]["candidate"]["credentials"] = {"csv": str(wrong)}
+    cold = {**LONG, "population": {"users": 20, "cold_share": 1.0}}
+    done = finished(inputs.command(targets, cold, slow_policy()))
+    assert done.returncode in (10, 30), done.stdout + done.stderr
+    assert "denied" in done.stdout
+    rows = inputs.attempts().select(["arm", "user", "status"]).to_pylist()
+    denied = [row["user"] for row in rows if row["status"] == "denied"]
+    assert len(denied) >= 5
+    assert len(denied) == len(set(denied))
+    log = (lab.arms["candidate"].folder / "kdc.log").read_text(encoding="utf-8")
+    for user in denied:
+        assert sum(f"PREAUTH_FAILED: {user}@" in line for line in log.splitlines()) == 1

@@ -36,7 +36,7 @@ def test_equal_arms_pass_with_exit_code_0_and_every_report(lab: Lab, inputs: Inp
     names = {path.name for path in inputs.run.iterdir()}
     assert {"report.html", "report.png", "verdict.json", "junit.xml", "summary.md", "manifest.json"} <= names
     assert {"attempts.parquet", "health.parquet"} <= names and not [n for n in names if n.endswith(".arrows")]
-    assert ET.parse(inputs.run / "junit.xml").getroot().attrib["failures"] == "0"
+    assert not list(ET.parse(inputs.run / "junit.xml").getroot().iter("failure"))
     attempts = inputs.attempts()
     assert set(attempts["status"].to_pylist()) == {"ok"}
     assert set(attempts["arm"].to_pylist()) == {"baseline", "candidate"}
@@ -72,7 +72,7 @@ def test_a_generator_that_was_late_is_invalid_with_exit_code_30_and_never_a_pass
     done = finished(inputs.command(lab.targets, policy=policy))
     assert done.returncode == 30, done.stdout + done.stderr
     assert inputs.verdict()["verdict"] == "INVALID"
-    assert "send lag" in json.dumps(inputs.verdict()["reasons"])
+    assert "sent late" in json.dumps(inputs.verdict()["reasons"])
 
 
 def test_more_logins_than_seats_wait_and_the_wait_is_charged_to_the_login(inputs: Inputs, require_domain: None) -> None:

@@ -16,7 +16,7 @@ help:
 
 # What needs Debian's packages asks for them; an already complete machine is left untouched.
 packages:
-	@./tools/packages $(PACKAGES)
+	@.ci/packages $(PACKAGES)
 
 $(VENV)/installed: requirements-build.txt requirements.txt pyproject.toml | packages
 	$(PYTHON) -m venv $(VENV)

@@ -124,9 +124,12 @@ def _quantile(values: Any, q: float) -> float:
 
 
 def ending_of(manifest: Mapping[str, Any]) -> Ending:
-    """How the run of a manifest ended."""
+    """How the run of a manifest ended; raises RunError where it says so in no known way."""
     ended = manifest.get("ending")
-    return KILLED if ended is None else Ending(**{**ended, "lost": tuple(ended["lost"])})
+    try:
+        return KILLED if ended is None else Ending(**{**ended, "lost": tuple(ended["lost"])})
+    except (KeyError, TypeError):
+        raise RunError("manifest.json: ending: expected what a run writes there, got something else") from None
 
 
 def evidence_of(folder: RunFolder, policy: Policy | None = None) -> Evidence:

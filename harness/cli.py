@@ -21,7 +21,7 @@ from rich.table import Table
 from harness import __version__, calibrate, demo, shipped
 from harness.assess import evidence_of
 from harness.config import SCHEMAS, load_policy, load_scenario, load_targets
-from harness.errors import AuthgateError, ConfigError
+from harness.errors import AuthgateError, ConfigError, RunError
 from harness.lab import supervisor
 from harness.lab.domain import Lab
 from harness.login.once import log_in_once
@@ -34,6 +34,7 @@ from harness.record.folder import RunFolder
 from harness.report.console import print_verdict
 from harness.report.evidence import Evidence
 from harness.report.progress import progress
+from harness.report.verdict_json import VERDICT_SCHEMA
 from harness.report.waterfall import print_waterfall
 from harness.report.words import change
 from harness.report.write import write_all
@@ -234,10 +235,11 @@ def status(folder: Path) -> int:
 
 
 @cli.command()
-@click.argument("kind", type=click.Choice(sorted(SCHEMAS)))
+@click.argument("kind", type=click.Choice([*SCHEMAS, "verdict"]))
 def schema(kind: str) -> int:
-    """Print the JSON Schema of a kind of file, for editors."""
-    click.echo(json.dumps(SCHEMAS[kind].model_json_schema(), indent=2))
+    """Print the JSON Schema of a kind of file, for editors and for readers of verdict.json."""
+    found = VERDICT_SCHEMA if kind == "verdict" else SCHEMAS[kind].model_json_schema()
+    click.echo(json.dumps(found, indent=2))
     return 0
 
 
@@ -281,8 +283,11 @@ def _tell(evidence: Evidence, folder: Path | None) -> Evidence:
     """Write the reports, then print the verdict and where they lie."""
     written = None
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_all(evidence, folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_all(evidence, folder)
+        except OSError as error:
+            raise RunError(f"{folder}: expected a folder to write reports to, got: {error.strerror}") from None
         written = folder / "report.html"
     print_verdict(evidence, Console(), written)
     return evidence

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, one_line
 from harness.model.base import Configured
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
@@ -54,64 +54,113 @@ def load_policy(path: Path) -> Policy:
 
 
 def _load(path: Path, kind: type[T]) -> T:
+    data, node = _parse(path)
+    if not isinstance(data, dict):
+        problems = [(1, f"expected keys and values of a {kind.__name__.lower()}, got {_shown(data)}")]
+    elif repeated := _repeated_keys(node):
+        problems = [(line, f"{key}: expected each key once, got it again") for line, key in repeated]
+    else:
+        try:
+            return kind.model_validate(data)
+        except ValidationError as error:
+            found = [_Problem.of(details, kind) for details in error.errors(include_url=False)]
+            problems = [(_line(node, problem.path), problem.text) for problem in found]
+    raise ConfigError("\n".join(f"{path}:{line}: {one_line(text)}" for line, text in problems))
+
+
+def _parse(path: Path) -> tuple[object, yaml.Node | None]:
+    """A YAML file's value, and its nodes, which know their lines."""
     try:
-        text = path.read_text(encoding="utf-8")
+        raw = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: expected a readable YAML file, got: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: expected text in UTF-8") from None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "not readable"
-        raise ConfigError(f"{path}{line}: expected YAML, got: {problem}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}:1: expected keys and values of a {kind.__name__.lower()}, got {_shown(data)}")
-    lines = _lines(node)
-    repeated = _repeated_keys(node)
-    if repeated:
-        raise ConfigError(
-            "\n".join(f"{path}:{line}: {key}: expected each key once, got it again" for line, key in repeated)
-        )
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}:{_lines_before(raw[: error.start])}: expected text in UTF-8") from None
+    line, problem = 1, "not readable"
     try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        problems = [_Problem.of(details, kind) for details in error.errors(include_url=False)]
-        raise ConfigError("\n".join(f"{path}:{p.line(lines)}: {p.text}" for p in problems)) from None
+        return yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.reader.ReaderError as error:
+        line = _lines_before(text[: error.position].encode())
+        problem = f"a character that may not be in it (U+{error.character:04X})"
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
+        problem = error.problem or problem
+        if "alias" in problem or "tag" in problem:  # it may be a password that begins with * or !
+            problem = problem.partition("'")[0].rstrip()
+    except yaml.YAMLError:
+        pass
+    except RecursionError:
+        problem = "lists or mappings nested too deep"
+    except _NO_VALUE:  # a scalar that looks like a date or a number and is none
+        line, problem = _unusable(text), "a date or a number that can't be"
+    raise ConfigError(f"{path}:{line}: expected YAML, got: {one_line(problem)}")
 
 
-def _lines(node: yaml.Node | None, at: KeyPath = ()) -> dict[KeyPath, int]:
-    """The line (from 1) of every key path of a document."""
-    if node is None:
-        return {}
-    found = {at: node.start_mark.line + 1}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            path = (*at, str(key.value))
-            found |= _lines(value, path)
-            found[path] = key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            found |= _lines(value, (*at, index))
-    return found
+_NO_VALUE = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError)
+"""What PyYAML lets through when a scalar is not what its tag or its look promises."""
 
 
-def _repeated_keys(node: yaml.Node | None, at: str = "") -> list[tuple[int, str]]:
-    """Keys that stand twice in one mapping, which YAML forbids and PyYAML silently accepts."""
-    if isinstance(node, yaml.SequenceNode):
-        return [found for i, value in enumerate(node.value) for found in _repeated_keys(value, f"{at}{i}.")]
-    if not isinstance(node, yaml.MappingNode):
+def _lines_before(raw: bytes) -> int:
+    return raw.count(b"\n") + 1
+
+
+def _unusable(text: str) -> int:
+    """The line of the first scalar that has no value."""
+    loader = yaml.SafeLoader(text)
+    nodes: list[yaml.Node | None] = [loader.get_single_node()]
+    seen: set[int] = set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.ScalarNode):
+            try:
+                loader.construct_object(node)
+            except _NO_VALUE:
+                return node.start_mark.line + 1
+        elif isinstance(node, yaml.MappingNode):
+            nodes += [part for pair in reversed(node.value) for part in reversed(pair)]
+        else:
+            nodes += reversed(node.value)
+    return 1
+
+
+def _line(node: yaml.Node | None, path: KeyPath) -> int:
+    """The line (from 1) of a key path in a document, or of the nearest key that holds it."""
+    line = 1 if node is None else node.start_mark.line + 1
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if str(k.value) == str(part)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _repeated_keys(node: yaml.Node | None, at: str = "", seen: set[int] | None = None) -> list[tuple[int, str]]:
+    """Keys that stand twice in one mapping, which YAML forbids and PyYAML silently accepts; an alias is read once."""
+    seen = set() if seen is None else seen
+    if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
         return []
-    seen: set[str] = set()
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        return [found for i, value in enumerate(node.value) for found in _repeated_keys(value, f"{at}{i}.", seen)]
+    keys: set[str] = set()
     found = []
     for key, value in node.value:
-        if key.value in seen:
-            found.append((key.start_mark.line + 1, f"{at}{key.value}"))
-        seen.add(key.value)
-        found += _repeated_keys(value, f"{at}{key.value}.")
+        name = str(key.value)
+        if name in keys:
+            found.append((key.start_mark.line + 1, f"{at}{name}"))
+        keys.add(name)
+        found += _repeated_keys(value, f"{at}{name}.", seen)
     return found
 
 
@@ -119,12 +168,13 @@ class _Problem:
     """One of pydantic's error details in this project's words."""
 
     def __init__(self, path: KeyPath, text: str) -> None:
-        self._path = path
+        self.path = path
         self.text = text
 
     @classmethod
     def of(cls, details: ErrorDetails, kind: type[BaseModel]) -> _Problem:
-        path, owner = _walk(details["loc"], kind)
+        loc = details["loc"]
+        path, owner = _walk(loc if details["type"] == "extra_forbidden" else _without_key_mark(loc), kind)
         dotted = ".".join(str(part) for part in path)
         found = "…" if "credentials" in path else details["input"]  # somebody may write a password there
         context = details.get("ctx", {})
@@ -164,12 +214,10 @@ class _Problem:
                 text = f"{details['msg'][0].lower()}{details['msg'][1:]}, got {_shown(found)}"
         return cls(path, f"{dotted}: {text}" if dotted else text)
 
-    def line(self, lines: dict[KeyPath, int]) -> int:
-        """The line of the key, or of the nearest key that holds it."""
-        path = self._path
-        while path and path not in lines:
-            path = path[:-1]
-        return lines.get(path, 1)
+
+def _without_key_mark(loc: KeyPath) -> KeyPath:
+    """A location without the mark that pydantic sets after a mapping's key that is wrong itself."""
+    return loc[:-1] if loc[-1:] == ("[key]",) else loc
 
 
 def _walk(loc: KeyPath, kind: type[BaseModel]) -> tuple[KeyPath, type[BaseModel] | None]:
@@ -180,10 +228,8 @@ def _walk(loc: KeyPath, kind: type[BaseModel]) -> tuple[KeyPath, type[BaseModel]
     for part in loc:
         members = _members(here)
         tagged = [m for m in members if _tag(m) == part]
-        if tagged and not any(part in m.model_fields for m in members):
+        if tagged and len(members) > 1:
             here = owner = tagged[0]
-            continue
-        if isinstance(part, str) and part == "[key]":
             continue
         path.append(part)
         owners = [m for m in members if part in m.model_fields]
@@ -230,6 +276,7 @@ def _bound(owner: type[BaseModel] | None, path: KeyPath) -> str:
 
 
 _SHOWN_AT_MOST = 60
+_SHOWN_BITS_AT_MOST = 190
 
 
 def _shown(value: object) -> str:
@@ -240,4 +287,6 @@ def _shown(value: object) -> str:
         return f'"{value[:_SHOWN_AT_MOST]}"'
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS_AT_MOST:
+        return "a number too large to show"
     return str(value)[:_SHOWN_AT_MOST]

@@ -1,6 +1,11 @@
 """The errors a user can mend; each says where, what was expected, and what was found."""
 
 
+def one_line(text: str) -> str:
+    """The text with whatever would break a line, or speak to a terminal, written as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 class AuthgateError(Exception):
     """Something the user can mend; the command line prints its message and exits with 2."""
 

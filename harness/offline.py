@@ -15,13 +15,13 @@ import numpy as np
 from harness.assess import Assessor, ending_of
 from harness.errors import RunError
 from harness.gate.judge import judge
-from harness.model.attempt import AttemptTable, StepColumns
+from harness.model.attempt import STATUSES, AttemptTable, StepColumns
 from harness.model.health import ArmHealth, RunState
 from harness.model.plan import make_plan
 from harness.model.policy import Policy
 from harness.model.target import ARMS, Arm
 from harness.record.folder import RunFolder
-from harness.record.foreign import read_attempts
+from harness.record.foreign import Foreign, read_attempts
 from harness.record.schema import attempt_table
 from harness.report.evidence import Evidence
 from harness.stats.compare import compare
@@ -31,7 +31,8 @@ def foreign_evidence(path: Path, policy: Policy, trim_s: float, timeout_s: float
     """The evidence of a CSV of attempts; raises ConfigError."""
     foreign = read_attempts(path, trim_s, timeout_s)
     comparison = compare(foreign.table, foreign.design, policy, foreign.pairs)
-    verdict = judge(comparison, {}, RunState(complete=True), policy)
+    health: dict[Arm, ArmHealth] = {arm: _health(foreign, code) for code, arm in enumerate(ARMS)}
+    verdict = judge(comparison, health, RunState(complete=True), policy)
     measured = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
     return Evidence(
         run_id=path.name,
@@ -43,8 +44,25 @@ def foreign_evidence(path: Path, policy: Policy, trim_s: float, timeout_s: float
         comparison=comparison,
         table=foreign.table,
         design=foreign.design,
-        health={},
+        health=health,
         step_order=foreign.steps,
+    )
+
+
+def _health(foreign: Foreign, code: int) -> ArmHealth:
+    """What attempts alone tell of how an arm was loaded: nothing of the generator itself."""
+    mine = (foreign.table.arm == code) & (foreign.table.pair >= 0)
+    count = int(mine.sum())
+    return ArmHealth(
+        planned=count,
+        started=count,
+        denied=0,
+        failed=int((foreign.table.status[mine] != STATUSES.index("ok")).sum()),
+        send_lag_p99_ms=None,
+        pool_wait_p99_ms=None,
+        hub_stall_p99_ms=None,
+        generator_cpu=None,
+        seat_waits=0,
     )
 
 

@@ -22,6 +22,6 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Non
 def _addresses(host: str) -> tuple[str, ...]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: it can't even be asked for, as an empty label
         raise UnsafeTargetError(f"targets refused: {host}: expected a name with an address, got: {error}") from None
     return tuple(sorted({str(entry[4][0]) for entry in found}))

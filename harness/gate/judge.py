@@ -52,13 +52,19 @@ def judge(comparison: Comparison, health: Mapping[Arm, ArmHealth], state: RunSta
         kind=kind,
         sentence=sentence_of(kind, findings, reasons, blame, policy),
         reasons=reasons,
-        notices=notices_of(kind, findings, faults, policy),
+        notices=(*notices_of(kind, findings, faults, policy), *_unknown(health)),
         findings=findings,
         blamed_step=blamed,
         pairs_used=comparison.pairs,
         load_s=comparison.load_s,
         final=kind in (Kind.BLOCK, Kind.PASS) or at_end or lost,
     )
+
+
+def _unknown(health: Mapping[Arm, ArmHealth]) -> tuple[str, ...]:
+    if all(arm.send_lag_p99_ms is not None for arm in health.values()):
+        return ()
+    return ("How well the load was generated is not known: another tool measured.",)
 
 
 def _kind(findings: Sequence[Finding], faults: Sequence[Unsound], still_open: Sequence[str]) -> Kind:

@@ -61,8 +61,9 @@ def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound
     if kind is Kind.BLOCK:
         notices += [f"{fault.reason}; this can only have made the candidate look better" for fault in faults]
     if policy.quick:
-        notices.append(f"A quick policy: leaks that need more than {policy.looks.pass_after_s:.0f} s were not tested.")
-    notices += [f"{f.metric} was not judged: {f.note}" for f in findings if f.decision == "not judged"]
+        notices.append("A quick policy: it may pass before a leak could show.")
+    if unjudged := [f.metric for f in findings if f.decision == "not judged"]:
+        notices.append(f"Not judged, for the reason beside each finding: {', '.join(unjudged)}.")
     return tuple(notices)
 
 
@@ -101,7 +102,7 @@ def _harm(findings: Sequence[Finding], policy: Policy) -> str:
         parts.append(f"{share(slow.candidate)} of logins would take {than} instead of {share(slow.baseline)}")
     if failing := rates.get("failure_rate"):
         parts.append(f"{share(failing.candidate)} of logins would fail instead of {share(failing.baseline)}")
-    return ", and ".join(parts) or _plainly(gravest[0])
+    return ", and ".join(parts) or _plainly(gravest[0], findings)
 
 
 def _is_login_time(finding: Finding) -> bool:
@@ -116,14 +117,17 @@ def _slower(finding: Finding, findings: Sequence[Finding]) -> str:
     return f"{who} would take {candidate} instead of {baseline} {AT[finding.quantile]}, about {about}"
 
 
-def _plainly(finding: Finding) -> str:
+def _plainly(finding: Finding, findings: Sequence[Finding]) -> str:
     """A finding that is neither a login's time nor a rate."""
     if finding.metric == LEAK:
         return f"logins grow slower the longer the servers run, by {change(finding.estimate, 'per_minute')}"
     if finding.metric == BUDGET:
         return f"1 login in 20 would take more than the {change(finding.margin, 'seconds')} that are allowed"
     if finding.metric == OUTAGE:
-        return "logins failed for a time, as in an outage, while the present servers served them"
+        failed = max((f.candidate or 0.0 for f in findings if f.quantile == "failure_rate"), default=0.0)
+        lasting = failed > (finding.margin or 0.0)
+        who = f"{share(failed)} of logins failed or were given up" if lasting else "logins failed for a time"
+        return f"{who}, as in an outage, while the present servers served them"
     candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
     return f"the step {step_title(finding.step)} of a login would take {candidate} instead of {baseline}"
 

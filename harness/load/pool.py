@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,6 +13,7 @@ from gevent.threadpool import ThreadPool
 from harness.login.runtime import TIMED_OUT, StepFailedError, Timed, timed
 
 T = TypeVar("T")
+SWITCH_INTERVAL_S = 0.0002
 
 
 class GeventRuntime:
@@ -22,6 +24,8 @@ class GeventRuntime:
     """
 
     def __init__(self, seats: int) -> None:
+        # By default a thread that is back from libkrb5 may wait 5 ms for the interpreter's lock while the hub is busy.
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._pool = ThreadPool(2 * seats)
 
     def call(self, function: Callable[[], T], timeout_s: float) -> Timed[T]:

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 HEAD_START_NS = 500_000_000
 """Between a plain test's preparation and its first arrival."""
+NOT_STARTED = 2
+"""Exit code of a plain test that its inputs did not let begin, as of the command line's usage errors."""
 
 
 class ClinicianUser(User):  # type: ignore[misc]
@@ -54,10 +56,10 @@ class ClinicianUser(User):  # type: ignore[misc]
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _add_options(parser: Any) -> None:
     """Scenario, targets and arm, as options and as fields of the web UI's form."""
-    group = parser.add_argument_group("authgate")
-    group.add_argument("--scenario", default="scenarios/morning-rush.yaml", help="Scenario (YAML file)")
-    group.add_argument("--targets", default="targets.yaml", help="Targets (YAML file)")
-    group.add_argument("--arm", choices=list(ARMS), default="baseline", help="The arm of the targets to log in to")
+    # Not in a group of their own: Locust's form shows only what is added to the parser itself.
+    parser.add_argument("--scenario", default="scenarios/morning-rush.yaml", help="Scenario (YAML file)")
+    parser.add_argument("--targets", default="targets.yaml", help="Targets (YAML file)")
+    parser.add_argument("--arm", choices=list(ARMS), default="baseline", help="The arm of the targets to log in to")
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
@@ -98,7 +100,13 @@ def _begin_plain_test(environment: Any, **_: Any) -> None:
         first = worker.prepare()
     except AuthgateError as error:
         log.error("%s", error)
-        runner.quit()
+        # From another greenlet, since a runner ends the one that starts its test first. With the web UI there is
+        # somebody who may correct the form; without it, nobody waits for anything.
+        if environment.web_ui is None:
+            environment.process_exit_code = NOT_STARTED
+            gevent.spawn(runner.quit)
+        else:
+            gevent.spawn(runner.stop)
         return
     if first.outcome.status != "ok":
         log.warning("%s: the first login ended %s %s", options.arm, first.outcome.status, first.outcome.code)

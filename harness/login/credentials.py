@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,12 +54,18 @@ def read_accounts(credentials: Credentials, realm: str) -> Accounts:
         return Accounts(_users_of_keytab(path, realm), {}, path)
     if credentials.csv is not None:
         path = _private(Path(credentials.csv))
-        return _parse(path.read_text(encoding="utf-8"), str(path))
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise CredentialError(f"{path}: expected a readable file, got: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise CredentialError(f"{path}: expected text in UTF-8") from None
+        return _parse(text, str(path))
     name = credentials.env or ""
-    text = os.environ.get(name)
-    if text is None:
+    value = os.environ.get(name)
+    if value is None:
         raise CredentialError(f"credentials.env: expected the environment variable {name}, which is not set")
-    return _parse(text, f"environment variable {name}")
+    return _parse(value, f"environment variable {name}")
 
 
 def _private(path: Path) -> Path:
@@ -76,7 +82,7 @@ def _private(path: Path) -> Path:
 
 def _parse(text: str, source: str) -> Accounts:
     passwords: dict[str, Secret] = {}
-    for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
+    for number, row in enumerate(_rows(text, source), start=1):
         if not row or row == ["user", "password"]:
             continue
         if len(row) != 2 or not row[0] or not row[1]:
@@ -87,6 +93,14 @@ def _parse(text: str, source: str) -> Accounts:
     if not passwords:
         raise CredentialError(f"{source}: expected lines user,password, got none")
     return Accounts(tuple(passwords), passwords)
+
+
+def _rows(text: str, source: str) -> Iterator[list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=None))
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise CredentialError(f"{source}:{reader.line_num}: expected user,password, got: {error}") from None
 
 
 def _users_of_keytab(path: Path, realm: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ for one login only, since it caches addresses for 300 s and would hide a name se
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError, LDAPStartT
 from ldap3.protocol.sasl.sasl import send_sasl_negotiation
 from ldap3.utils.conv import escape_filter_chars
 
+from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
@@ -29,12 +31,50 @@ GROUP_DEPTH_AT_MOST = 10
 """Groups nested deeper than this, or in a ring, end the expansion."""
 
 
+def check_ca_file(directory: Directory) -> None:
+    """Raise ConfigError where TLS is asked for and the file of certificates can't be used."""
+    if directory.ca_file is None or not (directory.tls or directory.starttls):
+        return
+    try:
+        ssl.create_default_context(cafile=directory.ca_file)
+    except ssl.SSLError:
+        raise ConfigError(f"{directory.ca_file}: expected PEM certificates (directory.ca_file)") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{directory.ca_file}: expected a readable file of certificates (directory.ca_file), got: {error.strerror}"
+        ) from None
+
+
+class _BoundedSocket:
+    """ldap3's socket, with every wait ending at the step's deadline.
+
+    A time-out a read would begin anew with each byte of a server that drips.
+    """
+
+    def __init__(self, bounded: Any, remaining: Callable[[], float]) -> None:
+        self._socket = bounded
+        self._remaining = remaining
+
+    def recv(self, size: int) -> bytes:
+        self._socket.settimeout(self._remaining())
+        received: bytes = self._socket.recv(size)
+        return received
+
+    def sendall(self, data: bytes) -> None:
+        self._socket.settimeout(self._remaining())
+        self._socket.sendall(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+
 class DirectorySession:
     """One login's connection to the directory; every method raises StepFailedError."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._connection: Any = None
+        self._deadline = 0.0
         self.round_trips = 0
         self.entries = 0
         self.tls_version: str | None = None
@@ -59,21 +99,24 @@ class DirectorySession:
                 server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
             )
             self._connection.open(read_server_info=False)
+            # Nagle's algorithm would hold the first request after a TLS handshake for the peer's delayed ACK, 40 ms.
+            self._connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if directory.starttls:
-                self._connection.socket.settimeout(timeout_s)
+                self._connection.socket = _BoundedSocket(self._connection.socket, self._remaining)
                 self._connection.start_tls(read_server_info=False)
                 self.round_trips += 1
             if isinstance(self._connection.socket, ssl.SSLSocket):
                 self.tls_version = self._connection.socket.version()
+            self._connection.socket = _BoundedSocket(self._connection.socket, self._remaining)
 
     def bind_gssapi(self, context: Any, first_token: bytes, timeout_s: float) -> None:
         """A SASL GSSAPI bind without a security layer (RFC 4752 §3.1), begun with the token of the TGS step."""
         connection = self._connection
-        with self._within(timeout_s) as remaining:
+        with self._within(timeout_s):
             connection.sasl_mechanism = ldap3.KERBEROS
             token: bytes | None = first_token
             while True:
-                reply = self._negotiate(token or b"", remaining)
+                reply = self._negotiate(token or b"")
                 if context.complete:
                     break
                 token = context.step(reply)
@@ -81,7 +124,7 @@ class DirectorySession:
             offered = context.unwrap(reply).message
             if not offered or not offered[0] & 1:
                 raise StepFailedError(Outcome("error", "SASL_LAYER_REQUIRED"))
-            self._negotiate(context.wrap(b"\x01\x00\x00\x00", False).message, remaining, last=True)
+            self._negotiate(context.wrap(b"\x01\x00\x00\x00", False).message, last=True)
             connection.bound = True
 
     def bind_simple(self, user: str, password: str, timeout_s: float) -> None:
@@ -100,21 +143,21 @@ class DirectorySession:
     def own_entry(self, user: str, timeout_s: float) -> tuple[str, tuple[str, ...]]:
         """The user's DN and the groups that the entry names; exactly one entry is expected."""
         where = f"({self._directory.user_attribute}={escape_filter_chars(user)})"
-        with self._within(timeout_s) as remaining:
-            found = self._search(self._directory.user_base, where, ["cn", "mail", "memberOf"], remaining)
+        with self._within(timeout_s):
+            found = self._search(self._directory.user_base, where, ["cn", "mail", "memberOf"])
         if len(found) != 1:
             raise StepFailedError(Outcome("error", f"ENTRIES_{len(found)}"))
         return found[0]
 
     def groups(self, user_dn: str, direct: Sequence[str], timeout_s: float) -> frozenset[str]:
-        """All groups that the user is in, a search a level of nesting until nothing new is found."""
-        with self._within(timeout_s) as remaining:
+        """All groups that the user is in: the entry's own, and a search a level of nesting until nothing is new."""
+        with self._within(timeout_s):
             known = frozenset(direct)
-            level: Sequence[str] = [user_dn]
+            level: Sequence[str] = direct or [user_dn]  # not every directory keeps memberOf
             for _ in range(GROUP_DEPTH_AT_MOST):
                 terms = "".join(f"(member={escape_filter_chars(dn)})" for dn in level)
-                found = self._search(self._directory.group_base, f"(|{terms})", ["cn"], remaining)
-                level = [dn for dn, _ in found if dn not in known or level == [user_dn]]
+                found = self._search(self._directory.group_base, f"(|{terms})", ["cn"])
+                level = [dn for dn, _ in found if dn not in known]
                 known |= set(level)
                 if not level:
                     break
@@ -125,10 +168,7 @@ class DirectorySession:
         if self._connection is not None and self._connection.socket is not None:
             self._connection.socket.close()
 
-    def _search(
-        self, base: str, where: str, attributes: list[str], remaining: Callable[[], float]
-    ) -> list[tuple[str, tuple[str, ...]]]:
-        self._connection.socket.settimeout(remaining())
+    def _search(self, base: str, where: str, attributes: list[str]) -> list[tuple[str, tuple[str, ...]]]:
         self.round_trips += 1
         _, result, entries, _ = self._connection.search(base, where, attributes=attributes)
         self._check(result)
@@ -136,8 +176,7 @@ class DirectorySession:
         self.entries += len(found)
         return [(e["dn"], tuple(v.decode() for v in e["raw_attributes"].get("memberOf", ()))) for e in found]
 
-    def _negotiate(self, token: bytes, remaining: Callable[[], float], last: bool = False) -> bytes:
-        self._connection.socket.settimeout(remaining())
+    def _negotiate(self, token: bytes, last: bool = False) -> bytes:
         self.round_trips += 1
         result = send_sasl_negotiation(self._connection, None, token)
         if last or result["result"] != SASL_BIND_IN_PROGRESS:
@@ -150,28 +189,25 @@ class DirectorySession:
             raise StepFailedError(ldap_outcome(result["result"]))
 
     @contextmanager
-    def _within(self, timeout_s: float) -> Iterator[Callable[[], float]]:
+    def _within(self, timeout_s: float) -> Iterator[None]:
         """A step's deadline over all of its operations; ldap3's and GSS-API's errors as the step's outcome."""
-        deadline = time.monotonic() + timeout_s
-
-        def remaining() -> float:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise StepFailedError(TIMED_OUT)
-            return left
-
+        self._deadline = time.monotonic() + timeout_s
         try:
-            if self._connection is not None:
-                self._connection.socket.settimeout(remaining())
-            yield remaining
+            yield
         except StepFailedError:
             raise
         except gssapi.exceptions.GSSError as error:
             raise StepFailedError(kerberos_outcome(error.min_code)) from None
         except (LDAPException, OSError) as error:
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= self._deadline:
                 raise StepFailedError(TIMED_OUT) from None
             raise StepFailedError(Outcome("error", _connection_code(error))) from None
+
+    def _remaining(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise StepFailedError(TIMED_OUT)
+        return left
 
 
 def _connection_code(error: Exception) -> str:

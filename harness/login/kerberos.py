@@ -1,7 +1,8 @@
 """The Kerberos steps by MIT libkrb5, a real client: pre-authentication, KDC fail-over, UDP to TCP, retries.
 
-Every function here blocks and is meant for a Runtime's thread. ``krb5`` has no call for a TGS exchange: the first
-step of a GSS-API context on a cache without the service's ticket does TGS and builds the AP-REQ (DESIGN).
+Only what may wait for a KDC goes to a Runtime's thread, and as one C call: each return into Python there has to win
+the interpreter's lock back from the hub, which would be read as the KDC's time. ``krb5`` has no call for a TGS
+exchange: the first step of a GSS-API context on a cache without the service's ticket does TGS and builds the AP-REQ.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ import krb5
 from harness.errors import CredentialError
 from harness.login.codes import kerberos_outcome
 from harness.login.credentials import Accounts
-from harness.login.runtime import StepFailedError
+from harness.login.runtime import StepFailedError, Timed
+
+Call = Callable[[Callable[[], Any]], Timed[Any]]
+"""Runs what may block, within the step's deadline: Runtime.call without its deadline."""
 
 KRB5_MECH = gssapi.MechType.kerberos
 _cache_numbers = itertools.count(1)
@@ -37,26 +41,22 @@ class TicketFacts:
 class TicketCache:
     """A MEMORY ticket cache of one login, destroyed after it (a warm clinician's lives on)."""
 
-    __slots__ = ("_ccache", "_closed", "_context", "name")
+    __slots__ = ("_ccache", "_context", "name")
 
-    def __init__(self) -> None:
+    def __init__(self, context: krb5.Context) -> None:
         self.name = f"MEMORY:authgate-{next(_cache_numbers)}"
-        self._context: krb5.Context | None = None
+        self._context = context
         self._ccache: krb5.CCache | None = None
-        self._closed = False
 
-    def fill(self, context: krb5.Context, principal: krb5.Principal, credentials: krb5.Creds) -> None:
-        """Keep the credentials, unless the login has ended meanwhile at its deadline."""
-        ccache = krb5.cc_resolve(context, self.name.encode())
-        krb5.cc_initialize(context, ccache, principal)
-        krb5.cc_store_cred(context, ccache, credentials)
-        self._context, self._ccache = context, ccache
-        if self._closed:
-            self.close()
+    def fill(self, principal: krb5.Principal, credentials: krb5.Creds) -> None:
+        """Keep the credentials of an AS exchange."""
+        self._ccache = krb5.cc_resolve(self._context, self.name.encode())
+        krb5.cc_initialize(self._context, self._ccache, principal)
+        krb5.cc_store_cred(self._context, self._ccache, credentials)
 
     def tickets(self) -> tuple[TicketFacts, ...]:
         """The facts of every ticket in the cache, in the order in which they were obtained."""
-        if self._ccache is None or self._context is None:
+        if self._ccache is None:
             return ()
         found = []
         for credentials in self._ccache:
@@ -68,11 +68,9 @@ class TicketCache:
 
     def close(self) -> None:
         """Destroy the cache; a second call does nothing."""
-        self._closed = True
-        ccache, context = self._ccache, self._context
-        self._ccache = self._context = None
-        if ccache is not None and context is not None:
-            krb5.cc_destroy(context, ccache)
+        ccache, self._ccache = self._ccache, None
+        if ccache is not None:
+            krb5.cc_destroy(self._context, ccache)
 
 
 class KerberosClient:
@@ -87,6 +85,9 @@ class KerberosClient:
         self._keytabs: dict[str, krb5.KeyTab] = {}
         # A libkrb5 context serves one thread at a time and costs a parse of the configuration, so they are lent out.
         self._contexts: list[krb5.Context] = []
+        self._own = krb5.init_context()  # for the caller's own thread, which never waits in it
+        self._options = krb5.get_init_creds_opt_alloc(self._own)
+        krb5.get_init_creds_opt_set_forwardable(self._options, True)
 
     def derive_keys(self, users: Sequence[str], call: Callable[[Callable[[], None]], object]) -> None:
         """Give each user a MEMORY keytab, so that string-to-key (some ms, the workstation's own) is not in a login.
@@ -106,7 +107,10 @@ class KerberosClient:
                 failures.append(f"{user}: {kerberos_outcome(error.err_code).code}")
 
         for user in users:
-            call(lambda user=user: one(user))  # type: ignore[misc]
+            try:
+                call(lambda user=user: one(user))  # type: ignore[misc]
+            except StepFailedError as failure:
+                failures.append(f"{user}: {failure}")
             if len(failures) >= 3:
                 break
         if failures:
@@ -132,23 +136,29 @@ class KerberosClient:
             krb5.kt_add_entry(context, keytab, principal, 1, 0, derived[key])
             return keytab
 
-    def initial_ticket(self, user: str, cache: TicketCache) -> None:
+    def new_cache(self) -> TicketCache:
+        """An empty ticket cache."""
+        return TicketCache(self._own)
+
+    def initial_ticket(self, user: str, cache: TicketCache, call: Call) -> Timed[Any]:
         """The AS exchange with encrypted time stamp (two round trips); fills the cache. Raises StepFailedError."""
-        try:
+        principal = self._principal(self._own, user)
+
+        def exchange() -> krb5.Creds:
             with self._context() as context:
-                principal = self._principal(context, user)
-                options = krb5.get_init_creds_opt_alloc(context)
-                krb5.get_init_creds_opt_set_forwardable(options, True)
                 if self._authentication == "key":
-                    credentials = krb5.get_init_creds_keytab(context, principal, options, self._keytabs[user])
-                else:
-                    password = self._accounts.passwords[user].reveal().encode()
-                    credentials = krb5.get_init_creds_password(context, principal, options, password)
-                cache.fill(context, principal, credentials)
+                    return krb5.get_init_creds_keytab(context, principal, self._options, self._keytabs[user])
+                password = self._accounts.passwords[user].reveal().encode()
+                return krb5.get_init_creds_password(context, principal, self._options, password)
+
+        try:
+            done = call(exchange)
+            cache.fill(principal, done.value)
         except krb5.Krb5Error as error:
             raise StepFailedError(kerberos_outcome(error.err_code)) from None
+        return done
 
-    def service_token(self, service: str, host: str, cache: TicketCache) -> tuple[Any, bytes]:
+    def service_token(self, service: str, host: str, cache: TicketCache, call: Call) -> tuple[Any, Timed[Any]]:
         """A GSS-API context for ``service@host`` and its first token; a TGS exchange where the cache has no ticket.
 
         Raises StepFailedError.
@@ -157,15 +167,14 @@ class KerberosClient:
             acquired = gssapi.raw.acquire_cred_from(
                 store={b"ccache": cache.name.encode()}, mechs=[KRB5_MECH], usage="initiate"
             )
-            name = gssapi.Name(f"{service}@{host}", gssapi.NameType.hostbased_service)
             context = gssapi.SecurityContext(
-                name=name,
+                name=gssapi.Name(f"{service}@{host}", gssapi.NameType.hostbased_service),
                 mech=KRB5_MECH,
                 creds=gssapi.Credentials(acquired.creds),
                 usage="initiate",
                 flags=gssapi.RequirementFlag.mutual_authentication | gssapi.RequirementFlag.integrity,
             )
-            return context, context.step()
+            return context, call(context.step)
         except gssapi.exceptions.GSSError as error:
             raise StepFailedError(kerberos_outcome(error.min_code)) from None
 

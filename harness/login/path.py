@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from harness.errors import CredentialError
 from harness.login.credentials import Accounts, read_accounts
-from harness.login.directory import DirectorySession
-from harness.login.kerberos import KerberosClient, TicketCache, TicketFacts
+from harness.login.directory import DirectorySession, check_ca_file
+from harness.login.kerberos import Call, KerberosClient, TicketCache, TicketFacts
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError, Timed
 from harness.login.trace import KdcExchange, KdcTrace
 from harness.model.attempt import OK, Outcome, StepTiming
@@ -65,6 +65,7 @@ class LoginPath:
         self._target = target
         self._scenario = scenario
         self._runtime = runtime
+        check_ca_file(target.directory)
         source = target.credentials
         self._accounts: Accounts = read_accounts(source, target.realm)
         named = source.csv or source.keytab or f"environment variable {source.env}"
@@ -94,7 +95,7 @@ class LoginPath:
 
     def warm_up(self, user: str) -> LoginResult:
         """Fill the user's ticket cache by the steps that a warm login leaves out, and keep it; nothing is measured."""
-        tickets = TicketCache()
+        tickets = self._kerberos.new_cache()
         cached = tuple(name for name in self._scenario.steps if STEPS[name].cached)
         result = self._run(cached, _Login(user, tickets, DirectorySession(self._target.directory)))
         if result.outcome is OK:
@@ -108,14 +109,14 @@ class LoginPath:
         steps = steps_of(self._scenario.steps, cache)
         directory = DirectorySession(self._target.directory)
         if cache == "cold":
-            tickets = TicketCache()
+            tickets = self._kerberos.new_cache()
             try:
                 return self._run(steps, _Login(user, tickets, directory), explain)
             finally:
                 tickets.close()
         if user not in self._warm and steps != self._scenario.steps:
             return LoginResult(Outcome("error", "NO_WARM_CACHE"), ())
-        return self._run(steps, _Login(user, self._warm.get(user) or TicketCache(), directory), explain)
+        return self._run(steps, _Login(user, self._warm.get(user) or self._kerberos.new_cache(), directory), explain)
 
     def _run(self, names: Sequence[str], login: _Login, explain: bool = False) -> LoginResult:
         steps: list[StepTiming] = []
@@ -153,22 +154,27 @@ class LoginPath:
         started = asked if login.first_taken is None else login.first_taken
         return StepTiming(name, started, ended, outcome, login.pool_wait)
 
-    def _call(self, login: _Login, function: Callable[[], T], timeout_s: float) -> Timed[T]:
-        result = self._runtime.call(function, timeout_s)
-        login.pool_wait += result.started - result.asked
-        login.first_taken = result.started
-        return result
+    def _call(self, login: _Login, timeout_s: float) -> Call:
+        """What a Kerberos step runs its exchange by; the login learns when a thread took it up."""
+
+        def call(function: Callable[[], T]) -> Timed[T]:
+            done = self._runtime.call(function, timeout_s)
+            login.pool_wait += done.started - done.asked
+            login.first_taken = done.started
+            return done
+
+        return call
 
     # Each step gives the instant at which it ended where its thread knows better than the caller, who has to wake up.
 
     def _kdc_as(self, login: _Login, timeout_s: float) -> int:
-        return self._call(login, lambda: self._kerberos.initial_ticket(login.user, login.tickets), timeout_s).ended
+        return self._kerberos.initial_ticket(login.user, login.tickets, self._call(login, timeout_s)).ended
 
     def _kdc_tgs_ldap(self, login: _Login, timeout_s: float) -> int:
         host = self._target.directory.service_host
-        result = self._call(login, lambda: self._kerberos.service_token("ldap", host, login.tickets), timeout_s)
-        login.token = result.value
-        return result.ended
+        context, done = self._kerberos.service_token("ldap", host, login.tickets, self._call(login, timeout_s))
+        login.token = context, done.value
+        return done.ended
 
     def _ldap_connect(self, login: _Login, timeout_s: float) -> None:
         login.directory.connect(timeout_s)

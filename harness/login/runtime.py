@@ -7,6 +7,7 @@ from the command line uses a plain thread.
 from __future__ import annotations
 
 import concurrent.futures
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,14 +55,21 @@ def timed(function: Callable[[], T], asked: int) -> Timed[T]:
 
 
 class ThreadRuntime:
-    """A runtime of plain threads, for single logins."""
-
-    def __init__(self) -> None:
-        self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=8, thread_name_prefix="login")
+    """A runtime of a plain thread a call, for single logins."""
 
     def call(self, function: Callable[[], T], timeout_s: float) -> Timed[T]:
         """See Runtime.call; a call that passed its deadline goes on in its thread until libkrb5 gives up."""
-        future = self._pool.submit(timed, function, time.monotonic_ns())
+        future: concurrent.futures.Future[Timed[T]] = concurrent.futures.Future()
+        asked = time.monotonic_ns()
+
+        def work() -> None:
+            try:
+                future.set_result(timed(function, asked))
+            except BaseException as error:  # noqa: BLE001 - the caller gets it
+                future.set_exception(error)
+
+        # A daemon, or the process could not exit before libkrb5 has given up, 30 s with a silent KDC.
+        threading.Thread(target=work, name="login", daemon=True).start()
         try:
             return future.result(timeout_s)
         except concurrent.futures.TimeoutError:

@@ -15,7 +15,7 @@ from typing import Literal
 _SENDING = re.compile(r"Sending (?:initial |retry )?(UDP|TCP) request to (?:dgram|stream) (\S+)")
 _RECEIVED = re.compile(r"Received answer \((\d+) bytes\) from (dgram|stream) (\S+)")
 _TOO_BIG = "too big for UDP"
-_ERROR = re.compile(r"(?:UDP|TCP) error (?:receiving|connecting|sending|reading)\S* .*?(\S+:\d+): \d+/(.+)")
+_ERROR = re.compile(r"(UDP|TCP) error (?:receiving|connecting|sending|reading)\S* .*?(\S+:\d+): \d+/(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,11 @@ def parse_trace(lines: list[str]) -> tuple[KdcExchange, ...]:
                     break
         elif _TOO_BIG in line and found:
             found[-1] = _noted(found[-1], "answer too big for UDP")
-        elif (match := _ERROR.search(line)) and found:
-            found[-1] = _noted(found[-1], match[2])
+        elif match := _ERROR.search(line):
+            for index in reversed(range(len(found))):
+                if found[index].server == match[2] and found[index].transport == match[1]:
+                    found[index] = _noted(found[index], match[3])
+                    break
     return tuple(found)
 
 

@@ -80,7 +80,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class StepColumns:
-    """One step of many logins: ``row`` indexes the table's logins, ``service_s`` in seconds, ``status`` codes STATUSES."""
+    """One step of many logins: ``row`` indexes the table's logins, ``service_s`` in seconds, ``status`` as there."""
 
     row: Ints
     service_s: Floats

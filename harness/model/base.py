@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Configured(BaseModel):
     """A frozen value read from a user's YAML, where an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ArmHealth:
-    """One arm's generator over the judged part of a run; times in ms, ``generator_cpu`` as a share of one core."""
+    """One arm's generator over the judged part of a run; times in ms, ``generator_cpu`` as a share of one core.
+
+    The generator's own figures are None where another tool measured and did not tell.
+    """
 
     planned: int
     started: int
     denied: int
     failed: int
-    send_lag_p99_ms: float
+    send_lag_p99_ms: float | None
     """Of logins that did not wait for a seat: the generator's own lateness."""
-    pool_wait_p99_ms: float
-    hub_stall_p99_ms: float
-    generator_cpu: float
+    pool_wait_p99_ms: float | None
+    hub_stall_p99_ms: float | None
+    generator_cpu: float | None
     seat_waits: int
     """Logins that waited for a seat since all were taken; the wait is charged to the login."""
     worker_lost: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 
 from harness.model.base import Configured, Positive
 
@@ -32,7 +32,7 @@ def parse_endpoint(text: str, default_port: int) -> dict[str, object]:
         host, port = text.split(":")
     else:
         host, port = text, ""
-    if port and not port.isdigit():
+    if port and not (port.isascii() and port.isdigit()):
         raise ValueError(f"expected host:port, got {text!r}")
     return {"host": host, "port": int(port or default_port)}
 
@@ -83,7 +83,11 @@ class Directory(Configured):
     @field_validator("uri")
     @classmethod
     def _endpoint_parses(cls, uri: str) -> str:
-        parse_endpoint(uri.split("://", 1)[1].rstrip("/"), 389)
+        found = parse_endpoint(uri.split("://", 1)[1].rstrip("/"), 389)
+        try:
+            Endpoint.model_validate(found)
+        except ValidationError:
+            raise ValueError(f"expected a host and a port from 1 to 65535, got {uri!r}") from None
         return uri
 
 

@@ -79,8 +79,26 @@ class RunFolder:
     def open(cls, path: Path) -> RunFolder:
         """An existing run's folder; raises RunError where it isn't one."""
         folder = cls(path)
-        if folder.manifest().get("format") != FORMAT:
-            raise RunError(f"{path / 'manifest.json'}: expected format {FORMAT}, got another version's")
+        where = path / "manifest.json"
+        found = folder.manifest()
+        if found.get("format") != FORMAT:
+            raise RunError(f"{where}: expected format {FORMAT}, got another version's")
+        for key in ("created", "status"):
+            if not isinstance(found.get(key), str):
+                raise RunError(f"{where}: {key}: expected what a run writes there, got something else or nothing")
+        for key, read in (
+            ("scenario", folder.scenario),
+            ("targets", folder.targets),
+            ("policy", folder.policy),
+            ("arms", folder.arms),
+        ):
+            try:
+                if not read():
+                    raise ValueError(key)
+            except (KeyError, TypeError, ValueError):
+                raise RunError(
+                    f"{where}: {key}: expected what a run writes there, got something else or nothing"
+                ) from None
         return folder
 
     def manifest(self) -> dict[str, Any]:
@@ -150,7 +168,7 @@ class RunFolder:
         if whole.exists():
             try:
                 return pq.read_table(whole).cast(schema)
-            except (pa.ArrowInvalid, OSError) as error:
+            except (pa.ArrowException, ValueError, OSError) as error:
                 raise RunError(f"{whole}: expected a Parquet file of {kind}, got: {error}") from None
         batches: Iterable[Any] = [b for path in self._journals(kind) for b in JournalReader(path).new_batches()]
         return pa.Table.from_batches(batches, schema)

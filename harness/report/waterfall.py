@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod, OverflowMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,7 +17,10 @@ def print_waterfall(result: LoginResult, target: Target, console: Console) -> No
     """Print the login's steps on one time scale, then how it ended."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, justify in (("step", "left"), ("start ms", "right"), ("ms", "right"), ("", "left"), ("facts", "left")):
-        table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=heading != "facts")
+        wraps = heading == "facts"
+        overflow: OverflowMethod = "fold" if wraps else "ellipsis"  # the end of a fact is not for cutting off
+        side: JustifyMethod = "right" if justify == "right" else "left"
+        table.add_column(heading, justify=side, no_wrap=not wraps, overflow=overflow)
     began = result.steps[0].started if result.steps else 0
     whole = max((result.steps[-1].ended - began) if result.steps else 1, 1)
     for step, facts in zip(result.steps, result.facts, strict=True):

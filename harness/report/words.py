@@ -7,12 +7,17 @@ import unicodedata
 
 from harness.gate.words import ABSENT, change, level, seconds, share
 
-__all__ = ["ABSENT", "bounds", "change", "level", "printable", "seconds", "share"]
+__all__ = ["ABSENT", "bounds", "change", "level", "milliseconds", "printable", "seconds", "share"]
 
 
 def printable(text: str) -> str:
     """The text without control, format and unpaired surrogate characters, which could forge a terminal or break XML."""
     return "".join("\ufffd" if unicodedata.category(c).startswith("C") and c not in "\n\t" else c for c in text)
+
+
+def milliseconds(value: float | None) -> str:
+    """A time that is kept in ms."""
+    return seconds(None if value is None else value / 1e3)
 
 
 def bounds(low: float | None, high: float | None, unit: str) -> str:

@@ -45,13 +45,14 @@ def unsound(health: Mapping[Arm, ArmHealth], limits: Limits) -> tuple[Unsound, .
 def _of_arm(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
     if health.worker_lost:
         yield Unsound(f"{arm}: its load worker was lost")
+    cpu = None if health.generator_cpu is None else 100 * health.generator_cpu
     for what, value, limit, unit in (
         ("logins were sent late by", health.send_lag_p99_ms, limits.send_lag_p99_ms, "ms at the 99th percentile"),
         ("steps waited for a thread", health.pool_wait_p99_ms, limits.pool_wait_p99_ms, "ms at the 99th percentile"),
         ("the event loop stalled for", health.hub_stall_p99_ms, limits.hub_stall_p99_ms, "ms at the 99th percentile"),
-        ("the load worker used", 100 * health.generator_cpu, 100 * limits.generator_cpu, "% of a processor core"),
+        ("the load worker used", cpu, 100 * limits.generator_cpu, "% of a processor core"),
     ):
-        if not value <= limit:  # NaN too: a limit that can't be checked is not kept
+        if value is not None and not value <= limit:  # NaN too: a limit that can't be checked is not kept
             yield Unsound(f"{arm}: {what} {value:.3g} {unit}, {limit:.3g} allowed")
     if health.started < limits.executed_share * health.planned or not health.planned:
         yield Unsound(

@@ -111,7 +111,7 @@ def test_no_pass_before_the_candidate_is_old_enough_to_show_a_leak() -> None:
     assert "600 s of the candidate's life" in verdict(young).reasons[0]
     quick = Policy(quick=True, looks=Looks(pass_after_s=120))
     assert verdict(young, policy=quick).kind is Kind.PASS
-    assert "leaks" in " ".join(verdict(young, policy=quick).notices)
+    assert "leak" in " ".join(verdict(young, policy=quick).notices)
 
 
 def test_no_pass_before_the_first_look_of_the_pass_rule() -> None:
@@ -210,7 +210,7 @@ def test_nothing_is_passed_without_a_login_time_that_was_judged() -> None:
 def test_a_metric_that_could_not_be_judged_is_noticed_and_holds_nothing_back() -> None:
     found = verdict(comparison(EQUAL, not_judged=(NotJudged(P95, "too few logins: …"),)))
     assert found.kind is Kind.PASS
-    assert "cold login p95 was not judged: too few logins: …" in found.notices
+    assert any(notice.startswith("Not judged") and "cold login p95" in notice for notice in found.notices)
 
 
 def test_findings_come_the_gravest_first() -> None:

@@ -84,7 +84,7 @@ def _others(comparison: Comparison, at_end: bool, policy: Policy) -> Iterator[Fi
     if policy.budgets.login_p95_s is not None:
         yield _budget(comparison.candidate_p95_s, policy.budgets.login_p95_s)
     if comparison.outage_blocks:
-        yield _outage(comparison.outage_blocks, policy.budgets.outage_share)
+        yield _outage(comparison, policy)
     for item in comparison.not_judged:
         yield _not_judged(item)
 
@@ -112,14 +112,17 @@ def _budget(lower_s: float, budget_s: float) -> Finding:
     return replace(template, low=lower_s, decision="block" if lower_s > budget_s else "pass", note=note)
 
 
-def _outage(pairs: tuple[int, ...], share: float) -> Finding:
+def _outage(comparison: Comparison, policy: Policy) -> Finding:
+    pairs, share = comparison.outage_blocks, policy.budgets.outage_share
     in_a_row = any(after == before + 1 for before, after in pairwise(pairs))
+    # Not before the first look: with it come the bounds that say what else the update did.
+    lasting = in_a_row and comparison.pairs >= policy.looks.block_from
     return replace(
         _EMPTY,
         metric=OUTAGE,
         quantile="failure_rate",
         margin=share,
-        decision="block" if in_a_row else "notice",
+        decision="block" if lasting else "inconclusive" if in_a_row else "notice",
         note=f"the candidate failed and the baseline served in pair {', '.join(str(pair) for pair in pairs)}",
     )
 

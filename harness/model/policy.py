@@ -46,7 +46,7 @@ class Budgets(Configured):
     login_p95_s: Positive | None = 3.0
     """The candidate's p95 of the login's response time, in seconds."""
     outage_share: Share = 0.5
-    """Two candidate blocks in a row with more failures than this, while the baseline serves, are an outage."""
+    """Two candidate blocks in a row that fail more than this, while the baseline serves, block from the first look."""
 
 
 class Looks(Configured):

@@ -109,3 +109,19 @@ def test_two_runs_of_one_arm_each_cannot_support_a_pass(lab: Lab, inputs: Inputs
     done = finished([*AUTHGATE, "compare", *runs, "--policy", str(policy)])
     assert done.returncode == 20, done.stdout + done.stderr
     assert "one after the other" in " ".join(done.stdout.split())
+
+
+def test_calibration_runs_the_baseline_against_itself_and_keeps_the_noise(lab: Lab, inputs: Inputs) -> None:
+    scenario = inputs.write("scenario", {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 4}})
+    files = [str(inputs.write(n, d)) for n, d in (("targets", lab.targets), ("policy", POLICY))]
+    command = [*AUTHGATE, "calibrate", str(scenario), "--targets", files[0], "--policy", files[1], "--repeats", "2"]
+    done = finished([*command, "--results", str(inputs.results), "-q"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    kept = json.loads((inputs.results / "calibration-small-test.json").read_text(encoding="utf-8"))
+    assert kept["false_blocks"] == 0 and sum(kept["verdicts"].values()) == len(kept["runs"]) == 2
+    noise = {row["metric"]: row for row in kept["noise"]}
+    assert 0 < noise["cold login p50"]["pair_sd"] < 2
+    for run in kept["runs"]:
+        manifest = json.loads((inputs.results / run / "manifest.json").read_text(encoding="utf-8"))
+        kdcs = [manifest["targets"]["arms"][arm]["kdcs"] for arm in ("baseline", "candidate")]
+        assert kdcs[0] == kdcs[1]

@@ -53,10 +53,11 @@ def _facts(step: StepTiming, facts: StepFacts, target: Target) -> list[str]:
             f"{exchange.transport} {exchange.server} {answer}" + (f" ({exchange.note})" if exchange.note else "")
         )
     said += [f"{t.service}: {t.session_enctype}, ticket {t.ticket_bytes} B" for t in facts.tickets]
-    if facts.ldap_round_trips:
-        said.append(f"{facts.ldap_round_trips} round trips")
+    answered = sum(exchange.answer_bytes is not None for exchange in facts.exchanges)
+    if round_trips := facts.ldap_round_trips + answered:
+        said.append(f"{round_trips} round trip{'s' if round_trips > 1 else ''}")
     if facts.entries:
-        said.append(f"{facts.entries} entries")
+        said.append(f"{facts.entries} {'entries' if facts.entries > 1 else 'entry'}")
     if facts.tls_version:
         said.append(facts.tls_version)
     if step.outcome.status != "ok":

@@ -8,8 +8,8 @@ import secrets
 from pathlib import Path
 
 from harness.lab import hospital
-from harness.lab.process import environment
 from harness.lab.tools import Tools, run
+from harness.process import environment
 
 CERTIFICATE = "ldap-cert.pem"
 

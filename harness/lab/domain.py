@@ -16,10 +16,10 @@ import yaml
 
 from harness.errors import LabError
 from harness.lab import directory, hospital, kdc, store
-from harness.lab.process import Family, Identity, environment, free_ports, listens, module_command
 from harness.lab.tools import Tools, find_tools, run
 from harness.login.krb5conf import krb5_conf
 from harness.model.target import ARMS, Arm, Target
+from harness.process import Family, Identity, environment, free_ports, listens, module_command
 from harness.updates.fault import Hold
 
 READY_S = 5.0

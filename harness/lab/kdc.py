@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness.errors import LabError
 from harness.lab import hospital
-from harness.lab.process import environment
 from harness.lab.tools import Tools, run
+from harness.process import environment
 
 CLINICIANS_KEYTAB = "clinicians.keytab"
 SERVICES_KEYTAB = "services.keytab"

@@ -16,17 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.errors import LabError
+from harness.cache import cache_home, private_folder
 from harness.lab import directory, hospital, kdc
-from harness.lab.process import Identity, environment
 from harness.lab.tools import Tools, run
+from harness.process import Identity, environment
 
 CLINICIANS_CSV = "clinicians.csv"
-
-
-def cache_home() -> Path:
-    """The folder of everything that outlives a process: ``$XDG_CACHE_HOME/authgate`` or ``~/.cache/authgate``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().resolve() / "authgate"
 
 
 def write_private(path: Path, text: str) -> None:
@@ -42,7 +37,7 @@ def built(tools: Tools) -> Path:
 
     One process builds while others wait for it; a build that was broken off leaves nothing that counts.
     """
-    labs = _private_folder(cache_home() / "lab")
+    labs = private_folder(cache_home() / "lab")
     digest = _recipe_digest(tools)
     folder = labs / digest
     with _locked(labs / f"{digest}.lock"):
@@ -106,16 +101,7 @@ def clone(built_folder: Path, folder: Path) -> None:
 
 
 def _runs() -> Path:
-    return _private_folder(cache_home() / "run")
-
-
-def _private_folder(folder: Path) -> Path:
-    try:
-        for each in (folder.parent, folder):
-            each.mkdir(0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise LabError(f"{folder}: expected a writable folder (set XDG_CACHE_HOME), got: {error.strerror}") from None
-    return folder
+    return private_folder(cache_home() / "run")
 
 
 def _pid_namespace() -> int:

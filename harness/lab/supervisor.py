@@ -21,11 +21,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, get_args
 
+from harness.cache import cache_home
 from harness.errors import LabError
 from harness.lab import store
 from harness.lab.domain import CredentialKind, Lab
-from harness.lab.process import Identity, module_command
 from harness.model.target import ARMS, Arm
+from harness.process import Identity, module_command
 from harness.updates.fault import Hold
 
 KINDS = ("embedded",)
@@ -74,7 +75,7 @@ def up(
     options = [str(directory.resolve()), "--credentials", credentials, "--arms", *arms]
     options += ["--relay"] if relay else []
     options += ["--hold-s", str(hold.hold_s), "--workers", str(hold.workers)] if hold else []
-    env["XDG_CACHE_HOME"] = str(store.cache_home().parent)
+    env["XDG_CACHE_HOME"] = str(cache_home().parent)
     with _private_log(directory) as log:
         supervisor = subprocess.Popen(
             [*command, *options],

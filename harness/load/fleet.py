@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RunError
-from harness.lab.process import Family, free_ports
 from harness.load import signals
+from harness.process import Family, free_ports
 from harness.record.folder import RunFolder
 
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfiles" / "clinician_login.py"

@@ -7,7 +7,6 @@ since response time counts from the intended start (no coordinated omission).
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 
+from harness.cache import scratch
 from harness.errors import RunError
 from harness.load.health import HealthMeter
 from harness.load.pool import GeventRuntime
@@ -55,8 +55,8 @@ class ArmWorker:
         self._on_denied = on_denied
         # Preparation keeps to the rate that the owner of the servers has agreed to.
         self._pause_s = 0.0 if targets.max_rate is None else 1.0 / targets.max_rate
-        self._folder = tempfile.TemporaryDirectory(prefix="authgate-")
-        use_krb5_conf(targets.arms[arm], Path(self._folder.name))
+        self._scratch = scratch()
+        use_krb5_conf(targets.arms[arm], Path(self._scratch.name))
         self._path = LoginPath(targets.arms[arm], scenario, GeventRuntime(scenario.seats))
         self._arrivals: Iterator[tuple[Block, Arrival]] = (
             (block, arrival) for block in blocks for arrival in block.arrivals if arrival.seq % of == index

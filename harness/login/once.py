@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
+from harness.cache import scratch
 from harness.errors import RunError
 from harness.login.krb5conf import use_krb5_conf
 from harness.login.path import LoginPath, LoginResult
@@ -25,7 +25,7 @@ def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cache
     check_safe(targets, one_a_second, [arm])
     target = targets.arms[arm]
     one = scenario.model_copy(update={"population": scenario.population.model_copy(update={"users": 1})})
-    with tempfile.TemporaryDirectory(prefix="authgate-") as name:
+    with scratch() as name:
         folder = Path(name)
         use_krb5_conf(target, folder)
         trace = KdcTrace(folder)

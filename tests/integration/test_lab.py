@@ -23,8 +23,8 @@ import yaml
 from harness.errors import LabError
 from harness.lab import domain, hospital, store, supervisor, tools
 from harness.lab.domain import Lab, LabArm
-from harness.lab.process import Family, Identity, environment
 from harness.model.target import Targets
+from harness.process import Family, Identity, environment
 from harness.updates.fault import Hold
 
 pytestmark = pytest.mark.integration
@@ -271,7 +271,7 @@ def test_servers_outlive_the_thread_that_started_them_and_die_with_a_parent_that
 def test_a_child_whose_parent_died_before_it_could_ask_is_not_left_over(tmp_path: Path) -> None:
     """The fork happens in a parent that is gone by the time the child asks for its death signal."""
     script = (
-        "import os, time; from harness.lab import process\n"
+        "import os, time; from harness import process\n"
         "ask = process._die_with(os.getpid())\n"
         "if os.fork() == 0:\n"
         "    while os.getppid() == parent: time.sleep(0.001)\n"

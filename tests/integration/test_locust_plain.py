@@ -23,10 +23,10 @@ import yaml
 
 from harness.config import load_scenario
 from harness.lab.domain import Lab
-from harness.lab.process import free_ports
 from harness.load.fleet import LOCUSTFILE
 from harness.model.plan import make_plan
 from harness.model.steps import LOGIN, steps_of
+from harness.process import free_ports
 
 pytestmark = pytest.mark.integration
 

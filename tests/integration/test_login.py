@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -22,7 +23,6 @@ import yaml
 from harness.errors import ConfigError, CredentialError
 from harness.lab import hospital, store
 from harness.lab.domain import Lab, LabArm
-from harness.lab.process import environment
 from harness.login.kerberos import TicketCache
 from harness.login.krb5conf import use_krb5_conf
 from harness.login.path import LoginPath, LoginResult
@@ -30,6 +30,7 @@ from harness.login.runtime import ThreadRuntime
 from harness.login.trace import KdcTrace
 from harness.model.scenario import Scenario
 from harness.model.target import Target
+from harness.process import environment
 
 pytestmark = pytest.mark.integration
 
@@ -515,11 +516,13 @@ def test_no_ticket_cache_socket_or_thread_outlives_its_login(arm: LabArm, tmp_pa
     def left() -> tuple[set[str], int, int]:
         return memory_caches(), len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
 
+    gc.collect()
     before = left()
     for _ in range(20):
         assert path.login(USER, "cold").outcome.status == "ok"
         assert denied.login("clin00009", "cold").outcome.status == "denied"
-    assert left() == before
+    caches, files, threads = left()
+    assert caches == before[0] and files <= before[1] and threads <= before[2]
     path.warm_up(USER)
     assert len(memory_caches()) == len(before[0]) + 1  # It does count them.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab.process import Family, Identity, module_command
+from harness.process import Family, Identity, module_command
 from harness.updates.fault import Hold
 
 pytestmark = pytest.mark.integration
@@ -292,7 +292,7 @@ def test_a_client_that_hangs_up_ends_the_servers_connection_too(relay_to: Callab
 PARENT = """
 import subprocess, sys, time
 from pathlib import Path
-from harness.lab.process import Family, module_command
+from harness.process import Family, module_command
 command, env = module_command("harness.updates.relay")
 family = Family()
 relay = family.spawn([*command, sys.argv[1]], env, Path(sys.argv[2]), subprocess.PIPE)

@@ -23,7 +23,7 @@ import yaml
 from harness.cli import main
 from harness.lab import store
 from harness.lab.domain import Lab
-from harness.lab.process import environment
+from harness.process import environment
 
 pytestmark = pytest.mark.integration
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from harness.errors import RunError
 from harness.gate.judge import judge
 from harness.model.comparison import Comparison, Design
+from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth, RunState
 from harness.model.plan import Plan, make_plan
 from harness.model.policy import Policy
@@ -21,7 +22,6 @@ from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
 from harness.record.folder import RunFolder
 from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
-from harness.report.evidence import Evidence
 from harness.stats.compare import compare
 
 MS = 1e6

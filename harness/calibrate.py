@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from harness.assess import evidence_of
+from harness.model.evidence import Evidence
 from harness.model.policy import Policy
+from harness.model.progress import Display
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Targets
 from harness.model.verdict import Kind
-from harness.report.evidence import Evidence
-from harness.run import Display, execute
+from harness.run import execute
 
 
 @dataclass(frozen=True, slots=True)

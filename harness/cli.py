@@ -12,19 +12,29 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from harness import __version__, calibrate, demo, shipped
+from harness.arguments import (
+    FILE_PATH,
+    PolicyName,
+    ScenarioName,
+    policy_option,
+    quiet_option,
+    results_option,
+    scenario_argument,
+    targets_option,
+)
 from harness.assess import evidence_of
-from harness.config import SCHEMAS, load_policy, load_scenario, load_targets
+from harness.config import SCHEMAS, load_policy, load_scenario
 from harness.errors import AuthgateError, ConfigError, RunError
 from harness.lab import supervisor
 from harness.lab.domain import Lab
 from harness.login.once import log_in_once
+from harness.model.evidence import Evidence
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.steps import CACHES, Cache
@@ -32,7 +42,6 @@ from harness.model.target import ARMS, Arm, Targets
 from harness.offline import evidence_of_two, foreign_evidence
 from harness.record.folder import RunFolder
 from harness.report.console import print_verdict
-from harness.report.evidence import Evidence
 from harness.report.progress import progress
 from harness.report.verdict_json import VERDICT_SCHEMA
 from harness.report.waterfall import print_waterfall
@@ -45,39 +54,6 @@ USAGE_ERROR = 2
 CRASH = 1
 
 
-class _Scenario(click.ParamType[Scenario]):
-    name = "scenario"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Scenario:
-        return value if isinstance(value, Scenario) else load_scenario(shipped.find(value, shipped.SCENARIOS))
-
-
-class _Policy(click.ParamType[Policy]):
-    name = "policy"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Policy:
-        return value if isinstance(value, Policy) else load_policy(shipped.find(value, shipped.POLICIES))
-
-
-class _Targets(click.ParamType[Targets]):
-    name = "targets"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Targets:
-        return value if isinstance(value, Targets) else load_targets(Path(value))
-
-
-_PATH = click.Path(path_type=Path)
-_scenario_argument = click.argument("scenario", type=_Scenario())
-_targets_option = click.option(
-    "--targets", type=_Targets(), required=True, help="Targets file (YAML): where to log in."
-)
-_policy_option = click.option(
-    "--policy", type=_Policy(), default="default", show_default=True, help="Policy: a shipped name or a YAML file."
-)
-_results_option = click.option("--results", type=_PATH, default="results", show_default=True, help="Folder for runs.")
-_quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress; the verdict is printed all the same.")
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="authgate")
 def cli() -> None:
@@ -85,11 +61,11 @@ def cli() -> None:
 
 
 @cli.command()
-@_scenario_argument
-@_targets_option
-@_policy_option
-@_results_option
-@_quiet_option
+@scenario_argument
+@targets_option
+@policy_option
+@results_option
+@quiet_option
 def gate(scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool) -> int:
     """Measure baseline and candidate in interleaved blocks, and judge the update.
 
@@ -99,10 +75,10 @@ def gate(scenario: Scenario, targets: Targets, policy: Policy, results: Path, qu
 
 
 @cli.command()
-@_scenario_argument
-@_targets_option
-@_results_option
-@_quiet_option
+@scenario_argument
+@targets_option
+@results_option
+@quiet_option
 @click.option("--arm", "arms", type=click.Choice(ARMS), multiple=True, help="Measure this arm only.")
 def run(scenario: Scenario, targets: Targets, results: Path, quiet: bool, arms: tuple[Arm, ...]) -> int:
     """Measure without judging; judge later with `authgate compare`."""
@@ -113,15 +89,15 @@ def run(scenario: Scenario, targets: Targets, results: Path, quiet: bool, arms: 
 
 
 @cli.command()
-@click.argument("runs", type=_PATH, nargs=-1)
-@click.option("--attempts", type=_PATH, help="CSV of attempts: arm,block,t_intended_s,step,latency_s,ok.")
+@click.argument("runs", type=FILE_PATH, nargs=-1)
+@click.option("--attempts", type=FILE_PATH, help="CSV of attempts: arm,block,t_intended_s,step,latency_s,ok.")
 @click.option(
     "--trim-s", type=click.FloatRange(min=0), default=0.0, show_default=True, help="CSV: discard from a block."
 )
 @click.option("--timeout-s", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
               help="CSV: what a failed login counts as at least.")  # fmt: skip
-@click.option("--policy", type=_Policy(), help="Policy: a shipped name or a YAML file. [default: the run's own]")
-@click.option("--out", type=_PATH, help="Folder for the reports. [default: the run's own; none otherwise]")
+@click.option("--policy", type=PolicyName(), help="Policy: a shipped name or a YAML file. [default: the run's own]")
+@click.option("--out", type=FILE_PATH, help="Folder for the reports. [default: the run's own; none otherwise]")
 def compare(
     runs: tuple[Path, ...], attempts: Path | None, trim_s: float, timeout_s: float, policy: Policy | None,
     out: Path | None,
@@ -140,7 +116,7 @@ def compare(
 
 
 @cli.command()
-@click.argument("run", type=_PATH)
+@click.argument("run", type=FILE_PATH)
 def report(run: Path) -> int:
     """Write a run's reports again, from what is there; a run that was killed gives a partial report."""
     _tell(evidence_of(RunFolder.open(run)), run)
@@ -148,11 +124,11 @@ def report(run: Path) -> int:
 
 
 @cli.command("calibrate")
-@_scenario_argument
-@_targets_option
-@_policy_option
-@_results_option
-@_quiet_option
+@scenario_argument
+@targets_option
+@policy_option
+@results_option
+@quiet_option
 @click.option("--repeats", type=click.IntRange(1, 100), default=3, show_default=True, help="How many A/A runs.")
 def calibrate_site(
     scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool, repeats: int
@@ -177,9 +153,9 @@ def calibrate_site(
 
 @cli.command()
 @click.argument("user")
-@_targets_option
+@targets_option
 @click.option("--arm", type=click.Choice(ARMS), default="baseline", show_default=True)
-@click.option("--scenario", type=_Scenario(), default="morning-rush", show_default=True, help="Whose steps to take.")
+@click.option("--scenario", type=ScenarioName(), default="morning-rush", show_default=True, help="Whose steps to take.")
 @click.option("--cache", type=click.Choice(CACHES), default="cold", show_default=True)
 def login(user: str, targets: Targets, arm: Arm, scenario: Scenario, cache: Cache) -> int:
     """Log USER in once and print the waterfall: each step, its server, its protocol facts, and what failed."""
@@ -196,7 +172,7 @@ def lab() -> None:
 
 
 _lab_folder = click.option(
-    "--dir", "folder", type=_PATH, default=LAB_FOLDER, show_default=True, help="The lab's folder."
+    "--dir", "folder", type=FILE_PATH, default=LAB_FOLDER, show_default=True, help="The lab's folder."
 )
 
 
@@ -257,8 +233,8 @@ def scenarios() -> int:
 
 @cli.command("demo")
 @click.option("--update", type=click.Choice(sorted(demo.UPDATES)), default="uppsala-2016", show_default=True)
-@_results_option
-@_quiet_option
+@results_option
+@quiet_option
 def demonstrate(update: str, results: Path, quiet: bool) -> int:
     """Replay an update on the embedded domain; exits 0 if the expected verdict came."""
     shown = demo.UPDATES[update]

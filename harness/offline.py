@@ -16,6 +16,7 @@ from harness.assess import Assessor, ending_of
 from harness.errors import RunError
 from harness.gate.judge import judge
 from harness.model.attempt import STATUSES, AttemptTable, StepColumns
+from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth, RunState
 from harness.model.plan import make_plan
 from harness.model.policy import Policy
@@ -23,7 +24,6 @@ from harness.model.target import ARMS, Arm
 from harness.record.folder import RunFolder
 from harness.record.foreign import Foreign, read_attempts
 from harness.record.schema import attempt_table
-from harness.report.evidence import Evidence
 from harness.stats.compare import compare
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from harness.errors import ConfigError, RunError
 from harness.load.fleet import Fleet
 from harness.model.plan import NS, Plan, make_plan
 from harness.model.policy import Policy
+from harness.model.progress import Display, Snapshot
 from harness.model.scenario import Scenario
 from harness.model.target import Arm, Targets
 from harness.model.verdict import Kind, Verdict
@@ -33,24 +34,6 @@ GRACE_S = 15.0
 DENIALS_AT_LEAST = 5
 """Fewer denials than this don't stop a run, whatever their share."""
 LIVE_WINDOW_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What a run looks like now; rates in logins a second, latencies in seconds (None before there are any)."""
-
-    block: int
-    blocks: int
-    arm: Arm
-    pairs_judged: int
-    offered: float
-    achieved: float
-    latencies: dict[Arm, tuple[float, float] | None]
-    verdict: Verdict | None
-    left_s: float
-
-
-Display = Callable[[Snapshot], None]
 
 
 def check_inputs(scenario: Scenario, targets: Targets, policy: Policy, arms: Sequence[Arm]) -> None:

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.model.evidence import Evidence
 from harness.model.verdict import Decision, Kind
 from harness.report import rows, words
-from harness.report.evidence import Evidence
 
 FINDINGS_AT_MOST = 6
 WIDE = 100

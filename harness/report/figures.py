@@ -12,10 +12,10 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from harness.model.attempt import Floats
 from harness.model.comparison import StepShare
+from harness.model.evidence import Evidence
 from harness.model.steps import Cache
 from harness.model.target import ARMS, Arm
 from harness.report import series, words
-from harness.report.evidence import Evidence
 from harness.report.style import ARM_STYLES, FAINT, INK, drawing, latency_axis, spread
 
 WIDTH_IN = 9.6

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from harness.model.evidence import Evidence
 from harness.model.steps import LOGIN
 from harness.model.verdict import Decision, Finding
 from harness.report import words
-from harness.report.evidence import Evidence
 from harness.report.figures import WIDTH_IN
 from harness.report.style import FAINT, INK, RULE, drawing
 

@@ -11,10 +11,10 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
+from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
 from harness.model.target import ARMS, Arm
 from harness.report import figures, rows, series, words
-from harness.report.evidence import Evidence
 from harness.report.forest import forest
 from harness.report.style import VERDICT_STYLES, svg
 

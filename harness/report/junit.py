@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
+from harness.model.evidence import Evidence
 from harness.model.verdict import Finding, Kind
 from harness.report import rows, words
-from harness.report.evidence import Evidence
 
 PASSING = ("pass", "notice")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from harness.model.evidence import Evidence
 from harness.report import rows, words
-from harness.report.evidence import Evidence
 
 FINDINGS_AT_MOST = 12
 _SPECIAL = re.compile(r"[\\`*\[\]|#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")

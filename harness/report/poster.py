@@ -9,9 +9,9 @@ from typing import cast
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from harness.model.evidence import Evidence
 from harness.model.steps import Cache
 from harness.report import rows, series, words
-from harness.report.evidence import Evidence
 from harness.report.figures import WIDTH_IN, draw_ecdf, draw_waterfall, legend
 from harness.report.style import FAINT, INK, VERDICT_STYLES, drawing
 

@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.model.progress import Display, Snapshot
 from harness.report.words import seconds
-from harness.run import Display, Snapshot
 
 
 @contextmanager

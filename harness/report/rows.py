@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.model.comparison import StepShare
+from harness.model.evidence import Evidence
 from harness.model.steps import STEPS
 from harness.model.verdict import Decision, Finding, Kind
 from harness.report import words
-from harness.report.evidence import Evidence
 
 VERDICT_SIGNS: dict[Kind, str] = {Kind.PASS: "✓", Kind.BLOCK: "✗", Kind.INCONCLUSIVE: "?", Kind.INVALID: "!"}
 DECISION_SIGNS: dict[Decision, str] = {

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from harness.model.attempt import STATUSES, Floats
 from harness.model.comparison import StepShare
+from harness.model.evidence import Evidence
 from harness.model.steps import CACHES, Cache
 from harness.model.target import ARMS, Arm
-from harness.report.evidence import Evidence
 
 POINTS_AT_MOST = 2000
 

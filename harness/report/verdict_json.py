@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.model.evidence import Evidence
 from harness.model.verdict import Decision, Finding
 from harness.report import rows, words
-from harness.report.evidence import Evidence
 
 
 class _Document(BaseModel):

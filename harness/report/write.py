@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.report.evidence import Evidence
+from harness.model.evidence import Evidence
 from harness.report.html import page
 from harness.report.junit import junit
 from harness.report.markdown import summary

@@ -10,7 +10,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from harness.report.evidence import Evidence
+from harness.model.evidence import Evidence
 from harness.report.html import page
 from tests.unit.evidence_samples import VERDICTS, blocked
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from harness.model.attempt import STATUSES, AttemptTable, StepColumns
 from harness.model.comparison import QUANTILES, Comparison, Design, StepShare
+from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
 from harness.model.steps import CACHES, LOGIN, Cache, steps_of
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Decision, Finding, Kind, Verdict
-from harness.report.evidence import Evidence
 
 USUAL_MS = {
     "kdc_as": 0.66,

@@ -207,7 +207,7 @@ def test_the_command_line_can_be_imported_without_patching_the_process() -> None
 
 def test_a_process_that_crashes_is_not_taken_for_a_verdict(tmp_path: Path) -> None:
     """1 is what Python gives for an exception, so that no verdict may use it."""
-    code = "import harness.cli as c; c.load_policy = lambda path: 1 / 0; c.run_main()"
+    code = "import harness.cli as c; c.foreign_evidence = lambda *_: 1 / 0; c.run_main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "compare", "--attempts", "x.csv", "--policy", "quick"],
         capture_output=True, text=True, timeout=60, cwd=tmp_path,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.model.evidence import Evidence
 from harness.report.console import print_verdict
-from harness.report.evidence import Evidence
 from tests.unit.evidence_samples import VERDICTS, blocked, open_question, passed
 from tests.unit.test_report_files import hostile
 

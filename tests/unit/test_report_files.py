@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.model.evidence import Evidence
 from harness.model.verdict import Finding, Kind
-from harness.report.evidence import Evidence
 from harness.report.junit import junit
 from harness.report.markdown import summary
 from harness.report.verdict_json import VERDICT_SCHEMA, VerdictDocument, verdict_document

@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from harness.model.evidence import Evidence
 from harness.report import figures, forest, rows, series
-from harness.report.evidence import Evidence
 from harness.report.html import page
 from harness.report.style import svg
 from tests.unit.evidence_samples import TIMEOUT_S, VERDICTS, blocked, empty, open_question, partial, passed

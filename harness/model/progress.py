@@ -1,0 +1,27 @@
+"""What a run looks like while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.model.target import Arm
+from harness.model.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a run looks like now; rates in logins a second, latencies in seconds (None before there are any)."""
+
+    block: int
+    blocks: int
+    arm: Arm
+    pairs_judged: int
+    offered: float
+    achieved: float
+    latencies: dict[Arm, tuple[float, float] | None]
+    verdict: Verdict | None
+    left_s: float
+
+
+Display = Callable[[Snapshot], None]

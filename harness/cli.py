@@ -224,9 +224,8 @@ def scenarios() -> int:
     """List the scenarios that come with authgate."""
     table = Table("name", "logins/s", "cold", "minutes", "description", box=None)
     for found in shipped.scenarios():
-        minutes = 2 * found.blocks.pairs * found.blocks.length_s / 60
         cold = f"{found.population.cold_share:.0%}"
-        table.add_row(found.name, f"{found.arrivals.peak:g}", cold, f"{minutes:g}", found.description)
+        table.add_row(found.name, f"{found.arrivals.peak:g}", cold, f"{found.duration_s / 60:g}", found.description)
     Console().print(table)
     return 0
 

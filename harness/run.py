@@ -114,8 +114,7 @@ class _Watch:
     def run(self, patience_s: float) -> Ending:
         """Wait for the arms to be ready, then follow the load to its end."""
         origin = self._wait_for_go(patience_s)
-        length = self._scenario.blocks.length_s
-        last = len(self._plan.blocks) * length + self._scenario.timeout_s + GRACE_S
+        last = self._plan.length / NS + self._scenario.timeout_s + GRACE_S
         while True:
             self._fleet.events(POLL_S)
             elapsed = (time.monotonic_ns() - origin) / NS
@@ -181,22 +180,22 @@ class _Watch:
         return pa.Table.from_batches(self._batches[kind], schema)
 
     def _snapshot(self, attempts: Any, elapsed: float) -> Snapshot:
-        length = self._scenario.blocks.length_s
-        blocks = self._plan.blocks
-        block = blocks[min(max(int(elapsed / length), 0), len(blocks) - 1)]
-        recent = attempts.filter(pc.greater(attempts["ended"], int((elapsed - LIVE_WINDOW_S) * NS)))
-        into = max(min(elapsed * NS - block.start, block.length), 1.0)
-        here = pc.sum(pc.equal(attempts["block"], block.index)).as_py() or 0
+        now = round(elapsed * NS)
+        blocks = self._plan.at(now)
+        into = max(min(now - blocks[0].start, blocks[0].length), 1)
+        due = sum(arrival.intended < blocks[0].start + into for block in blocks for arrival in block.arrivals)
+        here = pc.is_in(attempts["block"], value_set=pa.array([block.index for block in blocks], pa.int32()))
+        recent = attempts.filter(pc.greater(attempts["ended"], now - round(LIVE_WINDOW_S * NS)))
         return Snapshot(
-            block=block.index,
-            blocks=len(blocks),
-            arm=block.arm,
+            block=blocks[-1].index,
+            blocks=len(self._plan.blocks),
+            arms=tuple(block.arm for block in blocks),
             pairs_judged=self._judged,
-            offered=sum(a.intended < block.start + into for a in block.arrivals) / into * NS,
-            achieved=here / into * NS,
+            offered=due / into * NS,
+            achieved=(pc.sum(here).as_py() or 0) / into * NS,
             latencies={arm: _latencies(recent, arm) for arm in self._folder.arms()},
             verdict=self._verdict,
-            left_s=max(0.0, len(blocks) * length - elapsed),
+            left_s=max(0.0, self._plan.length / NS - elapsed),
         )
 
 

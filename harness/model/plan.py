@@ -1,7 +1,8 @@
 """The plan of arrivals: an open Poisson process, drawn once from a seed and never rewritten (rule 4 of the design).
 
 Both blocks of a pair replay one list of arrivals (same offsets, users and caches), and the order of the arms within
-a pair is random: a job that runs every 30 s would otherwise fall on one arm only.
+a pair is random: a job that runs every 30 s would otherwise fall on one arm only. In a duet both blocks of a pair run
+at the same time.
 """
 
 from __future__ import annotations
@@ -48,6 +49,16 @@ class Plan:
     seed: int
     blocks: tuple[Block, ...]
 
+    @property
+    def length(self) -> int:
+        """How long the plan's load lasts, in ns."""
+        return self.blocks[-1].start + self.blocks[-1].length
+
+    def at(self, t: int) -> tuple[Block, ...]:
+        """The blocks under way at ``t`` ns; the last ones after the end."""
+        last = self.blocks[-1].start
+        return tuple(block for block in self.blocks if block.start <= min(max(t, 0), last) < block.start + block.length)
+
     def of(self, arm: Arm) -> tuple[Block, ...]:
         """The blocks of one arm, in order of time."""
         return tuple(block for block in self.blocks if block.arm == arm)
@@ -76,7 +87,7 @@ def make_plan(scenario: Scenario, arms: Sequence[Arm] = ARMS, pairs: int | None 
         order = [arms[i] for i in rng.permutation(len(arms))]
         draw = _draw(scenario, rng, pair * scenario.blocks.length_s)
         for arm in order:
-            start = len(blocks) * length
+            start = (pair if scenario.blocks.design == "duet" else len(blocks)) * length
             arrivals = tuple(
                 Arrival(seq + i, user, cache, start + offset)
                 for i, (offset, user, cache) in enumerate(zip(draw.offsets, draw.users, draw.caches, strict=True))

@@ -11,11 +11,12 @@ from harness.model.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a run looks like now; rates in logins a second, latencies in seconds (None before there are any)."""
+    """What a run looks like now; rates of all arms together in logins/s, latencies in s (None before there are any)."""
 
     block: int
     blocks: int
-    arm: Arm
+    arms: tuple[Arm, ...]
+    """The arms under load now: one, or in a duet both."""
     pairs_judged: int
     offered: float
     achieved: float

@@ -83,6 +83,9 @@ class Population(Configured):
 class Blocks(Configured):
     """How a run is cut: blocks of ``length_s`` whose first ``trim_s`` is discarded, in ``pairs`` pairs at most."""
 
+    design: Literal["interleaved", "duet"] = "interleaved"
+    """``interleaved``: one arm at a time, in random order within a pair. ``duet``: both arms at once, for arms that
+    share no machine; the noise that they share then cancels within a pair."""
     length_s: Positive = 15.0
     trim_s: NonNegative = 4.0
     pairs: Annotated[int, Field(ge=2)] = 40
@@ -133,6 +136,12 @@ class Scenario(Configured):
         if self.population.cold_share < 1.0 and all(STEPS[name].cached for name in self.steps):
             raise ValueError("expected cold_share 1 where every step is one that a warm cache leaves out")
         return self
+
+    @property
+    def duration_s(self) -> float:
+        """How long a whole run of both arms takes, in seconds."""
+        at_a_time = 1 if self.blocks.design == "duet" else 2
+        return at_a_time * self.blocks.pairs * self.blocks.length_s
 
     @property
     def digest(self) -> str:

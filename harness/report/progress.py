@@ -38,7 +38,7 @@ class _Lines:
         if snapshot.block == self._block:
             return
         self._block = snapshot.block
-        parts = [f"block {snapshot.block + 1}/{snapshot.blocks} {snapshot.arm}", *_latencies(snapshot)]
+        parts = [f"block {snapshot.block + 1}/{snapshot.blocks} {' and '.join(snapshot.arms)}", *_latencies(snapshot)]
         parts += [_so_far(snapshot), f"{snapshot.left_s:.0f} s left"]
         self._console.print("  ".join(parts), soft_wrap=True)
 
@@ -46,7 +46,7 @@ class _Lines:
 def _panel(snapshot: Snapshot) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row(
-        f"block [bold]{snapshot.block + 1}[/]/{snapshot.blocks} {snapshot.arm}",
+        f"block [bold]{snapshot.block + 1}[/]/{snapshot.blocks} {' and '.join(snapshot.arms)}",
         f"offered {snapshot.offered:.0f}/s  achieved {snapshot.achieved:.0f}/s",
         f"{snapshot.left_s:.0f} s left",
     )

@@ -125,3 +125,15 @@ def test_calibration_runs_the_baseline_against_itself_and_keeps_the_noise(lab: L
         manifest = json.loads((inputs.results / run / "manifest.json").read_text(encoding="utf-8"))
         kdcs = [manifest["targets"]["arms"][arm]["kdcs"] for arm in ("baseline", "candidate")]
         assert kdcs[0] == kdcs[1]
+
+
+def test_a_duet_loads_both_arms_at_once_and_gives_a_verdict(lab: Lab, inputs: Inputs) -> None:
+    duet = {**SCENARIO, "arrivals": {"curve": "constant", "rate": 20}}
+    duet["blocks"] = {**SCENARIO["blocks"], "design": "duet"}
+    done = finished(inputs.command(lab.targets, scenario=duet))
+    assert done.returncode == 0, done.stdout + done.stderr
+    attempts = inputs.attempts()
+    starts = {arm: [] for arm in ("baseline", "candidate")}
+    for arm, intended in zip(attempts["arm"].to_pylist(), attempts["intended"].to_pylist(), strict=True):
+        starts[arm].append(intended)
+    assert starts["baseline"] and starts["baseline"] == starts["candidate"]

@@ -22,7 +22,7 @@ CURVES = {"constant": CONSTANT, "ramp": RAMP, "fall": FALL, "bursts": BURSTS, "l
 
 def scenario(
     arrivals: dict[str, Any] = CONSTANT, *, length_s: float = 5, pairs: int = 40, seed: int = 2016, users: int = 1000,
-    cold_share: float = 0.5,
+    cold_share: float = 0.5, design: str = "interleaved",
 ) -> Scenario:  # fmt: skip
     """A scenario in which only what the plan depends on differs."""
     return Scenario.model_validate(
@@ -31,7 +31,7 @@ def scenario(
             "steps": ["kdc_as", "ldap_connect"],
             "population": {"users": users, "cold_share": cold_share},
             "arrivals": arrivals,
-            "blocks": {"length_s": length_s, "trim_s": 0, "pairs": pairs},
+            "blocks": {"length_s": length_s, "trim_s": 0, "pairs": pairs, "design": design},
             "seed": seed,
         }
     )
@@ -146,3 +146,17 @@ def test_a_plan_is_not_changed_by_using_it() -> None:
     plan = make_plan(scenario(pairs=2))
     with pytest.raises(AttributeError):
         plan.blocks[0].arrivals[0].intended = 0  # type: ignore[misc]
+
+
+def test_in_a_duet_both_blocks_of_a_pair_run_at_once_and_pairs_follow_each_other() -> None:
+    together = scenario(pairs=4, design="duet")
+    plan = make_plan(together)
+    for pair in range(4):
+        first, second = (block for block in plan.blocks if block.pair == pair)
+        assert {first.arm, second.arm} == {"baseline", "candidate"}
+        assert first.start == second.start == pair * 5 * NS
+        assert replayed(first) == replayed(second)
+        assert plan.at(first.start) == (first, second)
+    assert plan.length == 20 * NS == together.duration_s * NS
+    assert {block.pair for block in plan.at(10**15)} == {3}
+    assert make_plan(scenario(pairs=4)).length == 40 * NS == scenario(pairs=4).duration_s * NS

@@ -22,6 +22,7 @@ from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
 from harness.record.folder import RunFolder
 from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
+from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 
 MS = 1e6
@@ -141,9 +142,11 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None) -> Evidence:
     ending = ending_of(manifest)
     if policy is not None:
         ending = replace(ending, pairs=None)  # the run's own judge stopped there, another's need not
-    assessor = Assessor(scenario, policy or folder.policy(), make_plan(scenario, folder.arms()))
+    judging = policy or folder.policy()
+    assessor = Assessor(scenario, judging, make_plan(scenario, folder.arms()))
     attempts, health = folder.attempts(), folder.health()
     found = assessor.assess(attempts, health, ending)
+    table = attempt_table(attempts, assessor.block_starts)
     partial = "" if ending.complete else ending.interrupted or f"lost: {', '.join(ending.lost)}"
     return Evidence(
         run_id=folder.run_id,
@@ -153,8 +156,9 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None) -> Evidence:
         partial=partial,
         verdict=found.verdict,
         comparison=found.comparison,
-        table=attempt_table(attempts, assessor.block_starts),
+        table=table,
         design=assessor.design,
         health=found.health,
         step_order=scenario.steps,
+        anatomy=anatomy(table, assessor.design, judging, assessor.complete_pairs(attempts)[: ending.pairs]),
     )

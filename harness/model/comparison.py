@@ -117,6 +117,37 @@ class StepShare:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What one step adds to a slowdown, in seconds, and its share of the whole, each with a 95 % interval.
+
+    The shares are None where the whole slowdown is not shown to differ from zero: they would be shares of noise.
+    """
+
+    step: str
+    added_s: float
+    low_s: float
+    high_s: float
+    share: float | None
+    share_low: float | None
+    share_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """Of what the slowdown at one quantile of the cold or warm login is made: the parts add up to the whole.
+
+    ``elsewhere`` among the parts is response time outside every step: the wait for a seat, and the generator's own.
+    """
+
+    cache: Cache
+    quantile: Statistic
+    added_s: float
+    low_s: float
+    high_s: float
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Everything that the gate needs to know of two arms."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.model.attempt import AttemptTable
-from harness.model.comparison import Comparison, Design
+from harness.model.comparison import Anatomy, Comparison, Design
 from harness.model.health import ArmHealth
 from harness.model.target import Arm
 from harness.model.verdict import Verdict
@@ -33,6 +33,8 @@ class Evidence:
     design: Design
     health: Mapping[Arm, ArmHealth]
     step_order: tuple[str, ...]
+    anatomy: tuple[Anatomy, ...] = ()
+    """Of what the slowdown at each quantile is made; empty where there are too few pairs."""
 
     def said(self, key: str) -> str | None:
         """What the manifest says under ``key``, as text; None where it is silent."""

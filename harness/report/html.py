@@ -50,6 +50,7 @@ def page(evidence: Evidence) -> str:
         validity=_validity(evidence.health),
         facts=_facts(evidence),
         notices=rows.notices(evidence),
+        anatomy=rows.anatomy(evidence),
         arms=ARMS,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.model.comparison import StepShare
+from harness.model.comparison import Part, StepShare
 from harness.model.evidence import Evidence
 from harness.model.steps import STEPS
 from harness.model.verdict import Decision, Finding, Kind
@@ -83,6 +83,32 @@ def blame(evidence: Evidence) -> str:
         return text
     worst = max(parts, key=lambda part: part.added_s)
     return f"{text}: {_added(worst, sum(p.added_s for p in _slower(evidence, worst)))}"
+
+
+def anatomy(evidence: Evidence) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
+    """For each kind of login and quantile: its name, its change with an interval, and (step, added, share) a step.
+
+    Steps come in the order of what they add to a slowdown, or take from it.
+    """
+    tables = []
+    for found in evidence.anatomy:
+        parts = sorted(found.parts, key=lambda part: -abs(part.added_s))
+        lines = [(words.printable(p.step), _within(p.added_s, p.low_s, p.high_s), _share(p)) for p in parts]
+        tables.append(
+            (f"{found.cache} login {found.quantile}", _within(found.added_s, found.low_s, found.high_s), lines)
+        )
+    return tables
+
+
+def _within(value: float, low: float, high: float) -> str:
+    sign = "+" if value > 0 else ""
+    return f"{sign}{words.seconds(value)} ({words.seconds(low)} to {words.seconds(high)})"
+
+
+def _share(part: Part) -> str:
+    if part.share is None or part.share_low is None or part.share_high is None:
+        return words.ABSENT
+    return f"{part.share:.0%} ({part.share_low:.0%} to {part.share_high:.0%})".replace("%", " %")
 
 
 def standing_notices(evidence: Evidence) -> tuple[str, ...]:

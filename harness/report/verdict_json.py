@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -49,6 +50,30 @@ class FindingDocument(_Document):
     """Anything a reader should know of this finding; often empty."""
 
 
+class PartDocument(_Document):
+    """What one step adds, in seconds, and its share of the whole, each with a 95 % interval."""
+
+    step: str
+    added_s: float
+    low_s: float
+    high_s: float
+    share: float | None
+    """Null where the whole is not shown to differ from zero."""
+    share_low: float | None
+    share_high: float | None
+
+
+class AnatomyDocument(_Document):
+    """Of what the change at one quantile of the login is made; the parts add up to it."""
+
+    cache: str
+    quantile: str
+    added_s: float
+    low_s: float
+    high_s: float
+    parts: tuple[PartDocument, ...]
+
+
 class VerdictDocument(_Document):
     """The verdict of one run; a number that is infinite or not known is null."""
 
@@ -84,6 +109,8 @@ class VerdictDocument(_Document):
     """SHA-256 of the scenario; runs with different ones are never compared."""
     findings: tuple[FindingDocument, ...]
     """One for each metric, the gravest first."""
+    anatomy: tuple[AnatomyDocument, ...]
+    """Which step the change at each quantile of the login comes from."""
 
 
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -113,6 +140,7 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
         environment=evidence.said("environment"),
         scenario_digest=evidence.said("scenario_digest"),
         findings=tuple(_finding(finding) for finding in verdict.findings),
+        anatomy=tuple(AnatomyDocument.model_validate(asdict(found)) for found in evidence.anatomy),
     )
     return document.model_dump(mode="json")
 

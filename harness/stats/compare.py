@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.model.attempt import AttemptTable, Floats
-from harness.model.comparison import QUANTILES, Comparison, Design, StepShare
+from harness.model.comparison import QUANTILES, Comparison, Design
 from harness.model.policy import Policy
-from harness.model.steps import CACHES
 from harness.model.target import ARMS
+from harness.stats.attribution import attribution
 from harness.stats.bounds import critical_value
 from harness.stats.leak import leak_test
-from harness.stats.samples import Cells, Logins, logins_of, needed_in_block, samples_of, step_times
+from harness.stats.samples import Cells, Logins, logins_of, needed_in_block, samples_of
 from harness.stats.shift import RESOLUTION_S, boundings, shift_of
 
 _BASELINE, _CANDIDATE = 0, 1
@@ -50,26 +50,6 @@ def block_starts(table: AttemptTable, logins: Logins) -> Floats:
     starts = np.full(len(logins.pairs), np.nan)
     starts[pair] = (table.intended_s - table.offset_s)[logins.rows[mine]]
     return starts
-
-
-def attribution(table: AttemptTable, logins: Logins, timeout_s: float) -> tuple[StepShare, ...]:
-    """Each step's part of a login's mean time, by arm, for cold and warm logins apart.
-
-    The mean is over all logins of the kind, and a step that a login did not reach took no time in it: so the parts add
-    up to the mean login, and what a failed step costs is charged to that step alone.
-    """
-    size = math.prod(logins.shape)
-    by_arm = (len(CACHES), len(logins.pairs), len(ARMS))
-    count = np.bincount(logins.used, minlength=size).reshape(by_arm).sum(axis=1)
-    shares = []
-    for step in table.steps:
-        times_s, cell = step_times(table, logins, step, timeout_s)
-        total = np.bincount(cell, weights=times_s, minlength=size).reshape(by_arm).sum(axis=1)
-        for code, cache in enumerate(CACHES):
-            if total[code].any() and count[code].all():
-                baseline_s, candidate_s = (float(t) for t in total[code] / count[code])
-                shares.append(StepShare(cache, step, candidate_s - baseline_s, baseline_s, candidate_s))
-    return tuple(shares)
 
 
 def outages(logins: Logins, policy: Policy) -> tuple[int, ...]:

@@ -1,0 +1,127 @@
+"""Which step a slowdown comes from: on average over all logins, and around each quantile of the login."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from scipy.special import stdtrit
+
+from harness.model.attempt import AttemptTable, Floats, Ints
+from harness.model.comparison import QUANTILES, Anatomy, Design, Part, StepShare
+from harness.model.policy import Policy
+from harness.model.steps import CACHES
+from harness.model.target import ARMS
+from harness.stats.samples import Flags, Logins, logins_of, needed_in_block, step_times
+
+ELSEWHERE = "elsewhere"
+"""Response time outside every step: the wait for a seat, and the generator's own."""
+LEAST_PAIRS = 3
+CONFIDENCE = 0.95
+
+
+def attribution(table: AttemptTable, logins: Logins, timeout_s: float) -> tuple[StepShare, ...]:
+    """Each step's part of a login's mean time, by arm, for cold and warm logins apart.
+
+    The mean is over all logins of the kind, and a step that a login did not reach took no time in it: so the parts add
+    up to the mean login, and what a failed step costs is charged to that step alone.
+    """
+    size = math.prod(logins.shape)
+    by_arm = (len(CACHES), len(logins.pairs), len(ARMS))
+    count = np.bincount(logins.used, minlength=size).reshape(by_arm).sum(axis=1)
+    shares = []
+    for step in table.steps:
+        times_s, cell = step_times(table, logins, step, timeout_s)
+        total = np.bincount(cell, weights=times_s, minlength=size).reshape(by_arm).sum(axis=1)
+        for code, cache in enumerate(CACHES):
+            if total[code].any() and count[code].all():
+                baseline_s, candidate_s = (float(t) for t in total[code] / count[code])
+                shares.append(StepShare(cache, step, candidate_s - baseline_s, baseline_s, candidate_s))
+    return tuple(shares)
+
+
+def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> tuple[Anatomy, ...]:
+    """The slowdown at each quantile, divided among the steps.
+
+    The login's quantile is the response time of the logins around it: those whose rank in their block lies within half
+    the distance to the nearer end, a tenth at most (p50: ranks 40 to 60 %, p95: 92.5 to 97.5 %). Their mean times in
+    each step, and outside any, add up to their mean response time, so the differences of the arms do too. Intervals are
+    Student's t over pairs, those of the shares by the jackknife of the ratio (Miller, Biometrika 61, 1974); they
+    describe this run at its end and are no repeated bounds. Needs 3 pairs and a block that holds the quantile.
+    """
+    logins = logins_of(table, design, policy, pairs)
+    size = math.prod(logins.shape)
+    times = [_of_login(table, logins, step, design.timeout_s) for step in table.steps]
+    rank = _ranks(logins)
+    count = np.bincount(logins.used, minlength=size).reshape(logins.shape)
+    found = []
+    for quantile, q in QUANTILES.items():
+        chosen = np.abs(rank - q) <= min(0.1, (1 - q) / 2)
+        held = np.bincount(logins.used[chosen], minlength=size).reshape(logins.shape)
+        means = np.stack([_means(logins, chosen, values, held) for values in (logins.response_s, *times)], axis=-1)
+        for code, cache in enumerate(CACHES):
+            if np.median(count[code], axis=0).min(initial=math.inf) < needed_in_block(q):
+                continue
+            both = (held[code] > 0).all(axis=1)
+            added = means[code, both, 1] - means[code, both, 0]
+            if len(added) >= LEAST_PAIRS:
+                center, low, high = _interval(added[:, 0])
+                parts = tuple(_parts(tuple(table.steps), added))
+                found.append(Anatomy(cache, quantile, center, low, high, parts))
+    return tuple(found)
+
+
+def _ranks(logins: Logins) -> Floats:
+    """The rank of each login within its cell, from 0 to 1."""
+    order = np.lexsort((logins.response_s, logins.used))
+    counts = np.bincount(logins.used, minlength=math.prod(logins.shape))
+    starts = np.cumsum(counts) - counts
+    rank = np.empty(len(order))
+    cell = logins.used[order]
+    rank[order] = (np.arange(len(order)) - starts[cell] + 0.5) / counts[cell]
+    return rank
+
+
+def _of_login(table: AttemptTable, logins: Logins, step: str, timeout_s: float) -> Floats:
+    """The time that each login that counts spent in the step; 0 where it did not reach it."""
+    columns = table.steps[step]
+    whole = np.zeros(len(table))
+    times_s, _ = step_times(table, logins, step, timeout_s)
+    np.add.at(whole, columns.row[logins.cell[columns.row] >= 0], times_s)
+    return whole[logins.rows]
+
+
+def _means(logins: Logins, chosen: Flags, values: Floats, held: Ints) -> Floats:
+    """The mean value of the chosen logins of each cell."""
+    size = math.prod(logins.shape)
+    total = np.bincount(logins.used[chosen], weights=values[chosen], minlength=size).reshape(logins.shape)
+    return np.divide(total, held, out=np.zeros(logins.shape), where=held > 0)
+
+
+def _interval(values: Floats) -> tuple[float, float, float]:
+    """Mean and its interval by Student's t."""
+    center = float(values.mean())
+    width = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / math.sqrt(len(values)))
+    return center, center - width, center + width
+
+
+def _parts(steps: tuple[str, ...], added: Floats) -> Iterator[Part]:
+    """``added``: of the shape (pairs, 1 + steps), the whole first."""
+    whole = added[:, 0]
+    _, low, high = _interval(whole)
+    shown = low > 0 or high < 0
+    elsewhere = whole - added[:, 1:].sum(axis=1)
+    for name, values in (*zip(steps, added[:, 1:].T, strict=True), (ELSEWHERE, elsewhere)):
+        share = _share(values, whole) if shown else (None, None, None)
+        yield Part(name, *_interval(values), *share)
+
+
+def _share(part: Floats, whole: Floats) -> tuple[float, float, float]:
+    """The ratio of means and its interval by the jackknife over pairs."""
+    n = len(whole)
+    ratio = float(part.sum() / whole.sum())
+    without = (part.sum() - part) / (whole.sum() - whole)
+    se = math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
+    width = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * se
+    return ratio, ratio - width, ratio + width

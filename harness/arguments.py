@@ -1,7 +1,10 @@
-"""What several commands take: scenario, targets, policy, the folder for results."""
+"""What the commands take: scenario, targets, policy, the folder for results, and files of other tools."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ from harness.config import load_policy, load_scenario, load_targets
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
+from harness.record.tools import FORMATS
+from harness.record.two_files import Importing
 
 
 class ScenarioName(click.ParamType[Scenario]):
@@ -53,3 +58,55 @@ results_option = click.option(
     "--results", type=FILE_PATH, default="results", show_default=True, help="Folder for runs."
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress; the verdict is printed all the same.")
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What another tool measured: a CSV of attempts, or two files of which each is an arm, and how to read them."""
+
+    attempts: Path | None
+    files: tuple[Path, Path] | None
+    how: Importing
+
+
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+_ELSEWHERE = (
+    click.option("--attempts", type=FILE_PATH, help="CSV of attempts: arm,block,t_intended_s,step,latency_s,ok."),
+    click.option("--before", type=FILE_PATH, help="The baseline as JMeter, k6 or Locust measured it; with --after."),
+    click.option("--after", type=FILE_PATH, help="The candidate, likewise."),
+    click.option(
+        "--format", "written", type=click.Choice(FORMATS), default="auto", show_default=True,
+        help="Of the files of --before and --after.",
+    ),
+    click.option("--login-label", metavar="NAME", help="What the files call a whole login. [default: login]"),
+    click.option(
+        "--block-s", type=_POSITIVE, default=15.0, show_default=True, help="How --before and --after are cut."
+    ),
+    click.option(
+        "--trim-s", type=click.FloatRange(min=0), default=0.0, show_default=True,
+        help="Files: discard from a block.",
+    ),
+    click.option(
+        "--timeout-s", type=_POSITIVE, default=10.0, show_default=True,
+        help="Files: what a failed login counts as at least.",
+    ),
+)  # fmt: skip
+
+
+def elsewhere_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The options of what another tool measured, handed to the command as one ``elsewhere``."""
+
+    @wraps(command)
+    def with_elsewhere(
+        attempts: Path | None, before: Path | None, after: Path | None, written: str, login_label: str | None,
+        block_s: float, trim_s: float, timeout_s: float, **others: Any,
+    ) -> int:  # fmt: skip
+        if (before is None) != (after is None):
+            raise click.UsageError("expected --before FILE and --after FILE, got one of them")
+        files = None if before is None or after is None else (before, after)
+        how = Importing(written, block_s, login_label, trim_s, timeout_s)
+        return command(elsewhere=Elsewhere(attempts, files, how), **others)
+
+    for option in reversed(_ELSEWHERE):
+        with_elsewhere = option(with_elsewhere)
+    return with_elsewhere

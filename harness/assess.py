@@ -72,6 +72,7 @@ class Assessor:
         for arm in self._arms:
             self._planned_of[arm] = np.array([len(block.arrivals) for block in plan.of(arm)])
             self._planned += self._planned_of[arm]
+        self._ends = {arm: [(b.pair, b.start + b.length) for b in plan.of(arm)] for arm in self._arms}
         self.block_starts = {block.index: block.start for block in plan.blocks}
         self.design = Design(
             block_s=scenario.blocks.length_s,
@@ -99,10 +100,13 @@ class Assessor:
         pairs = len(self.complete_pairs(attempts)[: ending.pairs])
         everything = attempts.filter(pc.equal(attempts["arm"], arm))
         mine = everything.filter(pc.less(everything["pair"], pairs))
-        seconds = health.filter(pc.equal(health["arm"], arm))
+        until = max((end for block, end in self._ends[arm] if block < pairs), default=0)
+        seconds = health.filter(pc.and_(pc.equal(health["arm"], arm), pc.less_equal(health["t"], until)))
+        loaded = seconds.filter(pc.greater(seconds["started"], 0))
         waits = mine["seat_wait"].to_numpy()
         lag = (mine["started"].to_numpy() - mine["intended"].to_numpy())[waits < SEAT_WAIT_FROM_NS]
         steps = pc.list_flatten(mine["steps"])
+        pool_wait = pc.struct_field(steps, "pool_wait").to_numpy()
         status = everything["status"]
         return ArmHealth(
             planned=int(self._planned_of[arm][:pairs].sum()),
@@ -110,10 +114,10 @@ class Assessor:
             denied=int(pc.sum(pc.equal(status, "denied")).as_py() or 0),
             failed=int(pc.sum(pc.is_in(mine["status"], value_set=_FAILED)).as_py() or 0),
             send_lag_p99_ms=_quantile(lag / MS, 0.99),
-            pool_wait_p99_ms=_quantile(pc.struct_field(steps, "pool_wait").to_numpy() / MS, 0.99),
+            pool_wait_p99_ms=_quantile(pool_wait[pool_wait > 0] / MS, 0.99),
             # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
-            hub_stall_p99_ms=_quantile(seconds["hub_stall_p99_ms"].to_numpy(), 0.95),
-            generator_cpu=_quantile(seconds["cpu"].to_numpy(), 0.95),
+            hub_stall_p99_ms=_quantile(loaded["hub_stall_p99_ms"].to_numpy(), 0.95),
+            generator_cpu=_quantile(loaded["cpu"].to_numpy(), 0.95),
             seat_waits=int((waits >= SEAT_WAIT_FROM_NS).sum()),
             worker_lost=arm in ending.lost or "master" in ending.lost,
             tried=int(pc.sum(pc.not_equal(status, "withheld")).as_py() or 0),
@@ -152,7 +156,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None) -> Evidence:
         run_id=folder.run_id,
         title=scenario.name,
         started=str(manifest["created"]),
-        manifest=manifest,
+        manifest={**manifest, "policy": judging.model_dump(mode="json")},
         partial=partial,
         verdict=found.verdict,
         comparison=found.comparison,

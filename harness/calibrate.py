@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from harness.assess import evidence_of
+from harness.errors import ConfigError, RunError
+from harness.model.comparison import Family, QuantileShift, Unit
 from harness.model.evidence import Evidence
 from harness.model.policy import Policy
 from harness.model.progress import Display
@@ -22,15 +24,17 @@ from harness.run import execute
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """One metric over all repeats: the spread of a pair's difference, and the smallest change that was detectable.
+    """One metric over all repeats: the spread of a pair's difference, its margin, the smallest detectable change.
 
-    Both in the metric's unit; ``detectable`` is the median over repeats of what a run would have blocked with 80 %
+    All in the metric's unit; ``detectable`` is the median over repeats of what a run would have blocked with 80 %
     probability.
     """
 
     metric: str
-    unit: str
+    family: Family
+    unit: Unit
     pair_sd: float
+    margin: float
     detectable: float
 
 
@@ -65,13 +69,20 @@ def calibrate(
 
     ``tell`` hears of each run's evidence. Raises what a run raises.
     """
+    if "baseline" not in targets.arms:
+        raise ConfigError(f"targets: arms: expected baseline, got {', '.join(targets.arms)}")
     aa = targets.model_copy(update={"arms": dict.fromkeys(ARMS, targets.arms["baseline"])})
     found = []
     for repeat in range(repeats):
         seeded = scenario.model_copy(update={"seed": scenario.seed + repeat})
         folder = execute(seeded, aa, policy, ARMS, results, display, early_stop=False)
-        found.append(evidence_of(folder))
-        tell(found[-1])
+        evidence = evidence_of(folder)
+        tell(evidence)
+        if evidence.partial:
+            raise RunError(
+                f"{folder.path}: this A/A run is partial ({evidence.partial}); nothing is kept of the calibration"
+            )
+        found.append(evidence)
     verdicts: dict[str, int] = {}
     for evidence in found:
         verdicts[evidence.verdict.kind.name] = verdicts.get(evidence.verdict.kind.name, 0) + 1
@@ -82,19 +93,25 @@ def calibrate(
         datetime.now(UTC).isoformat(timespec="seconds"),
         tuple(evidence.run_id for evidence in found),
         verdicts,
-        _noise(found),
+        _noise([evidence for evidence in found if evidence.verdict.kind is not Kind.INVALID]),
     )
 
 
 def _noise(found: list[Evidence]) -> tuple[Noise, ...]:
-    shifts = [shift for evidence in found if evidence.comparison is not None for shift in evidence.comparison.shifts]
+    return noise_of(s for evidence in found if evidence.comparison is not None for s in evidence.comparison.shifts)
+
+
+def noise_of(measured: Iterable[QuantileShift]) -> tuple[Noise, ...]:
+    """The noise of each metric in the shifts of one run or more."""
+    shifts = list(measured)
     noise = []
     for metric in dict.fromkeys(shift.metric for shift in shifts):
         mine = [shift for shift in shifts if shift.metric == metric]
         # Pooled over runs: each run's own mean is taken out, so that a lasting difference isn't read as noise.
-        variance = np.average([s.differences.var(ddof=1) if s.pairs > 1 else 0.0 for s in mine])
-        detectable = float(np.median([s.detectable for s in mine]))
-        noise.append(Noise(str(metric), metric.unit, float(np.sqrt(variance)), detectable))
+        # The standard error has a floor (a rate of zero failures is not known to be zero), which counts here too.
+        variance = np.average([s.se**2 * s.pairs for s in mine if s.pairs > 1] or [np.inf])
+        margin, detectable = (float(np.median([getattr(s, name) for s in mine])) for name in ("margin", "detectable"))
+        noise.append(Noise(str(metric), metric.family, metric.unit, float(np.sqrt(variance)), margin, detectable))
     return tuple(noise)
 
 
@@ -106,13 +123,8 @@ def save(calibration: Calibration, results: Path) -> Path:
         "verdicts": calibration.verdicts,
         "false_blocks": calibration.false_blocks,
         "noise": [
-            {
-                "metric": n.metric,
-                "unit": n.unit,
-                "pair_sd": n.pair_sd,
-                "detectable": n.detectable if np.isfinite(n.detectable) else None,
-            }
-            for n in calibration.noise
+            {**asdict(noise), "detectable": noise.detectable if np.isfinite(noise.detectable) else None}
+            for noise in calibration.noise
         ],
     }
     temporary = path.with_suffix(".tmp")

@@ -6,7 +6,10 @@ error in every command.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,11 +20,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from harness import __version__, calibrate, demo, shipped
+from harness import __version__, calibrate, demo, planning, shipped
 from harness.arguments import (
     FILE_PATH,
+    Elsewhere,
     PolicyName,
     ScenarioName,
+    elsewhere_options,
     policy_option,
     quiet_option,
     results_option,
@@ -30,8 +35,8 @@ from harness.arguments import (
 )
 from harness.assess import evidence_of
 from harness.config import SCHEMAS, load_policy, load_scenario
-from harness.errors import AuthgateError, ConfigError, RunError
-from harness.lab import supervisor
+from harness.errors import AuthgateError, ConfigError
+from harness.lab.commands import lab
 from harness.lab.domain import Lab
 from harness.login.once import log_in_once
 from harness.model.evidence import Evidence
@@ -39,7 +44,7 @@ from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.steps import CACHES, Cache
 from harness.model.target import ARMS, Arm, Targets
-from harness.offline import evidence_of_two, foreign_evidence
+from harness.offline import evidence_of_two, foreign_evidence, imported_evidence
 from harness.record.folder import RunFolder
 from harness.report.console import print_verdict
 from harness.report.progress import progress
@@ -49,15 +54,18 @@ from harness.report.words import change
 from harness.report.write import write_all
 from harness.run import execute
 
-LAB_FOLDER = Path(".authgate-lab")
 USAGE_ERROR = 2
 CRASH = 1
+LOG_WIDTH = 140
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="authgate")
 def cli() -> None:
     """Does this update slow logins, and where? Answers PASS, BLOCK, INCONCLUSIVE or INVALID."""
+
+
+cli.add_command(lab)
 
 
 @cli.command()
@@ -82,36 +90,32 @@ def gate(scenario: Scenario, targets: Targets, policy: Policy, results: Path, qu
 @click.option("--arm", "arms", type=click.Choice(ARMS), multiple=True, help="Measure this arm only.")
 def run(scenario: Scenario, targets: Targets, results: Path, quiet: bool, arms: tuple[Arm, ...]) -> int:
     """Measure without judging; judge later with `authgate compare`."""
+    chosen = tuple(arm for arm in ARMS if arm in arms) or ARMS
     with progress(Console(), quiet) as display:
-        folder = execute(scenario, targets, Policy(), arms or ARMS, results, display, early_stop=False)
+        folder = execute(scenario, targets, Policy(), chosen, results, display, early_stop=False)
     click.echo(folder.path)
     return 0 if folder.manifest()["status"] == "complete" else CRASH
 
 
 @cli.command()
 @click.argument("runs", type=FILE_PATH, nargs=-1)
-@click.option("--attempts", type=FILE_PATH, help="CSV of attempts: arm,block,t_intended_s,step,latency_s,ok.")
-@click.option(
-    "--trim-s", type=click.FloatRange(min=0), default=0.0, show_default=True, help="CSV: discard from a block."
-)
-@click.option("--timeout-s", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
-              help="CSV: what a failed login counts as at least.")  # fmt: skip
+@elsewhere_options
 @click.option("--policy", type=PolicyName(), help="Policy: a shipped name or a YAML file. [default: the run's own]")
-@click.option("--out", type=FILE_PATH, help="Folder for the reports. [default: the run's own; none otherwise]")
-def compare(
-    runs: tuple[Path, ...], attempts: Path | None, trim_s: float, timeout_s: float, policy: Policy | None,
-    out: Path | None,
-) -> int:  # fmt: skip
-    """Judge what has been measured: a run of both arms, a run of each arm, or a CSV of attempts."""
-    if (attempts is None) == (not runs) or len(runs) > 2:
-        raise click.UsageError("expected one run, two runs, or --attempts FILE")
+@click.option("--out", type=FILE_PATH, help="Folder for the reports. [default: the run's own if its policy judges]")
+def compare(runs: tuple[Path, ...], elsewhere: Elsewhere, policy: Policy | None, out: Path | None) -> int:
+    """Judge what has been measured: a run of both arms, a run of each arm, or another tool's attempts or files."""
+    attempts, files, how = elsewhere.attempts, elsewhere.files, elsewhere.how
+    if sum(map(bool, (runs, attempts, files))) != 1 or len(runs) > 2:
+        raise click.UsageError("expected one run, two runs, or --attempts FILE, or --before FILE and --after FILE")
     if attempts is not None:
-        evidence = foreign_evidence(attempts, policy or Policy(), trim_s, timeout_s)
+        evidence = foreign_evidence(attempts, policy or Policy(), how.trim_s, how.timeout_s)
+    elif files is not None:
+        evidence = imported_evidence(*files, how, policy or Policy())
     elif len(runs) == 2:
         evidence = evidence_of_two(RunFolder.open(runs[0]), RunFolder.open(runs[1]), policy)
     else:
         evidence = evidence_of(RunFolder.open(runs[0]), policy)
-        out = out or runs[0]
+        out = out or (runs[0] if policy is None else None)  # the gate's own report stays the gate's
     return _tell(evidence, out).verdict.exit_code
 
 
@@ -151,6 +155,30 @@ def calibrate_site(
     return 0
 
 
+@cli.command("plan")
+@scenario_argument
+@policy_option
+@click.option("--noise", type=FILE_PATH, required=True, help="A calibration's file, or the folder of an earlier run.")
+@click.option("--slowdown", type=click.FloatRange(0, 100, min_open=True), default=0.2, show_default=True)
+def plan_run(scenario: Scenario, policy: Policy, noise: Path, slowdown: float) -> int:
+    """How long a run must be to PASS an equal update, and to BLOCK one that is slower by --slowdown (0.2 is +20 %).
+
+    Each with 80 % probability; – is more than any practical run, or a slowdown within the margin. A PASS waits for
+    every metric, a BLOCK for the first.
+    """
+    found = planning.needs(planning.read_noise(noise), policy, slowdown)
+    pair_min = scenario.duration_s / scenario.blocks.pairs / 60
+    table = Table("metric", "noise of a pair", "margin", "minutes to PASS", "minutes to BLOCK", box=None)
+    for need in found:
+        unit = "relative" if need.noise.unit == "log_ratio" else "share"
+        minutes = [(pairs + policy.discard_pairs) * pair_min for pairs in (need.to_pass, need.to_block)]
+        minutes[0] = max(minutes[0], policy.looks.pass_after_s / 60)
+        shown = [f"{m:.0f}" if math.isfinite(m) else "–" for m in minutes]
+        table.add_row(need.noise.metric, change(need.noise.pair_sd, unit), change(need.noise.margin, unit), *shown)
+    Console().print(table)
+    return 0
+
+
 @cli.command()
 @click.argument("user")
 @targets_option
@@ -164,50 +192,6 @@ def login(user: str, targets: Targets, arm: Arm, scenario: Scenario, cache: Cach
     result = log_in_once(targets, arm, scenario, user, cache)
     print_waterfall(result, targets.arms[arm], Console())
     return 0 if result.outcome.status == "ok" else CRASH
-
-
-@cli.group()
-def lab() -> None:
-    """The embedded domain: real KDCs and directories on loopback, one of each an arm."""
-
-
-_lab_folder = click.option(
-    "--dir", "folder", type=FILE_PATH, default=LAB_FOLDER, show_default=True, help="The lab's folder."
-)
-
-
-@lab.command()
-@_lab_folder
-def up(folder: Path) -> int:
-    """Start it; it runs until `authgate lab down`."""
-    status = supervisor.up(folder)
-    click.echo(f"ready; targets: {status.targets}")
-    return 0
-
-
-@lab.command()
-@_lab_folder
-def down(folder: Path) -> int:
-    """End what `lab up` started in this folder, and nothing else."""
-    click.echo("ended" if supervisor.down(folder) else "no lab runs here")
-    return 0
-
-
-@lab.command()
-@_lab_folder
-def status(folder: Path) -> int:
-    """Say which of its processes run."""
-    found = supervisor.status(folder)
-    if found is None:
-        click.echo("no lab runs here")
-        return 0
-    for name, process in found.processes.items():
-        port = found.ports.get(name.replace("slapd", "ldap"))
-        click.echo(
-            f"{name:<18} pid {process.pid:<8} {'runs' if found.alive[name] else 'ended':<6}"
-            + (f" 127.0.0.1:{port}" if port else "")
-        )
-    return 0
 
 
 @cli.command()
@@ -255,16 +239,17 @@ def _gate(scenario: Scenario, targets: Targets, policy: Policy, results: Path, q
 
 
 def _tell(evidence: Evidence, folder: Path | None) -> Evidence:
-    """Write the reports, then print the verdict and where they lie."""
-    written = None
+    """Print the verdict and where its reports will lie, then write them: no full disk may cost the verdict."""
+    # A log has no width of its own, and 80 columns would break its tables.
+    console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH)
+    with contextlib.suppress(BrokenPipeError):
+        print_verdict(evidence, console, None if folder is None else folder / "report.html")
     if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_all(evidence, folder)
         except OSError as error:
-            raise RunError(f"{folder}: expected a folder to write reports to, got: {error.strerror}") from None
-        written = folder / "report.html"
-    print_verdict(evidence, Console(), written)
+            click.echo(f"{folder}: expected a folder to write reports to, got: {error.strerror}", err=True)
     return evidence
 
 
@@ -276,7 +261,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     # A CI system that cancels a job, or a terminal that closes, ends a run as Ctrl-C does: with its partial report.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _as_interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _as_interrupt)
     try:
         return cli.main(argv, prog_name="authgate", standalone_mode=False) or 0
     except AuthgateError as error:

@@ -1,4 +1,4 @@
-"""Evidence from what was not measured as one run: two runs of one arm each, or attempts of another tool.
+"""Evidence from what was not measured as one run: two runs of one arm each, or what another tool measured.
 
 Arms that were measured one after the other differ by whatever changed meanwhile, so such a comparison can't support
 a PASS (in simulation it blocked 11 % of A/A and passed 22 % of +14 %).
@@ -6,6 +6,7 @@ a PASS (in simulation it blocked 11 % of A/A and passed 22 % of +14 %).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,21 +25,35 @@ from harness.model.target import ARMS, Arm
 from harness.record.folder import RunFolder
 from harness.record.foreign import Foreign, read_attempts
 from harness.record.schema import attempt_table
+from harness.record.two_files import Importing, read_two
 from harness.stats.compare import compare
 
 
 def foreign_evidence(path: Path, policy: Policy, trim_s: float, timeout_s: float) -> Evidence:
     """The evidence of a CSV of attempts; raises ConfigError."""
     foreign = read_attempts(path, trim_s, timeout_s)
+    measured = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+    return _judged(foreign, policy, path.name, path.stem, measured, {"attempts": str(path)})
+
+
+def imported_evidence(before: Path, after: Path, how: Importing, policy: Policy) -> Evidence:
+    """The evidence of two files of another tool, the first as baseline; raises ConfigError."""
+    found = read_two(before, after, how)
+    run_id = f"{before.name} and {after.name}"
+    return _judged(found.foreign, policy, run_id, f"{before.stem} and {after.stem}", found.started, found.said)
+
+
+def _judged(
+    foreign: Foreign, policy: Policy, run_id: str, title: str, started: str, said: Mapping[str, object]
+) -> Evidence:
     comparison = compare(foreign.table, foreign.design, policy, foreign.pairs)
     health: dict[Arm, ArmHealth] = {arm: _health(foreign, code) for code, arm in enumerate(ARMS)}
     verdict = judge(comparison, health, RunState(complete=True), policy)
-    measured = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
     return Evidence(
-        run_id=path.name,
-        title=path.stem,
-        started=measured,
-        manifest={"attempts": str(path), "policy": policy.model_dump(mode="json")},
+        run_id=run_id,
+        title=title,
+        started=started,
+        manifest={**said, "policy": policy.model_dump(mode="json")},
         partial="",
         verdict=verdict,
         comparison=comparison,
@@ -78,18 +93,20 @@ def evidence_of_two(before: RunFolder, after: RunFolder, policy: Policy | None =
     if scenario.digest != after.scenario().digest:
         raise RunError(f"{after.path}: expected the scenario of {before.path}, got another one (digests differ)")
     judging = policy or before.policy()
-    tables, healths = [], {}
-    pairs = scenario.blocks.pairs
-    for arm, folder in zip(ARMS, (before, after), strict=True):
-        assessor = Assessor(scenario, judging, make_plan(scenario, folder.arms()))
-        attempts = folder.attempts()
-        pairs = min(pairs, len(assessor.complete_pairs(attempts)))
-        tables.append(attempt_table(attempts, assessor.block_starts))
-        healths[arm] = assessor.health(folder.arms()[0], attempts, folder.health(), ending_of(folder.manifest()))
-        design = replace(assessor.design, interleaved=False)
-    table = _one_after_the_other(*tables)
+    assessors = [Assessor(scenario, judging, make_plan(scenario, folder.arms())) for folder in (before, after)]
+    measured = [folder.attempts() for folder in (before, after)]
+    pairs = min(len(assessor.complete_pairs(rows)) for assessor, rows in zip(assessors, measured, strict=True))
+    health: dict[Arm, ArmHealth] = {
+        arm: assessor.health(
+            folder.arms()[0], rows, folder.health(), replace(ending_of(folder.manifest()), pairs=pairs)
+        )
+        for arm, assessor, folder, rows in zip(ARMS, assessors, (before, after), measured, strict=True)
+    }
+    design = replace(assessors[0].design, interleaved=False)
+    table = _one_after_the_other(
+        *(attempt_table(rows, assessor.block_starts) for assessor, rows in zip(assessors, measured, strict=True))
+    )
     comparison = compare(table, design, judging, range(pairs))
-    health: dict[Arm, ArmHealth] = healths
     return Evidence(
         run_id=f"{before.run_id} and {after.run_id}",
         title=scenario.name,

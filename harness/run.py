@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -36,18 +37,21 @@ DENIALS_AT_LEAST = 5
 LIVE_WINDOW_S = 10.0
 
 
-def check_inputs(scenario: Scenario, targets: Targets, policy: Policy, arms: Sequence[Arm]) -> None:
-    """Raise ConfigError or UnsafeTargetError where a run could not lead to a verdict, or must not be sent."""
+def check_inputs(scenario: Scenario, targets: Targets, policy: Policy | None, arms: Sequence[Arm]) -> None:
+    """Raise ConfigError or UnsafeTargetError where load must not be sent, or could not lead to a PASS by the policy."""
     missing = [arm for arm in arms if arm not in targets.arms]
     if missing:
         raise ConfigError(f"targets: arms: expected {' and '.join(missing)} too, got {', '.join(targets.arms)}")
-    usable = scenario.blocks.pairs - policy.discard_pairs
-    if len(arms) > 1 and usable < policy.looks.pass_from:
-        raise ConfigError(
-            f"scenario {scenario.name}: blocks.pairs: expected at least "
-            f"{policy.looks.pass_from + policy.discard_pairs}, so that policy {policy.name} may pass "
-            f"(looks.pass_from), got {scenario.blocks.pairs}"
-        )
+    if policy is not None:
+        needed = policy.looks.pass_from + policy.discard_pairs
+        if not policy.quick:  # the candidate may be the first block of the last pair
+            life = (policy.looks.pass_after_s + scenario.duration_s / scenario.blocks.pairs) * scenario.blocks.pairs
+            needed = max(needed, math.ceil(life / scenario.duration_s))
+        if scenario.blocks.pairs < needed:
+            raise ConfigError(
+                f"scenario {scenario.name}: blocks.pairs: expected at least {needed}, so that policy {policy.name} may "
+                f"pass (looks.pass_from, looks.pass_after_s), got {scenario.blocks.pairs}"
+            )
     check_safe(targets, scenario, arms)
 
 
@@ -64,7 +68,7 @@ def execute(
 
     Raises RunError where an arm could not be prepared. KeyboardInterrupt ends the load and is the run's ending.
     """
-    check_inputs(scenario, targets, policy, arms)
+    check_inputs(scenario, targets, policy if early_stop else None, arms)
     folder = RunFolder.create(results, scenario, targets, policy, arms)
     plan = make_plan(scenario, arms)
     patience_s = PREPARED_WITHIN_S + (3 * scenario.population.users / targets.max_rate if targets.max_rate else 0.0)

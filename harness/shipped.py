@@ -16,7 +16,7 @@ POLICIES = SCENARIOS / "policies"
 def find(name: str, folder: Path) -> Path:
     """The file that a user names by path or by a shipped name; raises ConfigError with the names that there are."""
     given = Path(name)
-    if given.suffix in (".yaml", ".yml") or given.exists():
+    if given.suffix in (".yaml", ".yml") or given.name != name:
         return given
     shipped = folder / f"{name}.yaml"
     if not shipped.exists():

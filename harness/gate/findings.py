@@ -82,7 +82,7 @@ def decide(shift: QuantileShift) -> Decision:
 def _others(comparison: Comparison, at_end: bool, policy: Policy) -> Iterator[Finding]:
     yield _leak(comparison.leak, at_end, policy.leak, policy.quick)
     if policy.budgets.login_p95_s is not None:
-        yield _budget(comparison.candidate_p95_s, policy.budgets.login_p95_s)
+        yield _budget(comparison.candidate_p95_s, comparison.candidate_p95_high_s, policy.budgets.login_p95_s)
     if comparison.outage_blocks:
         yield _outage(comparison, policy)
     for item in comparison.not_judged:
@@ -104,12 +104,16 @@ def _leak(leak: LeakTest | None, at_end: bool, policy: Leak, quick: bool) -> Fin
     )
 
 
-def _budget(lower_s: float, budget_s: float) -> Finding:
+def _budget(low_s: float, high_s: float, budget_s: float) -> Finding:
     template = replace(_EMPTY, metric=BUDGET, quantile="p95", unit="seconds", margin=budget_s)
-    if lower_s <= 0:
-        return replace(template, note="no lower bound yet")
-    note = f"the candidate's p95 is {seconds(lower_s)} or more, {seconds(budget_s)} is allowed"
-    return replace(template, low=lower_s, decision="block" if lower_s > budget_s else "pass", note=note)
+    if low_s <= 0 and math.isinf(high_s):
+        return replace(template, note="too few logins in a block, or too few pairs")
+    if low_s > budget_s:
+        decision: Decision = "block"
+    else:
+        decision = "pass" if high_s < budget_s else "inconclusive"
+    note = f"the candidate's p95 is {seconds(low_s)} or more, {seconds(budget_s)} is allowed"
+    return replace(template, low=low_s, high=high_s if math.isfinite(high_s) else None, decision=decision, note=note)
 
 
 def _outage(comparison: Comparison, policy: Policy) -> Finding:

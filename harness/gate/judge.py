@@ -40,7 +40,8 @@ def judge(comparison: Comparison, health: Mapping[Arm, ArmHealth], state: RunSta
         case Kind.BLOCK:
             reasons = grounds(findings)
         case Kind.INVALID:
-            reasons = tuple(fault.reason for fault in faults)
+            ended = (f"the run ended early: {state.interrupted}",) if state.interrupted else ()
+            reasons = (*ended, *(fault.reason for fault in faults))
         case Kind.INCONCLUSIVE:
             reasons = (*still_open, *doubts(comparison, findings, policy))
         case Kind.PASS:

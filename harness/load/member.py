@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import gevent
@@ -31,8 +32,8 @@ def fire_requests(environment: Any, attempt: Attempt) -> None:
         )
 
 
-def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker:
-    """The worker of one arm of a run; its preparation goes on in the background."""
+def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker | None:
+    """The worker of one arm of a run, whose preparation goes on in the background; None where it can't be."""
     runner = environment.runner
     scenario, targets = folder.scenario(), folder.targets()
     recorder = Recorder(folder.journal("attempts", arm), folder.journal("health", arm))
@@ -41,21 +42,31 @@ def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker:
         recorder.keep(attempt)
         fire_requests(environment, attempt)
 
-    worker = ArmWorker(
-        arm,
-        scenario,
-        targets,
-        make_plan(scenario, folder.arms()).of(arm),
-        on_attempt=keep,
-        on_denied=lambda user: runner.send_message(signals.DENIED, {"user": user}),
-    )
+    def fail(message: str) -> None:
+        runner.send_message(signals.FAILED, {"arm": arm, "message": message})
+
+    try:
+        worker = ArmWorker(
+            arm,
+            scenario,
+            targets,
+            make_plan(scenario, folder.arms()).of(arm),
+            on_attempt=keep,
+            on_denied=lambda user: runner.send_message(signals.DENIED, {"user": user}),
+        )
+    except AuthgateError as error:
+        fail(str(error))
+        return None
 
     def prepare() -> None:
         try:
             first = worker.prepare()
         except AuthgateError as error:
-            runner.send_message(signals.FAILED, {"arm": arm, "message": str(error)})
+            fail(str(error))
             return
+        except Exception as error:
+            fail(f"unexpected {type(error).__name__} while preparing; see locust.log")
+            raise
         gevent.spawn(worker.meter.watch_hub)
         steps = [{"step": s.step, "status": s.outcome.status, "code": s.outcome.code} for s in first.steps]
         runner.send_message(signals.READY, {"arm": arm, "outcome": first.outcome.status, "steps": steps})
@@ -63,7 +74,8 @@ def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker:
     def go(environment: Any, msg: Any, **_: Any) -> None:
         origin = int(msg.data["origin"])
         worker.start(origin)
-        gevent.spawn(recorder.run, worker.meter, lambda: origin)
+        # A disk that is full must end the worker, and with it the run: what is not recorded was not measured.
+        gevent.spawn(recorder.run, worker.meter, lambda: origin).link_exception(lambda _: os._exit(1))
 
     runner.register_message(signals.GO, go)
     runner.register_message(signals.DENIED, lambda environment, msg, **_: worker.withhold(msg.data["user"]))

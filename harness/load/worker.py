@@ -54,7 +54,8 @@ class ArmWorker:
         self._on_attempt = on_attempt
         self._on_denied = on_denied
         # Preparation keeps to the rate that the owner of the servers has agreed to.
-        self._pause_s = 0.0 if targets.max_rate is None else 1.0 / targets.max_rate
+        # Both arms prepare at once and may be the same servers.
+        self._pause_s = 0.0 if targets.max_rate is None else len(targets.arms) / targets.max_rate
         self._scratch = scratch()
         use_krb5_conf(targets.arms[arm], Path(self._scratch.name))
         self._path = LoginPath(targets.arms[arm], scenario, GeventRuntime(scenario.seats))
@@ -80,7 +81,7 @@ class ArmWorker:
             gevent.sleep(self._pause_s)
         first = self._path.login(users[0], "cold", explain=True)
         if first.outcome.status == "denied":
-            raise RunError(f"{self._arm}: the first login, of {users[0]}, was denied: {first.outcome.code}")
+            raise RunError(f"the first login, of {users[0]}, was denied: {first.outcome.code}")
         if first.outcome.status == "ok":
             at_once = Pool(WARM_UPS_AT_ONCE)
             for user in users[:warm]:

@@ -149,6 +149,8 @@ class LoginPath:
             ended = self._takes[name](login, timeout_s)
         except StepFailedError as failure:
             outcome = failure.outcome
+        except Exception as error:  # noqa: BLE001 - an answer that a library chokes on; its type alone, never its text
+            outcome = Outcome("error", f"UNEXPECTED_{type(error).__name__}")
         if ended is None:
             ended = time.monotonic_ns()
         started = asked if login.first_taken is None else login.first_taken

@@ -15,4 +15,8 @@ class Configured(BaseModel):
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+"""A time of up to a day."""
+Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
+"""Logins a second, as far as one machine could ever send them."""
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -163,4 +163,6 @@ class Comparison:
     outage_blocks: tuple[int, ...]
     """Candidate blocks, by number of their pair, in which logins failed as in an outage while the baseline's served."""
     candidate_p95_s: float
-    """The candidate's login p95 over all judged blocks, the lower bound of its confidence interval, in seconds."""
+    """The lower bound, of the BLOCK rule, of the candidate's login p95 in seconds; 0 where nothing is known."""
+    candidate_p95_high_s: float
+    """Its upper bound, of the PASS rule; infinite where nothing is known."""

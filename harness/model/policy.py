@@ -17,7 +17,7 @@ class Margin(Configured):
 
 
 class LoginMargins(Configured):
-    """Margins on the login's response time, a quantile each; one that is left out is not judged."""
+    """Margins on the login's response time, a quantile each; null is not judged, one left out takes the default."""
 
     p50: Margin | None = Margin(relative=0.10, floor_ms=5)
     p95: Margin | None = Margin(relative=0.15, floor_ms=10)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.model.base import Configured, NonNegative, Positive, Share
+from harness.model.base import Configured, NonNegative, Rate, Seconds, Share
 from harness.model.steps import STEPS
 
 
@@ -15,7 +15,7 @@ class ConstantRate(Configured):
     """Arrivals at one rate, in logins a second."""
 
     curve: Literal["constant"]
-    rate: Positive
+    rate: Rate
 
     def at(self, t_s: float) -> float:
         """The rate at scenario time ``t_s``, in logins a second."""
@@ -31,9 +31,9 @@ class RampRate(Configured):
     """Arrivals whose rate rises or falls linearly from ``rate`` to ``to`` over ``over_s`` seconds, then stays."""
 
     curve: Literal["ramp"]
-    rate: Positive
-    to: Positive
-    over_s: Positive
+    rate: Rate
+    to: Rate
+    over_s: Seconds
 
     def at(self, t_s: float) -> float:
         """The rate at scenario time ``t_s``, in logins a second."""
@@ -49,10 +49,10 @@ class BurstRate(Configured):
     """Arrivals at ``rate``, and at ``factor`` times it for ``length_s`` out of every ``every_s`` seconds."""
 
     curve: Literal["bursts"]
-    rate: Positive
-    factor: Positive
-    every_s: Positive
-    length_s: Positive
+    rate: Rate
+    factor: Annotated[float, Field(gt=0, le=100)]
+    every_s: Seconds
+    length_s: Seconds
 
     @model_validator(mode="after")
     def _burst_fits(self) -> BurstRate:
@@ -76,7 +76,7 @@ Arrivals = Annotated[ConstantRate | RampRate | BurstRate, Field(discriminator="c
 class Population(Configured):
     """How many of the target's accounts log in, and what share of the logins is cold."""
 
-    users: Annotated[int, Field(gt=0)]
+    users: Annotated[int, Field(gt=0, le=1_000_000)]
     cold_share: Share = 1.0
 
 
@@ -86,9 +86,9 @@ class Blocks(Configured):
     design: Literal["interleaved", "duet"] = "interleaved"
     """``interleaved``: one arm at a time, in random order within a pair. ``duet``: both arms at once, for arms that
     share no machine; the noise that they share then cancels within a pair."""
-    length_s: Positive = 15.0
+    length_s: Seconds = 15.0
     trim_s: NonNegative = 4.0
-    pairs: Annotated[int, Field(ge=2)] = 40
+    pairs: Annotated[int, Field(ge=2, le=10_000)] = 40
 
     @model_validator(mode="after")
     def _something_is_left(self) -> Blocks:
@@ -107,9 +107,9 @@ class Scenario(Configured):
     arrivals: Arrivals
     authentication: Literal["key", "password"] = "key"
     """``key``: the long-term key is derived once at start; ``password``: string-to-key is paid in every login."""
-    timeout_s: Positive = 10.0
+    timeout_s: Seconds = 10.0
     """The deadline of a whole login; a login that passes it is censored there."""
-    step_timeout_s: Positive = 10.0
+    step_timeout_s: Seconds = 10.0
     """The deadline of each step of its own."""
     seats: Annotated[int, Field(gt=0, le=5000)] = 400
     """How many logins an arm's worker may have under way at once."""

@@ -113,7 +113,10 @@ def draw_ecdf(axes: Axes, evidence: Evidence, cache: Cache) -> None:
 
 
 def draw_waterfall(axes: Axes, cache: Cache, parts: Sequence[StepShare]) -> None:
-    """One row a step with a bar for each arm, labelled with its time."""
+    """One row a step with a bar for each arm, labelled with its time; nothing where no step was measured."""
+    if not parts:
+        axes.set_axis_off()
+        return
     ends = {arm: np.nancumsum([_mean(part, arm) for part in parts]) for arm in ARMS}
     longest = max(float(end[-1]) for end in ends.values()) or 1.0
     for place, (arm, style) in enumerate(ARM_STYLES.items()):

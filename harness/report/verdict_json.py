@@ -99,6 +99,8 @@ class VerdictDocument(_Document):
     """The step in which the slowdown lies, where there is one."""
     partial: str
     """Why the run is partial; empty where it is whole."""
+    policy: str | None
+    """The name of the policy that judged."""
     pairs_used: int
     """Pairs of blocks that the verdict rests on."""
     load_seconds: float | None
@@ -135,6 +137,7 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
         notices=rows.notices(evidence),
         blamed_step=verdict.blamed_step,
         partial=words.printable(evidence.partial),
+        policy=_policy(evidence),
         pairs_used=verdict.pairs_used,
         load_seconds=_finite(verdict.load_s),
         environment=evidence.said("environment"),
@@ -143,6 +146,11 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
         anatomy=tuple(AnatomyDocument.model_validate(asdict(found)) for found in evidence.anatomy),
     )
     return document.model_dump(mode="json")
+
+
+def _policy(evidence: Evidence) -> str | None:
+    found = evidence.manifest.get("policy")
+    return words.printable(str(found["name"])) if isinstance(found, dict) and "name" in found else None
 
 
 def _finding(finding: Finding) -> FindingDocument:

@@ -28,6 +28,7 @@ def compare(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
     logins = logins_of(table, design, policy, pairs)
     samples, not_judged = samples_of(table, logins, design, policy)
     bounds = boundings([sample.metric for sample in samples], design, policy)
+    low_s, high_s = candidate_p95_s(logins, policy, design.horizon_pairs - policy.discard_pairs)
     age_s = block_starts(table, logins) + design.block_s
     return Comparison(
         design=design,
@@ -39,7 +40,8 @@ def compare(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
         attribution=attribution(table, logins, design.timeout_s),
         not_judged=not_judged,
         outage_blocks=outages(logins, policy),
-        candidate_p95_s=candidate_p95_s(logins, policy, design.horizon_pairs - policy.discard_pairs),
+        candidate_p95_s=low_s,
+        candidate_p95_high_s=high_s,
     )
 
 
@@ -60,20 +62,24 @@ def outages(logins: Logins, policy: Policy) -> tuple[int, ...]:
     return tuple(pair for pair, out in zip(logins.pairs, down & served, strict=True) if out)
 
 
-def candidate_p95_s(logins: Logins, policy: Policy, horizon: int) -> float:
-    """The lower bound of the candidate's p95 over cold and warm logins, in seconds; 0 where nothing is known yet.
+def candidate_p95_s(logins: Logins, policy: Policy, horizon: int) -> tuple[float, float]:
+    """Lower and upper bound of the candidate's p95 over cold and warm logins, in seconds; 0 and infinite if unknown.
 
-    A repeated bound on the mean of ln(block p95), so that a single bad block can't lift it, at the policy's alpha.
+    Repeated bounds on the mean of ln(block p95), so that a single bad block can't lift it, at the policy's alpha.
     """
     shape = (1, len(logins.pairs), len(ARMS))
     cells = Cells.of(logins.response_s, logins.used % max(math.prod(shape), 1), shape)
     counts = cells.counts[0, :, _CANDIDATE]
     held = counts > 0
     pairs = int(np.count_nonzero(held))
-    if pairs < policy.looks.block_from or np.median(counts) < needed_in_block(QUANTILES["p95"]):
-        return 0.0
+    if pairs < 2 or np.median(counts) < needed_in_block(QUANTILES["p95"]):
+        return 0.0, math.inf
     logs = np.log(cells.quantile(QUANTILES["p95"])[0, held, _CANDIDATE])
     center = float(logs.mean())
     se = max(float(logs.std(ddof=1)), RESOLUTION_S / math.exp(center) / math.sqrt(12)) / math.sqrt(pairs)
-    width = critical_value(policy.alpha, pairs, policy.looks.block_from, max(horizon, pairs)) * se
-    return math.exp(center - width)
+    horizon = max(horizon, pairs)
+    down, up = (
+        critical_value(policy.alpha, pairs, first, horizon) * se
+        for first in (policy.looks.block_from, policy.looks.pass_from)
+    )
+    return math.exp(center - down), math.exp(min(center + up, 700.0)) if math.isfinite(up) else math.inf

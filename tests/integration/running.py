@@ -104,7 +104,14 @@ class Running:
 
     def __init__(self, command: list[str], inputs: Inputs) -> None:
         self._inputs = inputs
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        # A shell in the background hands down an ignored SIGINT, and with it a gate that no Ctrl-C ends.
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         until(lambda: self.attempts_on_disk() > 60, 60, "no load flowed")
         self.family = psutil.Process(self.process.pid).children(recursive=True)
 

@@ -121,6 +121,10 @@ def test_calibration_runs_the_baseline_against_itself_and_keeps_the_noise(lab: L
     assert kept["false_blocks"] == 0 and sum(kept["verdicts"].values()) == len(kept["runs"]) == 2
     noise = {row["metric"]: row for row in kept["noise"]}
     assert 0 < noise["cold login p50"]["pair_sd"] < 2
+    planned = finished([*AUTHGATE, "plan", str(scenario), "--policy", files[1], "--slowdown", "9", "--noise",
+                        str(inputs.results / "calibration-small-test.json")])  # fmt: skip
+    assert planned.returncode == 0, planned.stderr
+    assert "cold login p50" in planned.stdout
     for run in kept["runs"]:
         manifest = json.loads((inputs.results / run / "manifest.json").read_text(encoding="utf-8"))
         kdcs = [manifest["targets"]["arms"][arm]["kdcs"] for arm in ("baseline", "candidate")]
@@ -132,8 +136,19 @@ def test_a_duet_loads_both_arms_at_once_and_gives_a_verdict(lab: Lab, inputs: In
     duet["blocks"] = {**SCENARIO["blocks"], "design": "duet"}
     done = finished(inputs.command(lab.targets, scenario=duet))
     assert done.returncode == 0, done.stdout + done.stderr
-    attempts = inputs.attempts()
-    starts = {arm: [] for arm in ("baseline", "candidate")}
-    for arm, intended in zip(attempts["arm"].to_pylist(), attempts["intended"].to_pylist(), strict=True):
-        starts[arm].append(intended)
-    assert starts["baseline"] and starts["baseline"] == starts["candidate"]
+    rows = inputs.attempts().select(["arm", "pair", "intended"]).to_pylist()
+    judged = range(1, 1 + inputs.verdict()["pairs_used"])
+    baseline, candidate = (
+        [row["intended"] for row in rows if row["arm"] == arm and row["pair"] in judged]
+        for arm in ("baseline", "candidate")
+    )
+    assert baseline and baseline == candidate
+
+
+def test_a_mistake_that_only_a_worker_can_find_reaches_the_user(lab: Lab, inputs: Inputs) -> None:
+    targets = lab.targets
+    targets["arms"]["candidate"]["credentials"] = {"csv": str(inputs.folder / "none.csv")}
+    done = finished(inputs.command(targets))
+    assert done.returncode == 2, done.stdout
+    assert "none.csv: expected a readable file, got: No such file or directory" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -107,6 +107,7 @@ def evidence_of(
         not_judged=(),
         outage_blocks=(),
         candidate_p95_s=0.0,
+        candidate_p95_high_s=math.inf,
     )
     return Evidence(
         run_id="2016-11-08T0212-uppsala",

@@ -51,6 +51,7 @@ def comparison(*shifts: QuantileShift, **changes: Any) -> Comparison:
         not_judged=(),
         outage_blocks=(),
         candidate_p95_s=0.2,
+        candidate_p95_high_s=0.3,
     )
     return replace(usual, **changes)
 
@@ -141,7 +142,9 @@ def test_an_untested_leak_holds_a_pass_back_unless_the_policy_is_quick() -> None
 
 def test_an_absolute_budget_blocks_whatever_the_baseline_does() -> None:
     assert verdict(comparison(candidate_p95_s=3.1)).kind is Kind.BLOCK
-    assert verdict(comparison(candidate_p95_s=2.9)).kind is Kind.PASS
+    assert verdict(comparison(candidate_p95_s=2.5, candidate_p95_high_s=2.9)).kind is Kind.PASS
+    # Not shown to be within the budget is not within the budget.
+    assert verdict(comparison(candidate_p95_s=2.9, candidate_p95_high_s=3.2)).kind is Kind.INCONCLUSIVE
     assert verdict(comparison(candidate_p95_s=3.1), policy=Policy(budgets=Budgets(login_p95_s=None))).kind is Kind.PASS
 
 

@@ -145,7 +145,7 @@ def test_warm_logins_have_no_part_in_steps_that_they_skip() -> None:
 def test_the_budget_is_held_against_a_lower_bound_of_the_candidates_p95() -> None:
     slow = compared(World(pairs=20, factor=30))
     usual = shift(slow, P95).candidate
-    assert 0.9 * usual < slow.candidate_p95_s < usual
+    assert 0.9 * usual < slow.candidate_p95_s < usual < slow.candidate_p95_high_s < 1.2 * usual
 
 
 def test_load_and_age_are_counted_in_seconds() -> None:

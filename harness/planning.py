@@ -1,0 +1,66 @@
+"""How long a run has to be, from the noise that a calibration or an earlier run has measured."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.assess import evidence_of
+from harness.calibrate import Noise, noise_of
+from harness.errors import RunError
+from harness.model.policy import Policy
+from harness.record.folder import RunFolder
+from harness.stats.power import pairs_needed
+from harness.stats.shift import FAMILY_SHARES
+
+POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Pairs that one metric needs: to PASS an equal update, and to BLOCK the slowdown asked about, with 80 % each."""
+
+    noise: Noise
+    to_pass: float
+    to_block: float
+
+
+def read_noise(path: Path) -> tuple[Noise, ...]:
+    """The noise in a calibration's file, or of a run in its folder; raises RunError."""
+    if path.is_dir():
+        comparison = evidence_of(RunFolder.open(path)).comparison
+        shifts = comparison.shifts if comparison is not None else ()
+        if not shifts or shifts[0].pairs < 2:
+            raise RunError(f"{path}: expected a run of two pairs or more, got fewer")
+        return noise_of(shifts)
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["noise"]
+        return tuple(Noise(**{**row, "detectable": row["detectable"] or math.inf}) for row in rows)
+    except OSError as error:
+        raise RunError(f"{path}: expected a calibration's file or a run's folder, got: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise RunError(f"{path}: expected what authgate calibrate has written, got something else") from None
+
+
+def needs(noise: Sequence[Noise], policy: Policy, slowdown: float) -> list[Need]:
+    """What each metric needs; ``slowdown`` is relative for latencies (0.2 is +20 %), a difference of shares for rates.
+
+    The metric that needs most comes first: a PASS waits for all, a BLOCK only for the first that can show it.
+    """
+    families = Counter(item.family for item in noise)
+    found = []
+    for item in noise:
+        effect = math.log1p(slowdown) if item.unit == "log_ratio" else slowdown
+        alpha = policy.alpha * FAMILY_SHARES[item.family] / families[item.family]
+        found.append(
+            Need(
+                item,
+                pairs_needed(item.pair_sd, item.margin, policy.alpha, policy.looks.pass_from, POWER),
+                pairs_needed(item.pair_sd, effect - item.margin, alpha, policy.looks.block_from, POWER),
+            )
+        )
+    return sorted(found, key=lambda need: -need.to_pass)

@@ -1,0 +1,126 @@
+"""The rows of the table (what the candidate is like) and its columns (how the run is laid out)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.model.policy import Policy
+from harness.stats.samples import logins_of, samples_of
+from tests.benchmarks.operating_characteristics.world import Candidate, Layout, simulate
+
+INTERLEAVED_20 = Layout("interleaved-20", "interleaved, 20 min", 20)
+INTERLEAVED_10 = Layout("interleaved-10", "interleaved, 10 min", 10)
+DUET_10 = Layout("duet-10", "duet, 10 min", 10, duet=True)
+INTERLEAVED_10_QUICK = Layout("interleaved-10-quick", "interleaved, 10 min, quick", 10, quick=True)
+DUET_10_QUICK = Layout("duet-10-quick", "duet, 10 min, quick", 10, duet=True, quick=True)
+LAYOUTS = {
+    layout.name: layout for layout in (INTERLEAVED_20, INTERLEAVED_10, DUET_10, INTERLEAVED_10_QUICK, DUET_10_QUICK)
+}
+
+POLICY = Policy()
+QUICK = Policy.model_validate({"quick": True, "looks": {"pass_after_s": 0}})
+"""The default policy but for the candidate's least age at a PASS."""
+
+CALIBRATION_RUNS = 12
+CALIBRATION_SEED = 1989
+"""Nominal figures come from worlds that no judged run sees."""
+
+
+EQUAL = Candidate()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One candidate; ``quantile`` and ``rises_to`` ask for a service factor that brings a login quantile just there."""
+
+    name: str
+    title: str
+    candidate: Candidate = EQUAL
+    quantile: str = ""
+    rises_to: float = 0.0
+
+
+ROWS = {
+    row.name: row
+    for row in (
+        Row("equal", "equal (A/A)"),
+        Row("plus-2", "service +2 %", Candidate(factor=1.02)),
+        Row("plus-5", "service +5 %", Candidate(factor=1.05)),
+        Row("at-margin", "p50 exactly at its margin", quantile="p50", rises_to=0.10),
+        Row("plus-10", "service +10 %", Candidate(factor=1.10)),
+        Row("plus-20", "service +20 %", Candidate(factor=1.20)),
+        Row("twice-margin", "p95 at twice its margin", quantile="p95", rises_to=0.30),
+        Row("added-1", "1 % of logins +2 s", Candidate(added=0.01)),
+        Row("added-0.2", "0.2 % of logins +2 s (at the rate margin)", Candidate(added=0.002)),
+        Row("ntlm", "NTLM fall-back for 3 %", Candidate(ntlm=0.03)),
+        Row("variance", "variance up, mean equal", Candidate(sigma=0.8)),
+        Row("lost-server", "one server of a pool lost", Candidate(lost="ldap_bind")),
+        Row("tgs", "one step slower (TGS ×1.6)", Candidate(factors={"kdc_tgs": 1.6})),
+        Row("failures", "fast failures, 2 %", Candidate(failing=0.02)),
+        Row("leak-1", "leak, 1 % a minute", Candidate(growth=0.01)),
+        Row("leak-3", "leak, 3 % a minute", Candidate(growth=0.03)),
+        Row("faster", "10 % faster", Candidate(factor=0.90)),
+    )
+}
+BLAMED = {"tgs": "kdc_tgs", "failures": "kdc_as", "ntlm": "ldap_bind", "added-1": "dns", "lost-server": "ldap_bind"}
+"""The step that a BLOCK of the row should name."""
+
+
+def policy_of(layout: Layout) -> Policy:
+    """The policy that judges a layout's runs."""
+    return QUICK if layout.quick else POLICY
+
+
+def quantile_shifts(candidate: Candidate, layout: Layout, runs: int) -> dict[str, float]:
+    """The mean D of each login quantile over calibration runs."""
+    found: dict[str, list[float]] = {}
+    for run in range(runs):
+        table = simulate(candidate, layout, (CALIBRATION_SEED, run))
+        logins = logins_of(table, layout.design, POLICY, range(layout.pairs))
+        for sample in samples_of(table, logins, layout.design, POLICY)[0]:
+            if sample.metric.family == "login":
+                d = np.log(sample.values[:, 1] / sample.values[:, 0])
+                found.setdefault(sample.metric.statistic, []).append(float(d.mean()))
+    return {quantile: float(np.mean(d)) for quantile, d in found.items()}
+
+
+def candidate_of(row: Row, layout: Layout, runs: int = CALIBRATION_RUNS) -> Candidate:
+    """The row's candidate under a layout; where a quantile's shift is asked for, the service factor is solved for.
+
+    By regula falsi on the difference to the equal candidate in the same worlds, so that luck cancels.
+    """
+    if not row.quantile:
+        return row.candidate
+    equal = quantile_shifts(EQUAL, layout, runs)[row.quantile]
+
+    def short(factor: float) -> float:
+        return quantile_shifts(Candidate(factor=factor), layout, runs)[row.quantile] - equal - math.log1p(row.rises_to)
+
+    return Candidate(factor=_root(short, 1.0 + row.rises_to / 2, 1.0 + row.rises_to))
+
+
+def nominal_p95_s(layout: Layout, runs: int = CALIBRATION_RUNS) -> float:
+    """The baseline's p95 over whole runs, as a site would have measured it before: the median over calibration runs."""
+    found = []
+    for run in range(runs):
+        table = simulate(EQUAL, layout, (CALIBRATION_SEED, run))
+        counts = (table.arm == 0) & (table.offset_s >= layout.design.trim_s)
+        found.append(float(np.quantile(table.response_s[counts], 0.95)))
+    return float(np.median(found))
+
+
+def _root(f: Callable[[float], float], low: float, high: float, steps: int = 3) -> float:
+    at_low, at_high = f(low), f(high)
+    middle = low
+    for _ in range(steps):
+        middle = low - at_low * (high - low) / (at_high - at_low)
+        at_middle = f(middle)
+        if at_middle > 0:
+            high, at_high = middle, at_middle
+        else:
+            low, at_low = middle, at_middle
+    return middle

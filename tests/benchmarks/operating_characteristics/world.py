@@ -1,0 +1,254 @@
+"""Whole simulated runs: logins that pass through a tandem of server pools in a world that drifts.
+
+Arrivals are Poisson, both blocks of a pair replay one list, and the order of the arms within a pair is random; in a
+duet both arms run at the same time. Each step is a FIFO queue with several servers. Service times are lognormal with
+a rare slow mode and are multiplied by what both arms share at an instant (a slow Ornstein–Uhlenbeck drift, a
+neighbour who comes and goes), by what each block has of its own, and by a warm-up after each switch of arms. Servers
+pause now and then, and caches are colder at the start of a block.
+
+The constants are set, not measured: the sd over pairs of D(p50) is about 0.09 where arms take turns, and service times
+10 % longer make logins some 13 % longer, as in the simulation that the gate was designed with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import lfilter
+
+from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints, StepColumns
+from harness.model.comparison import Design
+
+Flags = npt.NDArray[np.bool_]
+
+RATE = 50.0
+BLOCK_S, TRIM_S, TIMEOUT_S = 15.0, 4.0, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A step's servers and the mean time that one of them spends on a login."""
+
+    name: str
+    mean_s: float
+    servers: int
+
+
+POOLS = (
+    Pool("dns", 0.004, 2),
+    Pool("kdc_as", 0.046, 4),
+    Pool("kdc_tgs", 0.020, 3),
+    Pool("ldap_bind", 0.053, 5),
+    Pool("ehr", 0.092, 8),
+)
+NAMES = tuple(pool.name for pool in POOLS)
+
+SIGMA = 0.5
+SLOW_SHARE, SLOW_FACTOR = 0.01, 4.0
+MISS_SHARE, MISS_COLD_SHARE, MISS_FADES_S, MISS_FACTOR = 0.02, 0.1, 2.0, 3.0
+WARM_UP, WARM_UP_FADES_S = 0.3, 1.5
+GRID_S = 0.5
+DRIFT_SD, DRIFT_TAU_S = 0.045, 60.0
+NEIGHBOUR_FACTOR, NEIGHBOUR_STAYS_S, NEIGHBOUR_AWAY_S = 1.16, 10.0, 60.0
+BLOCK_SD = 0.02
+STALL_SHARE, STALL_S = 0.012, (0.2, 0.8)
+STALLING = ("kdc_as", "ldap_bind")
+NTLM_S = 0.3
+"""What an NTLM fall-back adds to the bind while it holds a server."""
+ADDED_S = 2.0
+"""A resolver's time-out: it delays the login and holds no server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """In what the candidate differs from the baseline; nothing, unless it is said.
+
+    ``factor`` multiplies every service time and ``factors`` those of single steps; ``added``, ``ntlm`` and ``failing``
+    are shares of its logins, ``growth`` is by how much it slows each minute, ``lost`` names a pool with a server less.
+    """
+
+    factor: float = 1.0
+    factors: Mapping[str, float] = field(default_factory=dict)
+    sigma: float = SIGMA
+    added: float = 0.0
+    ntlm: float = 0.0
+    failing: float = 0.0
+    growth: float = 0.0
+    lost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a run of so many minutes is laid out in time."""
+
+    name: str
+    title: str
+    minutes: float
+    duet: bool = False
+    quick: bool = False
+    """Judged by a policy that may pass before the candidate is old enough to show a leak."""
+
+    @property
+    def pair_s(self) -> float:
+        """Wall-clock seconds that a pair takes."""
+        return BLOCK_S if self.duet else 2 * BLOCK_S
+
+    @property
+    def pairs(self) -> int:
+        """Pairs in the whole run."""
+        return round(self.minutes * 60 / self.pair_s)
+
+    @property
+    def design(self) -> Design:
+        """The design that the project's own comparison is told."""
+        return Design(BLOCK_S, TRIM_S, self.pairs, TIMEOUT_S)
+
+
+def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> AttemptTable:
+    """Every login of one run; the same seed gives every candidate the same world and the same luck."""
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
+    arrivals, environment, own, luck, faults = streams
+    offsets, starts = _arrivals(layout, arrivals)
+    blocks, most = offsets.shape
+    is_candidate = np.tile([False, True], layout.pairs)[:, None]
+    here = np.isfinite(offsets)
+    since_s = np.where(here, offsets, 0.0)
+    wall_s = starts[:, None] + since_s
+
+    shared = _shared(layout, environment)
+    factor = shared[(wall_s / GRID_S).astype(np.int64)] * np.exp(own.normal(0.0, BLOCK_SD, (blocks, 1)))
+    factor *= 1.0 + WARM_UP * np.exp(-since_s / WARM_UP_FADES_S) * _switched(layout)
+    factor *= np.where(is_candidate, candidate.factor * (1.0 + candidate.growth) ** (wall_s / 60.0), 1.0)
+    miss = MISS_SHARE + MISS_COLD_SHARE * np.exp(-since_s / MISS_FADES_S) * _switched(layout)
+    sigma = np.where(is_candidate, candidate.sigma, SIGMA)
+
+    fault = faults.uniform(size=(3, blocks, most))
+    added, ntlm, failing = (
+        is_candidate & (fault[i] < share)
+        for i, share in enumerate((candidate.added, candidate.ntlm, candidate.failing))
+    )
+    ready, taken_s, reached = offsets, {}, {}
+    for pool in POOLS:
+        mean_s = pool.mean_s * np.where(is_candidate, candidate.factors.get(pool.name, 1.0), 1.0)
+        service = mean_s * factor * np.exp(sigma * luck.standard_normal((blocks, most)) - sigma**2 / 2)
+        service[luck.uniform(size=(blocks, most)) < SLOW_SHARE] *= SLOW_FACTOR
+        after_s = np.zeros_like(service)
+        if pool.name == "dns":
+            after_s[added] = ADDED_S
+        elif pool.name == "kdc_as":
+            service[failing] = 0.001
+        elif pool.name == "ldap_bind":
+            service[luck.uniform(size=(blocks, most)) < miss] *= MISS_FACTOR
+            service[ntlm] += NTLM_S
+        paused = _pauses(blocks, own) if pool.name in STALLING else None
+        servers = np.where(is_candidate[:, 0] & (candidate.lost == pool.name), pool.servers - 1, pool.servers)
+        ended = served(ready, service, servers, paused) + after_s
+        reached[pool.name] = np.isfinite(ready)
+        taken_s[pool.name] = ended - np.where(reached[pool.name], ready, 0.0)
+        ready = ended
+        if pool.name == "kdc_as":
+            failed_at = np.where(failing, ended, np.inf)
+            ready = np.where(failing, np.inf, ended)
+    done = np.where(failing, failed_at, ready)
+    return _table(offsets, wall_s, done, failing, taken_s, reached)
+
+
+def served(ready: Floats, service: Floats, servers: Ints, paused: tuple[Floats, Floats] | None = None) -> Floats:
+    """When each login leaves a pool that serves in order of arrival, block by block; each block finds it idle.
+
+    Rows are blocks. While a block's pool is ``paused`` (from, to) nothing new is taken up. All blocks advance together,
+    a login each at a time, to the server that is free first.
+    """
+    order = np.argsort(ready, axis=1, kind="stable")
+    due = np.ascontiguousarray(np.take_along_axis(ready, order, axis=1).T)
+    lasts = np.ascontiguousarray(np.take_along_axis(service, order, axis=1).T)
+    blocks = len(ready)
+    free = np.where(np.arange(servers.max())[:, None] < servers, 0.0, np.inf).ravel()
+    by_server = free.reshape(-1, blocks)
+    column = np.arange(blocks)
+    ended = np.empty_like(due)
+    for i in range(len(due)):
+        first = by_server.argmin(axis=0) * blocks + column
+        begins = np.maximum(due[i], free[first])
+        if paused is not None:
+            np.copyto(begins, paused[1], where=(begins >= paused[0]) & (begins < paused[1]))
+        free[first] = np.add(begins, lasts[i], out=ended[i])
+    found = np.empty_like(ready)
+    np.put_along_axis(found, order, ended.T, axis=1)
+    return found
+
+
+def _arrivals(layout: Layout, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Offsets by block, filled up with infinity, and the start of each block; blocks in order of pair and arm."""
+    counts = rng.poisson(RATE * BLOCK_S, layout.pairs)
+    drawn = rng.uniform(0.0, BLOCK_S, (layout.pairs, counts.max()))
+    offsets = np.sort(np.where(np.arange(counts.max()) < counts[:, None], drawn, np.inf), axis=1)
+    place = np.zeros((layout.pairs, 2)) if layout.duet else rng.permuted(np.tile([0.0, 1.0], (layout.pairs, 1)), axis=1)
+    starts = np.arange(layout.pairs)[:, None] * layout.pair_s + place * BLOCK_S
+    return offsets.repeat(2, axis=0), starts.ravel()
+
+
+def _switched(layout: Layout) -> Floats:
+    """1 for blocks that begin cold: all where arms take turns, in a duet the first pair alone."""
+    cold = np.full((2 * layout.pairs, 1), 0.0 if layout.duet else 1.0)
+    cold[:2] = 1.0
+    return cold
+
+
+def _shared(layout: Layout, rng: np.random.Generator) -> Floats:
+    """What multiplies every service time at an instant, on a grid of time."""
+    points = int(layout.minutes * 60 / GRID_S) + 1
+    keeps = np.exp(-GRID_S / DRIFT_TAU_S)
+    shocks = rng.normal(0.0, DRIFT_SD * np.sqrt(1 - keeps**2), points)
+    shocks[0] = rng.normal(0.0, DRIFT_SD)
+    drift = lfilter([1.0], [1.0, -keeps], shocks)
+    stays = rng.exponential((NEIGHBOUR_AWAY_S, NEIGHBOUR_STAYS_S), (points, 2))
+    changes = np.cumsum(stays.ravel())
+    there = np.searchsorted(changes, np.arange(points) * GRID_S + rng.uniform(0, NEIGHBOUR_AWAY_S)) % 2 == 1
+    return np.exp(drift) * np.where(there, NEIGHBOUR_FACTOR, 1.0)
+
+
+def _pauses(blocks: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """From when to when each block's pool pauses; most never do."""
+    lasts = rng.uniform(*STALL_S, blocks) * (rng.uniform(size=blocks) < STALL_SHARE)
+    begins = rng.uniform(0.0, BLOCK_S, blocks)
+    return begins, begins + lasts
+
+
+def _table(
+    offsets: Floats,
+    wall_s: Floats,
+    done: Floats,
+    failing: Flags,
+    taken_s: Mapping[str, Floats],
+    reached: Mapping[str, Flags],
+) -> AttemptTable:
+    block, at = np.nonzero(np.isfinite(offsets))
+    row_of = np.full(offsets.shape, -1, dtype=np.int64)
+    row_of[block, at] = np.arange(len(block))
+    response = (done - np.where(np.isfinite(offsets), offsets, 0.0))[block, at]
+    late = response > TIMEOUT_S
+    status = np.where(late, STATUSES.index("timeout"), np.where(failing[block, at], STATUSES.index("error"), 0))
+    response = np.minimum(response, TIMEOUT_S)
+    steps = {}
+    for name, times in taken_s.items():
+        here = reached[name] & (row_of >= 0)
+        broken = failing[here] if name == "kdc_as" else np.zeros(int(here.sum()), dtype=bool)
+        steps[name] = StepColumns(
+            row_of[here], times[here], np.where(broken, STATUSES.index("error"), 0).astype(np.int8)
+        )
+    return AttemptTable(
+        arm=(block % 2).astype(np.int8),
+        block=block.astype(np.int64),
+        pair=(block // 2).astype(np.int64),
+        offset_s=offsets[block, at],
+        intended_s=wall_s[block, at],
+        cache=np.zeros(len(block), dtype=np.int8),
+        status=status.astype(np.int8),
+        response_s=response,
+        service_s=response.copy(),
+        steps=steps,
+    )

@@ -1,0 +1,94 @@
+"""The benchmark of operating characteristics: its worlds, its looks and its table, in a few short runs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.operating_characteristics.judged import Outcome, live_verdict, outcome
+from tests.benchmarks.operating_characteristics.rivals import RIVALS, bootstrap_low, kayenta_is_high
+from tests.benchmarks.operating_characteristics.rows import DUET_10, DUET_10_QUICK, INTERLEAVED_10, ROWS, policy_of
+from tests.benchmarks.operating_characteristics.table import as_json, cell_of, markdown
+from tests.benchmarks.operating_characteristics.world import Candidate, Layout, served, simulate
+
+RUNS = 6
+NOMINAL_S = 0.35
+TWICE = Candidate(factor=1.24)
+"""Above twice its margin at p50 and p95."""
+
+
+def runs_of(row: str, candidate: Candidate, layout: Layout = DUET_10_QUICK) -> list[Outcome]:
+    return [outcome(row, candidate, layout, policy_of(layout), 16, run, NOMINAL_S) for run in range(RUNS)]
+
+
+@pytest.fixture(scope="module")
+def equal() -> list[Outcome]:
+    return runs_of("equal", Candidate())
+
+
+@pytest.fixture(scope="module")
+def twice() -> list[Outcome]:
+    return runs_of("twice-margin", TWICE)
+
+
+def test_an_equal_candidate_is_never_blocked(equal: list[Outcome]) -> None:
+    assert {o.kind for o in equal} <= {"PASS", "INCONCLUSIVE"}
+
+
+def test_twice_the_margin_is_never_passed(twice: list[Outcome]) -> None:
+    assert {o.kind for o in twice} <= {"BLOCK", "INCONCLUSIVE"}
+    assert np.mean([o.shift[0] for o in twice]) > 2 * math.log(1.1)
+
+
+def test_the_noise_of_an_interleaved_run_is_the_design_s() -> None:
+    found = [
+        outcome("equal", Candidate(), INTERLEAVED_10, policy_of(INTERLEAVED_10), 16, i, NOMINAL_S) for i in range(4)
+    ]
+    assert 0.06 < np.mean([o.sd[0] for o in found]) < 0.12
+
+
+@pytest.mark.parametrize("candidate", [Candidate(), Candidate(factor=1.05), TWICE, ROWS["failures"].candidate])
+def test_a_look_that_is_skipped_could_not_have_decided(candidate: Candidate) -> None:
+    table = simulate(candidate, INTERLEAVED_10, (16, 3))
+    policy = policy_of(DUET_10_QUICK)
+    assert live_verdict(table, INTERLEAVED_10, policy) == live_verdict(table, INTERLEAVED_10, policy, every_look=True)
+
+
+def test_the_same_seed_gives_every_candidate_the_same_arrivals() -> None:
+    before, after = (simulate(candidate, DUET_10, (16, 0)) for candidate in (Candidate(), TWICE))
+    assert np.array_equal(before.intended_s, after.intended_s)
+    assert np.array_equal(before.response_s[before.arm == 0], after.response_s[after.arm == 0])
+    offsets = [before.offset_s[(before.pair == 4) & (before.arm == arm)] for arm in (0, 1)]
+    assert np.array_equal(*offsets)
+
+
+def test_a_pool_serves_in_order_of_arrival_and_takes_up_nothing_in_a_pause() -> None:
+    ready = np.array([[0.0, 0.1, 0.2, np.inf]])
+    service = np.array([[1.0, 1.0, 1.0, 1.0]])
+    assert served(ready, service, np.array([1])).tolist() == [[1.0, 2.0, 3.0, math.inf]]
+    assert served(ready, service, np.array([2])).tolist() == [[1.0, 1.1, 2.0, math.inf]]
+    pause = (np.array([0.05]), np.array([0.5]))
+    assert served(ready, service, np.array([3]), pause).tolist() == [[1.0, 1.5, 1.5, math.inf]]
+
+
+def test_rivals_see_a_gross_difference_and_none_where_there_is_none() -> None:
+    values = np.sort(np.random.default_rng(1).lognormal(size=2000))
+    assert bootstrap_low(values, values, 0.95, (1,)) < 1 < bootstrap_low(values, 2 * values, 0.95, (1,))
+    assert kayenta_is_high(values[:40] + 9.0, values[:40])
+    assert not kayenta_is_high(values[::50], values[1::50])
+
+
+def test_the_table_names_rows_designs_and_rivals(equal: list[Outcome], twice: list[Outcome]) -> None:
+    cells = [cell_of(equal), cell_of(twice)]
+    text = markdown(cells, ["a fact"], "the command")
+    assert f"| {ROWS['equal'].title} |" in text
+    assert DUET_10_QUICK.title in text
+    assert "(n=6)" in text
+    assert "`the command`" in text
+    assert "nan" not in text
+    assert cells[0].block == 0
+    assert cells[1].passed == 0
+    assert set(cells[0].rivals) == set(RIVALS)
+    assert as_json(cells)[1]["row"] == "twice-margin"

@@ -1,0 +1,63 @@
+"""How many pairs a run needs: enough, not more, and as simulation says."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.calibrate import Noise
+from harness.errors import RunError
+from harness.model.policy import Policy
+from harness.planning import needs, read_noise
+from harness.stats.bounds import critical_value
+from harness.stats.power import pairs_needed
+
+
+def test_more_noise_or_less_distance_never_needs_fewer_pairs() -> None:
+    by_noise = [pairs_needed(sd, 0.1, 0.025, 6, 0.8) for sd in (0.01, 0.05, 0.1, 0.2)]
+    by_distance = [pairs_needed(0.1, d, 0.025, 6, 0.8) for d in (0.3, 0.1, 0.05, 0.02)]
+    assert by_noise == sorted(by_noise) and by_distance == sorted(by_distance)
+    assert by_noise[0] == 6
+
+
+def test_what_no_number_of_pairs_can_show_needs_infinitely_many() -> None:
+    assert pairs_needed(0.1, 0.0, 0.025, 6, 0.8) == math.inf
+    assert pairs_needed(0.1, -0.1, 0.025, 6, 0.8) == math.inf
+    assert pairs_needed(10.0, 0.01, 0.025, 6, 0.8) == math.inf
+
+
+@pytest.mark.parametrize(("sd", "distance"), [(0.09, 0.095), (0.09, 0.06), (0.05, 0.1)])
+def test_a_run_of_so_many_pairs_clears_its_distance_as_often_as_promised(sd: float, distance: float) -> None:
+    pairs = int(pairs_needed(sd, distance, 0.025, 6, 0.8))
+    rng = np.random.default_rng(2016)
+    draws = rng.normal(0.0, sd, (4000, pairs))
+    bound = draws.mean(axis=1) + critical_value(0.025, pairs, 6, pairs) * draws.std(axis=1, ddof=1) / math.sqrt(pairs)
+    assert (bound < distance).mean() > 0.77
+
+
+P50 = Noise("cold login p50", "login", "log_ratio", pair_sd=0.09, margin=math.log(1.1), detectable=0.2)
+FAILURES = Noise("login failure rate", "rate", "share", pair_sd=0.001, margin=0.002, detectable=math.inf)
+
+
+def test_a_slowdown_within_the_margin_is_never_blocked_and_one_far_beyond_it_soon() -> None:
+    within, beyond = (needs([P50], Policy(), slowdown)[0] for slowdown in (0.05, 1.0))
+    assert within.to_block == math.inf
+    assert 3 <= beyond.to_block < beyond.to_pass < 100
+
+
+def test_noise_is_read_as_a_calibration_writes_it_and_nothing_else_is(tmp_path: Path) -> None:
+    file = tmp_path / "calibration.json"
+    rows = [{n: getattr(noise, n) for n in Noise.__slots__} for noise in (P50, FAILURES)]
+    rows[1]["detectable"] = None
+    file.write_text(json.dumps({"noise": rows}), encoding="utf-8")
+    assert read_noise(file) == (P50, FAILURES)
+    for broken in ("", "{}", '{"noise": [1]}', '{"noise": [{"metric": "x"}]}'):
+        file.write_text(broken, encoding="utf-8")
+        with pytest.raises(RunError, match="expected what authgate calibrate has written"):
+            read_noise(file)
+    with pytest.raises(RunError, match="No such file"):
+        read_noise(tmp_path / "none.json")

@@ -14,7 +14,7 @@ from harness.errors import RunError
 from harness.gate.judge import judge
 from harness.model.comparison import Comparison, Design
 from harness.model.evidence import Evidence
-from harness.model.health import ArmHealth, RunState
+from harness.model.health import MS, ArmHealth, RunState, quantile
 from harness.model.plan import Plan, make_plan
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
@@ -25,7 +25,6 @@ from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 
-MS = 1e6
 _FAILED = pa.array(["denied", "timeout", "error"])
 
 
@@ -113,19 +112,15 @@ class Assessor:
             started=int(pc.sum(pc.not_equal(mine["status"], "withheld")).as_py() or 0),
             denied=int(pc.sum(pc.equal(status, "denied")).as_py() or 0),
             failed=int(pc.sum(pc.is_in(mine["status"], value_set=_FAILED)).as_py() or 0),
-            send_lag_p99_ms=_quantile(lag / MS, 0.99),
-            pool_wait_p99_ms=_quantile(pool_wait[pool_wait > 0] / MS, 0.99),
+            send_lag_p99_ms=quantile(lag / MS, 0.99),
+            pool_wait_p99_ms=quantile(pool_wait[pool_wait > 0] / MS, 0.99),
             # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
-            hub_stall_p99_ms=_quantile(loaded["hub_stall_p99_ms"].to_numpy(), 0.95),
-            generator_cpu=_quantile(loaded["cpu"].to_numpy(), 0.95),
+            hub_stall_p99_ms=quantile(loaded["hub_stall_p99_ms"].to_numpy(), 0.95),
+            generator_cpu=quantile(loaded["cpu"].to_numpy(), 0.95),
             seat_waits=int((waits >= SEAT_WAIT_FROM_NS).sum()),
             worker_lost=arm in ending.lost or "master" in ending.lost,
             tried=int(pc.sum(pc.not_equal(status, "withheld")).as_py() or 0),
         )
-
-
-def _quantile(values: Any, q: float) -> float:
-    return float(np.quantile(values, q)) if len(values) else 0.0
 
 
 def ending_of(manifest: Mapping[str, Any]) -> Ending:

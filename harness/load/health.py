@@ -7,14 +7,13 @@ import time
 from pathlib import Path
 
 import gevent
-import numpy as np
 
 from harness.model.attempt import Attempt
+from harness.model.health import MS, quantile
 from harness.model.target import Arm
 from harness.record.schema import SEAT_WAIT_FROM_NS, HealthSecond
 
 TICK_S = 0.01
-MS = 1e6
 
 
 class HealthMeter:
@@ -49,10 +48,10 @@ class HealthMeter:
             arm=self._arm,
             t=now - origin,
             started=len(self._lags),
-            send_lag_p99_ms=_quantile(self._lags, 0.99),
+            send_lag_p99_ms=quantile(self._lags, 0.99),
             send_lag_max_ms=max(self._lags, default=0.0),
             pool_wait_max_ms=max(self._pool_waits, default=0.0),
-            hub_stall_p99_ms=_quantile(self._stalls, 0.99),
+            hub_stall_p99_ms=quantile(self._stalls, 0.99),
             hub_stall_max_ms=max(self._stalls, default=0.0),
             cpu=(cpu_s - self._cpu_s) / max((now - self._wall_ns) / 1e9, 1e-9),
             busy_seats=self.busy_seats,
@@ -61,10 +60,6 @@ class HealthMeter:
         self._cpu_s, self._wall_ns = cpu_s, now
         self._stalls, self._lags, self._pool_waits = [], [], []
         return row
-
-
-def _quantile(values: list[float], q: float) -> float:
-    return float(np.quantile(values, q)) if values else 0.0
 
 
 def _rss_mb() -> float:

@@ -25,7 +25,7 @@ from harness.load.master import Conductor
 from harness.load.member import fire_requests, join_run
 from harness.load.worker import ArmWorker
 from harness.model.plan import make_plan
-from harness.model.target import ARMS, Arm
+from harness.model.target import ARMS
 from harness.record.folder import RunFolder
 from harness.safety import check_safe
 
@@ -74,7 +74,7 @@ def _take_part(environment: Any, runner: Any, **_: Any) -> None:
     if isinstance(runner, MasterRunner):
         environment.authgate_conductor = Conductor(runner, workers=len(folder.arms()))
     else:
-        arm: Arm = "candidate" if os.environ[signals.ARM_VARIABLE] == "candidate" else "baseline"
+        (arm,) = (arm for arm in ARMS if arm == os.environ[signals.ARM_VARIABLE])
         environment.authgate_worker = join_run(environment, folder, arm)
 
 

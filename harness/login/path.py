@@ -14,11 +14,11 @@ from harness.login.kerberos import Call, KerberosClient, TicketCache, TicketFact
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError, Timed
 from harness.login.trace import KdcExchange, KdcTrace
 from harness.model.attempt import OK, Outcome, StepTiming
+from harness.model.plan import NS
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS, Cache, steps_of
 from harness.model.target import Target
 
-NS = 1_000_000_000
 T = TypeVar("T")
 
 

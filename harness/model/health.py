@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from harness.model.attempt import Floats
+
+MS = 1e6
+"""Nanoseconds in the milliseconds that the generator's figures are in."""
+
+
+def quantile(values: Floats | list[float], q: float) -> float:
+    """The q-quantile of a generator's figure; 0 of none, since what did not happen did not wait."""
+    return float(np.quantile(values, q)) if len(values) else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class ArmHealth:

@@ -23,9 +23,9 @@ import pyarrow.csv
 
 from harness.errors import ConfigError, one_line
 from harness.model.attempt import Floats, Ints
+from harness.model.plan import NS
 
 Flags = npt.NDArray[np.bool_]
-NS = 1_000_000_000
 _BATCH_BYTES = 1 << 24
 _SHOWN_AT_MOST = 60
 _UNITS = (("s", 9e9), ("ms", 9e12), ("us", 9e15), ("ns", 9e18))

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from harness.errors import ConfigError, one_line
-from harness.record.columns import NS, Columns, Flags, opened, read_csv, unreadable
+from harness.model.plan import NS
+from harness.record.columns import Columns, Flags, opened, read_csv, unreadable
 from harness.record.samples import Samples, coded
 
 _REQUEST, _GROUP = "http_req_duration", "group_duration"

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from harness.errors import ConfigError, one_line
 from harness.model.attempt import STATUSES, Codes, Floats, Ints, StepColumns
+from harness.model.plan import NS
 from harness.model.steps import LOGIN
-from harness.record.columns import NS, Flags
+from harness.record.columns import Flags
 
 STEPS_AT_MOST = 100
 _OK, _ERROR = STATUSES.index("ok"), STATUSES.index("error")

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.model.attempt import STATUSES, Attempt, AttemptTable, Codes, StepColumns
+from harness.model.plan import NS
 from harness.model.steps import CACHES
 from harness.model.target import ARMS, Arm
 
-NS = 1e9
 SEAT_WAIT_FROM_NS = 1_000_000
 """A login that was taken up within 1 ms of its intended start did not wait for a seat."""
 

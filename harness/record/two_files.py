@@ -11,7 +11,7 @@ import numpy as np
 from harness.errors import ConfigError
 from harness.model.attempt import AttemptTable, StepColumns
 from harness.model.comparison import Design
-from harness.record.columns import NS
+from harness.model.plan import NS
 from harness.record.foreign import Foreign
 from harness.record.samples import OneArm, login_label, one_arm
 from harness.record.tools import read_samples

@@ -78,6 +78,8 @@ class Assessor:
             trim_s=scenario.blocks.trim_s,
             horizon_pairs=len(self._planned),
             timeout_s=scenario.timeout_s,
+            headroom_every=scenario.headroom.every if scenario.headroom else None,
+            duet=scenario.blocks.design == "duet",
         )
 
     def complete_pairs(self, attempts: Any) -> list[int]:

@@ -14,7 +14,7 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Non
     """Raise UnsafeTargetError unless these arms of the targets may receive this scenario's load."""
     hosts = {endpoint.host for arm in arms for endpoint in targets.arms[arm].endpoints}
     addresses = {host: _addresses(host) for host in sorted(hosts)}
-    reasons = targets.refusals(addresses, scenario.arrivals.peak)
+    reasons = targets.refusals(addresses, scenario.peak_rate)
     if reasons:
         raise UnsafeTargetError("targets refused:\n" + "\n".join(f"  {reason}" for reason in reasons))
 

@@ -67,6 +67,7 @@ def of_shift(shift: QuantileShift) -> Finding:
         margin=change(shift.margin),
         detectable=change(shift.detectable),
         decision=decide(shift),
+        stage=shift.metric.stage,
     )
 
 
@@ -141,4 +142,5 @@ def _not_judged(item: NotJudged) -> Finding:
         quantile=metric.statistic,
         unit=UNITS[metric.unit],
         note=item.reason,
+        stage=metric.stage,
     )

@@ -28,7 +28,7 @@ PASSING = ("pass", "notice", "not judged")
 
 def judge(comparison: Comparison, health: Mapping[Arm, ArmHealth], state: RunState, policy: Policy) -> Verdict:
     """The verdict on the pairs seen so far; the same inputs always give the same verdict."""
-    at_end = state.complete or comparison.pairs >= comparison.design.horizon_pairs - policy.discard_pairs
+    at_end = state.complete or comparison.seen >= comparison.design.horizon_pairs
     findings = findings_of(comparison, at_end, policy)
     if state.stopped_for_denials:
         return _denials(comparison, health, policy, findings)
@@ -92,6 +92,10 @@ def _open(comparison: Comparison, state: RunState, policy: Policy) -> tuple[str,
             f"a PASS needs {policy.looks.pass_after_s:.0f} s of the candidate's life, so that a leak can show; "
             f"this run has {comparison.candidate_age_s:.0f} s"
         )
+    metrics = [shift.metric for shift in comparison.shifts] + [item.metric for item in comparison.not_judged]
+    above = [metric for metric in metrics if metric.stage == "headroom"]
+    if comparison.design.headroom_every is not None and not above:
+        reasons.append("no pair above the expected peak could be compared yet")
     if not any(shift.metric.family == "login" for shift in comparison.shifts):
         reasons.append("no time of a login could be judged")
     return tuple(reasons)

@@ -60,6 +60,8 @@ def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound
     notices = [f"{f.metric}: {f.note or f'{slower}: {_figures(f)}'}" for f in findings if f.decision == "notice"]
     if kind is Kind.BLOCK:
         notices += [f"{fault.reason}; this can only have made the candidate look better" for fault in faults]
+    if kind is Kind.PASS and not any(f.stage == "headroom" for f in findings):
+        notices.append("Capacity above the expected peak was not tested: a loss of it can hide at ordinary load.")
     if policy.quick:
         notices.append("A quick policy: it may pass before a leak could show.")
     if unjudged := [f.metric for f in findings if f.decision == "not judged"]:
@@ -87,11 +89,17 @@ def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
 def _harm(findings: Sequence[Finding], policy: Policy) -> str:
     """What the gravest findings (blocking, or likely slower) mean to whoever logs in."""
     gravest = [f for f in findings if f.decision == findings[0].decision]
+    expected = [f for f in gravest if f.stage == "expected"]
+    gravest = expected or gravest  # what strikes every day says more than what strikes above the peak
     rates = {f.quantile: f for f in gravest if f.quantile not in QUANTILES and f.metric != OUTAGE}
     times = [f for f in gravest if _is_login_time(f)]
     if rates and not times:
         # The rates are certain before the times are; the times that were measured say better what they mean.
-        times = [f for f in findings if _is_login_time(f) and (f.estimate or 0.0) > (f.margin or 0.0)]
+        times = [
+            f
+            for f in findings
+            if _is_login_time(f) and f.stage == gravest[0].stage and (f.estimate or 0.0) > (f.margin or 0.0)
+        ]
     parts = []
     if times:
         # The 95th percentile is the one that budgets speak of; where it isn't among them, the greatest loss is told.
@@ -102,7 +110,8 @@ def _harm(findings: Sequence[Finding], policy: Policy) -> str:
         parts.append(f"{share(slow.candidate)} of logins would take {than} instead of {share(slow.baseline)}")
     if failing := rates.get("failure_rate"):
         parts.append(f"{share(failing.candidate)} of logins would fail instead of {share(failing.baseline)}")
-    return ", and ".join(parts) or _plainly(gravest[0], findings)
+    harm = ", and ".join(parts) or _plainly(gravest[0], findings)
+    return harm if expected else f"{harm}, once logins come faster than at the expected peak"
 
 
 def _is_login_time(finding: Finding) -> bool:
@@ -134,7 +143,7 @@ def _plainly(finding: Finding, findings: Sequence[Finding]) -> str:
 
 def _closest(findings: Sequence[Finding]) -> str:
     """How much slower logins may be at most after a PASS: the login time whose upper bound comes nearest its margin."""
-    times = [f for f in findings if _is_login_time(f) and f.high is not None]
+    times = [f for f in findings if _is_login_time(f) and f.stage == "expected" and f.high is not None]
     closest = max(times, key=lambda f: (f.high or 0.0) / (f.margin or math.inf))
     high = max(closest.high or 0.0, 0.0)
     most = f"at most {longer(high)}" if high > 0 else "no longer"
@@ -165,12 +174,14 @@ def _figures(finding: Finding) -> str:
 
 def _settled_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[str, str]]:
     """For each metric that is neither within its margin nor beyond it, how many more pairs would tell."""
-    bounds = boundings([shift.metric for shift in comparison.shifts], comparison.design, policy)
+    bounds = boundings(comparison.shifts, comparison.design, policy)
     for shift, bounding in zip(comparison.shifts, bounds, strict=True):
         if decide(shift) in ("inconclusive", "likely slower"):
             needed = pairs_to_settle(shift, bounding)
             if needed > IMPRACTICAL * max(bounding.horizon, 1):
                 yield str(shift.metric), "it lies too near its margin for any practical number of pairs to settle it"
             else:
-                more = max(math.ceil(needed) - shift.pairs, 1)
+                more = max(math.ceil(needed) - shift.pairs, 1) * shift.grouped
+                if shift.metric.stage == "headroom":
+                    more *= comparison.design.headroom_every or 1
                 yield str(shift.metric), f"about {more} more pair{'s' if more > 1 else ''} would settle it"

@@ -10,7 +10,9 @@ from harness.model.steps import LOGIN, Cache
 
 Statistic = Literal["p50", "p95", "p99", "failure_rate", "slow_rate"]
 QUANTILES: dict[Statistic, float] = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
-Family = Literal["login", "rate", "step"]
+Family = Literal["login", "rate", "step", "headroom"]
+Stage = Literal["expected", "headroom"]
+"""``expected``: the scenario's own arrivals; ``headroom``: the pairs above the expected peak."""
 Unit = Literal["log_ratio", "share"]
 """``log_ratio``: ln(candidate / baseline) of a latency; ``share``: candidate − baseline of a probability."""
 
@@ -22,12 +24,15 @@ class Metric:
     cache: Cache | Literal["all"]
     step: str
     statistic: Statistic
+    stage: Stage = "expected"
 
     @property
     def family(self) -> Family:
         """The family that shares one part of the error of a false BLOCK."""
         if self.statistic not in QUANTILES:
             return "rate"
+        if self.stage == "headroom":
+            return "headroom"
         return "login" if self.step == LOGIN else "step"
 
     @property
@@ -36,9 +41,10 @@ class Metric:
         return "log_ratio" if self.statistic in QUANTILES else "share"
 
     def __str__(self) -> str:
-        if self.family == "rate":
-            return f"login {self.statistic.replace('_', ' ')}"
-        return f"{self.cache} {self.step} {self.statistic}"
+        above = " above the peak" if self.stage == "headroom" else ""
+        if self.unit == "share":
+            return f"login {self.statistic.replace('_', ' ')}{above}"
+        return f"{self.cache} {self.step} {self.statistic}{above}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Design:
     """How the run was cut, as far as its comparison depends on it; times in seconds.
 
     ``interleaved`` is false where the arms were measured one after the other: such a comparison can't support a PASS.
+    ``headroom_every`` says that each so-many-th pair is loaded above the expected peak (None: none is), ``duet`` that
+    both blocks of a pair run at once.
     """
 
     block_s: float
@@ -53,14 +61,37 @@ class Design:
     horizon_pairs: int
     timeout_s: float
     interleaved: bool = True
+    headroom_every: int | None = None
+    duet: bool = False
+
+    @property
+    def pair_s(self) -> float:
+        """How long a pair takes, in seconds."""
+        return self.block_s if self.duet else 2 * self.block_s
+
+    def share(self, stage: Stage) -> float:
+        """The share of all pairs that belong to a stage."""
+        above = 1 / self.headroom_every if self.headroom_every else 0.0
+        return above if stage == "headroom" else 1 - above
+
+    def stage(self, pair: int) -> Stage:
+        """The stage that a pair belongs to."""
+        above = self.headroom_every is not None and (pair + 1) % self.headroom_every == 0
+        return "headroom" if above else "expected"
+
+    def horizon(self, stage: Stage, discarded: int) -> int:
+        """How many pairs of a stage the whole run holds, the ``discarded`` first pairs of the run left out."""
+        return sum(self.stage(pair) == stage for pair in range(discarded, self.horizon_pairs))
 
 
 @dataclass(frozen=True, slots=True)
 class QuantileShift:
     """The difference of one metric over the pairs seen so far, with its repeated confidence bounds.
 
-    ``baseline`` and ``candidate`` are the medians over pairs of the blocks' values (seconds, or a share);
-    ``differences`` holds one value a pair, ``estimate`` their mean, ``se`` its standard error, ``low`` the lower bound
+    ``pairs`` is the number of differences, of which each is made of ``grouped`` pairs of the metric's stage.
+    ``baseline`` and ``candidate`` are the means over blocks of their values: geometric ones of seconds, so that their
+    ratio is the estimate, plain ones of shares;
+    ``differences`` holds them, ``estimate`` their mean, ``se`` its standard error, ``low`` the lower bound
     of the BLOCK rule, ``high`` the upper bound of the PASS rule, ``margin`` the policy's, ``detectable`` the
     difference that this many pairs would have blocked with 80 % probability: all in the metric's unit. ``low`` and
     ``high`` are −inf and +inf at a number of pairs where no look is taken.
@@ -68,6 +99,7 @@ class QuantileShift:
 
     metric: Metric
     pairs: int
+    grouped: int
     baseline: float
     candidate: float
     differences: Floats
@@ -85,16 +117,30 @@ class QuantileShift:
 
 
 @dataclass(frozen=True, slots=True)
+class Fade:
+    """A cold start that fades: the candidate's p50 shift began ``added`` ln-units higher and loses it exponentially.
+
+    ``minutes`` is the time constant; ``p_value`` that of a straight line without it.
+    """
+
+    added: float
+    minutes: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
 class LeakTest:
     """The slope of the cold-and-warm login's p50 shift against the candidate's age.
 
-    ``slope`` and ``se`` are in ln-units a minute; ``p_value`` is one-sided, of a slope of zero or below.
+    ``slope`` and ``se`` are in ln-units a minute; ``p_value`` is one-sided, of a slope of zero or below. Where a cold
+    start was seen to fade, the slope is what is left beside it.
     """
 
     slope: float
     se: float
     p_value: float
     minutes: float
+    fade: Fade | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +199,9 @@ class Comparison:
 
     design: Design
     pairs: int
+    """Pairs of the expected stage that count."""
+    seen: int
+    """All pairs that ran to their end, discarded ones and those above the peak among them."""
     load_s: float
     """Seconds of load on both arms together, up to the last pair judged."""
     candidate_age_s: float

@@ -85,7 +85,9 @@ def make_plan(scenario: Scenario, arms: Sequence[Arm] = ARMS, pairs: int | None 
     for pair, stream in enumerate(np.random.SeedSequence(scenario.seed).spawn(count)):
         rng = np.random.default_rng(stream)
         order = [arms[i] for i in rng.permutation(len(arms))]
-        draw = _draw(scenario, rng, pair * scenario.blocks.length_s)
+        headroom = scenario.headroom
+        times = headroom.factor if headroom and (pair + 1) % headroom.every == 0 else 1.0
+        draw = _draw(scenario, rng, pair * scenario.blocks.length_s, times)
         for arm in order:
             start = (pair if scenario.blocks.design == "duet" else len(blocks)) * length
             arrivals = tuple(
@@ -97,11 +99,11 @@ def make_plan(scenario: Scenario, arms: Sequence[Arm] = ARMS, pairs: int | None 
     return Plan(scenario.digest, scenario.seed, tuple(blocks))
 
 
-def _draw(scenario: Scenario, rng: np.random.Generator, from_s: float) -> _Draw:
-    """Arrivals of one block by thinning a Poisson process at the peak rate (Lewis & Shedler 1979)."""
+def _draw(scenario: Scenario, rng: np.random.Generator, from_s: float, times: float) -> _Draw:
+    """Arrivals of one block by thinning a Poisson process at ``times`` the peak rate (Lewis & Shedler 1979)."""
     curve: Arrivals = scenario.arrivals
     length_s = scenario.blocks.length_s
-    count = int(rng.poisson(curve.peak * length_s))
+    count = int(rng.poisson(times * curve.peak * length_s))
     offsets = np.sort(rng.uniform(0.0, length_s, count))
     keep = rng.uniform(0.0, curve.peak, count) < np.array([curve.at(from_s + float(t)) for t in offsets])
     offsets = offsets[keep]

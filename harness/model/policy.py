@@ -31,11 +31,19 @@ class StepMargins(Configured):
     p95: Margin | None = Margin(relative=0.40, floor_ms=5)
 
 
+class HeadroomMargins(Configured):
+    """Margins above the expected peak, where queues make small differences large; null is not judged."""
+
+    p95: Margin | None = Margin(relative=0.50, floor_ms=50)
+    failure_rate: Positive | None = 0.01
+
+
 class Margins(Configured):
     """Every margin of a policy; rates are differences of shares (0.002 is 0.2 percentage points)."""
 
     login: LoginMargins = LoginMargins()
     step: StepMargins = StepMargins()
+    headroom: HeadroomMargins = HeadroomMargins()
     failure_rate: Positive = 0.002
     slow_rate: Positive = 0.002
 

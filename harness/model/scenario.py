@@ -97,6 +97,16 @@ class Blocks(Configured):
         return self
 
 
+class Headroom(Configured):
+    """A stage above the expected peak: every so many pairs, one whose logins come ``factor`` times as fast.
+
+    A loss of capacity hides at ordinary load, and shows here.
+    """
+
+    factor: Annotated[float, Field(gt=1, le=10)] = 1.5
+    every: Annotated[int, Field(ge=2, le=100)] = 4
+
+
 class Scenario(Configured):
     """One workload, the same for every arm."""
 
@@ -114,6 +124,8 @@ class Scenario(Configured):
     seats: Annotated[int, Field(gt=0, le=5000)] = 400
     """How many logins an arm's worker may have under way at once."""
     blocks: Blocks = Blocks()
+    headroom: Headroom | None = None
+    """Null leaves the stage above the expected peak out; the verdict says so."""
     seed: Annotated[int, Field(ge=0)] = 2016
 
     @field_validator("steps")
@@ -142,6 +154,11 @@ class Scenario(Configured):
         """How long a whole run of both arms takes, in seconds."""
         at_a_time = 1 if self.blocks.design == "duet" else 2
         return at_a_time * self.blocks.pairs * self.blocks.length_s
+
+    @property
+    def peak_rate(self) -> float:
+        """The highest rate that the run sends, in logins a second."""
+        return self.arrivals.peak * (self.headroom.factor if self.headroom else 1.0)
 
     @property
     def digest(self) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from harness.model.comparison import Stage
+
 Decision = Literal["pass", "notice", "inconclusive", "likely slower", "block", "not judged"]
 
 
@@ -46,6 +48,7 @@ class Finding:
     detectable: float | None
     decision: Decision
     note: str = ""
+    stage: Stage = "expected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from harness.model.attempt import AttemptTable, Floats, Ints
 from harness.model.comparison import QUANTILES, Anatomy, Design, Part, StepShare
 from harness.model.policy import Policy
 from harness.model.steps import CACHES
-from harness.model.target import ARMS
-from harness.stats.samples import Flags, Logins, logins_of, needed_in_block, step_times
+from harness.stats.cells import Flags
+from harness.stats.logins import Logins, logins_of, step_times, usable_pairs
+from harness.stats.samples import Measured, needed_in_block, sizes_of
 
 ELSEWHERE = "elsewhere"
 """Response time outside every step: the wait for a seat, and the generator's own."""
@@ -21,19 +22,16 @@ LEAST_PAIRS = 3
 CONFIDENCE = 0.95
 
 
-def attribution(table: AttemptTable, logins: Logins, timeout_s: float) -> tuple[StepShare, ...]:
+def attribution(measured: Measured) -> tuple[StepShare, ...]:
     """Each step's part of a login's mean time, by arm, for cold and warm logins apart.
 
     The mean is over all logins of the kind, and a step that a login did not reach took no time in it: so the parts add
     up to the mean login, and what a failed step costs is charged to that step alone.
     """
-    size = math.prod(logins.shape)
-    by_arm = (len(CACHES), len(logins.pairs), len(ARMS))
-    count = np.bincount(logins.used, minlength=size).reshape(by_arm).sum(axis=1)
+    count = measured.logins.sum(axis=1)
     shares = []
-    for step in table.steps:
-        times_s, cell = step_times(table, logins, step, timeout_s)
-        total = np.bincount(cell, weights=times_s, minlength=size).reshape(by_arm).sum(axis=1)
+    for step, spent_s in measured.spent_s.items():
+        total = spent_s.sum(axis=1)
         for code, cache in enumerate(CACHES):
             if total[code].any() and count[code].all():
                 baseline_s, candidate_s = (float(t) for t in total[code] / count[code])
@@ -48,28 +46,35 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
     the distance to the nearer end, a tenth at most (p50: ranks 40 to 60 %, p95: 92.5 to 97.5 %). Their mean times in
     each step, and outside any, add up to their mean response time, so the differences of the arms do too. Intervals are
     Student's t over pairs, those of the shares by the jackknife of the ratio (Miller, Biometrika 61, 1974); they
-    describe this run at its end and are no repeated bounds. Needs 3 pairs and a block that holds the quantile.
+    describe this run at its end and are no repeated bounds. Needs 3 pairs, or groups of pairs, that hold the quantile.
     """
-    logins = logins_of(table, design, policy, pairs)
-    size = math.prod(logins.shape)
-    times = [_of_login(table, logins, step, design.timeout_s) for step in table.steps]
-    rank = _ranks(logins)
-    count = np.bincount(logins.used, minlength=size).reshape(logins.shape)
+    counting = sorted(set(pairs))[policy.discard_pairs :]
+    logins = logins_of(table, design, policy, usable_pairs(counting, design, "expected"))
+    sizes = sizes_of(logins.counts)
     found = []
-    for quantile, q in QUANTILES.items():
-        chosen = np.abs(rank - q) <= min(0.1, (1 - q) / 2)
-        held = np.bincount(logins.used[chosen], minlength=size).reshape(logins.shape)
-        means = np.stack([_means(logins, chosen, values, held) for values in (logins.response_s, *times)], axis=-1)
-        for code, cache in enumerate(CACHES):
-            if np.median(count[code], axis=0).min(initial=math.inf) < needed_in_block(q):
-                continue
-            both = (held[code] > 0).all(axis=1)
-            added = means[code, both, 1] - means[code, both, 0]
-            if len(added) >= LEAST_PAIRS:
-                center, low, high = _interval(added[:, 0])
-                parts = tuple(_parts(tuple(table.steps), added))
-                found.append(Anatomy(cache, quantile, center, low, high, parts))
+    for code, cache in enumerate(CACHES):
+        for size in dict.fromkeys(sizes[cache].values()) if logins.counts[code].any() else ():
+            mine = logins.grouped(size)
+            rank = _ranks(mine)
+            times = [mine.response_s, *(_of_login(table, mine, step, design.timeout_s) for step in table.steps)]
+            for quantile in (quantile for quantile in QUANTILES if sizes[cache][quantile] == size):
+                added = _added(mine, times, rank, code, QUANTILES[quantile])
+                if len(added) >= LEAST_PAIRS:
+                    center, low, high = _interval(added[:, 0])
+                    parts = tuple(_parts(tuple(table.steps), added))
+                    found.append(Anatomy(cache, quantile, center, low, high, parts))
     return tuple(found)
+
+
+def _added(logins: Logins, times: Sequence[Floats], rank: Floats, code: int, q: float) -> Floats:
+    """By how much the candidate's logins around the quantile took longer, of the shape (pairs, 1 + steps)."""
+    if np.median(logins.counts[code], axis=0).min(initial=math.inf) < needed_in_block(q):
+        return np.empty((0, len(times)))
+    chosen = np.abs(rank - q) <= min(0.1, (1 - q) / 2)
+    held = np.bincount(logins.used[chosen], minlength=math.prod(logins.shape)).reshape(logins.shape)
+    both = (held[code] > 0).all(axis=1)
+    means = np.stack([_means(logins, chosen, values, held)[code, both] for values in times], axis=-1)
+    return np.asarray(means[:, 1] - means[:, 0])
 
 
 def _ranks(logins: Logins) -> Floats:

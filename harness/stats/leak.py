@@ -1,40 +1,88 @@
-"""Does the candidate grow slower with age? The slope of its p50 shift against the minutes it has lived."""
+"""Does the candidate grow slower with age? The slope of its p50 shift against the minutes it has lived.
+
+A cold start that fades is no leak, and it would hide one: its fall pulls the slope down. So where the shift is shown to
+fade exponentially at first, the slope is fitted beside the fade.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import stdtr
+from scipy.special import fdtrc, stdtr
 
 from harness.model.attempt import Floats
-from harness.model.comparison import QUANTILES, LeakTest
-from harness.stats.samples import Cells, needed_in_block
+from harness.model.comparison import QUANTILES, Fade, LeakTest
+from harness.stats.samples import Sample, needed_in_block
 
 LEAST_PAIRS = 6
+FADE_FROM_PAIRS = 12
+FADE_P = 0.001
+"""Below this a fade is taken as shown."""
+FADE_STEPS = 12
+"""Time constants that are tried, from the distance of two pairs to a quarter of the time seen, evenly in logs."""
 ROUNDING = 1e-9
 """Residuals below this, in ln-units, are rounding of floats and show no slope."""
 
 
-def leak_test(cells: Cells, age_min: Floats) -> LeakTest | None:
+def leak_test(samples: Sequence[Sample], age_min: Floats) -> LeakTest | None:
     """The one-sided test that D(p50) of the login rises with ``age_min``, minutes at the middle of candidate blocks.
 
-    Least squares with Student's t on n−2 degrees of freedom; D is the mean of cold and warm where both can be judged.
-    None with fewer than 6 pairs, or where all are of one age.
+    ``samples`` are the login's p50, cold and warm. Least squares with Student's t; D is the mean of cold and warm where
+    both can be judged. None with fewer than 6 pairs, where p50 needs groups of pairs, or where all are of one age.
     """
-    if len(age_min) < LEAST_PAIRS:
+    enough = [
+        s for s in samples if s.grouped == 1 and len(s.counts)
+        and np.median(s.counts, axis=0).min() >= needed_in_block(QUANTILES["p50"])
+    ]  # fmt: skip
+    if not enough:
         return None
-    enough = np.median(cells.counts, axis=1).min(axis=1) >= needed_in_block(QUANTILES["p50"])
-    logs = np.log(cells.quantile(QUANTILES["p50"])[enough])
-    d = (logs[:, :, 1] - logs[:, :, 0]).sum(axis=0) / max(np.count_nonzero(enough), 1)
+    d = np.mean([np.log(s.values[:, 1] / s.values[:, 0]) for s in enough], axis=0)
     # A pair in which a block holds nothing of a kind has no D.
-    held = np.isfinite(d)
+    held = np.isfinite(d) & np.isfinite(age_min)
     x, y = age_min[held], d[held]
-    spread = float(((x - x.mean()) ** 2).sum()) if len(x) >= LEAST_PAIRS and enough.any() else 0.0
-    if spread == 0.0:
+    span = float(np.ptp(x)) if len(x) >= LEAST_PAIRS else 0.0
+    if span == 0.0:
         return None
-    slope = float(((x - x.mean()) * y).sum() / spread)
-    residuals = y - y.mean() - slope * (x - x.mean())
-    freedom = len(x) - 2
-    se = math.sqrt(max(float((residuals**2).sum()) / freedom, ROUNDING**2) / spread)
-    return LeakTest(slope=slope, se=se, p_value=float(stdtr(freedom, -slope / se)), minutes=float(x.max() - x.min()))
+    line = np.column_stack([np.ones(len(x)), x - x.mean()])
+    fade, columns = _fade(x, y, line), line
+    if fade is not None:
+        columns = np.column_stack([line, _curve(x, fade.minutes)])
+    slope, se, freedom = _slope(columns, y, fade is not None)
+    return LeakTest(slope, se, p_value=float(stdtr(freedom, -slope / se)), minutes=span, fade=fade)
+
+
+def _slope(columns: Floats, y: Floats, fading: bool) -> tuple[float, float, int]:
+    """The slope, its standard error, and degrees of freedom; the time constant of a fade costs one too."""
+    found, *_ = np.linalg.lstsq(columns, y, rcond=None)
+    freedom = len(y) - columns.shape[1] - fading
+    variance = max(float(((y - columns @ found) ** 2).sum()) / freedom, ROUNDING**2)
+    return float(found[1]), math.sqrt(variance * float(np.linalg.inv(columns.T @ columns)[1, 1])), freedom
+
+
+def _fade(x: Floats, y: Floats, line: Floats) -> Fade | None:
+    """The best exponential fade beside a straight line, if an F test shows it."""
+    if len(x) < FADE_FROM_PAIRS:
+        return None
+    span = float(np.ptp(x))
+    straight = _rest(line, y)
+    tried = [
+        (_rest(np.column_stack([line, _curve(x, minutes)]), y), minutes)
+        for minutes in np.geomspace(span / len(x), span / 4, FADE_STEPS)
+    ]
+    rest, minutes = min(tried)
+    freedom = len(x) - 4
+    p_value = float(fdtrc(2, freedom, (straight - rest) / 2 / max(rest / freedom, ROUNDING**2)))
+    found, *_ = np.linalg.lstsq(np.column_stack([line, _curve(x, minutes)]), y, rcond=None)
+    shown = p_value < FADE_P and found[2] > 0
+    return Fade(float(found[2]), float(minutes), p_value) if shown else None
+
+
+def _curve(x: Floats, minutes: float) -> Floats:
+    return np.asarray(np.exp(-(x - x.min()) / minutes))
+
+
+def _rest(columns: Floats, y: Floats) -> float:
+    found, *_ = np.linalg.lstsq(columns, y, rcond=None)
+    return float(((y - columns @ found) ** 2).sum())

@@ -1,198 +1,265 @@
 """From attempts to one value for each metric, pair and arm: the block is the unit, never the single login.
 
-1. Pairs that the caller names count, without the policy's first discarded ones; in each block, logins due in the trim
-   don't count, nor do withheld ones (they were never sent).
-2. A failed login counts as the time-out, or as its own time where that is longer: failing fast is no speed. So does
-   a failed step.
-3. Cold and warm logins are never mixed in a quantile; rates are over both.
-4. A quantile is judged where the usual block holds 3 logins beyond it on both arms, and where the baseline's own
-   quantile lies below the time-out: beyond that nothing slower could be seen.
+A quantile needs 3 logins beyond it. Where a block holds fewer, several pairs in a row make one group, and the group's
+quantile is one value; the size of the groups is set by the first three pairs, so that it is the same at every look.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
-from harness.model.comparison import QUANTILES, Design, Metric, NotJudged, Statistic
-from harness.model.policy import Margin, Policy
+from harness.model.attempt import AttemptTable, Floats, Ints
+from harness.model.comparison import QUANTILES, Design, Metric, NotJudged, Stage, Statistic
+from harness.model.policy import Margin, Margins, Policy
 from harness.model.steps import CACHES, LOGIN
 from harness.model.target import ARMS
-
-Flags = npt.NDArray[np.bool_]
-Wanted = dict[Statistic, Margin | None]
+from harness.stats.cells import Cells, merged
+from harness.stats.logins import Logins, logins_of, step_times
 
 BEYOND = 3
 """How many logins of a block lie beyond a quantile that is judged; fewer leave it to single logins."""
-RATES: tuple[Statistic, ...] = ("failure_rate", "slow_rate")
-CLOCK_S = 1e-9
-"""Instants are whole nanoseconds, so no time is known to be shorter than one."""
-_OK, _WITHHELD = STATUSES.index("ok"), STATUSES.index("withheld")
+SIZES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
+"""The sizes that a group of pairs may have: they divide 60, so pieces of 60 pairs can be measured one by one."""
+SETTLED_BY = 3
+"""The first pairs, whose logins set the size of the groups."""
+LEAST_GROUPS = 12
+"""With fewer values than this in a whole run the bounds would be too wide for any PASS."""
+BUDGETED = Metric("all", LOGIN, "p95")
+"""The p95 of cold and warm logins together, for the budget: the sum of both is what a clinician may wait."""
+
+Sizes = Mapping[str, Mapping[Statistic, int]]
+"""By cache (or ``all``) and quantile, how many pairs make one value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One metric by pair and arm: ``values`` (seconds, or a share) and the ``counts`` of logins that they come from.
+    """One metric by group of pairs and arm: ``values`` (seconds, or a share), and the ``counts`` of logins behind them.
 
-    Both have the shape (pairs, arms): pairs in order, without those in which an arm's block holds nothing, and arms as
-    in ARMS. ``margin`` is the policy's, None for rates.
+    Both have the shape (groups, arms): groups of ``grouped`` pairs in order, and arms as in ARMS.
     """
 
     metric: Metric
+    grouped: int
     values: Floats
     counts: Ints
-    margin: Margin | None = None
+
+    def first(self, pairs: int) -> Sample:
+        """The sample of the first ``pairs`` pairs."""
+        groups = pairs // self.grouped
+        return replace(self, values=self.values[:groups], counts=self.counts[:groups])
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
-    """Values sorted within each cell of (cache, pair, arm), end to end; cell i begins at ``starts[i]``."""
-
-    values: Floats
-    starts: Ints
-    counts: Ints
-    """Of the shape (caches, pairs, arms)."""
-
-    @classmethod
-    def of(cls, values: Floats, cell: Ints, shape: tuple[int, int, int]) -> Cells:
-        """Sort values into cells numbered in C order of ``shape``; one stable sort by cell, then one sort a block."""
-        counts = np.bincount(cell, minlength=math.prod(shape))
-        ends = np.cumsum(counts)
-        # Cell numbers of few bits are sorted by radix, some ten times as fast as the floats beside them would be.
-        order = np.argsort(cell.astype(np.min_scalar_type(math.prod(shape))), kind="stable")
-        ordered = values[order]
-        for begin, end in pairwise((0, *ends.tolist())):
-            ordered[begin:end].sort()
-        return cls(ordered, ends - counts, counts.reshape(shape))
-
-    def quantile(self, q: float) -> Floats:
-        """The q-quantile of each cell, in the shape of ``counts``; NaN where a cell is empty.
-
-        Type 8 of Hyndman & Fan, *Sample quantiles in statistical packages*, Am. Stat. 50 (1996): nearly unbiased for
-        the median whatever the distribution, so that small blocks read no lower at p99 than large ones.
-        """
-        n = self.counts.ravel()
-        found = np.full(len(n), np.nan)
-        held = n > 0
-        at = np.clip((n[held] + 1 / 3) * q - 2 / 3, 0, n[held] - 1)
-        below = np.floor(at).astype(np.int64)
-        above = np.minimum(below + 1, n[held] - 1)
-        low, high = (self.values[self.starts[held] + i] for i in (below, above))
-        found[held] = low + (at - below) * (high - low)
-        return found.reshape(self.counts.shape)
-
-
-@dataclass(frozen=True, slots=True)
-class Logins:
-    """The logins that count, by cell of (cache, pair, arm); times in seconds, failures as the time-out."""
+class Measured:
+    """All that a comparison needs to know of some pairs of one stage; pieces of a run add up to the whole."""
 
     pairs: tuple[int, ...]
-    rows: Ints
-    """The table's rows that count."""
-    cell: Ints
-    """For each row of the table its cell, −1 where the login does not count."""
-    response_s: Floats
-    """For each row that counts."""
-    failed: Flags
-    slow: Flags
+    sizes: Sizes
+    samples: Mapping[Metric, Sample]
+    failed: Floats
+    """The share of failed logins by pair and arm."""
+    started_s: Floats
+    """When each pair's candidate block began, in seconds from the run's origin; NaN where it holds no login."""
+    logins: Ints
+    """By cache, pair and arm."""
+    spent_s: Mapping[str, Floats]
+    """The time that all logins together spent in a step, by cache, pair and arm."""
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Caches, pairs, arms."""
-        return len(CACHES), len(self.pairs), len(ARMS)
-
-    @property
-    def used(self) -> Ints:
-        """The cells of the rows that count."""
-        return self.cell[self.rows]
-
-    def shares(self, flags: Flags) -> tuple[Floats, Ints]:
-        """The share of flagged logins in each block, cold and warm together, and the blocks' logins: (pairs, arms)."""
-        size = math.prod(self.shape)
-        counts = np.bincount(self.used, minlength=size).reshape(self.shape).sum(axis=0)
-        hits = np.bincount(self.used, weights=flags, minlength=size).reshape(self.shape).sum(axis=0)
-        return np.divide(hits, counts, out=np.full(counts.shape, np.nan), where=counts > 0), counts
+    def first(self, pairs: int) -> Measured:
+        """What the first ``pairs`` pairs alone would have given."""
+        return replace(
+            self,
+            pairs=self.pairs[:pairs],
+            samples={metric: sample.first(pairs) for metric, sample in self.samples.items()},
+            failed=self.failed[:pairs],
+            started_s=self.started_s[:pairs],
+            logins=self.logins[:, :pairs],
+            spent_s={step: spent[:, :pairs] for step, spent in self.spent_s.items()},
+        )
 
 
-def logins_of(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> Logins:
-    """The logins that count, of the pairs that do (rule 1)."""
-    usable = tuple(sorted(set(pairs))[policy.discard_pairs :])
-    known = np.array(usable, dtype=np.int64)
-    place = np.searchsorted(known, table.pair)
-    counts = np.isin(table.pair, known) & (table.offset_s >= design.trim_s) & (table.status != _WITHHELD)
-    cell = np.where(counts, (table.cache.astype(np.int64) * len(usable) + place) * len(ARMS) + table.arm, -1)
-    (rows,) = np.nonzero(counts)
-    failed = table.status[rows] != _OK
-    response_s = censored(table.response_s[rows], failed, design.timeout_s)
-    return Logins(usable, rows, cell, response_s, failed, failed | (response_s > policy.slow_after_s))
+def measure(
+    table: AttemptTable,
+    design: Design,
+    policy: Policy,
+    usable: Sequence[int],
+    stage: Stage = "expected",
+    sizes: Sizes | None = None,
+) -> Measured:
+    """Everything that is compared of pairs of one stage; ``sizes`` are those of a run's first piece (None: this is it).
+
+    ``usable`` are the pairs that count, in ascending order.
+    """
+    logins = logins_of(table, design, policy, usable)
+    counts = logins.counts
+    sizes = sizes_of(counts) if sizes is None else sizes
+    samples: dict[Metric, Sample] = {}
+    timed = {LOGIN: (logins.response_s, logins.used)}
+    if stage == "expected":
+        timed |= {step: step_times(table, logins, step, design.timeout_s) for step in table.steps}
+    for step, (times_s, cell) in timed.items():
+        of_size: dict[int, Cells] = {}
+        for code, cache in enumerate(CACHES):
+            for statistic in _wanted(step, stage) if counts[code].any() else ():
+                size = sizes[cache][statistic]
+                if size not in of_size:
+                    of_size[size] = _cells(times_s, cell, logins, size)
+                cells = of_size[size]
+                metric = Metric(cache, step, statistic, stage)
+                values = cells.quantile(QUANTILES[statistic])[code]
+                samples[metric] = Sample(metric, size, values, cells.counts[code])
+    if stage == "expected":
+        samples[BUDGETED] = _of_both(logins, samples, sizes)
+    rates: tuple[Statistic, ...] = ("failure_rate", "slow_rate") if stage == "expected" else ("failure_rate",)
+    for statistic in rates:
+        values, held = logins.shares(logins.failed if statistic == "failure_rate" else logins.slow)
+        metric = Metric("all", LOGIN, statistic, stage)
+        samples[metric] = Sample(metric, 1, values, held)
+    return Measured(
+        pairs=logins.pairs,
+        sizes=sizes,
+        samples=samples,
+        failed=logins.shares(logins.failed)[0],
+        started_s=_started_s(table, logins),
+        logins=counts,
+        spent_s={
+            step: np.asarray(
+                np.bincount(cell, weights=times_s, minlength=counts.size).reshape(counts.shape), np.float64
+            )
+            for step, (times_s, cell) in timed.items()
+            if step != LOGIN
+        },
+    )
 
 
-def censored(times_s: Floats, failed: Flags, timeout_s: float) -> Floats:
-    """Times in which a failure lasts at least as long as the time-out (rule 2)."""
-    return np.where(failed, np.maximum(times_s, timeout_s), np.maximum(times_s, CLOCK_S))
+def joined(pieces: Sequence[Measured]) -> Measured:
+    """Pieces of one stage in order of time, as one."""
+    first = pieces[0]
+    metrics = dict.fromkeys(metric for piece in pieces for metric in piece.samples)
+    steps = dict.fromkeys(step for piece in pieces for step in piece.spent_s)
+    parts = {metric: [p.samples[metric] for p in pieces if metric in p.samples] for metric in metrics}
+    return Measured(
+        pairs=tuple(pair for piece in pieces for pair in piece.pairs),
+        sizes=first.sizes,
+        samples={
+            metric: replace(
+                found[0],
+                values=np.concatenate([part.values for part in found]),
+                counts=np.concatenate([part.counts for part in found]),
+            )
+            for metric, found in parts.items()
+        },
+        failed=np.concatenate([piece.failed for piece in pieces]),
+        started_s=np.concatenate([piece.started_s for piece in pieces]),
+        logins=np.concatenate([piece.logins for piece in pieces], axis=1),
+        spent_s={
+            step: np.concatenate([p.spent_s.get(step, np.zeros(p.logins.shape)) for p in pieces], axis=1)
+            for step in steps
+        },
+    )
 
 
-def step_times(table: AttemptTable, logins: Logins, step: str, timeout_s: float) -> tuple[Floats, Ints]:
-    """The service times of one step in logins that count, in seconds, and the cell of each."""
-    columns = table.steps[step]
-    cell = logins.cell[columns.row]
-    counts = cell >= 0
-    times_s = censored(columns.service_s[counts], columns.status[counts] != _OK, timeout_s)
-    return times_s, cell[counts]
-
-
-def samples_of(
-    table: AttemptTable, logins: Logins, design: Design, policy: Policy
-) -> tuple[tuple[Sample, ...], tuple[NotJudged, ...]]:
-    """Every metric that the policy names, as a sample or with the reason why it can't be judged."""
-    margins = policy.margins
+def judgeable(measured: Measured, design: Design, margins: Margins) -> tuple[tuple[Sample, ...], tuple[NotJudged, ...]]:
+    """The samples that the policy has a margin for, without groups in which an arm holds nothing, and the others."""
     judged: list[Sample] = []
     refused: list[NotJudged] = []
-
-    def place(metric: Metric, values: Floats, counts: Ints, margin: Margin | None) -> None:
-        reason = _why_not(metric.statistic, values, counts, design.timeout_s)
-        if reason:
+    for metric, sample in measured.samples.items():
+        if metric == BUDGETED or margin_of(metric, margins) is None or not sample.counts.any():
+            continue
+        if reason := _why_not(sample, design):
             refused.append(NotJudged(metric, reason))
         else:
-            held = counts.all(axis=1)
-            judged.append(Sample(metric, values[held], counts[held], margin))
-
-    of_login: Wanted = {"p50": margins.login.p50, "p95": margins.login.p95, "p99": margins.login.p99}
-    of_step: Wanted = {"p50": margins.step.p50, "p95": margins.step.p95}
-    timed = [(LOGIN, of_login, logins.response_s, logins.used)]
-    timed += [(step, of_step, *step_times(table, logins, step, design.timeout_s)) for step in table.steps]
-    for step, wanted, times_s, cell in timed:
-        cells = Cells.of(times_s, cell, logins.shape)
-        for code, cache in enumerate(CACHES):
-            for statistic, margin in wanted.items():
-                if margin is not None and cells.counts[code].any():
-                    values = cells.quantile(QUANTILES[statistic])[code]
-                    place(Metric(cache, step, statistic), values, cells.counts[code], margin)
-    for statistic in RATES if len(logins.rows) else ():
-        values, counts = logins.shares(logins.failed if statistic == "failure_rate" else logins.slow)
-        place(Metric("all", LOGIN, statistic), values, counts, None)
+            held = sample.counts.all(axis=1)
+            judged.append(replace(sample, values=sample.values[held], counts=sample.counts[held]))
     return tuple(judged), tuple(refused)
 
 
-def _why_not(statistic: Statistic, values: Floats, counts: Ints, timeout_s: float) -> str:
-    """Why a metric can't be judged (rule 4), in words; empty where it can."""
-    if statistic in QUANTILES:
-        needed = needed_in_block(QUANTILES[statistic])
-        usual = np.median(counts, axis=0)
-        if usual.min() < needed:
-            arm = "" if usual.min() == usual.max() else f"{ARMS[int(np.argmin(usual))]} "
-            return f"too few logins: a {arm}block holds {usual.min():.0f} after trimming, {statistic} needs {needed}"
-        if np.nanmedian(values[:, 0]) >= timeout_s:
-            return f"the baseline's own {statistic} is the time-out of {timeout_s:g} s: nothing slower can be seen"
-    return "" if counts.all(axis=1).any() else "no pair holds logins on both arms"
+def margin_of(metric: Metric, margins: Margins) -> Margin | float | None:
+    """The policy's margin on a metric; None where it has none."""
+    if metric.stage == "headroom":
+        return margins.headroom.failure_rate if metric.statistic == "failure_rate" else margins.headroom.p95
+    found: dict[Statistic, Margin | float | None] = {
+        "failure_rate": margins.failure_rate,
+        "slow_rate": margins.slow_rate,
+        "p50": (margins.login if metric.step == LOGIN else margins.step).p50,
+        "p95": (margins.login if metric.step == LOGIN else margins.step).p95,
+        "p99": margins.login.p99,
+    }
+    return found[metric.statistic]
+
+
+def sizes_of(counts: Ints) -> dict[str, dict[Statistic, int]]:
+    """How many pairs each quantile needs for one value, from the logins by cache, pair and arm of the first pairs."""
+    first = counts[:, :SETTLED_BY]
+    by_cache = {cache: first[code] for code, cache in enumerate(CACHES)} | {"all": first.sum(axis=0)}
+    return {
+        cache: {statistic: _size(held, q) for statistic, q in QUANTILES.items()} for cache, held in by_cache.items()
+    }
 
 
 def needed_in_block(q: float) -> int:
-    """How many logins a block needs for its q-quantile: 6 for p50, 60 for p95, 300 for p99."""
+    """How many logins a block, or a group of them, needs for its q-quantile: 6 for p50, 60 for p95, 300 for p99."""
     return math.ceil(BEYOND / (1 - q) - 1e-6)
+
+
+def _size(held: Ints, q: float) -> int:
+    usual = float(np.median(held, axis=0).min()) if len(held) else 0.0
+    needed = math.ceil(needed_in_block(q) / usual) if usual else 1
+    return next((size for size in SIZES if size >= needed), SIZES[-1])
+
+
+def _wanted(step: str, stage: Stage) -> tuple[Statistic, ...]:
+    if stage == "headroom":
+        return ("p95",)
+    return ("p50", "p95", "p99") if step == LOGIN else ("p50", "p95")
+
+
+def _cells(times_s: Floats, cell: Ints, logins: Logins, size: int) -> Cells:
+    group, shape = merged(cell, logins.shape, size)
+    kept = group >= 0
+    return Cells.of(times_s, group, shape) if kept.all() else Cells.of(times_s[kept], group[kept], shape)
+
+
+def _of_both(logins: Logins, samples: Mapping[Metric, Sample], sizes: Sizes) -> Sample:
+    """The p95 of cold and warm logins together."""
+    kinds = [sample for metric, sample in samples.items() if metric.step == LOGIN and metric.statistic == "p95"]
+    if len(kinds) == 1:
+        return replace(kinds[0], metric=BUDGETED)
+    size = sizes["all"]["p95"]
+    _, pairs, arms = logins.shape
+    cell, shape = merged(logins.used % max(pairs * arms, 1), (1, pairs, arms), size)
+    cells = Cells.of(logins.response_s[cell >= 0], cell[cell >= 0], shape)
+    return Sample(BUDGETED, size, cells.quantile(QUANTILES["p95"])[0], cells.counts[0])
+
+
+def _started_s(table: AttemptTable, logins: Logins) -> Floats:
+    mine = table.arm[logins.rows] == ARMS.index("candidate")
+    pair = logins.used[mine] // len(ARMS) % max(len(logins.pairs), 1)
+    starts = np.full(len(logins.pairs), np.nan)
+    # Of several blocks of a pair the last one begins last: the age is that at the pair's end.
+    np.fmax.at(starts, pair, (table.intended_s - table.offset_s)[logins.rows[mine]])
+    return starts
+
+
+def _why_not(sample: Sample, design: Design) -> str:
+    """Why a metric can't be judged, in words; empty where it can."""
+    statistic, counts = sample.metric.statistic, sample.counts
+    if statistic in QUANTILES:
+        needed = needed_in_block(QUANTILES[statistic])
+        if sample.grouped > 1 and design.horizon_pairs < LEAST_GROUPS * sample.grouped:
+            return (
+                f"too few logins: {statistic} needs {needed}, which {sample.grouped} blocks of an arm hold after "
+                f"trimming, and {LEAST_GROUPS * sample.grouped} pairs at least"
+            )
+        usual = np.median(counts, axis=0) if len(counts) else np.zeros(len(ARMS))
+        if usual.min() < needed:
+            arm = "" if usual.min() == usual.max() else f"{ARMS[int(np.argmin(usual))]} "
+            where = f"{arm}block" if sample.grouped == 1 else f"group of {sample.grouped} {arm}blocks"
+            return f"too few logins: a {where} holds {usual.min():.0f} after trimming, {statistic} needs {needed}"
+        if np.nanmedian(sample.values[:, 0]) >= design.timeout_s:
+            return f"the baseline's own {statistic} is the time-out of {design.timeout_s:g} s: nothing slower is seen"
+    return "" if counts.all(axis=1).any() else "no pair holds logins on both arms"

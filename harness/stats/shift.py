@@ -6,23 +6,36 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.special import stdtrit
 
 from harness.model.attempt import Floats
-from harness.model.comparison import Design, Metric, QuantileShift
+from harness.model.comparison import Design, Family, Metric, QuantileShift
 from harness.model.policy import Margin, Margins, Policy
 from harness.stats.bounds import critical_value
-from harness.stats.samples import Sample
+from harness.stats.samples import Sample, margin_of
 
 RESOLUTION_S = 1e-4
 """A generator can't promise finer times: its sleeps wake some tenths of a millisecond late. Arms that agree to the
 nanosecond in every pair are known to agree within this, not exactly."""
 POWER = 0.8
 
-FAMILY_SHARES = {"login": 0.5, "rate": 0.2, "step": 0.3}
-"""How the error of a false BLOCK is split; within a family its metrics share it evenly (Bonferroni)."""
+FAMILY_SHARES: dict[Family, float] = {"login": 0.5, "rate": 0.15, "step": 0.2, "headroom": 0.15}
+"""How the error of a false BLOCK is split among the families; within a family its metrics share it evenly."""
+LEAST_LOOK = 3
+"""A bound from fewer differences would be no bound."""
+
+
+class Counted(Protocol):
+    """Anything that says which metric it is of, and how many pairs make one of its differences."""
+
+    @property
+    def metric(self) -> Metric: ...
+
+    @property
+    def grouped(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +57,46 @@ class Bounding:
         return critical_value(self.pass_alpha, pairs, self.pass_from, max(self.horizon, pairs))
 
 
-def boundings(metrics: Sequence[Metric], design: Design, policy: Policy) -> list[Bounding]:
-    """The bounds of metrics that are judged together."""
-    families = Counter(metric.family for metric in metrics)
-    horizon = design.horizon_pairs - policy.discard_pairs
-    return [
-        Bounding(
-            block_alpha=policy.alpha * FAMILY_SHARES[metric.family] / families[metric.family],
-            block_from=policy.looks.block_from,
-            pass_alpha=policy.alpha,
-            pass_from=policy.looks.pass_from,
-            horizon=horizon,
+def boundings(counted: Sequence[Counted], design: Design, policy: Policy) -> list[Bounding]:
+    """The bounds of metrics that are judged together; the policy's looks, in pairs of the run, become differences."""
+    families = Counter(item.metric.family for item in counted)
+    old_enough = 0 if policy.quick else math.ceil(policy.looks.pass_after_s / design.pair_s) - policy.discard_pairs
+    found = []
+    for item in counted:
+        family, stage = item.metric.family, item.metric.stage
+        # Looks that can't decide spend none of the error: before them the bounds are open.
+        block_from, pass_from = (
+            max(LEAST_LOOK, math.floor(pairs * design.share(stage) / item.grouped))
+            for pairs in (policy.looks.block_from, max(policy.looks.pass_from, old_enough))
         )
-        for metric in metrics
-    ]
+        horizon = design.horizon(stage, policy.discard_pairs) // item.grouped
+        found.append(
+            Bounding(
+                block_alpha=policy.alpha * FAMILY_SHARES[family] / families[family],
+                block_from=block_from,
+                pass_alpha=policy.alpha,
+                pass_from=min(pass_from, max(horizon, LEAST_LOOK)),
+                horizon=horizon,
+            )
+        )
+    return found
 
 
 def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileShift:
-    """The shift of a sample of at least one pair; with one alone its standard error is infinite."""
+    """The shift of a judgeable sample; with a single difference its standard error is infinite."""
     before, after = sample.values.T
     pairs = len(before)
-    baseline = float(np.median(before))
-    if sample.margin is None:
+    allowed = margin_of(sample.metric, margins)
+    assert allowed is not None  # judgeable() leaves out what has no margin
+    if isinstance(allowed, float):
+        baseline, candidate = (float(arm.mean()) for arm in (before, after))
         differences = after - before
-        margin = margins.failure_rate if sample.metric.statistic == "failure_rate" else margins.slow_rate
+        margin = allowed
         least_se = binomial_se(sample)
     else:
+        baseline, candidate = (float(np.exp(np.log(arm).mean())) for arm in (before, after))
         differences = np.log(after / before)
-        margin = log_margin(sample.margin, baseline)
+        margin = log_margin(allowed, baseline)
         # A uniform rounding error of one resolution has this standard deviation, and D is relative to the baseline.
         least_se = RESOLUTION_S / baseline / math.sqrt(12 * pairs)
     estimate = float(differences.mean())
@@ -80,8 +105,9 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
     return QuantileShift(
         metric=sample.metric,
         pairs=pairs,
+        grouped=sample.grouped,
         baseline=baseline,
-        candidate=float(np.median(after)),
+        candidate=candidate,
         differences=differences,
         estimate=estimate,
         se=se,
@@ -93,9 +119,9 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
 
 
 def pairs_to_settle(shift: QuantileShift, bounding: Bounding) -> float:
-    """About how many pairs in all show the shift to be within its margin or beyond it, at present noise and estimate.
+    """About how many differences in all show the shift to lie within its margin or beyond it.
 
-    Infinite where the estimate lies on the margin.
+    At present noise and estimate; infinite where the estimate lies on the margin.
     """
     beyond = shift.estimate > shift.margin
     first = bounding.block_from if beyond else bounding.pass_from

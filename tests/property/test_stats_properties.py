@@ -134,6 +134,7 @@ def intervals(draw: st.DrawFn) -> QuantileShift:
     return QuantileShift(
         metric=Metric("cold", step, statistic),
         pairs=20,
+        grouped=1,
         baseline=0.1,
         candidate=0.1 * math.exp(estimate),
         differences=np.full(20, estimate),
@@ -148,7 +149,7 @@ def intervals(draw: st.DrawFn) -> QuantileShift:
 
 def comparison_of(shifts: list[QuantileShift]) -> Comparison:
     leak = LeakTest(slope=0.0, se=0.1, p_value=0.5, minutes=19)
-    return Comparison(DESIGN, 20, 600, 700, tuple(shifts), leak, (), (), (), 0.2, 0.3)
+    return Comparison(DESIGN, 20, 21, 600, 700, tuple(shifts), leak, (), (), (), 0.2, 0.3)
 
 
 @given(st.lists(intervals(), min_size=1, max_size=6), st.floats(0, 2), st.floats(0, 2), st.booleans())

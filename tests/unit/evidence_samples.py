@@ -99,6 +99,7 @@ def evidence_of(
     comparison = Comparison(
         design=design,
         pairs=planted.pairs,
+        seen=planted.pairs,
         load_s=load_s,
         candidate_age_s=load_s,
         shifts=(),

@@ -24,7 +24,14 @@ MARGIN = math.log(1.10)
 
 
 def shift(low: float, estimate: float, high: float, metric: Metric = P50, **changes: Any) -> QuantileShift:
-    fields = {"pairs": 20, "baseline": 0.1, "candidate": 0.1 * math.exp(estimate), "se": 0.01, "margin": MARGIN}
+    fields = {
+        "pairs": 20,
+        "grouped": 1,
+        "baseline": 0.1,
+        "candidate": 0.1 * math.exp(estimate),
+        "se": 0.01,
+        "margin": MARGIN,
+    }
     return QuantileShift(
         metric=metric,
         differences=np.full(20, estimate),
@@ -43,6 +50,7 @@ def comparison(*shifts: QuantileShift, **changes: Any) -> Comparison:
     usual = Comparison(
         design=DESIGN,
         pairs=20,
+        seen=21,
         load_s=630.0,
         candidate_age_s=630.0,
         shifts=shifts or (EQUAL,),
@@ -102,7 +110,7 @@ def test_likely_slower_is_not_yet_a_block() -> None:
 
 @pytest.mark.parametrize(("pairs", "state"), [(39, RUNNING), (20, ENDED)])
 def test_what_is_open_at_the_end_stays_open(pairs: int, state: RunState) -> None:
-    found = verdict(comparison(OPEN, pairs=pairs), state)
+    found = verdict(comparison(OPEN, pairs=pairs, seen=pairs + 1), state)
     assert (found.kind, found.final) == (Kind.INCONCLUSIVE, True)
 
 
@@ -129,9 +137,11 @@ def test_a_leak_blocks_only_at_the_end() -> None:
     leaking = comparison(leak=replace(NO_LEAK, slope=0.02, p_value=0.0005))
     assert verdict(leaking).kind is Kind.INCONCLUSIVE
     assert verdict(leaking, ENDED).kind is Kind.BLOCK
-    assert verdict(replace(leaking, pairs=39)).kind is Kind.BLOCK
+    assert verdict(replace(leaking, pairs=39, seen=40)).kind is Kind.BLOCK
     assert (
-        verdict(replace(leaking, pairs=39)).reasons[0].startswith("login p50 growth: change +2 % a minute; p = 0.0005")
+        verdict(replace(leaking, pairs=39, seen=40))
+        .reasons[0]
+        .startswith("login p50 growth: change +2 % a minute; p = 0.0005")
     )
 
 

@@ -35,7 +35,7 @@ def test_a_block_for_failures_says_how_many_logins_would_fail_and_blames_the_fai
 
 
 def test_a_block_for_a_rare_stall_says_how_many_logins_it_strikes() -> None:
-    found = verdict_on(World(pairs=30, rate=20, stalled=0.02))
+    found = verdict_on(World(pairs=39, rate=5, stalled=0.02))
     assert "% of logins would take more than 1 s instead of 0 %" in found.sentence
     assert found.blamed_step == "ldap_bind"
 
@@ -60,7 +60,7 @@ def test_an_open_verdict_says_what_held_it_back_and_how_many_pairs_would_settle_
 
 
 def test_a_shift_on_its_margin_is_not_promised_to_settle() -> None:
-    comparison = compared(World(pairs=16, noise=0.1))
+    comparison = compared(World(pairs=24, noise=0.1))
     on_it = [replace(s, estimate=s.margin, low=0.0, high=2 * s.margin) for s in comparison.shifts]
     found = judge(replace(comparison, shifts=tuple(on_it)), HEALTH, ENDED, POLICY)
     assert "too near its margin" in found.reasons[-1]

@@ -7,9 +7,17 @@ import math
 import numpy as np
 import pytest
 
-from tests.benchmarks.operating_characteristics.judged import Outcome, live_verdict, outcome
+from harness.model.comparison import Metric
+from harness.stats.compare import compare, concluded
+from tests.benchmarks.operating_characteristics.judged import Outcome, measured, outcome
 from tests.benchmarks.operating_characteristics.rivals import RIVALS, bootstrap_low, kayenta_is_high
-from tests.benchmarks.operating_characteristics.rows import DUET_10, DUET_10_QUICK, INTERLEAVED_10, ROWS, policy_of
+from tests.benchmarks.operating_characteristics.rows import (
+    DUET_10,
+    INTERLEAVED_10,
+    INTERLEAVED_20,
+    ROWS,
+    policy_of,
+)
 from tests.benchmarks.operating_characteristics.table import as_json, cell_of, markdown
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, served, simulate
 
@@ -19,7 +27,7 @@ TWICE = Candidate(factor=1.24)
 """Above twice its margin at p50 and p95."""
 
 
-def runs_of(row: str, candidate: Candidate, layout: Layout = DUET_10_QUICK) -> list[Outcome]:
+def runs_of(row: str, candidate: Candidate, layout: Layout = DUET_10) -> list[Outcome]:
     return [outcome(row, candidate, layout, policy_of(layout), 16, run, NOMINAL_S) for run in range(RUNS)]
 
 
@@ -49,11 +57,27 @@ def test_the_noise_of_an_interleaved_run_is_the_design_s() -> None:
     assert 0.06 < np.mean([o.sd[0] for o in found]) < 0.12
 
 
-@pytest.mark.parametrize("candidate", [Candidate(), Candidate(factor=1.05), TWICE, ROWS["failures"].candidate])
-def test_a_look_that_is_skipped_could_not_have_decided(candidate: Candidate) -> None:
-    table = simulate(candidate, INTERLEAVED_10, (16, 3))
-    policy = policy_of(DUET_10_QUICK)
-    assert live_verdict(table, INTERLEAVED_10, policy) == live_verdict(table, INTERLEAVED_10, policy, every_look=True)
+@pytest.mark.parametrize("pairs", [4, 9, 20])
+def test_a_look_at_a_growing_run_sees_what_a_run_of_that_length_would_have_shown(pairs: int) -> None:
+    table, policy = simulate(TWICE, INTERLEAVED_10, (16, 3)), policy_of(INTERLEAVED_10)
+    design = INTERLEAVED_10.design
+    there = compare(table, design, policy, range(pairs))
+    stages = measured(table, INTERLEAVED_10, policy)
+    here = concluded({stage: whole.first(pairs - 1) for stage, whole in stages.items()}, pairs, design, policy)
+    assert {(s.metric, s.low, s.high) for s in here.shifts} == {(s.metric, s.low, s.high) for s in there.shifts}
+    assert (here.leak, here.candidate_p95_s) == (there.leak, there.candidate_p95_s)
+
+
+def test_a_lost_server_shows_above_the_peak_and_hides_below_it() -> None:
+    layout = INTERLEAVED_20
+    found = measured(simulate(ROWS["lost-server"].candidate, layout, (16, 1)), layout, policy_of(layout))
+    d = {
+        stage: np.log(sample.values[:, 1] / sample.values[:, 0]).mean()
+        for stage, whole in found.items()
+        for metric, sample in whole.samples.items()
+        if metric == Metric("cold", "login", "p95", stage)
+    }
+    assert d["headroom"] > math.log(1.5) > 2 * d["expected"]
 
 
 def test_the_same_seed_gives_every_candidate_the_same_arrivals() -> None:
@@ -84,7 +108,7 @@ def test_the_table_names_rows_designs_and_rivals(equal: list[Outcome], twice: li
     cells = [cell_of(equal), cell_of(twice)]
     text = markdown(cells, ["a fact"], "the command")
     assert f"| {ROWS['equal'].title} |" in text
-    assert DUET_10_QUICK.title in text
+    assert DUET_10.title in text
     assert "(n=6)" in text
     assert "`the command`" in text
     assert "nan" not in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -83,5 +85,12 @@ def test_no_share_is_given_of_a_whole_that_may_be_zero() -> None:
 def test_too_few_pairs_or_logins_give_no_anatomy() -> None:
     planted = table(5, {"tgs": 0.004})
     assert anatomy(planted, DESIGN, POLICY, range(2)) == ()
-    thin = anatomy(planted, Design(block_s=15, trim_s=13.9, horizon_pairs=PAIRS, timeout_s=10), POLICY, range(PAIRS))
-    assert thin == ()
+    thin = Design(block_s=15, trim_s=13.98, horizon_pairs=PAIRS, timeout_s=10)  # a login a block
+    assert anatomy(planted, thin, POLICY, range(PAIRS)) == ()
+
+
+def test_a_tail_that_no_single_block_holds_is_divided_over_groups_of_blocks() -> None:
+    planted = table(6, {"tgs": 0.004})
+    rare = {a.quantile: a for a in anatomy(planted, replace(DESIGN, trim_s=9), POLICY, range(PAIRS))}
+    assert set(rare) == {"p50", "p95", "p99"}
+    assert sum(part.added_s for part in rare["p99"].parts) == pytest.approx(rare["p99"].added_s, abs=1e-12)

@@ -55,7 +55,7 @@ def test_the_table_lies_between_bonferroni_and_a_single_look() -> None:
 
 def test_a_first_look_between_those_of_the_table_takes_the_earlier() -> None:
     assert spending_factor(0.02, 5, 39) == spending_factor(0.02, 3, 39)
-    assert spending_factor(0.02, 40, 59) == spending_factor(0.02, 12, 59)
+    assert spending_factor(0.02, 40, 59) == spending_factor(0.02, 24, 59)
 
 
 @pytest.mark.parametrize("alpha", [1e-7, 9e-6, 1.1e-5, 0.049, 0.051, 0.1])

@@ -10,7 +10,7 @@ import pytest
 from harness.gate.findings import decide
 from harness.gate.judge import judge
 from harness.model.comparison import Metric, QuantileShift
-from harness.model.policy import Margin
+from harness.model.policy import LoginMargins, Margin, Margins, StepMargins
 from harness.model.verdict import Kind
 from harness.stats.compare import compare
 from harness.stats.samples import Sample
@@ -22,8 +22,10 @@ METRICS = [
     *(Metric("cold", "login", q) for q in ("p50", "p95", "p99")),  # type: ignore[arg-type]
     *(Metric("cold", step, q) for step in ("kdc_as", "ldap_bind") for q in ("p50", "p95")),  # type: ignore[arg-type]
 ]
-BOUNDINGS = boundings(METRICS, DESIGN, POLICY)
+EMPTY = np.empty((0, 2))
+BOUNDINGS = boundings([Sample(metric, 1, EMPTY, EMPTY.astype(int)) for metric in METRICS], DESIGN, POLICY)
 MARGIN = Margin(relative=0.10)
+MARGINS = Margins(login=LoginMargins(p50=MARGIN, p95=MARGIN, p99=MARGIN), step=StepMargins(p50=MARGIN, p95=MARGIN))
 LOG_MARGIN = float(np.log(1.10))
 SD = 0.09
 """Of D from pair to pair, as the design's simulation has it."""
@@ -47,9 +49,9 @@ def run(true_d: float, rng: np.random.Generator) -> Path:
     for n in range(3, HORIZON + 1):
         shifts = [
             shift_of(
-                Sample(metric, 0.1 * np.exp(np.column_stack([np.zeros(n), d[:n, i]])), np.full((n, 2), 500), MARGIN),
+                Sample(metric, 1, 0.1 * np.exp(np.column_stack([np.zeros(n), d[:n, i]])), np.full((n, 2), 500)),
                 BOUNDINGS[i],
-                POLICY.margins,
+                MARGINS,
             )
             for i, metric in enumerate(METRICS)
         ]

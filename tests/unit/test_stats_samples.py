@@ -12,7 +12,8 @@ from harness.model.attempt import STATUSES, AttemptTable
 from harness.model.comparison import Metric
 from harness.model.policy import LoginMargins, Margins, Policy
 from harness.model.target import Arm
-from harness.stats.samples import Cells, Sample, logins_of, needed_in_block, samples_of
+from harness.stats.cells import Cells
+from harness.stats.samples import BUDGETED, Sample, joined, judgeable, measure, needed_in_block
 from tests.synthetic import DESIGN, logins
 
 EVERY_PAIR = Policy(discard_pairs=0)
@@ -22,7 +23,8 @@ P50 = Metric("cold", "login", "p50")
 def judged(
     table: AttemptTable, pairs: range = range(3), policy: Policy = EVERY_PAIR
 ) -> tuple[dict[Metric, Sample], dict[Metric, str]]:
-    samples, refused = samples_of(table, logins_of(table, DESIGN, policy, pairs), DESIGN, policy)
+    found = measure(table, DESIGN, policy, sorted(pairs)[policy.discard_pairs :])
+    samples, refused = judgeable(found, DESIGN, policy.margins)
     return {sample.metric: sample for sample in samples}, {item.metric: item.reason for item in refused}
 
 
@@ -108,12 +110,64 @@ def test_cold_and_warm_logins_are_never_mixed() -> None:
     assert samples[Metric("all", "login", "failure_rate")].counts.tolist() == [[20, 20]] * 3
 
 
-def test_a_quantile_with_too_few_logins_beyond_it_says_how_many_it_needs() -> None:
-    _, refused = judged(logins(both([0.1] * 40, [0.1] * 40)))
-    assert refused[Metric("cold", "login", "p99")] == ("too few logins: a block holds 40 after trimming, p99 needs 300")
-    assert refused[Metric("cold", "login", "p95")].endswith("p95 needs 60")
-    _, refused = judged(logins(both([0.1] * 60, [0.1] * 40)))
-    assert "a candidate block holds 40" in refused[Metric("cold", "login", "p95")]
+def test_a_quantile_with_too_few_logins_beyond_it_is_judged_on_groups_of_pairs() -> None:
+    values = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    table = logins({(pair, arm): [values[pair]] * 40 for pair in range(7) for arm in ("baseline", "candidate")})
+    found = judged(table, range(7))[0][Metric("cold", "login", "p95")]
+    assert (found.grouped, found.counts.tolist()) == (2, [[80, 80]] * 3)
+    assert found.values[:, 0].tolist() == pytest.approx([0.2, 0.4, 0.6])
+    assert found.first(5).values.shape == (2, 2)
+
+
+def test_the_size_of_groups_is_set_by_the_first_pairs_and_so_the_same_at_every_look() -> None:
+    def sizes(pairs: int) -> int:
+        table = logins(
+            {(p, arm): [0.1] * (40 if p < 3 else 400) for p in range(9) for arm in ("baseline", "candidate")}
+        )
+        return measure(table, DESIGN, EVERY_PAIR, range(pairs)).sizes["cold"]["p95"]
+
+    assert [sizes(pairs) for pairs in (3, 5, 9)] == [2, 2, 2]
+
+
+def test_a_quantile_that_the_whole_run_is_too_short_for_says_what_it_needs() -> None:
+    _, refused = judged(logins(both([0.1] * 40, [0.1] * 40, pairs=10)), range(10))
+    assert refused[Metric("cold", "login", "p99")] == (
+        "too few logins: p99 needs 300, which 10 blocks of an arm hold after trimming, and 120 pairs at least"
+    )
+
+
+def test_a_quantile_that_the_usual_block_does_not_hold_is_not_judged() -> None:
+    table = logins({(p, arm): [0.1] * (60 if p < 3 else 40) for p in range(9) for arm in ("baseline", "candidate")})
+    _, refused = judged(table, range(9))
+    assert refused[Metric("cold", "login", "p95")] == "too few logins: a block holds 40 after trimming, p95 needs 60"
+    table = logins({(p, arm): [0.1] * (40 if p < 3 else 20) for p in range(10) for arm in ("baseline", "candidate")})
+    _, refused = judged(table, range(10))
+    assert "a group of 2 blocks holds 40" in refused[Metric("cold", "login", "p95")]
+
+
+def test_a_run_measured_in_pieces_is_the_same_run() -> None:
+    rng = np.random.default_rng(5)
+    cells = {(p, arm): rng.lognormal(size=40).tolist() for p in range(8) for arm in ("baseline", "candidate")}
+    table = logins(cells)
+    whole = measure(table, DESIGN, EVERY_PAIR, range(8))
+    pieces = [measure(table, DESIGN, EVERY_PAIR, range(0, 4))]
+    pieces.append(measure(table, DESIGN, EVERY_PAIR, range(4, 8), sizes=pieces[0].sizes))
+    found = joined(pieces)
+    assert found.pairs == whole.pairs
+    assert found.samples.keys() == whole.samples.keys()
+    for metric, sample in whole.samples.items():
+        assert np.array_equal(found.samples[metric].values, sample.values), metric
+    assert all(np.array_equal(found.spent_s[step], whole.spent_s[step]) for step in whole.spent_s)
+    first = whole.first(4)
+    assert all(np.array_equal(first.samples[m].values, pieces[0].samples[m].values) for m in first.samples)
+
+
+def test_the_budget_is_on_cold_and_warm_logins_together() -> None:
+    cold, warm = logins(both([0.1] * 60, [0.1] * 60)), logins(both([0.3] * 60, [0.3] * 60), cache="warm")
+    columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in AttemptTable.__slots__[:-1]}
+    found = measure(AttemptTable(**columns, steps={}), DESIGN, EVERY_PAIR, range(3)).samples
+    assert found[BUDGETED].values.tolist() == [[0.3, 0.3]] * 3
+    assert found[Metric("cold", "login", "p95")].values.tolist() == [[0.1, 0.1]] * 3
 
 
 def test_three_logins_beyond_a_quantile_are_enough() -> None:
@@ -124,7 +178,7 @@ def test_three_logins_beyond_a_quantile_are_enough() -> None:
 def test_a_baseline_at_the_time_out_has_no_room_for_a_slower_candidate() -> None:
     table = logins(both([10.0] * 10, [10.0] * 10))
     _, refused = judged(with_status(table, np.ones(len(table), dtype=bool), "timeout"))
-    assert refused[P50] == "the baseline's own p50 is the time-out of 10 s: nothing slower can be seen"
+    assert refused[P50] == "the baseline's own p50 is the time-out of 10 s: nothing slower is seen"
 
 
 def test_a_metric_without_a_margin_is_left_out_silently() -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.gate.judge import judge
-from harness.model.attempt import AttemptTable
+from harness.model.attempt import AttemptTable, Floats
+from harness.model.comparison import Stage
 from harness.model.health import ArmHealth, RunState
 from harness.model.policy import Policy
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
-from harness.stats.compare import compare
-from harness.stats.samples import Sample, logins_of, needed_in_block, samples_of
-from harness.stats.shift import boundings, shift_of
+from harness.stats.compare import STAGES, concluded
+from harness.stats.logins import usable_pairs
+from harness.stats.samples import BUDGETED, Measured, measure
+from harness.stats.shift import LEAST_LOOK
 from tests.benchmarks.operating_characteristics.rivals import rival_blocks
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, simulate
 
@@ -54,14 +57,9 @@ def outcome(
 ) -> Outcome:
     """Simulate one run to its end and judge it: this judge as it grows, its rivals at its end."""
     table = simulate(candidate, layout, (seed, run))
-    verdict, pairs = live_verdict(table, layout, policy)
-    logins = logins_of(table, layout.design, policy, range(layout.pairs))
-    samples = {
-        sample.metric.statistic: np.log(sample.values[:, 1] / sample.values[:, 0])
-        for sample in samples_of(table, logins, layout.design, policy)[0]
-        if sample.metric.family == "login"
-    }
-    d = [samples.get(quantile, np.full(2, np.nan)) for quantile in QUANTILES]
+    stages = measured(table, layout, policy)
+    verdict, pairs = live_verdict(stages, layout, policy)
+    d = login_shifts(stages["expected"])
     return Outcome(
         row=row,
         layout=layout.name,
@@ -69,84 +67,38 @@ def outcome(
         kind=verdict.kind.name,
         minutes=pairs * layout.pair_s / 60,
         blamed=verdict.blamed_step or "",
-        shift=tuple(float(x.mean()) for x in d),
-        sd=tuple(float(x.std(ddof=1)) for x in d),
+        shift=tuple(float(d[quantile].mean()) for quantile in QUANTILES),
+        sd=tuple(float(d[quantile].std(ddof=1)) for quantile in QUANTILES),
         rivals=rival_blocks(table, layout, nominal_p95_s, (seed, run)),
     )
 
 
-def live_verdict(table: AttemptTable, layout: Layout, policy: Policy, every_look: bool = False) -> tuple[Verdict, int]:
-    """The verdict of a run that is judged after each pair and stops at the first final one, and its pairs by then.
+def measured(table: AttemptTable, layout: Layout, policy: Policy) -> dict[Stage, Measured]:
+    """What a whole run measures in each of its stages."""
+    counting = range(policy.discard_pairs, layout.pairs)
+    by_stage = {stage: usable_pairs(counting, layout.design, stage) for stage in STAGES}
+    return {stage: measure(table, layout.design, policy, usable, stage) for stage, usable in by_stage.items() if usable}
 
-    Looks that can't decide are skipped unless ``every_look`` asks for them; it never changes the answer.
-    """
-    worth = None if every_look else deciding_looks(table, layout, policy)
+
+def login_shifts(expected: Measured) -> dict[str, Floats]:
+    """The differences D of the login's quantiles; of p99 one a group of pairs."""
+    return {
+        metric.statistic: np.log(sample.values[:, 1] / sample.values[:, 0])
+        for metric, sample in expected.samples.items()
+        if metric.family == "login" and metric != BUDGETED
+    }
+
+
+def live_verdict(stages: Mapping[Stage, Measured], layout: Layout, policy: Policy) -> tuple[Verdict, int]:
+    """The verdict of a run that is judged after each pair and stops at the first final one, and its pairs by then."""
     for pairs in range(1, layout.pairs + 1):
-        if worth is None or pairs == layout.pairs or pairs in worth:
-            seen = np.searchsorted(table.pair, pairs)
-            comparison = compare(_first(table, int(seen)), layout.design, policy, range(pairs))
-            verdict = judge(comparison, HEALTH, RUNNING, policy)
+        upto = {stage: sum(pair < pairs for pair in whole.pairs) for stage, whole in stages.items()}
+        if upto["expected"] >= LEAST_LOOK or pairs == layout.pairs:
+            seen = {stage: whole.first(upto[stage]) for stage, whole in stages.items()}
+            verdict = judge(concluded(seen, pairs, layout.design, policy), HEALTH, RUNNING, policy)
             if verdict.final:
                 return verdict, pairs
     raise AssertionError("the last look is final")
-
-
-def deciding_looks(table: AttemptTable, layout: Layout, policy: Policy) -> set[int] | None:
-    """The numbers of pairs at which a BLOCK or a PASS is possible; None where that can't be told beforehand.
-
-    A block's quantile does not depend on later blocks, so the bounds at every look follow from the samples of the
-    whole run. A budget, an outage or a metric that can't be judged in every block are left to the judge.
-    """
-    design = layout.design
-    logins = logins_of(table, design, policy, range(layout.pairs))
-    samples, refused = samples_of(table, logins, design, policy)
-    least = min(int(sample.counts.min()) for sample in samples)
-    failed, _ = logins.shares(logins.failed)
-    block_p95 = next(s.values for s in samples if s.metric.family == "login" and s.metric.statistic == "p95")
-    plain = (
-        not refused
-        and least >= needed_in_block(0.99)
-        and (policy.budgets.login_p95_s is None or block_p95.max() < policy.budgets.login_p95_s)
-        and failed.max() <= policy.budgets.outage_share
-        and all(s.values[:, 0].max() < design.timeout_s for s in samples)
-    )
-    if not plain:
-        return None
-    found = set()
-    bounds = boundings([sample.metric for sample in samples], design, policy)
-    for n in range(min(policy.looks.block_from, policy.looks.pass_from), len(logins.pairs) + 1):
-        passing = n >= policy.looks.pass_from
-        for sample, bounding in zip(samples, bounds, strict=True):
-            part = Sample(sample.metric, sample.values[:n], sample.counts[:n], sample.margin)
-            shift = shift_of(part, bounding, policy.margins)
-            if shift.low > shift.margin:
-                found.add(n + policy.discard_pairs)
-                break
-            passing = passing and shift.high < shift.margin
-        else:
-            if passing:
-                found.add(n + policy.discard_pairs)
-    return found
-
-
-def _first(table: AttemptTable, rows: int) -> AttemptTable:
-    """The first rows of a table, as a live run would have them."""
-    steps = {}
-    for name, columns in table.steps.items():
-        upto = int(np.searchsorted(columns.row, rows))
-        steps[name] = type(columns)(columns.row[:upto], columns.service_s[:upto], columns.status[:upto])
-    return AttemptTable(
-        arm=table.arm[:rows],
-        block=table.block[:rows],
-        pair=table.pair[:rows],
-        offset_s=table.offset_s[:rows],
-        intended_s=table.intended_s[:rows],
-        cache=table.cache[:rows],
-        status=table.status[:rows],
-        response_s=table.response_s[:rows],
-        service_s=table.service_s[:rows],
-        steps=steps,
-    )
 
 
 def passed(outcome_: Outcome) -> bool:

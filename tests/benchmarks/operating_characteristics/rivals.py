@@ -1,7 +1,7 @@
 """The same runs judged as other tools would: once, at the end, on all that was measured.
 
-They get the logins that this judge gets (trimmed, without the first pair), a failed login at its own duration, as
-those tools record it. Each answers whether it blocks.
+They get the logins that this judge gets (trimmed, without the first pair and those above the peak), a failed login at
+its own duration, as those tools record it. Each answers whether it blocks.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu, norm
 
 from harness.model.attempt import AttemptTable, Floats
+from harness.stats.logins import usable_pairs
 from tests.benchmarks.operating_characteristics.world import Flags, Layout
 
 RIVALS = {
@@ -30,7 +31,8 @@ RESAMPLES = 2000
 
 def rival_blocks(table: AttemptTable, layout: Layout, nominal_p95_s: float, seed: tuple[int, ...]) -> dict[str, bool]:
     """What each rival says of a whole run."""
-    counts = (table.offset_s >= layout.design.trim_s) & (table.pair >= 1)
+    usable = usable_pairs(range(1, layout.pairs), layout.design, "expected")
+    counts = (table.offset_s >= layout.design.trim_s) & np.isin(table.pair, usable)
     before, after = (np.sort(table.response_s[counts & (table.arm == arm)]) for arm in (0, 1))
     p95_before, p95_after = (float(np.quantile(x, 0.95)) for x in (before, after))
     return {

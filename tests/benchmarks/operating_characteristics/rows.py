@@ -9,17 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.model.policy import Policy
-from harness.stats.samples import logins_of, samples_of
+from harness.model.scenario import Headroom
+from tests.benchmarks.operating_characteristics.judged import login_shifts, measured
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, simulate
 
-INTERLEAVED_20 = Layout("interleaved-20", "interleaved, 20 min", 20)
-INTERLEAVED_10 = Layout("interleaved-10", "interleaved, 10 min", 10)
-DUET_10 = Layout("duet-10", "duet, 10 min", 10, duet=True)
-INTERLEAVED_10_QUICK = Layout("interleaved-10-quick", "interleaved, 10 min, quick", 10, quick=True)
-DUET_10_QUICK = Layout("duet-10-quick", "duet, 10 min, quick", 10, duet=True, quick=True)
-LAYOUTS = {
-    layout.name: layout for layout in (INTERLEAVED_20, INTERLEAVED_10, DUET_10, INTERLEAVED_10_QUICK, DUET_10_QUICK)
-}
+INTERLEAVED_20 = Layout("interleaved-20", "interleaved, 20 min, with headroom", 20, headroom=Headroom())
+INTERLEAVED_20_PLAIN = Layout("interleaved-20-plain", "interleaved, 20 min", 20)
+INTERLEAVED_10 = Layout("interleaved-10", "interleaved, 10 min, quick", 10, quick=True)
+DUET_10 = Layout("duet-10", "duet, 10 min, quick", 10, duet=True, quick=True)
+LAYOUTS = {layout.name: layout for layout in (INTERLEAVED_20, INTERLEAVED_20_PLAIN, INTERLEAVED_10, DUET_10)}
 
 POLICY = Policy()
 QUICK = Policy.model_validate({"quick": True, "looks": {"pass_after_s": 0}})
@@ -80,11 +78,8 @@ def quantile_shifts(candidate: Candidate, layout: Layout, runs: int) -> dict[str
     found: dict[str, list[float]] = {}
     for run in range(runs):
         table = simulate(candidate, layout, (CALIBRATION_SEED, run))
-        logins = logins_of(table, layout.design, POLICY, range(layout.pairs))
-        for sample in samples_of(table, logins, layout.design, POLICY)[0]:
-            if sample.metric.family == "login":
-                d = np.log(sample.values[:, 1] / sample.values[:, 0])
-                found.setdefault(sample.metric.statistic, []).append(float(d.mean()))
+        for quantile, d in login_shifts(measured(table, layout, POLICY)["expected"]).items():
+            found.setdefault(quantile, []).append(float(d.mean()))
     return {quantile: float(np.mean(d)) for quantile, d in found.items()}
 
 

@@ -59,8 +59,8 @@ def markdown(cells: Sequence[Cell], facts: Sequence[str], command: str) -> str:
     )
     for name in layouts:
         at = [cell for cell in cells if cell.layout == name]
-        if LAYOUTS[name].quick:
-            continue  # the same runs as without haste, so the same rivals
+        if LAYOUTS[name].headroom is not None:
+            continue  # rivals judge ordinary load, of which a run without headroom gives them more
         lines += ["", f"## Rivals on the same runs: {LAYOUTS[name].title}", "", "BLOCK %.", ""]
         lines += _rows(
             ["candidate", "this judge", *RIVALS],

@@ -21,11 +21,12 @@ from scipy.signal import lfilter
 
 from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints, StepColumns
 from harness.model.comparison import Design
+from harness.model.scenario import Headroom
 
 Flags = npt.NDArray[np.bool_]
 
 RATE = 50.0
-BLOCK_S, TRIM_S, TIMEOUT_S = 15.0, 4.0, 10.0
+TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ GRID_S = 0.5
 DRIFT_SD, DRIFT_TAU_S = 0.045, 60.0
 NEIGHBOUR_FACTOR, NEIGHBOUR_STAYS_S, NEIGHBOUR_AWAY_S = 1.16, 10.0, 60.0
 BLOCK_SD = 0.02
-STALL_SHARE, STALL_S = 0.012, (0.2, 0.8)
+STALLS_A_SECOND, STALL_S = 0.012 / 15.0, (0.2, 0.8)
 STALLING = ("kdc_as", "ldap_bind")
 NTLM_S = 0.3
 """What an NTLM fall-back adds to the bind while it holds a server."""
@@ -90,11 +91,14 @@ class Layout:
     duet: bool = False
     quick: bool = False
     """Judged by a policy that may pass before the candidate is old enough to show a leak."""
+    block_s: float = 7.5
+    trim_s: float = 2.0
+    headroom: Headroom | None = None
 
     @property
     def pair_s(self) -> float:
         """Wall-clock seconds that a pair takes."""
-        return BLOCK_S if self.duet else 2 * BLOCK_S
+        return self.block_s if self.duet else 2 * self.block_s
 
     @property
     def pairs(self) -> int:
@@ -104,7 +108,8 @@ class Layout:
     @property
     def design(self) -> Design:
         """The design that the project's own comparison is told."""
-        return Design(BLOCK_S, TRIM_S, self.pairs, TIMEOUT_S)
+        every = self.headroom.every if self.headroom else None
+        return Design(self.block_s, self.trim_s, self.pairs, TIMEOUT_S, headroom_every=every, duet=self.duet)
 
 
 def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> AttemptTable:
@@ -143,7 +148,7 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
         elif pool.name == "ldap_bind":
             service[luck.uniform(size=(blocks, most)) < miss] *= MISS_FACTOR
             service[ntlm] += NTLM_S
-        paused = _pauses(blocks, own) if pool.name in STALLING else None
+        paused = _pauses(blocks, layout.block_s, own) if pool.name in STALLING else None
         servers = np.where(is_candidate[:, 0] & (candidate.lost == pool.name), pool.servers - 1, pool.servers)
         ended = served(ready, service, servers, paused) + after_s
         reached[pool.name] = np.isfinite(ready)
@@ -183,11 +188,14 @@ def served(ready: Floats, service: Floats, servers: Ints, paused: tuple[Floats, 
 
 def _arrivals(layout: Layout, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Offsets by block, filled up with infinity, and the start of each block; blocks in order of pair and arm."""
-    counts = rng.poisson(RATE * BLOCK_S, layout.pairs)
-    drawn = rng.uniform(0.0, BLOCK_S, (layout.pairs, counts.max()))
+    pairs, times = np.arange(layout.pairs), np.ones(layout.pairs)
+    if layout.headroom is not None:
+        times[[layout.design.stage(pair) == "headroom" for pair in pairs]] = layout.headroom.factor
+    counts = rng.poisson(times * RATE * layout.block_s)
+    drawn = rng.uniform(0.0, layout.block_s, (layout.pairs, counts.max()))
     offsets = np.sort(np.where(np.arange(counts.max()) < counts[:, None], drawn, np.inf), axis=1)
     place = np.zeros((layout.pairs, 2)) if layout.duet else rng.permuted(np.tile([0.0, 1.0], (layout.pairs, 1)), axis=1)
-    starts = np.arange(layout.pairs)[:, None] * layout.pair_s + place * BLOCK_S
+    starts = pairs[:, None] * layout.pair_s + place * layout.block_s
     return offsets.repeat(2, axis=0), starts.ravel()
 
 
@@ -211,10 +219,10 @@ def _shared(layout: Layout, rng: np.random.Generator) -> Floats:
     return np.exp(drift) * np.where(there, NEIGHBOUR_FACTOR, 1.0)
 
 
-def _pauses(blocks: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _pauses(blocks: int, block_s: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """From when to when each block's pool pauses; most never do."""
-    lasts = rng.uniform(*STALL_S, blocks) * (rng.uniform(size=blocks) < STALL_SHARE)
-    begins = rng.uniform(0.0, BLOCK_S, blocks)
+    lasts = rng.uniform(*STALL_S, blocks) * (rng.uniform(size=blocks) < STALLS_A_SECOND * block_s)
+    begins = rng.uniform(0.0, block_s, blocks)
     return begins, begins + lasts
 
 

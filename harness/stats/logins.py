@@ -1,0 +1,104 @@
+"""Which logins of a run count, and as what.
+
+1. Pairs that the caller names count; in each block, logins due in the trim don't count, nor do withheld ones (they
+   were never sent).
+2. A failed login counts as the time-out, or as its own time where that is longer: failing fast is no speed. So does
+   a failed step.
+3. Cold and warm logins are never mixed in a quantile that is judged against a margin; rates are over both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
+from harness.model.comparison import Design, Stage
+from harness.model.policy import Policy
+from harness.model.steps import CACHES
+from harness.model.target import ARMS
+from harness.stats.cells import Flags, Shape, merged
+
+CLOCK_S = 1e-9
+"""Instants are whole nanoseconds, so no time is known to be shorter than one."""
+_OK, _WITHHELD = STATUSES.index("ok"), STATUSES.index("withheld")
+
+
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """The logins that count, by cell of (cache, pair, arm); times in seconds, failures as the time-out."""
+
+    pairs: tuple[int, ...]
+    rows: Ints
+    """The table's rows that count."""
+    cell: Ints
+    """For each row of the table its cell, −1 where the login does not count."""
+    response_s: Floats
+    """For each row that counts."""
+    failed: Flags
+    slow: Flags
+
+    @property
+    def shape(self) -> Shape:
+        """Caches, pairs, arms."""
+        return len(CACHES), len(self.pairs), len(ARMS)
+
+    @property
+    def used(self) -> Ints:
+        """The cells of the rows that count."""
+        return self.cell[self.rows]
+
+    @property
+    def counts(self) -> Ints:
+        """How many logins each cell holds, in its shape."""
+        return np.bincount(self.used, minlength=math.prod(self.shape)).reshape(self.shape)
+
+    def grouped(self, size: int) -> Logins:
+        """The same logins with ``size`` pairs in a row as one; those left over at the end don't count."""
+        if size == 1:
+            return self
+        cell, _ = merged(self.cell, self.shape, size)
+        cell[self.cell < 0] = -1
+        kept = cell[self.rows] >= 0
+        pairs = self.pairs[: len(self.pairs) // size * size : size]
+        return Logins(pairs, self.rows[kept], cell, self.response_s[kept], self.failed[kept], self.slow[kept])
+
+    def shares(self, flags: Flags) -> tuple[Floats, Ints]:
+        """The share of flagged logins in each block, cold and warm together, and the blocks' logins: (pairs, arms)."""
+        counts = self.counts.sum(axis=0)
+        hits = np.bincount(self.used, weights=flags, minlength=math.prod(self.shape)).reshape(self.shape).sum(axis=0)
+        return np.divide(hits, counts, out=np.full(counts.shape, np.nan), where=counts > 0), counts
+
+
+def usable_pairs(counting: Iterable[int], design: Design, stage: Stage) -> tuple[int, ...]:
+    """The pairs of one stage, in order."""
+    return tuple(pair for pair in sorted(set(counting)) if design.stage(pair) == stage)
+
+
+def logins_of(table: AttemptTable, design: Design, policy: Policy, usable: Sequence[int]) -> Logins:
+    """The logins that count, of pairs in ascending order."""
+    known = np.array(usable, dtype=np.int64)
+    place = np.searchsorted(known, table.pair)
+    counts = np.isin(table.pair, known) & (table.offset_s >= design.trim_s) & (table.status != _WITHHELD)
+    cell = np.where(counts, (table.cache.astype(np.int64) * len(known) + place) * len(ARMS) + table.arm, -1)
+    (rows,) = np.nonzero(counts)
+    failed = table.status[rows] != _OK
+    response_s = censored(table.response_s[rows], failed, design.timeout_s)
+    return Logins(tuple(usable), rows, cell, response_s, failed, failed | (response_s > policy.slow_after_s))
+
+
+def censored(times_s: Floats, failed: Flags, timeout_s: float) -> Floats:
+    """Times in which a failure lasts at least as long as the time-out (rule 2)."""
+    return np.where(failed, np.maximum(times_s, timeout_s), np.maximum(times_s, CLOCK_S))
+
+
+def step_times(table: AttemptTable, logins: Logins, step: str, timeout_s: float) -> tuple[Floats, Ints]:
+    """The service times of one step in logins that count, in seconds, and the cell of each."""
+    columns = table.steps[step]
+    cell = logins.cell[columns.row]
+    counts = cell >= 0
+    times_s = censored(columns.service_s[counts], columns.status[counts] != _OK, timeout_s)
+    return times_s, cell[counts]

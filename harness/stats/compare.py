@@ -10,6 +10,7 @@ import numpy as np
 from harness.model.attempt import AttemptTable, Floats
 from harness.model.comparison import QUANTILES, Comparison, Design
 from harness.model.policy import Policy
+from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS
 from harness.stats.attribution import attribution
 from harness.stats.bounds import critical_value
@@ -20,14 +21,16 @@ from harness.stats.shift import RESOLUTION_S, boundings, shift_of
 _BASELINE, _CANDIDATE = 0, 1
 
 
-def compare(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> Comparison:
+def compare(
+    table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int], site: Site = UNCALIBRATED
+) -> Comparison:
     """Compare the arms over ``pairs``, those in which both blocks ran to their end.
 
     Takes about a fifth of a second for a million logins. Metrics that the policy has no margin for are left out.
     """
     logins = logins_of(table, design, policy, pairs)
     samples, not_judged = samples_of(table, logins, design, policy)
-    bounds = boundings([sample.metric for sample in samples], design, policy)
+    bounds = boundings([sample.metric for sample in samples], design, policy, site)
     low_s, high_s = candidate_p95_s(logins, policy, design.horizon_pairs - policy.discard_pairs)
     age_s = block_starts(table, logins) + design.block_s
     return Comparison(
@@ -42,6 +45,7 @@ def compare(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
         outage_blocks=outages(logins, policy),
         candidate_p95_s=low_s,
         candidate_p95_high_s=high_s,
+        site=site,
     )
 
 

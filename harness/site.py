@@ -1,4 +1,4 @@
-"""Which calibration a verdict may rest on, and how far: of the same workload, policy, servers and version, and fresh."""
+"""Which calibration a verdict may rest on, and how far: one of the same workload, policy, servers and version."""
 
 from __future__ import annotations
 

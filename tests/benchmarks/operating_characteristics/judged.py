@@ -10,6 +10,7 @@ from harness.gate.judge import judge
 from harness.model.attempt import AttemptTable
 from harness.model.health import ArmHealth, RunState
 from harness.model.policy import Policy
+from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
 from harness.stats.compare import compare
@@ -50,11 +51,18 @@ class Outcome:
 
 
 def outcome(
-    row: str, candidate: Candidate, layout: Layout, policy: Policy, seed: int, run: int, nominal_p95_s: float
+    row: str,
+    candidate: Candidate,
+    layout: Layout,
+    policy: Policy,
+    seed: int,
+    run: int,
+    nominal_p95_s: float,
+    site: Site = UNCALIBRATED,
 ) -> Outcome:
     """Simulate one run to its end and judge it: this judge as it grows, its rivals at its end."""
     table = simulate(candidate, layout, (seed, run))
-    verdict, pairs = live_verdict(table, layout, policy)
+    verdict, pairs = live_verdict(table, layout, policy, site=site)
     logins = logins_of(table, layout.design, policy, range(layout.pairs))
     samples = {
         sample.metric.statistic: np.log(sample.values[:, 1] / sample.values[:, 0])
@@ -75,23 +83,28 @@ def outcome(
     )
 
 
-def live_verdict(table: AttemptTable, layout: Layout, policy: Policy, every_look: bool = False) -> tuple[Verdict, int]:
+def live_verdict(
+    table: AttemptTable, layout: Layout, policy: Policy, every_look: bool = False, site: Site = UNCALIBRATED
+) -> tuple[Verdict, int]:
     """The verdict of a run that is judged after each pair and stops at the first final one, and its pairs by then.
 
-    Looks that can't decide are skipped unless ``every_look`` asks for them; it never changes the answer.
+    Looks that can't decide are skipped unless ``every_look`` asks for them; it never changes the answer. Arms measured
+    on different days are judged once, when both are there.
     """
-    worth = None if every_look else deciding_looks(table, layout, policy)
+    worth: set[int] | None = set()
+    if not layout.stored:
+        worth = None if every_look else deciding_looks(table, layout, policy, site)
     for pairs in range(1, layout.pairs + 1):
         if worth is None or pairs == layout.pairs or pairs in worth:
             seen = np.searchsorted(table.pair, pairs)
-            comparison = compare(_first(table, int(seen)), layout.design, policy, range(pairs))
+            comparison = compare(_first(table, int(seen)), layout.design, policy, range(pairs), site)
             verdict = judge(comparison, HEALTH, RUNNING, policy)
             if verdict.final:
                 return verdict, pairs
     raise AssertionError("the last look is final")
 
 
-def deciding_looks(table: AttemptTable, layout: Layout, policy: Policy) -> set[int] | None:
+def deciding_looks(table: AttemptTable, layout: Layout, policy: Policy, site: Site = UNCALIBRATED) -> set[int] | None:
     """The numbers of pairs at which a BLOCK or a PASS is possible; None where that can't be told beforehand.
 
     A block's quantile does not depend on later blocks, so the bounds at every look follow from the samples of the
@@ -113,7 +126,7 @@ def deciding_looks(table: AttemptTable, layout: Layout, policy: Policy) -> set[i
     if not plain:
         return None
     found = set()
-    bounds = boundings([sample.metric for sample in samples], design, policy)
+    bounds = boundings([sample.metric for sample in samples], design, policy, site)
     for n in range(min(policy.looks.block_from, policy.looks.pass_from), len(logins.pairs) + 1):
         passing = n >= policy.looks.pass_from
         for sample, bounding in zip(samples, bounds, strict=True):

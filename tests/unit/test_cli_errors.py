@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,13 @@ import yaml
 
 from harness import __version__, shipped
 from harness.cli import main
-from harness.config import SCHEMAS
+from harness.config import SCHEMAS, load_policy, load_scenario, load_targets
 from harness.model.target import ARMS
 from harness.model.verdict import Kind
+from harness.record.calibration import calibration_file, save
 from harness.record.foreign import COLUMNS
 from tests.unit.test_config import CANARY, SCENARIO, TARGETS
+from tests.unit.test_site import CALIBRATION
 
 QUICK = """\
 name: ci
@@ -86,6 +88,28 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return Said(code, caught.out, caught.err)
 
     return run
+
+
+def test_at_a_site_where_the_gate_errs_no_load_is_sent(command: Command) -> None:
+    scenario, policy, targets = (
+        load_scenario(Path("rush.yaml")),
+        load_policy(Path("ci.yaml")),
+        load_targets(Path("right.yaml")),
+    )
+    bad = replace(
+        CALIBRATION,
+        scenario_digest=scenario.workload_digest,
+        policy_digest=policy.digest,
+        targets={arm: target.digest for arm, target in targets.arms.items()},
+        verdicts={"BLOCK": 3},
+    )
+    Path("results").mkdir()
+    usual = calibration_file(Path("results"), scenario.name, policy.name)
+    save(bad, usual)
+    said = command("gate", "rush.yaml", "--targets", "right.yaml", "--policy", "ci.yaml")
+    assert (said.code, said.out) == (Kind.INVALID.exit_code, "")
+    assert said.err.startswith(f"INVALID: {usual}: the gate blocked 3 of 3 A/A runs of this site")
+    assert list(Path("results").iterdir()) == [usual]
 
 
 @pytest.mark.parametrize("argv", ERRORS_WITHOUT_A_RUN, ids=" ".join)

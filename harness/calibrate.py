@@ -98,7 +98,8 @@ def calibrate(
                 "nothing is kept of the calibration"
             )
         found.append(_repeat_of(evidence, results, policy))
-    noise = _noise([run for run in found if run.kind is not Kind.INVALID], repeats.same_bits)
+    if repeats.same_bits:
+        found = _by_the_bounds_of_the_gate(found, results, policy)
     return Calibration(
         scenario=scenario.name,
         scenario_digest=scenario.workload_digest,
@@ -110,8 +111,8 @@ def calibrate(
         began=found[0].created,
         measured=found[-1].created,
         runs=tuple(run.folder.run_id for run in found),
-        verdicts=_verdicts(found, noise),
-        noise=noise,
+        verdicts=dict(Counter(run.kind.name for run in found)),
+        noise=_noise(found, repeats.same_bits),
     )
 
 
@@ -141,17 +142,15 @@ def _repeat_of(evidence: Evidence, results: Path, policy: Policy) -> _Repeat:
     )
 
 
-def _verdicts(found: Sequence[_Repeat], noise: Sequence[Noise]) -> dict[str, int]:
-    """How often each verdict came, by the bounds that the gate will use here: they carry the spread just measured."""
-    site = Site(
-        source="this calibration",
-        deployments={metric.metric: metric.deployments for metric in noise if metric.deployments is not None},
-    )
-    kinds = (evidence_of(run.folder, site=site).verdict.kind if site.deployments else run.kind for run in found)
-    return dict(Counter(kind.name for kind in kinds))
+def _by_the_bounds_of_the_gate(found: Sequence[_Repeat], results: Path, policy: Policy) -> list[_Repeat]:
+    """The same runs judged as the gate will judge here, by bounds that carry the spread between deployments."""
+    spreads = {noise.metric: noise.deployments for noise in _noise(found, True) if noise.deployments is not None}
+    site = Site(source="this calibration", deployments=spreads)
+    return [_repeat_of(evidence_of(run.folder, site=site), results, policy) for run in found]
 
 
 def _noise(found: Sequence[_Repeat], same_bits: bool) -> tuple[Noise, ...]:
+    found = [run for run in found if run.kind is not Kind.INVALID]
     measured = noise_of(shift for run in found for shift in run.shifts)
     return tuple(
         replace(

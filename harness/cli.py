@@ -41,6 +41,7 @@ from harness.errors import AuthgateError, ConfigError
 from harness.lab.commands import lab
 from harness.lab.domain import Lab
 from harness.login.once import log_in_once
+from harness.model.comparison import QUANTILES
 from harness.model.evidence import Evidence
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
@@ -54,9 +55,11 @@ from harness.report.console import print_verdict
 from harness.report.progress import progress
 from harness.report.verdict_json import VERDICT_SCHEMA
 from harness.report.waterfall import print_waterfall
+from harness.report.words import seconds, share
 from harness.report.write import write_all
 from harness.run import execute
 from harness.site import Subject, find_site, site_of_run
+from harness.trend import trend
 
 USAGE_ERROR = 2
 CRASH = 1
@@ -142,6 +145,18 @@ def compare(
 def report(run: Path) -> int:
     """Write a run's reports again, from what is there; a run that was killed gives a partial report."""
     _tell(evidence_of(RunFolder.open(run)), run)
+    return 0
+
+
+@cli.command("trend")
+@click.argument("runs", type=FILE_PATH, nargs=-1, required=True)
+def show_trend(runs: tuple[Path, ...]) -> int:
+    """Show what logins took in runs of one scenario, in order of time; nothing is judged."""
+    table = Table("started", "arm", "login", *QUANTILES, "failed", "verdict", box=None)
+    for point in trend([RunFolder.open(run) for run in runs]):
+        times = (seconds(value) for value in point.quantiles_s)
+        table.add_row(point.started, point.arm, point.cache, *times, share(point.failed), point.verdict or "–")
+    Console().print(table)
     return 0
 
 

@@ -153,7 +153,7 @@ def evidence_of_two(
 
 
 def _site_of_two(before: RunFolder, after: RunFolder, policy: Policy, calibration: Path | None) -> Site:
-    created = [datetime.fromisoformat(str(folder.manifest()["created"])) for folder in (before, after)]
+    created = [folder.created() for folder in (before, after)]
     subject = Subject(
         at=created[1],
         policy=policy,

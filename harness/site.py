@@ -46,8 +46,9 @@ def find_site(subject: Subject, file: Path | None, results: Path | None = None) 
 
 def site_of_run(folder: RunFolder, file: Path, policy: Policy | None = None) -> Site:
     """The site of a run of both arms by another calibration than it was judged by; raises RunError."""
-    at = datetime.fromisoformat(str(folder.manifest()["created"]))
-    return find_site(Subject(at, policy or folder.policy(), folder.scenario(), folder.targets().arms), file)
+    return find_site(
+        Subject(folder.created(), policy or folder.policy(), folder.scenario(), folder.targets().arms), file
+    )
 
 
 def site_by(calibration: Calibration, source: str, subject: Subject) -> Site:

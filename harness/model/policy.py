@@ -112,8 +112,8 @@ class Policy(Configured):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what the policy asks for, whatever it is called."""
-        return hashlib.sha256(self.model_dump_json(exclude={"name", "description"}).encode()).hexdigest()
+        """SHA-256 of what the policy asks of a run, whatever it is called: two with one digest judge alike."""
+        return hashlib.sha256(self.model_dump_json(exclude={"name", "description", "calibration"}).encode()).hexdigest()
 
     @model_validator(mode="after")
     def _quick_is_said(self) -> Policy:

@@ -19,6 +19,10 @@ class Spread:
     freedom: int
     upper: float
 
+    def __post_init__(self) -> None:
+        if not (0 <= self.sd <= self.upper and self.freedom >= 1):
+            raise ValueError(f"expected 0 <= sd <= upper and a degree of freedom, got {self}")
+
 
 NO_SPREAD = Spread(0.0, 1, 0.0)
 UNKNOWN_SPREAD = Spread(math.inf, 1, math.inf)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,9 @@ def read(path: Path) -> Calibration:
             {**row, "detectable": math.inf if row["detectable"] is None else row["detectable"]}
             for row in found["noise"]
         ]
+        for key in ("began", "measured"):
+            if datetime.fromisoformat(found[key]).tzinfo is None:
+                raise ValueError(key)
         return _CALIBRATION.validate_python({**found, "noise": rows})
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{path}: expected what authgate calibrate has written, got something else") from None
@@ -78,5 +82,5 @@ def site_of(manifest: Mapping[str, Any]) -> Site:
             for kind in ("deployments", "levels")
         }
         return Site(**{**found, **spreads, "warnings": tuple(found["warnings"])})
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         raise RunError("manifest.json: calibration: expected what a run writes there, got something else") from None

@@ -116,6 +116,16 @@ def test_two_runs_of_one_arm_each_cannot_support_a_pass(lab: Lab, inputs: Inputs
     assert "one after the other" in verdict["reasons"][0] and "no calibration" in verdict["reasons"][1]
     assert verdict["calibration"] is None
     assert {found["quantile"] for found in verdict["anatomy"]} == {"p50"}
+    shown = finished([*AUTHGATE, "trend", *runs[::-1]])
+    assert shown.returncode == 0, shown.stderr
+    rows = [line.split()[1:3] for line in shown.stdout.splitlines()[1:]]
+    assert rows == [[arm, cache] for arm in ("baseline", "candidate") for cache in ("cold", "warm")]
+    manifest = json.loads((Path(runs[1]) / "manifest.json").read_text(encoding="utf-8"))
+    manifest["scenario"]["timeout_s"] = 4
+    (Path(runs[1]) / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    other = finished([*AUTHGATE, "trend", *runs])
+    assert other.returncode == 2
+    assert f"{runs[1]}: expected the scenario of {runs[0]}, got another one" in other.stderr
 
 
 def test_calibration_runs_the_baseline_against_itself_and_keeps_the_noise(lab: Lab, inputs: Inputs) -> None:

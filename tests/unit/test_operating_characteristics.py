@@ -7,9 +7,18 @@ import math
 import numpy as np
 import pytest
 
+from harness.model.site import UNCALIBRATED, Site
+from tests.benchmarks.operating_characteristics.calibrated import repeat_of, site_of
 from tests.benchmarks.operating_characteristics.judged import Outcome, live_verdict, outcome
 from tests.benchmarks.operating_characteristics.rivals import RIVALS, bootstrap_low, kayenta_is_high
-from tests.benchmarks.operating_characteristics.rows import DUET_10, DUET_10_QUICK, INTERLEAVED_10, ROWS, policy_of
+from tests.benchmarks.operating_characteristics.rows import (
+    DUET_10,
+    DUET_10_QUICK,
+    INTERLEAVED_10,
+    LAYOUTS,
+    ROWS,
+    policy_of,
+)
 from tests.benchmarks.operating_characteristics.table import as_json, cell_of, markdown
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, served, simulate
 
@@ -54,6 +63,21 @@ def test_a_look_that_is_skipped_could_not_have_decided(candidate: Candidate) -> 
     table = simulate(candidate, INTERLEAVED_10, (16, 3))
     policy = policy_of(DUET_10_QUICK)
     assert live_verdict(table, INTERLEAVED_10, policy) == live_verdict(table, INTERLEAVED_10, policy, every_look=True)
+
+
+def test_against_yesterday_s_baseline_nothing_passes_and_only_the_gross_blocks_where_levels_are_known() -> None:
+    layout = LAYOUTS["stored-20-calibrated"]
+    known = site_of(layout, [repeat_of(layout, number) for number in range(layout.calibrated)], (16,))
+
+    def kinds(factor: float, site: Site) -> set[str]:
+        found = [
+            outcome("doubled", Candidate(factor=factor), layout, policy_of(layout), 16, run, NOMINAL_S, site)
+            for run in range(RUNS // 2)
+        ]
+        return {o.kind for o in found}
+
+    assert kinds(1.0, known) == kinds(1.0, UNCALIBRATED) == kinds(1.5, UNCALIBRATED) == {"INCONCLUSIVE"}
+    assert kinds(1.5, known) == {"BLOCK"}
 
 
 def test_the_same_seed_gives_every_candidate_the_same_arrivals() -> None:

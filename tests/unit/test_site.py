@@ -110,7 +110,7 @@ def test_levels_of_other_servers_or_of_a_shorter_time_say_nothing_of_these() -> 
 
 def test_the_policy_says_what_is_stale() -> None:
     patient = Policy.model_validate({"calibration": {"max_age_days": 60}})
-    assert site(replace(SUBJECT, policy=patient), began=OLD, measured=OLD, policy_digest=patient.digest).warnings == ()
+    assert site(replace(SUBJECT, policy=patient), began=OLD, measured=OLD).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -153,14 +153,36 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert "Infinity" not in (tmp_path / "c.json").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "content", ["", "{}", "[]", '{"noise": [1], "format": 2}', '{"noise": [], "format": 2, "runs": 3}', '{"format": 2}']
-)
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"noise": [1], "format": 2}', '{"format": 2}'])
 def test_what_is_no_calibration_is_refused(tmp_path: Path, content: str) -> None:
     file = tmp_path / "c.json"
     file.write_text(content, encoding="utf-8")
     with pytest.raises(RunError, match="expected what authgate calibrate has written"):
         read(file)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("began", "yesterday"),
+        ("measured", "2026-11-20T08:00"),
+        ("verdicts", {"PASS": "all"}),
+        ("runs", 3),
+        ("alpha", ""),
+    ],
+)
+def test_a_calibration_with_any_part_broken_is_refused(tmp_path: Path, key: str, value: object) -> None:
+    file = tmp_path / "c.json"
+    save(CALIBRATION, file)
+    file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), key: value}), encoding="utf-8")
+    with pytest.raises(RunError, match="expected what authgate calibrate has written"):
+        read(file)
+
+
+@pytest.mark.parametrize("values", [(-0.1, 3, 0.1), (0.2, 3, 0.1), (math.nan, 3, 0.1), (0.1, 0, 0.2)])
+def test_a_spread_that_can_t_be_is_refused(values: tuple[float, int, float]) -> None:
+    with pytest.raises(ValueError, match="expected 0 <= sd <= upper and a degree of freedom"):
+        Spread(*values)
 
 
 def test_a_calibration_of_the_old_form_says_what_to_do(tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ from harness.site import Subject, find_site
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 
+CENTURY_S = 3.2e9
+"""Arms that claim to be further apart are no further: a file may hold any number."""
+
 
 def foreign_evidence(
     path: Path, policy: Policy, trim_s: float, timeout_s: float, calibration: Path | None = None
@@ -40,7 +43,9 @@ def foreign_evidence(
     """The evidence of a CSV of attempts, with a calibration of its site; raises ConfigError and RunError."""
     foreign = read_attempts(path, trim_s, timeout_s)
     measured = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
-    return _judged(foreign, policy, path.name, path.stem, measured, {"attempts": str(path)}, calibration)
+    begun = [foreign.table.intended_s[foreign.table.arm == code].min(initial=np.inf) for code in range(len(ARMS))]
+    site = _site(foreign, policy, measured, abs(float(begun[1] - begun[0])), calibration)
+    return _judged(foreign, policy, path.name, path.stem, measured, {"attempts": str(path)}, site)
 
 
 def imported_evidence(
@@ -50,7 +55,13 @@ def imported_evidence(
     found = read_two(before, after, how)
     run_id = f"{before.name} and {after.name}"
     title = f"{before.stem} and {after.stem}"
-    return _judged(found.foreign, policy, run_id, title, found.started, found.said, calibration)
+    site = _site(found.foreign, policy, found.started, found.apart_s, calibration)
+    return _judged(found.foreign, policy, run_id, title, found.started, found.said, site)
+
+
+def _site(foreign: Foreign, policy: Policy, started: str, apart_s: float, calibration: Path | None) -> Site:
+    apart = timedelta(0) if foreign.design.interleaved else timedelta(seconds=min(apart_s, CENTURY_S))
+    return find_site(Subject(datetime.fromisoformat(started), policy, apart=apart), calibration)
 
 
 def _judged(
@@ -60,11 +71,8 @@ def _judged(
     title: str,
     started: str,
     said: Mapping[str, object],
-    calibration: Path | None,
+    site: Site,
 ) -> Evidence:
-    starts = [foreign.table.intended_s[foreign.table.arm == code].min(initial=np.inf) for code in range(len(ARMS))]
-    apart = timedelta(seconds=abs(float(starts[1] - starts[0])) if np.isfinite(starts).all() else 0.0)
-    site = find_site(Subject(datetime.fromisoformat(started), policy, apart=apart), calibration)
     comparison = compare(foreign.table, foreign.design, policy, foreign.pairs, site)
     health: dict[Arm, ArmHealth] = {arm: _health(foreign, code) for code, arm in enumerate(ARMS)}
     verdict = judge(comparison, health, RunState(complete=True), policy)

@@ -51,6 +51,8 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
     describe this run at its end and are no repeated bounds. Needs 3 pairs and a block that holds the quantile.
     """
     logins = logins_of(table, design, policy, pairs)
+    if not logins.pairs:
+        return ()
     size = math.prod(logins.shape)
     times = [_of_login(table, logins, step, design.timeout_s) for step in table.steps]
     rank = _ranks(logins)

@@ -18,6 +18,7 @@ import yaml
 from harness import __version__, shipped
 from harness.cli import main
 from harness.config import SCHEMAS, load_policy, load_scenario, load_targets
+from harness.model.site import Spread
 from harness.model.target import ARMS
 from harness.model.verdict import Kind
 from harness.record.calibration import calibration_file, save
@@ -295,6 +296,22 @@ def test_too_few_pairs_exit_with_20(command: Command, pairs: int) -> None:
 def test_arms_that_were_measured_one_after_the_other_never_exit_with_0(command: Command) -> None:
     attempts_csv(Path("a.csv"), order="A" * 14 + "B" * 14)
     assert command("compare", "--attempts", "a.csv", "--policy", "ci.yaml").code == INCONCLUSIVE
+
+
+def test_arms_measured_one_after_the_other_block_by_a_gross_change_where_levels_are_known(command: Command) -> None:
+    attempts_csv(Path("a.csv"), order="A" * 14 + "B" * 14, slower=4.0)
+    judged = ("compare", "--attempts", "a.csv", "--policy", "ci.yaml")
+    said = command(*judged, "--out", "out")
+    assert said.code == INCONCLUSIVE
+    assert "authgate gate" in " ".join(said.out.split())
+    assert {part["quantile"] for part in json.loads(Path("out/verdict.json").read_text())["anatomy"]} == {"p50", "p95"}
+    noise = replace(CALIBRATION.noise[0], levels=Spread(0.03, 7, 0.06))
+    save(replace(CALIBRATION, noise=(noise,)), Path("c.json"))
+    assert command(*judged, "--calibration", "c.json").code == BLOCK
+    hour = {"began": "2026-11-18T08:00:00+00:00", "measured": "2026-11-18T08:03:00+00:00"}
+    save(replace(CALIBRATION, noise=(noise,), **hour), Path("c.json"))
+    assert command(*judged, "--calibration", "c.json").code == INCONCLUSIVE
+    assert command(*judged, "--calibration", "none.json").code == USAGE
 
 
 def test_a_pass_of_the_default_policy_needs_more_than_a_few_minutes(command: Command) -> None:

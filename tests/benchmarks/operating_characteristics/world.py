@@ -56,7 +56,7 @@ NEIGHBOUR_FACTOR, NEIGHBOUR_STAYS_S, NEIGHBOUR_AWAY_S = 1.16, 10.0, 60.0
 BLOCK_SD = 0.02
 STALL_SHARE, STALL_S = 0.012, (0.2, 0.8)
 STALLING = ("kdc_as", "ldap_bind")
-DAY_SD = 0.03
+DAY_SD = 0.05
 """How far, in ln-units, the level of all service times lies from one day to another."""
 NTLM_S = 0.3
 """What an NTLM fall-back adds to the bind while it holds a server."""

@@ -118,7 +118,7 @@ def _refusal(calibration: Calibration, source: str) -> str:
     if too_often(blocked, sound, calibration.alpha):
         return (
             f"{source}: the gate blocked {blocked} of {sound} A/A runs of this site, "
-            f"where at most {calibration.alpha:.2g} of them may; find what differs, and calibrate again"
+            f"where about {calibration.alpha:.1%} of them may; find what differs, and calibrate again"
         )
     if not calibration.verdicts.get(Kind.PASS.name, 0):
         return (

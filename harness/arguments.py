@@ -57,6 +57,11 @@ policy_option = click.option(
 results_option = click.option(
     "--results", type=FILE_PATH, default="results", show_default=True, help="Folder for runs."
 )
+calibration_option = click.option(
+    "--calibration",
+    type=FILE_PATH,
+    help="What authgate calibrate has written. [default: what lies with the results for scenario and policy]",
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress; the verdict is printed all the same.")
 
 

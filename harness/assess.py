@@ -18,8 +18,10 @@ from harness.model.health import MS, ArmHealth, RunState, quantile
 from harness.model.plan import Plan, make_plan
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
+from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
+from harness.record.calibration import site_document, site_of
 from harness.record.folder import RunFolder
 from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
 from harness.stats.attribution import anatomy
@@ -63,8 +65,9 @@ class Assessment:
 class Assessor:
     """Judges one plan's attempts under one policy, as often as asked."""
 
-    def __init__(self, scenario: Scenario, policy: Policy, plan: Plan) -> None:
+    def __init__(self, scenario: Scenario, policy: Policy, plan: Plan, site: Site = UNCALIBRATED) -> None:
         self._policy = policy
+        self._site = site
         self._arms = tuple(arm for arm in ARMS if any(block.arm == arm for block in plan.blocks))
         self._planned = np.zeros(max(block.pair for block in plan.blocks) + 1, dtype=np.int64)
         self._planned_of: dict[Arm, np.ndarray[Any, np.dtype[np.int64]]] = {}
@@ -92,7 +95,7 @@ class Assessor:
         """The verdict on the complete pairs of an Arrow table of attempts."""
         pairs = self.complete_pairs(attempts)[: ending.pairs]
         judged = attempts.filter(pc.less(attempts["pair"], len(pairs)))
-        comparison = compare(attempt_table(judged, self.block_starts), self.design, self._policy, pairs)
+        comparison = compare(attempt_table(judged, self.block_starts), self.design, self._policy, pairs, self._site)
         healths = {arm: self.health(arm, attempts, health, ending) for arm in self._arms}
         return Assessment(judge(comparison, healths, ending.state, self._policy), comparison, healths)
 
@@ -134,17 +137,21 @@ def ending_of(manifest: Mapping[str, Any]) -> Ending:
         raise RunError("manifest.json: ending: expected what a run writes there, got something else") from None
 
 
-def evidence_of(folder: RunFolder, policy: Policy | None = None) -> Evidence:
-    """The evidence of a finished or killed run; another policy than the run's own may judge it. Raises RunError."""
+def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | None = None) -> Evidence:
+    """The evidence of a finished or killed run; raises RunError.
+
+    Another policy than the run's own may judge it, and it may be judged by another calibration than it was.
+    """
     manifest = folder.manifest()
     if set(folder.arms()) != set(ARMS):
         raise RunError(f"{folder.path}: expected a run of both arms, got {', '.join(folder.arms())}")
     scenario = folder.scenario()
     ending = ending_of(manifest)
-    if policy is not None:
+    if policy is not None or site is not None:
         ending = replace(ending, pairs=None)  # the run's own judge stopped there, another's need not
     judging = policy or folder.policy()
-    assessor = Assessor(scenario, judging, make_plan(scenario, folder.arms()))
+    known = site_of(manifest) if site is None else site
+    assessor = Assessor(scenario, judging, make_plan(scenario, folder.arms()), known)
     attempts, health = folder.attempts(), folder.health()
     found = assessor.assess(attempts, health, ending)
     table = attempt_table(attempts, assessor.block_starts)
@@ -153,7 +160,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None) -> Evidence:
         run_id=folder.run_id,
         title=scenario.name,
         started=str(manifest["created"]),
-        manifest={**manifest, "policy": judging.model_dump(mode="json")},
+        manifest={**manifest, "policy": judging.model_dump(mode="json"), "calibration": site_document(known)},
         partial=partial,
         verdict=found.verdict,
         comparison=found.comparison,

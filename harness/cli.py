@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -20,12 +20,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from harness import __version__, calibrate, demo, planning, shipped
+from harness import __version__, demo, shipped
 from harness.arguments import (
     FILE_PATH,
     Elsewhere,
     PolicyName,
     ScenarioName,
+    calibration_option,
     elsewhere_options,
     policy_option,
     quiet_option,
@@ -34,25 +35,31 @@ from harness.arguments import (
     targets_option,
 )
 from harness.assess import evidence_of
+from harness.calibration_commands import calibrate_site, plan_run
 from harness.config import SCHEMAS, load_policy, load_scenario
 from harness.errors import AuthgateError, ConfigError
 from harness.lab.commands import lab
 from harness.lab.domain import Lab
 from harness.login.once import log_in_once
+from harness.model.comparison import QUANTILES
 from harness.model.evidence import Evidence
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
+from harness.model.site import UNCALIBRATED, Site
 from harness.model.steps import CACHES, Cache
 from harness.model.target import ARMS, Arm, Targets
+from harness.model.verdict import Kind
 from harness.offline import evidence_of_two, foreign_evidence, imported_evidence
 from harness.record.folder import RunFolder
 from harness.report.console import print_verdict
 from harness.report.progress import progress
 from harness.report.verdict_json import VERDICT_SCHEMA
 from harness.report.waterfall import print_waterfall
-from harness.report.words import change
+from harness.report.words import seconds, share
 from harness.report.write import write_all
 from harness.run import execute
+from harness.site import Subject, find_site, site_of_run
+from harness.trend import trend
 
 USAGE_ERROR = 2
 CRASH = 1
@@ -66,6 +73,8 @@ def cli() -> None:
 
 
 cli.add_command(lab)
+cli.add_command(calibrate_site)
+cli.add_command(plan_run)
 
 
 @cli.command()
@@ -74,12 +83,19 @@ cli.add_command(lab)
 @policy_option
 @results_option
 @quiet_option
-def gate(scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool) -> int:
+@calibration_option
+def gate(
+    scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool, calibration: Path | None
+) -> int:
     """Measure baseline and candidate in interleaved blocks, and judge the update.
 
     SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
     """
-    return _gate(scenario, targets, policy, results, quiet).verdict.exit_code
+    site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
+    if site.refusal:  # no load could change it
+        click.echo(f"INVALID: {site.refusal}", err=True)
+        return Kind.INVALID.exit_code
+    return _gate(scenario, targets, policy, results, quiet, site).verdict.exit_code
 
 
 @cli.command()
@@ -102,20 +118,25 @@ def run(scenario: Scenario, targets: Targets, results: Path, quiet: bool, arms: 
 @elsewhere_options
 @click.option("--policy", type=PolicyName(), help="Policy: a shipped name or a YAML file. [default: the run's own]")
 @click.option("--out", type=FILE_PATH, help="Folder for the reports. [default: the run's own if its policy judges]")
-def compare(runs: tuple[Path, ...], elsewhere: Elsewhere, policy: Policy | None, out: Path | None) -> int:
+@calibration_option
+def compare(
+    runs: tuple[Path, ...], elsewhere: Elsewhere, policy: Policy | None, out: Path | None, calibration: Path | None
+) -> int:
     """Judge what has been measured: a run of both arms, a run of each arm, or another tool's attempts or files."""
     attempts, files, how = elsewhere.attempts, elsewhere.files, elsewhere.how
     if sum(map(bool, (runs, attempts, files))) != 1 or len(runs) > 2:
         raise click.UsageError("expected one run, two runs, or --attempts FILE, or --before FILE and --after FILE")
     if attempts is not None:
-        evidence = foreign_evidence(attempts, policy or Policy(), how.trim_s, how.timeout_s)
+        evidence = foreign_evidence(attempts, policy or Policy(), how.trim_s, how.timeout_s, calibration)
     elif files is not None:
-        evidence = imported_evidence(*files, how, policy or Policy())
+        evidence = imported_evidence(*files, how, policy or Policy(), calibration)
     elif len(runs) == 2:
-        evidence = evidence_of_two(RunFolder.open(runs[0]), RunFolder.open(runs[1]), policy)
+        evidence = evidence_of_two(RunFolder.open(runs[0]), RunFolder.open(runs[1]), policy, calibration)
     else:
-        evidence = evidence_of(RunFolder.open(runs[0]), policy)
-        out = out or (runs[0] if policy is None else None)  # the gate's own report stays the gate's
+        folder = RunFolder.open(runs[0])
+        site = None if calibration is None else site_of_run(folder, calibration, policy)
+        evidence = evidence_of(folder, policy, site)
+        out = out or (runs[0] if policy is None and site is None else None)  # the gate's own report stays the gate's
     return _tell(evidence, out).verdict.exit_code
 
 
@@ -127,54 +148,14 @@ def report(run: Path) -> int:
     return 0
 
 
-@cli.command("calibrate")
-@scenario_argument
-@targets_option
-@policy_option
-@results_option
-@quiet_option
-@click.option("--repeats", type=click.IntRange(1, 100), default=3, show_default=True, help="How many A/A runs.")
-def calibrate_site(
-    scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool, repeats: int
-) -> int:
-    """Run the baseline against itself: this site's noise, false BLOCKs, and the smallest detectable slowdown."""
-    console = Console()
-    with progress(console, quiet) as display:
-        found = calibrate.calibrate(
-            scenario, targets, policy, repeats, results, display,
-            lambda evidence: console.print(f"{evidence.run_id}: {evidence.verdict.kind.name}"),
-        )  # fmt: skip
-    table = Table("metric", "noise of a pair", "blocked with 80 % probability from", box=None)
-    for noise in found.noise:
-        unit = "relative" if noise.unit == "log_ratio" else "share"
-        table.add_row(noise.metric, change(noise.pair_sd, unit), change(noise.detectable, unit))
-    console.print(table)
-    console.print(
-        f"{found.false_blocks} of {len(found.runs)} A/A runs blocked; kept in {calibrate.save(found, results)}"
-    )
-    return 0
-
-
-@cli.command("plan")
-@scenario_argument
-@policy_option
-@click.option("--noise", type=FILE_PATH, required=True, help="A calibration's file, or the folder of an earlier run.")
-@click.option("--slowdown", type=click.FloatRange(0, 100, min_open=True), default=0.2, show_default=True)
-def plan_run(scenario: Scenario, policy: Policy, noise: Path, slowdown: float) -> int:
-    """How long a run must be to PASS an equal update, and to BLOCK one that is slower by --slowdown (0.2 is +20 %).
-
-    Each with 80 % probability; – is more than any practical run, or a slowdown within the margin. A PASS waits for
-    every metric, a BLOCK for the first.
-    """
-    found = planning.needs(planning.read_noise(noise), policy, slowdown)
-    pair_min = scenario.duration_s / scenario.blocks.pairs / 60
-    table = Table("metric", "noise of a pair", "margin", "minutes to PASS", "minutes to BLOCK", box=None)
-    for need in found:
-        unit = "relative" if need.noise.unit == "log_ratio" else "share"
-        minutes = [(pairs + policy.discard_pairs) * pair_min for pairs in (need.to_pass, need.to_block)]
-        minutes[0] = max(minutes[0], policy.looks.pass_after_s / 60)
-        shown = [f"{m:.0f}" if math.isfinite(m) else "–" for m in minutes]
-        table.add_row(need.noise.metric, change(need.noise.pair_sd, unit), change(need.noise.margin, unit), *shown)
+@cli.command("trend")
+@click.argument("runs", type=FILE_PATH, nargs=-1, required=True)
+def show_trend(runs: tuple[Path, ...]) -> int:
+    """Show what logins took in runs of one scenario, in order of time; nothing is judged."""
+    table = Table("started", "arm", "login", *QUANTILES, "failed", "verdict", box=None)
+    for point in trend([RunFolder.open(run) for run in runs]):
+        times = (seconds(value) for value in point.quantiles_s)
+        table.add_row(point.started, point.arm, point.cache, *times, share(point.failed), point.verdict or "–")
     Console().print(table)
     return 0
 
@@ -232,9 +213,11 @@ def demonstrate(update: str, results: Path, quiet: bool) -> int:
     return 0 if kind is shown.expected else kind.exit_code or CRASH
 
 
-def _gate(scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool) -> Evidence:
+def _gate(
+    scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool, site: Site = UNCALIBRATED
+) -> Evidence:
     with progress(Console(), quiet) as display:
-        folder = execute(scenario, targets, policy, ARMS, results, display)
+        folder = execute(scenario, targets, policy, ARMS, results, display, site=site)
     return _tell(evidence_of(folder), folder.path)
 
 

@@ -1,14 +1,15 @@
 """Evidence from what was not measured as one run: two runs of one arm each, or what another tool measured.
 
 Arms that were measured one after the other differ by whatever changed meanwhile, so such a comparison can't support
-a PASS (in simulation it blocked 11 % of A/A and passed 22 % of +14 %).
+a PASS (in simulation it blocked 11 % of A/A and passed 22 % of +14 %). A change blocks only where a calibration has
+measured how far this site's levels lie apart from run to run, and the bounds carry it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -21,39 +22,65 @@ from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth, RunState
 from harness.model.plan import make_plan
 from harness.model.policy import Policy
+from harness.model.site import Site
 from harness.model.target import ARMS, Arm
+from harness.record.calibration import site_document
 from harness.record.folder import RunFolder
 from harness.record.foreign import Foreign, read_attempts
 from harness.record.schema import attempt_table
 from harness.record.two_files import Importing, read_two
+from harness.site import Subject, find_site
+from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 
+CENTURY_S = 3.2e9
+"""Arms that claim to be further apart are no further: a file may hold any number."""
 
-def foreign_evidence(path: Path, policy: Policy, trim_s: float, timeout_s: float) -> Evidence:
-    """The evidence of a CSV of attempts; raises ConfigError."""
+
+def foreign_evidence(
+    path: Path, policy: Policy, trim_s: float, timeout_s: float, calibration: Path | None = None
+) -> Evidence:
+    """The evidence of a CSV of attempts, with a calibration of its site; raises ConfigError and RunError."""
     foreign = read_attempts(path, trim_s, timeout_s)
     measured = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
-    return _judged(foreign, policy, path.name, path.stem, measured, {"attempts": str(path)})
+    begun = [foreign.table.intended_s[foreign.table.arm == code].min(initial=np.inf) for code in range(len(ARMS))]
+    site = _site(foreign, policy, measured, abs(float(begun[1] - begun[0])), calibration)
+    return _judged(foreign, policy, path.name, path.stem, measured, {"attempts": str(path)}, site)
 
 
-def imported_evidence(before: Path, after: Path, how: Importing, policy: Policy) -> Evidence:
-    """The evidence of two files of another tool, the first as baseline; raises ConfigError."""
+def imported_evidence(
+    before: Path, after: Path, how: Importing, policy: Policy, calibration: Path | None = None
+) -> Evidence:
+    """The evidence of two files of another tool, the first as baseline; raises ConfigError and RunError."""
     found = read_two(before, after, how)
     run_id = f"{before.name} and {after.name}"
-    return _judged(found.foreign, policy, run_id, f"{before.stem} and {after.stem}", found.started, found.said)
+    title = f"{before.stem} and {after.stem}"
+    site = _site(found.foreign, policy, found.started, found.apart_s, calibration)
+    return _judged(found.foreign, policy, run_id, title, found.started, found.said, site)
+
+
+def _site(foreign: Foreign, policy: Policy, started: str, apart_s: float, calibration: Path | None) -> Site:
+    apart = timedelta(0) if foreign.design.interleaved else timedelta(seconds=min(apart_s, CENTURY_S))
+    return find_site(Subject(datetime.fromisoformat(started), policy, apart=apart), calibration)
 
 
 def _judged(
-    foreign: Foreign, policy: Policy, run_id: str, title: str, started: str, said: Mapping[str, object]
+    foreign: Foreign,
+    policy: Policy,
+    run_id: str,
+    title: str,
+    started: str,
+    said: Mapping[str, object],
+    site: Site,
 ) -> Evidence:
-    comparison = compare(foreign.table, foreign.design, policy, foreign.pairs)
+    comparison = compare(foreign.table, foreign.design, policy, foreign.pairs, site)
     health: dict[Arm, ArmHealth] = {arm: _health(foreign, code) for code, arm in enumerate(ARMS)}
     verdict = judge(comparison, health, RunState(complete=True), policy)
     return Evidence(
         run_id=run_id,
         title=title,
         started=started,
-        manifest={**said, "policy": policy.model_dump(mode="json")},
+        manifest={**said, "policy": policy.model_dump(mode="json"), "calibration": site_document(site)},
         partial="",
         verdict=verdict,
         comparison=comparison,
@@ -61,6 +88,7 @@ def _judged(
         design=foreign.design,
         health=health,
         step_order=foreign.steps,
+        anatomy=anatomy(foreign.table, foreign.design, policy, foreign.pairs),
     )
 
 
@@ -81,10 +109,13 @@ def _health(foreign: Foreign, code: int) -> ArmHealth:
     )
 
 
-def evidence_of_two(before: RunFolder, after: RunFolder, policy: Policy | None = None) -> Evidence:
+def evidence_of_two(
+    before: RunFolder, after: RunFolder, policy: Policy | None = None, calibration: Path | None = None
+) -> Evidence:
     """The evidence of two runs of one arm each, the first as baseline; raises RunError if they differ.
 
-    The k-th block of one is paired with the k-th of the other.
+    The k-th block of one is paired with the k-th of the other. Without a calibration's file, the one that lies beside
+    the baseline's run is taken.
     """
     for folder in (before, after):
         if len(folder.arms()) != 1:
@@ -106,12 +137,18 @@ def evidence_of_two(before: RunFolder, after: RunFolder, policy: Policy | None =
     table = _one_after_the_other(
         *(attempt_table(rows, assessor.block_starts) for assessor, rows in zip(assessors, measured, strict=True))
     )
-    comparison = compare(table, design, judging, range(pairs))
+    site = _site_of_two(before, after, judging, calibration)
+    comparison = compare(table, design, judging, range(pairs), site)
     return Evidence(
         run_id=f"{before.run_id} and {after.run_id}",
         title=scenario.name,
         started=str(before.manifest()["created"]),
-        manifest={**before.manifest(), "candidate_run": after.run_id},
+        manifest={
+            **before.manifest(),
+            "candidate_run": after.run_id,
+            "policy": judging.model_dump(mode="json"),
+            "calibration": site_document(site),
+        },
         partial="",
         verdict=judge(comparison, health, RunState(complete=True), judging),
         comparison=comparison,
@@ -119,7 +156,20 @@ def evidence_of_two(before: RunFolder, after: RunFolder, policy: Policy | None =
         design=design,
         health=health,
         step_order=scenario.steps,
+        anatomy=anatomy(table, design, judging, range(pairs)),
     )
+
+
+def _site_of_two(before: RunFolder, after: RunFolder, policy: Policy, calibration: Path | None) -> Site:
+    created = [folder.created() for folder in (before, after)]
+    subject = Subject(
+        at=created[1],
+        policy=policy,
+        scenario=before.scenario(),
+        targets={arm: f.targets().arms[f.arms()[0]] for arm, f in zip(ARMS, (before, after), strict=True)},
+        apart=abs(created[1] - created[0]),
+    )
+    return find_site(subject, calibration, before.path.parent)
 
 
 def _one_after_the_other(before: AttemptTable, after: AttemptTable) -> AttemptTable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -10,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.assess import evidence_of
-from harness.calibrate import Noise, noise_of
+from harness.calibrate import noise_of
 from harness.errors import RunError
+from harness.model.calibration import Noise
 from harness.model.policy import Policy
+from harness.model.site import NO_SPREAD
+from harness.record.calibration import read
 from harness.record.folder import RunFolder
 from harness.stats.power import pairs_needed
-from harness.stats.shift import FAMILY_SHARES
+from harness.stats.shift import FAMILY_SHARES, LEAST_LOOK
 
 POWER = 0.8
 
@@ -33,17 +35,10 @@ def read_noise(path: Path) -> tuple[Noise, ...]:
     """The noise in a calibration's file, or of a run in its folder; raises RunError."""
     if path.is_dir():
         comparison = evidence_of(RunFolder.open(path)).comparison
-        shifts = comparison.shifts if comparison is not None else ()
-        if not shifts or shifts[0].pairs < 2:
+        if comparison is None or comparison.pairs < 2:
             raise RunError(f"{path}: expected a run of two pairs or more, got fewer")
-        return noise_of(shifts)
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["noise"]
-        return tuple(Noise(**{**row, "detectable": row["detectable"] or math.inf}) for row in rows)
-    except OSError as error:
-        raise RunError(f"{path}: expected a calibration's file or a run's folder, got: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise RunError(f"{path}: expected what authgate calibrate has written, got something else") from None
+        return noise_of([comparison])
+    return read(path).noise
 
 
 def needs(noise: Sequence[Noise], policy: Policy, slowdown: float) -> list[Need]:
@@ -55,12 +50,17 @@ def needs(noise: Sequence[Noise], policy: Policy, slowdown: float) -> list[Need]
     found = []
     for item in noise:
         effect = math.log1p(slowdown) if item.unit == "log_ratio" else slowdown
+        spread = item.deployments or NO_SPREAD
+        block_from, pass_from = (
+            max(LEAST_LOOK, math.floor(pairs / item.pairs_each))
+            for pairs in (policy.looks.block_from, policy.looks.pass_from)
+        )
         alpha = policy.alpha * FAMILY_SHARES[item.family] / families[item.family]
         found.append(
             Need(
                 item,
-                pairs_needed(item.pair_sd, item.margin, policy.alpha, policy.looks.pass_from, POWER),
-                pairs_needed(item.pair_sd, effect - item.margin, alpha, policy.looks.block_from, POWER),
+                item.pairs_each * pairs_needed(item.pair_sd, item.margin, policy.alpha, pass_from, POWER, spread),
+                item.pairs_each * pairs_needed(item.pair_sd, effect - item.margin, alpha, block_from, POWER, spread),
             )
         )
     return sorted(found, key=lambda need: -need.to_pass)

@@ -20,8 +20,10 @@ from harness.model.plan import NS, Plan, make_plan
 from harness.model.policy import Policy
 from harness.model.progress import Display, Snapshot
 from harness.model.scenario import Scenario
+from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm, Targets
 from harness.model.verdict import Kind, Verdict
+from harness.record.calibration import site_document
 from harness.record.folder import RunFolder
 from harness.record.journal import JournalReader
 from harness.record.schema import ATTEMPTS, HEALTH
@@ -63,6 +65,7 @@ def execute(
     results: Path,
     display: Display,
     early_stop: bool = True,
+    site: Site = UNCALIBRATED,
 ) -> RunFolder:
     """Measure, and judge while measuring; the folder holds all that was measured, however the run ended.
 
@@ -70,11 +73,12 @@ def execute(
     """
     check_inputs(scenario, targets, policy if early_stop else None, arms)
     folder = RunFolder.create(results, scenario, targets, policy, arms)
+    folder.update_manifest(calibration=site_document(site))
     plan = make_plan(scenario, arms)
     patience_s = PREPARED_WITHIN_S + (3 * scenario.population.users / targets.max_rate if targets.max_rate else 0.0)
     try:
         with Fleet(folder, scenario.seats) as fleet:
-            ending = _Watch(folder, plan, scenario, policy, fleet, display, early_stop).run(patience_s)
+            ending = _Watch(folder, plan, scenario, policy, fleet, display, early_stop, site).run(patience_s)
     except RunError:
         folder.update_manifest(status="failed")
         raise
@@ -97,6 +101,7 @@ class _Watch:
         fleet: Fleet,
         display: Display,
         early_stop: bool,
+        site: Site,
     ) -> None:
         self._folder = folder
         self._plan = plan
@@ -105,7 +110,7 @@ class _Watch:
         self._fleet = fleet
         self._display = display
         self._judges = early_stop and len(folder.arms()) > 1
-        self._assessor = Assessor(scenario, policy, plan)
+        self._assessor = Assessor(scenario, policy, plan, site)
         self._readers = {
             (kind, arm): JournalReader(folder.journal(kind, arm))
             for kind in ("attempts", "health")

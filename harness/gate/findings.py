@@ -81,7 +81,11 @@ def decide(shift: QuantileShift) -> Decision:
 
 
 def _others(comparison: Comparison, at_end: bool, policy: Policy) -> Iterator[Finding]:
-    yield _leak(comparison.leak, at_end, policy.leak, policy.quick)
+    if comparison.design.interleaved:
+        yield _leak(comparison.leak, at_end, policy.leak, policy.quick)
+    else:
+        note = "the arms were measured one after the other: what grows over a run can't be told from drift"
+        yield replace(_EMPTY, metric=LEAK, quantile="p50", unit="per_minute", note=note)
     if policy.budgets.login_p95_s is not None:
         yield _budget(comparison.candidate_p95_s, comparison.candidate_p95_high_s, policy.budgets.login_p95_s)
     if comparison.outage_blocks:

@@ -1,7 +1,7 @@
 """From what was compared to a verdict.
 
-1. A measurement that is not sound is INVALID. Only where each fault can but have made the candidate look better does a
-   BLOCK stand in spite of them.
+1. A measurement that is not sound is INVALID, and so is one at a site whose own A/A runs show that the gate errs there.
+   Only where each fault can but have made the candidate look better does a BLOCK stand in spite of them.
 2. BLOCK where any finding blocks: a metric's lower bound above its margin, a leak at the end of the run, a broken
    budget, an outage.
 3. PASS where every finding lies within its margin and nothing else is open: enough pairs, a candidate old enough for a
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.gate.findings import findings_of
-from harness.gate.sentences import blame_in_words, blamed_step, doubts, grounds, notices_of, sentence_of
+from harness.gate.sentences import blame_in_words, blamed_step, doubts, grounds, notices_of, sentence_of, site_notices
 from harness.gate.words import share
 from harness.model.comparison import Comparison
 from harness.model.health import ArmHealth, RunState
@@ -33,6 +33,8 @@ def judge(comparison: Comparison, health: Mapping[Arm, ArmHealth], state: RunSta
     if state.stopped_for_denials:
         return _denials(comparison, health, policy, findings)
     faults = unsound(health, policy.limits)
+    if comparison.site.refusal:
+        faults = (Unsound(comparison.site.refusal), *faults)
     still_open = _open(comparison, state, policy)
     kind = _kind(findings, faults, still_open)
     reasons: tuple[str, ...]
@@ -53,7 +55,7 @@ def judge(comparison: Comparison, health: Mapping[Arm, ArmHealth], state: RunSta
         kind=kind,
         sentence=sentence_of(kind, findings, reasons, blame, policy),
         reasons=reasons,
-        notices=(*notices_of(kind, findings, faults, policy), *_unknown(health)),
+        notices=(*notices_of(kind, findings, faults, policy), *_unknown(health), *site_notices(comparison)),
         findings=findings,
         blamed_step=blamed,
         pairs_used=comparison.pairs,
@@ -85,6 +87,11 @@ def _open(comparison: Comparison, state: RunState, policy: Policy) -> tuple[str,
         reasons.append(f"the run ended early: {state.interrupted}")
     if not comparison.design.interleaved:
         reasons.append("the arms were measured one after the other, so that drift can't be told from the update")
+        if not comparison.site.levels:
+            reasons.append(
+                "no calibration says how far this site's levels lie apart from run to run, so that no change of them "
+                "may block: measure both arms in one run (authgate gate), or calibrate over as long a time"
+            )
     if comparison.pairs < policy.looks.pass_from:
         reasons.append(f"a PASS needs {policy.looks.pass_from} pairs, this run has {comparison.pairs}")
     if not policy.quick and comparison.candidate_age_s < policy.looks.pass_after_s:

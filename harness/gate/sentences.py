@@ -69,6 +69,26 @@ def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound
     return tuple(notices)
 
 
+def site_notices(comparison: Comparison) -> tuple[str, ...]:
+    """What is known of the site, and what that leaves open."""
+    site = comparison.site
+    notices = list(site.warnings)
+    metrics = [str(shift.metric) for shift in comparison.shifts]
+    if not site.deployments:
+        why = "its calibration ran on one deployment" if site.source else "it was never calibrated"
+        notices.append(
+            "Two deployments of the same bits differ a little. By how much at this site is not known, for "
+            f"{why}: it is taken as 0 (authgate calibrate --same-bits measures it)."
+        )
+    elif missing := [metric for metric in metrics if metric not in site.deployments]:
+        notices.append(f"The spread between deployments is taken as 0 where it was not measured: {', '.join(missing)}.")
+    if not comparison.design.interleaved and site.levels:
+        missing = [metric for metric in metrics if metric not in site.levels]
+        unknown = f"; it is not known, and nothing blocks, for {', '.join(missing)}" if missing else ""
+        notices.append(f"The bounds carry the spread of levels between {site.runs} runs of the calibration{unknown}.")
+    return tuple(notices)
+
+
 def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -> str | None:
     """The step that a BLOCK is laid to: of those that block the one that added most time, else whichever did."""
     blocking = {(f.cache, f.step) for f in findings if f.decision == "block" and f.step != LOGIN}
@@ -174,11 +194,13 @@ def _figures(finding: Finding) -> str:
 
 def _settled_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[str, str]]:
     """For each metric that is neither within its margin nor beyond it, how many more pairs would tell."""
-    bounds = boundings(comparison.shifts, comparison.design, policy)
+    bounds = boundings(comparison.shifts, comparison.design, policy, comparison.site)
     for shift, bounding in zip(comparison.shifts, bounds, strict=True):
         if decide(shift) in ("inconclusive", "likely slower"):
             needed = pairs_to_settle(shift, bounding)
-            if needed > IMPRACTICAL * max(bounding.horizon, 1):
+            if not comparison.design.interleaved:
+                yield str(shift.metric), "no number of pairs of arms measured one after the other would settle it"
+            elif needed > IMPRACTICAL * max(bounding.horizon, 1):
                 yield str(shift.metric), "it lies too near its margin for any practical number of pairs to settle it"
             else:
                 more = max(math.ceil(needed) - shift.pairs, 1) * shift.grouped

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.model.attempt import Floats
+from harness.model.site import UNCALIBRATED, Site
 from harness.model.steps import LOGIN, Cache
 
 Statistic = Literal["p50", "p95", "p99", "failure_rate", "slow_rate"]
@@ -215,3 +216,5 @@ class Comparison:
     """The lower bound, of the BLOCK rule, of the candidate's login p95 in seconds; 0 where nothing is known."""
     candidate_p95_high_s: float
     """Its upper bound, of the PASS rule; infinite where nothing is known."""
+    site: Site = UNCALIBRATED
+    """What was known of the site, as far as bounds and verdict rest on it."""

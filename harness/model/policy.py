@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -93,6 +94,12 @@ class Limits(Configured):
     """The run stops when more logins than this were denied, so that no real account is locked."""
 
 
+class CalibrationLimits(Configured):
+    """What makes a site's calibration stale."""
+
+    max_age_days: Positive = 30.0
+
+
 class Policy(Configured):
     """What the gate allows, and what it needs to be sure."""
 
@@ -106,9 +113,15 @@ class Policy(Configured):
     looks: Looks = Looks()
     leak: Leak = Leak()
     limits: Limits = Limits()
+    calibration: CalibrationLimits = CalibrationLimits()
     discard_pairs: Annotated[int, Field(ge=0)] = 1
     quick: bool = False
     """A quick policy may pass before ``pass_after_s``; its verdict says that leaks were not tested."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the policy asks of a run, whatever it is called: two with one digest judge alike."""
+        return hashlib.sha256(self.model_dump_json(exclude={"name", "description", "calibration"}).encode()).hexdigest()
 
     @model_validator(mode="after")
     def _quick_is_said(self) -> Policy:

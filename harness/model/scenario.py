@@ -164,3 +164,8 @@ class Scenario(Configured):
     def digest(self) -> str:
         """SHA-256 of the canonical scenario; runs with different digests are never compared."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    @property
+    def workload_digest(self) -> str:
+        """SHA-256 of the scenario without its seed: two runs with different luck are of one workload."""
+        return hashlib.sha256(self.model_dump_json(exclude={"seed"}).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from typing import Annotated, Literal
 
@@ -112,6 +113,11 @@ class Target(Configured):
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Every address that a login on this arm may connect to."""
         return (*self.kdcs, self.directory.endpoint)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the realm and its endpoints: another one is another server, whoever logs in there."""
+        return hashlib.sha256("\n".join((self.realm, *map(str, self.endpoints))).encode()).hexdigest()
 
 
 class Targets(Configured):

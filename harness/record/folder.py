@@ -125,6 +125,14 @@ class RunFolder:
         """Set some of the manifest's keys."""
         self.write_manifest({**self.manifest(), **changes})
 
+    def created(self) -> datetime:
+        """When the run began; raises RunError where the manifest holds no time."""
+        found = str(self.manifest()["created"])
+        try:
+            return datetime.fromisoformat(found).astimezone(UTC)
+        except ValueError:
+            raise RunError(f"{self.path / 'manifest.json'}: created: expected an ISO 8601 time, got {found}") from None
+
     def scenario(self) -> Scenario:
         """The scenario that was run."""
         return Scenario.model_validate(self.manifest()["scenario"])

@@ -31,10 +31,14 @@ class Importing:
 
 @dataclass(frozen=True, slots=True)
 class TwoFiles:
-    """Imported attempts, when the first of them was sent (ISO 8601), and what else the report says of them."""
+    """Imported attempts, when the first of them was sent (ISO 8601), and what else the report says of them.
+
+    ``apart_s``: how long after one arm the other began.
+    """
 
     foreign: Foreign
     started: str
+    apart_s: float
     said: dict[str, object]
 
 
@@ -55,6 +59,7 @@ def read_two(before: Path, after: Path, how: Importing) -> TwoFiles:
     return TwoFiles(
         Foreign(table, design, tuple(range(found.pairs)), tuple(table.steps)),
         datetime.fromtimestamp(begin_ns / NS, UTC).isoformat(timespec="seconds"),
+        abs(int(candidate.start_ns[0]) - int(baseline.start_ns[0])) / NS,
         {
             "baseline": str(before),
             "candidate": str(after),

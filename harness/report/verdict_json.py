@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from harness.model.evidence import Evidence
+from harness.model.site import UNCALIBRATED
 from harness.model.verdict import Decision, Finding
 from harness.report import rows, words
 
@@ -74,6 +75,33 @@ class AnatomyDocument(_Document):
     parts: tuple[PartDocument, ...]
 
 
+class SpreadDocument(_Document):
+    """A standard deviation in ln-units, or as a difference of shares, that no number of pairs averages out."""
+
+    sd: float
+    freedom: int
+    """Degrees of freedom of the estimate."""
+    upper: float
+    """Its upper 95 % confidence limit."""
+
+
+class CalibrationDocument(_Document):
+    """What was known of the site from its A/A runs; the spreads are by metric."""
+
+    source: str
+    """The calibration's file."""
+    measured: str
+    """When its last run began, ISO 8601."""
+    runs: int
+    deployments: dict[str, SpreadDocument]
+    """How two deployments of the same bits differ; without it that is taken as 0."""
+    levels: dict[str, SpreadDocument]
+    """How the baseline's level differs from run to run; without it no change between two runs blocks."""
+    warnings: tuple[str, ...]
+    refusal: str
+    """Why nothing may be judged by this calibration; empty where it may."""
+
+
 class VerdictDocument(_Document):
     """The verdict of one run; a number that is infinite or not known is null."""
 
@@ -113,6 +141,8 @@ class VerdictDocument(_Document):
     """One for each metric, the gravest first."""
     anatomy: tuple[AnatomyDocument, ...]
     """Which step the change at each quantile of the login comes from."""
+    calibration: CalibrationDocument | None
+    """Null where the site was not calibrated: then the spread between deployments is taken as 0."""
 
 
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -144,8 +174,18 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
         scenario_digest=evidence.said("scenario_digest"),
         findings=tuple(_finding(finding) for finding in verdict.findings),
         anatomy=tuple(AnatomyDocument.model_validate(asdict(found)) for found in evidence.anatomy),
+        calibration=_calibration(evidence),
     )
     return document.model_dump(mode="json")
+
+
+def _calibration(evidence: Evidence) -> CalibrationDocument | None:
+    site = UNCALIBRATED if evidence.comparison is None else evidence.comparison.site
+    if site == UNCALIBRATED:
+        return None
+    said = {name: words.printable(getattr(site, name)) for name in ("source", "measured", "refusal")}
+    warnings = tuple(words.printable(text) for text in site.warnings)
+    return CalibrationDocument.model_validate({**asdict(site), **said, "warnings": warnings})
 
 
 def _policy(evidence: Evidence) -> str | None:

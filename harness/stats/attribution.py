@@ -50,6 +50,8 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
     """
     counting = sorted(set(pairs))[policy.discard_pairs :]
     logins = logins_of(table, design, policy, usable_pairs(counting, design, "expected"))
+    if not logins.pairs:
+        return ()
     sizes = sizes_of(logins.counts)
     found = []
     for code, cache in enumerate(CACHES):
@@ -68,7 +70,7 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
 
 def _added(logins: Logins, times: Sequence[Floats], rank: Floats, code: int, q: float) -> Floats:
     """By how much the candidate's logins around the quantile took longer, of the shape (pairs, 1 + steps)."""
-    if np.median(logins.counts[code], axis=0).min(initial=math.inf) < needed_in_block(q):
+    if not logins.pairs or np.median(logins.counts[code], axis=0).min() < needed_in_block(q):
         return np.empty((0, len(times)))
     chosen = np.abs(rank - q) <= min(0.1, (1 - q) / 2)
     held = np.bincount(logins.used[chosen], minlength=math.prod(logins.shape)).reshape(logins.shape)

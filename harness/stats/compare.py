@@ -10,6 +10,7 @@ import numpy as np
 from harness.model.attempt import AttemptTable
 from harness.model.comparison import Comparison, Design, Stage
 from harness.model.policy import Policy
+from harness.model.site import UNCALIBRATED, Site
 from harness.model.steps import LOGIN
 from harness.model.target import ARMS
 from harness.stats.attribution import attribution
@@ -24,15 +25,19 @@ STAGES: tuple[Stage, ...] = ("expected", "headroom")
 Stages = Mapping[Stage, Measured]
 
 
-def compare(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> Comparison:
+def compare(
+    table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int], site: Site = UNCALIBRATED
+) -> Comparison:
     """Compare the arms over ``pairs``, those whose every block ran to its end.
 
     Takes about a fifth of a second for a million logins. Metrics that the policy has no margin for are left out.
     """
-    return compare_pieces([(table, pairs)], design, policy)
+    return compare_pieces([(table, pairs)], design, policy, site)
 
 
-def compare_pieces(pieces: Iterable[tuple[AttemptTable, Sequence[int]]], design: Design, policy: Policy) -> Comparison:
+def compare_pieces(
+    pieces: Iterable[tuple[AttemptTable, Sequence[int]]], design: Design, policy: Policy, site: Site = UNCALIBRATED
+) -> Comparison:
     """Compare a run that is read in pieces, in order of time, so that it need not fit into memory.
 
     A piece is a table with the complete pairs in it; each but the last must hold a multiple of 60 pairs that count, or
@@ -52,15 +57,15 @@ def compare_pieces(pieces: Iterable[tuple[AttemptTable, Sequence[int]]], design:
                 piece = measure(table, design, policy, usable, stage, sizes[stage])
                 sizes[stage] = piece.sizes
                 found[stage].append(piece)
-    return concluded({stage: joined(parts) for stage, parts in found.items() if parts}, seen, design, policy)
+    return concluded({stage: joined(parts) for stage, parts in found.items() if parts}, seen, design, policy, site)
 
 
-def concluded(stages: Stages, seen: int, design: Design, policy: Policy) -> Comparison:
+def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: Site = UNCALIBRATED) -> Comparison:
     """The comparison that was measured in the stages of a run of which ``seen`` pairs ran to their end."""
     expected = stages["expected"]
     judged, refused = zip(*(judgeable(measured, design, policy.margins) for measured in stages.values()), strict=True)
     samples = [sample for part in judged for sample in part]
-    bounds = boundings(samples, design, policy)
+    bounds = boundings(samples, design, policy, site)
     low_s, high_s = candidate_p95_s(expected.samples.get(BUDGETED), design, policy)
     age_s = expected.started_s + design.block_s
     return Comparison(
@@ -76,6 +81,7 @@ def concluded(stages: Stages, seen: int, design: Design, policy: Policy) -> Comp
         outage_blocks=outages(expected, policy),
         candidate_p95_s=low_s,
         candidate_p95_high_s=high_s,
+        site=site,
     )
 
 

@@ -14,8 +14,10 @@ from scipy.special import stdtrit
 from harness.model.attempt import Floats
 from harness.model.comparison import Design, Family, Metric, QuantileShift
 from harness.model.policy import Margin, Margins, Policy
+from harness.model.site import NO_SPREAD, UNCALIBRATED, Site, Spread
 from harness.stats.bounds import critical_value
 from harness.stats.samples import Sample, margin_of
+from harness.stats.spread import reach
 
 RESOLUTION_S = 1e-4
 """A generator can't promise finer times: its sleeps wake some tenths of a millisecond late. Arms that agree to the
@@ -40,24 +42,38 @@ class Counted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Bounding:
-    """How far a metric's bounds lie from its estimate, in standard errors, in a run of ``horizon`` usable pairs."""
+    """How far a metric's bounds lie from its estimate, in a run of ``horizon`` usable pairs.
+
+    ``spread`` is what pairs don't average out. Its part and that of the pairs' standard error are independent, and add
+    as the distances of their limits do: by squares (Zou & Donner, *Construction of confidence limits about effect
+    measures*, Stat. Med. 27, 2008).
+    """
 
     block_alpha: float
     block_from: int
     pass_alpha: float
     pass_from: int
     horizon: int
+    spread: Spread = NO_SPREAD
 
     def to_block(self, pairs: int) -> float:
-        """From the estimate down to the lower bound of the BLOCK rule; a longer run than planned is its own horizon."""
+        """In standard errors, to the lower bound of the BLOCK rule; a longer run than planned is its own horizon."""
         return critical_value(self.block_alpha, pairs, self.block_from, max(self.horizon, pairs))
 
     def to_pass(self, pairs: int) -> float:
-        """From the estimate up to the upper bound of the PASS rule."""
+        """In standard errors, to the upper bound of the PASS rule."""
         return critical_value(self.pass_alpha, pairs, self.pass_from, max(self.horizon, pairs))
 
+    def down(self, pairs: int, se: float) -> float:
+        """From the estimate down to the lower bound, in the metric's unit."""
+        return math.hypot(self.to_block(pairs) * se, reach(self.spread, self.block_alpha))
 
-def boundings(counted: Sequence[Counted], design: Design, policy: Policy) -> list[Bounding]:
+    def up(self, pairs: int, se: float) -> float:
+        """From the estimate up to the upper bound, in the metric's unit."""
+        return math.hypot(self.to_pass(pairs) * se, reach(self.spread, self.pass_alpha))
+
+
+def boundings(counted: Sequence[Counted], design: Design, policy: Policy, site: Site = UNCALIBRATED) -> list[Bounding]:
     """The bounds of metrics that are judged together; the policy's looks, in pairs of the run, become differences."""
     families = Counter(item.metric.family for item in counted)
     old_enough = 0 if policy.quick else math.ceil(policy.looks.pass_after_s / design.pair_s) - policy.discard_pairs
@@ -77,6 +93,7 @@ def boundings(counted: Sequence[Counted], design: Design, policy: Policy) -> lis
                 pass_alpha=policy.alpha,
                 pass_from=min(pass_from, max(horizon, LEAST_LOOK)),
                 horizon=horizon,
+                spread=site.spread(str(item.metric), design.interleaved),
             )
         )
     return found
@@ -101,7 +118,7 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
         least_se = RESOLUTION_S / baseline / math.sqrt(12 * pairs)
     estimate = float(differences.mean())
     se = max(float(differences.std(ddof=1)) / math.sqrt(pairs), least_se) if pairs > 1 else math.inf
-    down = bounding.to_block(pairs)
+    down = bounding.down(pairs, se)
     return QuantileShift(
         metric=sample.metric,
         pairs=pairs,
@@ -111,24 +128,26 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
         differences=differences,
         estimate=estimate,
         se=se,
-        low=estimate - down * se,
-        high=estimate + bounding.to_pass(pairs) * se,
+        low=estimate - down,
+        high=estimate + bounding.up(pairs, se),
         margin=margin,
-        detectable=margin + (down + float(stdtrit(max(pairs - 1, 1), POWER))) * se,
+        detectable=margin + down + float(stdtrit(max(pairs - 1, 1), POWER)) * math.hypot(se, bounding.spread.sd),
     )
 
 
 def pairs_to_settle(shift: QuantileShift, bounding: Bounding) -> float:
     """About how many differences in all show the shift to lie within its margin or beyond it.
 
-    At present noise and estimate; infinite where the estimate lies on the margin.
+    At present noise and estimate; infinite where the estimate lies on the margin, or so near it that the spread which
+    no pair averages out hides it.
     """
     beyond = shift.estimate > shift.margin
     first = bounding.block_from if beyond else bounding.pass_from
     last = max(bounding.horizon, shift.pairs, first)
-    width = critical_value(bounding.block_alpha if beyond else bounding.pass_alpha, last, first, last)
-    gap = abs(shift.estimate - shift.margin)
-    return max(float(first), shift.pairs * (width * shift.se / gap) ** 2) if gap > 0 else math.inf
+    alpha = bounding.block_alpha if beyond else bounding.pass_alpha
+    width = critical_value(alpha, last, first, last)
+    gap = (shift.estimate - shift.margin) ** 2 - reach(bounding.spread, alpha) ** 2
+    return max(float(first), shift.pairs * (width * shift.se) ** 2 / gap) if gap > 0 else math.inf
 
 
 def log_margin(margin: Margin, baseline_s: float) -> float:

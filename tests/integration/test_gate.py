@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.lab.domain import Lab
+from harness.record.calibration import read, save
 from harness.updates.fault import Hold
 from tests.integration.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
 
@@ -106,9 +110,22 @@ def test_two_runs_of_one_arm_each_cannot_support_a_pass(lab: Lab, inputs: Inputs
         done = finished([*command, "--results", str(inputs.results)])
         assert done.returncode == 0, done.stdout + done.stderr
         runs.append(done.stdout.strip())
-    done = finished([*AUTHGATE, "compare", *runs, "--policy", str(policy)])
+    done = finished([*AUTHGATE, "compare", *runs, "--policy", str(policy), "--out", str(inputs.folder / "out")])
     assert done.returncode == 20, done.stdout + done.stderr
-    assert "one after the other" in " ".join(done.stdout.split())
+    verdict = json.loads((inputs.folder / "out" / "verdict.json").read_text(encoding="utf-8"))
+    assert "one after the other" in verdict["reasons"][0] and "no calibration" in verdict["reasons"][1]
+    assert verdict["calibration"] is None
+    assert {found["quantile"] for found in verdict["anatomy"]} == {"p50"}
+    shown = finished([*AUTHGATE, "trend", *runs[::-1]])
+    assert shown.returncode == 0, shown.stderr
+    rows = [line.split()[1:3] for line in shown.stdout.splitlines()[1:]]
+    assert rows == [[arm, cache] for arm in ("baseline", "candidate") for cache in ("cold", "warm")]
+    manifest = json.loads((Path(runs[1]) / "manifest.json").read_text(encoding="utf-8"))
+    manifest["scenario"]["timeout_s"] = 4
+    (Path(runs[1]) / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    other = finished([*AUTHGATE, "trend", *runs])
+    assert other.returncode == 2
+    assert f"{runs[1]}: expected the scenario of {runs[0]}, got another one" in other.stderr
 
 
 def test_calibration_runs_the_baseline_against_itself_and_keeps_the_noise(lab: Lab, inputs: Inputs) -> None:
@@ -117,18 +134,48 @@ def test_calibration_runs_the_baseline_against_itself_and_keeps_the_noise(lab: L
     command = [*AUTHGATE, "calibrate", str(scenario), "--targets", files[0], "--policy", files[1], "--repeats", "2"]
     done = finished([*command, "--results", str(inputs.results), "-q"])
     assert done.returncode == 0, done.stdout + done.stderr
-    kept = json.loads((inputs.results / "calibration-small-test.json").read_text(encoding="utf-8"))
-    assert kept["false_blocks"] == 0 and sum(kept["verdicts"].values()) == len(kept["runs"]) == 2
-    noise = {row["metric"]: row for row in kept["noise"]}
-    assert 0 < noise["cold login p50"]["pair_sd"] < 2
+    kept = read(inputs.results / "calibration-small-test.json")
+    assert kept.verdicts.get("BLOCK", 0) == 0 and sum(kept.verdicts.values()) == len(kept.runs) == 2
+    (p50,) = (noise for noise in kept.noise if noise.metric == "cold login p50")
+    assert 0 < p50.pair_sd < 2 and p50.deployments is None
+    assert p50.levels is not None and p50.levels.freedom == 1
     planned = finished([*AUTHGATE, "plan", str(scenario), "--policy", files[1], "--slowdown", "9", "--noise",
                         str(inputs.results / "calibration-small-test.json")])  # fmt: skip
     assert planned.returncode == 0, planned.stderr
     assert "cold login p50" in planned.stdout
-    for run in kept["runs"]:
+    for run in kept.runs:
         manifest = json.loads((inputs.results / run / "manifest.json").read_text(encoding="utf-8"))
         kdcs = [manifest["targets"]["arms"][arm]["kdcs"] for arm in ("baseline", "candidate")]
         assert kdcs[0] == kdcs[1]
+
+
+def test_the_gate_carries_the_spread_that_was_measured_between_deployments(lab: Lab, inputs: Inputs) -> None:
+    command = inputs.command(lab.targets, scenario={**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 4}})
+    deployed = inputs.folder / "deployed"
+    deploy = f"{sys.executable} -c \"open('{deployed}', 'a').write('x')\""
+    calibrate = [*AUTHGATE, "calibrate", *command[len(AUTHGATE) + 1 :]]
+    done = finished([*calibrate, "--repeats", "2", "--same-bits", "--between", deploy, "-q"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert deployed.read_text(encoding="utf-8") == "xx"
+    file = inputs.results / "calibration-small-test.json"
+    kept = read(file)
+    assert set(kept.targets) == {"baseline", "candidate"}
+    deployments = {noise.metric: noise.deployments for noise in kept.noise}
+    assert all(spread is not None and spread.freedom == 2 and spread.sd > 0 for spread in deployments.values())
+    # Whatever this busy machine made of the A/A runs: here the gate has to judge.
+    save(replace(kept, verdicts={"PASS": 2}), file)
+    for run in kept.runs:
+        shutil.rmtree(inputs.results / run)
+    done = finished([*command, "-q"])
+    assert done.returncode in (0, 20), done.stdout + done.stderr
+    verdict = inputs.verdict()
+    assert verdict["calibration"]["source"] == str(file) and verdict["calibration"]["warnings"] == []
+    assert verdict["calibration"]["deployments"]["cold login p50"]["freedom"] == 2
+    assert not any("taken as 0" in notice for notice in verdict["notices"])
+    file.unlink()
+    again = finished([*AUTHGATE, "compare", str(inputs.run)])
+    assert again.returncode == done.returncode
+    assert inputs.verdict() == verdict
 
 
 def test_a_duet_loads_both_arms_at_once_and_gives_a_verdict(lab: Lab, inputs: Inputs) -> None:

@@ -14,11 +14,13 @@ from harness.gate.judge import judge
 from harness.model.attempt import AttemptTable, StepColumns
 from harness.model.comparison import Comparison, Design, LeakTest, Metric, QuantileShift
 from harness.model.health import ArmHealth, RunState
-from harness.model.policy import LoginMargins, Margin, Margins, Policy, StepMargins
+from harness.model.policy import LoginMargins, Looks, Margin, Margins, Policy, StepMargins
+from harness.model.site import NO_SPREAD, Site, Spread
 from harness.model.verdict import Kind
 from harness.stats.compare import compare
 from tests.synthetic import DESIGN, HEALTH, POLICY, SOUND, World, table_of
 
+BOUNDED = ("estimate", "se", "low", "high", "margin", "detectable")
 few = settings(max_examples=25, deadline=None)
 WORLDS = st.builds(
     World,
@@ -121,6 +123,36 @@ def test_an_estimate_lies_between_its_bounds_and_everything_is_a_number(world: W
         assert not math.isnan(found.detectable)
         assert found.detectable >= found.margin
     assert comparison.candidate_p95_s >= 0
+
+
+def site_of(table: AttemptTable, deployments: Spread, levels: Spread) -> Site:
+    metrics = [str(metric) for metric in by_metric(compared(table))]
+    return Site(source="a file", deployments=dict.fromkeys(metrics, deployments), levels=dict.fromkeys(metrics, levels))
+
+
+@given(WORLDS, st.floats(0, 1), st.floats(0, 1), st.integers(1, 30), st.booleans())
+@few
+def test_a_larger_spread_never_makes_a_verdict_more_certain(
+    world: World, sd: float, more: float, freedom: int, interleaved: bool
+) -> None:
+    table, design = table_of(world), replace(DESIGN, interleaved=interleaved)
+    policy = Policy(quick=True, looks=Looks(pass_from=3, pass_after_s=0))
+    kinds = []
+    for spread in (Spread(sd, freedom, sd), Spread(sd + more, freedom, sd + more)):
+        found = compare(table, design, policy, range(world.pairs), site_of(table, spread, spread))
+        kinds.append(judge(found, HEALTH, RunState(True), policy).kind)
+    assert kinds[1] in (kinds[0], Kind.INCONCLUSIVE)
+
+
+@given(WORLDS)
+@few
+def test_a_spread_of_zero_changes_nothing(world: World) -> None:
+    table = table_of(world)
+    plain = compared(table)
+    found = compare(table, DESIGN, POLICY, range(world.pairs), site_of(table, NO_SPREAD, NO_SPREAD))
+    for metric, shift in by_metric(found).items():
+        there = by_metric(plain)[metric]
+        assert [getattr(shift, n) for n in BOUNDED] == [getattr(there, n) for n in BOUNDED]
 
 
 numbers = st.floats(-1, 1, allow_nan=False)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,14 @@ import yaml
 
 from harness import __version__, shipped
 from harness.cli import main
-from harness.config import SCHEMAS
+from harness.config import SCHEMAS, load_policy, load_scenario, load_targets
+from harness.model.site import Spread
 from harness.model.target import ARMS
 from harness.model.verdict import Kind
+from harness.record.calibration import calibration_file, save
 from harness.record.foreign import COLUMNS
 from tests.unit.test_config import CANARY, SCENARIO, TARGETS
+from tests.unit.test_site import CALIBRATION
 
 QUICK = """\
 name: ci
@@ -86,6 +89,28 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return Said(code, caught.out, caught.err)
 
     return run
+
+
+def test_at_a_site_where_the_gate_errs_no_load_is_sent(command: Command) -> None:
+    scenario, policy, targets = (
+        load_scenario(Path("rush.yaml")),
+        load_policy(Path("ci.yaml")),
+        load_targets(Path("right.yaml")),
+    )
+    bad = replace(
+        CALIBRATION,
+        scenario_digest=scenario.workload_digest,
+        policy_digest=policy.digest,
+        targets={arm: target.digest for arm, target in targets.arms.items()},
+        verdicts={"BLOCK": 3},
+    )
+    Path("results").mkdir()
+    usual = calibration_file(Path("results"), scenario.name, policy.name)
+    save(bad, usual)
+    said = command("gate", "rush.yaml", "--targets", "right.yaml", "--policy", "ci.yaml")
+    assert (said.code, said.out) == (Kind.INVALID.exit_code, "")
+    assert said.err.startswith(f"INVALID: {usual}: the gate blocked 3 of 3 A/A runs of this site")
+    assert list(Path("results").iterdir()) == [usual]
 
 
 @pytest.mark.parametrize("argv", ERRORS_WITHOUT_A_RUN, ids=" ".join)
@@ -271,6 +296,26 @@ def test_too_few_pairs_exit_with_20(command: Command, pairs: int) -> None:
 def test_arms_that_were_measured_one_after_the_other_never_exit_with_0(command: Command) -> None:
     attempts_csv(Path("a.csv"), order="A" * 14 + "B" * 14)
     assert command("compare", "--attempts", "a.csv", "--policy", "ci.yaml").code == INCONCLUSIVE
+
+
+def test_arms_measured_one_after_the_other_block_by_a_gross_change_where_levels_are_known(command: Command) -> None:
+    attempts_csv(Path("a.csv"), order="A" * 14 + "B" * 14, slower=4.0)
+    judged = ("compare", "--attempts", "a.csv", "--policy", "ci.yaml")
+    said = command(*judged, "--out", "out")
+    assert said.code == INCONCLUSIVE
+    assert "authgate gate" in " ".join(said.out.split())
+    assert {part["quantile"] for part in json.loads(Path("out/verdict.json").read_text())["anatomy"]} == {
+        "p50",
+        "p95",
+        "p99",
+    }
+    noise = replace(CALIBRATION.noise[0], levels=Spread(0.03, 7, 0.06))
+    save(replace(CALIBRATION, noise=(noise,)), Path("c.json"))
+    assert command(*judged, "--calibration", "c.json").code == BLOCK
+    hour = {"began": "2026-11-18T08:00:00+00:00", "measured": "2026-11-18T08:03:00+00:00"}
+    save(replace(CALIBRATION, noise=(noise,), **hour), Path("c.json"))
+    assert command(*judged, "--calibration", "c.json").code == INCONCLUSIVE
+    assert command(*judged, "--calibration", "none.json").code == USAGE
 
 
 def test_a_pass_of_the_default_policy_needs_more_than_a_few_minutes(command: Command) -> None:

@@ -14,6 +14,7 @@ from harness.gate.judge import judge
 from harness.model.comparison import Comparison, LeakTest, Metric, NotJudged, QuantileShift, StepShare
 from harness.model.health import ArmHealth, RunState
 from harness.model.policy import Budgets, Looks, Policy
+from harness.model.site import UNCALIBRATED, Site, Spread
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
 from tests.synthetic import DESIGN, ENDED, HEALTH, POLICY, RUNNING, SOUND
@@ -177,6 +178,38 @@ def test_arms_measured_one_after_the_other_never_pass() -> None:
     stored = replace(DESIGN, interleaved=False)
     assert verdict(comparison(design=stored)).kind is Kind.INCONCLUSIVE
     assert verdict(comparison(WORSE, design=stored)).kind is Kind.BLOCK
+
+
+def test_arms_measured_one_after_the_other_say_what_to_do_and_never_block_by_a_leak() -> None:
+    stored = replace(DESIGN, interleaved=False)
+    leaking = replace(NO_LEAK, slope=0.2, p_value=1e-9)
+    found = verdict(comparison(OPEN, design=stored, leak=leaking), ENDED)
+    assert found.kind is Kind.INCONCLUSIVE
+    assert "authgate gate" in found.reasons[1] and "calibrate" in found.reasons[1]
+    known = Site(source="a.json", runs=8, levels={str(P50): Spread(0.03, 7, 0.05)})
+    found = verdict(comparison(OPEN, design=stored, leak=leaking, site=known), ENDED)
+    assert found.kind is Kind.INCONCLUSIVE
+    assert not any("no calibration" in reason for reason in found.reasons)
+    assert any("between 8 runs of the calibration" in notice for notice in found.notices)
+
+
+@pytest.mark.parametrize("shifts", [EQUAL, OPEN, WORSE])
+def test_where_the_gate_errs_on_its_own_site_nothing_is_judged(shifts: QuantileShift) -> None:
+    found = verdict(comparison(shifts, site=Site(source="a.json", refusal="a.json: 3 of 3 A/A runs blocked")))
+    assert (found.kind, found.exit_code) == (Kind.INVALID, 30)
+    assert found.reasons == ("a.json: 3 of 3 A/A runs blocked",)
+
+
+def test_a_verdict_says_how_far_two_deployments_are_known_to_differ() -> None:
+    def said(site: Site) -> str:
+        return " ".join(verdict(comparison(EQUAL, replace(EQUAL, metric=P95), site=site)).notices)
+
+    tau = Spread(0.02, 8, 0.04)
+    assert "never calibrated: it is taken as 0" in said(UNCALIBRATED)
+    assert "ran on one deployment: it is taken as 0" in said(Site(source="a.json", warnings=("a.json: is stale",)))
+    assert "a.json: is stale" in said(Site(source="a.json", warnings=("a.json: is stale",)))
+    assert "taken as 0 where it was not measured: cold login p95" in said(Site("a.json", deployments={str(P50): tau}))
+    assert "taken as 0" not in said(Site("a.json", deployments={str(P50): tau, str(P95): tau}))
 
 
 @pytest.mark.parametrize("shifts", [EQUAL, OPEN, WORSE])

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from harness.model.comparison import Metric
+from harness.model.site import UNCALIBRATED, Site
 from harness.stats.compare import compare, concluded
+from tests.benchmarks.operating_characteristics.calibrated import repeat_of, site_of
 from tests.benchmarks.operating_characteristics.judged import Outcome, measured, outcome
 from tests.benchmarks.operating_characteristics.rivals import RIVALS, bootstrap_low, kayenta_is_high
 from tests.benchmarks.operating_characteristics.rows import (
     DUET_10,
     INTERLEAVED_10,
     INTERLEAVED_20,
+    LAYOUTS,
     ROWS,
     policy_of,
 )
@@ -78,6 +81,21 @@ def test_a_lost_server_shows_above_the_peak_and_hides_below_it() -> None:
         if metric == Metric("cold", "login", "p95", stage)
     }
     assert d["headroom"] > math.log(1.5) > 2 * d["expected"]
+
+
+def test_against_yesterday_s_baseline_nothing_passes_and_only_the_gross_blocks_where_levels_are_known() -> None:
+    layout = LAYOUTS["stored-20-calibrated"]
+    known = site_of(layout, [repeat_of(layout, number) for number in range(layout.calibrated)], (16,))
+
+    def kinds(factor: float, site: Site) -> set[str]:
+        found = [
+            outcome("doubled", Candidate(factor=factor), layout, policy_of(layout), 16, run, NOMINAL_S, site)
+            for run in range(RUNS // 2)
+        ]
+        return {o.kind for o in found}
+
+    assert kinds(1.0, known) == kinds(1.0, UNCALIBRATED) == kinds(1.5, UNCALIBRATED) == {"INCONCLUSIVE"}
+    assert kinds(1.5, known) == {"BLOCK"}
 
 
 def test_the_same_seed_gives_every_candidate_the_same_arrivals() -> None:

@@ -337,6 +337,12 @@ def test_a_manifest_with_any_part_broken_is_an_error_of_the_user(run: RunFolder,
         RunFolder.open(run.path)
 
 
+def test_a_run_that_began_at_no_time_is_an_error_of_the_user(run: RunFolder) -> None:
+    run.update_manifest(created="yesterday")
+    with pytest.raises(RunError, match=r"manifest\.json: created: expected an ISO 8601 time, got yesterday"):
+        run.created()
+
+
 def test_an_ending_that_no_run_writes_is_an_error_of_the_user() -> None:
     for ending in (5, {}, {"lost": []}, {"complete": True, "lost": [], "mood": "good"}):
         with pytest.raises(RunError, match="ending: expected what a run writes there"):

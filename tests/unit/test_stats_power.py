@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.calibrate import Noise
 from harness.errors import RunError
+from harness.model.calibration import Noise
 from harness.model.policy import Policy
+from harness.model.site import Spread
 from harness.planning import needs, read_noise
+from harness.record.calibration import save
 from harness.stats.bounds import critical_value
 from harness.stats.power import pairs_needed
+from tests.unit.test_site import CALIBRATION
 
 
 def test_more_noise_or_less_distance_never_needs_fewer_pairs() -> None:
@@ -49,15 +52,16 @@ def test_a_slowdown_within_the_margin_is_never_blocked_and_one_far_beyond_it_soo
     assert 3 <= beyond.to_block < beyond.to_pass < 100
 
 
-def test_noise_is_read_as_a_calibration_writes_it_and_nothing_else_is(tmp_path: Path) -> None:
-    file = tmp_path / "calibration.json"
-    rows = [{n: getattr(noise, n) for n in Noise.__slots__} for noise in (P50, FAILURES)]
-    rows[1]["detectable"] = None
-    file.write_text(json.dumps({"noise": rows}), encoding="utf-8")
-    assert read_noise(file) == (P50, FAILURES)
-    for broken in ("", "{}", '{"noise": [1]}', '{"noise": [{"metric": "x"}]}'):
-        file.write_text(broken, encoding="utf-8")
-        with pytest.raises(RunError, match="expected what authgate calibrate has written"):
-            read_noise(file)
+def test_what_two_deployments_differ_by_is_not_averaged_out_by_more_pairs() -> None:
+    apart = [replace(P50, deployments=Spread(sd, 8, sd)) for sd in (0.0, 0.01, 0.02, 0.1)]
+    for name in ("to_pass", "to_block"):
+        pairs = [getattr(needs([noise], Policy(), 0.3)[0], name) for noise in apart]
+        assert pairs == sorted(pairs) and pairs[0] < pairs[2] < pairs[3] == math.inf
+        assert pairs[0] == getattr(needs([P50], Policy(), 0.3)[0], name)
+
+
+def test_noise_is_read_from_a_calibration_s_file(tmp_path: Path) -> None:
+    save(replace(CALIBRATION, noise=(P50, FAILURES)), tmp_path / "calibration.json")
+    assert read_noise(tmp_path / "calibration.json") == (P50, FAILURES)
     with pytest.raises(RunError, match="No such file"):
         read_noise(tmp_path / "none.json")

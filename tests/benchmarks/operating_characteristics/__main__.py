@@ -13,20 +13,33 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.benchmarks.operating_characteristics.calibrated import POOL, Repeat, repeat_of, site_of
 from tests.benchmarks.operating_characteristics.judged import Outcome, outcome
-from tests.benchmarks.operating_characteristics.rows import LAYOUTS, ROWS, candidate_of, nominal_p95_s, policy_of
+from tests.benchmarks.operating_characteristics.rows import (
+    LAYOUTS,
+    PAIRED,
+    ROWS,
+    candidate_of,
+    nominal_p95_s,
+    policy_of,
+)
 from tests.benchmarks.operating_characteristics.table import Cell, as_json, cell_of, markdown
 from tests.benchmarks.operating_characteristics.world import RATE, Candidate
 
 CHUNK = 10
-Task = tuple[str, Candidate, str, int, float, range]
+Task = tuple[str, Candidate, str, int, float, range, list[Repeat]]
 
 
 def run_chunk(task: Task) -> list[Outcome]:
     """Some runs of one cell."""
-    row, candidate, name, seed, nominal_s, runs = task
+    row, candidate, name, seed, nominal_s, runs, pool = task
     layout = LAYOUTS[name]
-    return [outcome(row, candidate, layout, policy_of(layout), seed, run, nominal_s) for run in runs]
+    return [
+        outcome(
+            row, candidate, layout, policy_of(layout), seed, run, nominal_s, site_of(layout, pool, (seed, run, 1989))
+        )
+        for run in runs
+    ]
 
 
 def cells_of(
@@ -35,11 +48,13 @@ def cells_of(
     """Every cell, layout by layout; a cell's runs see the same worlds as those of every other cell of its layout."""
     for name in layouts:
         nominal_s = nominal_p95_s(LAYOUTS[name])
+        repeats = range(POOL if LAYOUTS[name].calibrated else 0)
+        known = list(pool.map(repeat_of, [LAYOUTS[name]] * len(repeats), repeats, chunksize=CHUNK))
         candidates = dict(zip(rows, pool.map(_candidate, [(row, name) for row in rows]), strict=True))
         for row, candidate in candidates.items():
             count = equal_runs if row == "equal" else runs
             chunks = [range(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
-            tasks = [(row, candidate, name, seed, nominal_s, chunk) for chunk in chunks]
+            tasks = [(row, candidate, name, seed, nominal_s, chunk, known) for chunk in chunks]
             yield cell_of([found for part in pool.map(run_chunk, tasks) for found in part])
 
 
@@ -53,7 +68,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=1000, help="runs a cell (%(default)s)")
     parser.add_argument("--equal-runs", type=int, help="runs of each cell of the row equal (as --runs)")
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
-    parser.add_argument("--designs", nargs="+", choices=list(LAYOUTS), default=list(LAYOUTS))
+    parser.add_argument("--designs", nargs="+", choices=list(LAYOUTS), default=[layout.name for layout in PAIRED])
     parser.add_argument("--seed", type=int, default=2016)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, nargs="+", default=[], help="FILE.md or FILE.json, written after each cell")

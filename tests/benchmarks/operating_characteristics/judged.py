@@ -12,6 +12,7 @@ from harness.model.attempt import AttemptTable, Floats
 from harness.model.comparison import Stage
 from harness.model.health import ArmHealth, RunState
 from harness.model.policy import Policy
+from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
 from harness.stats.compare import STAGES, concluded
@@ -53,12 +54,19 @@ class Outcome:
 
 
 def outcome(
-    row: str, candidate: Candidate, layout: Layout, policy: Policy, seed: int, run: int, nominal_p95_s: float
+    row: str,
+    candidate: Candidate,
+    layout: Layout,
+    policy: Policy,
+    seed: int,
+    run: int,
+    nominal_p95_s: float,
+    site: Site = UNCALIBRATED,
 ) -> Outcome:
     """Simulate one run to its end and judge it: this judge as it grows, its rivals at its end."""
     table = simulate(candidate, layout, (seed, run))
     stages = measured(table, layout, policy)
-    verdict, pairs = live_verdict(stages, layout, policy)
+    verdict, pairs = live_verdict(stages, layout, policy, site)
     d = login_shifts(stages["expected"])
     return Outcome(
         row=row,
@@ -89,13 +97,18 @@ def login_shifts(expected: Measured) -> dict[str, Floats]:
     }
 
 
-def live_verdict(stages: Mapping[Stage, Measured], layout: Layout, policy: Policy) -> tuple[Verdict, int]:
-    """The verdict of a run that is judged after each pair and stops at the first final one, and its pairs by then."""
+def live_verdict(
+    stages: Mapping[Stage, Measured], layout: Layout, policy: Policy, site: Site = UNCALIBRATED
+) -> tuple[Verdict, int]:
+    """The verdict of a run that is judged after each pair and stops at the first final one, and its pairs by then.
+
+    Arms measured on different days are judged once, when both are there.
+    """
     for pairs in range(1, layout.pairs + 1):
         upto = {stage: sum(pair < pairs for pair in whole.pairs) for stage, whole in stages.items()}
-        if upto["expected"] >= LEAST_LOOK or pairs == layout.pairs:
+        if (upto["expected"] >= LEAST_LOOK and not layout.stored) or pairs == layout.pairs:
             seen = {stage: whole.first(upto[stage]) for stage, whole in stages.items()}
-            verdict = judge(concluded(seen, pairs, layout.design, policy), HEALTH, RUNNING, policy)
+            verdict = judge(concluded(seen, pairs, layout.design, policy, site), HEALTH, RUNNING, policy)
             if verdict.final:
                 return verdict, pairs
     raise AssertionError("the last look is final")

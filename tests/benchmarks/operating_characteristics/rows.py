@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,19 @@ INTERLEAVED_20 = Layout("interleaved-20", "interleaved, 20 min, with headroom", 
 INTERLEAVED_20_PLAIN = Layout("interleaved-20-plain", "interleaved, 20 min", 20)
 INTERLEAVED_10 = Layout("interleaved-10", "interleaved, 10 min, quick", 10, quick=True)
 DUET_10 = Layout("duet-10", "duet, 10 min, quick", 10, duet=True, quick=True)
-LAYOUTS = {layout.name: layout for layout in (INTERLEAVED_20, INTERLEAVED_20_PLAIN, INTERLEAVED_10, DUET_10)}
+DEPLOYMENTS_20 = Layout("deployments-20", "two deployments 2 % apart, 20 min", 20, deployment_sd=0.02)
+STORED_20 = Layout("stored-20", "baseline stored yesterday, 20 min", 20, stored=True)
+APART = (
+    DEPLOYMENTS_20,
+    replace(
+        DEPLOYMENTS_20, name="deployments-20-calibrated", title=f"{DEPLOYMENTS_20.title}, calibrated", calibrated=8
+    ),
+    STORED_20,
+    replace(STORED_20, name="stored-20-calibrated", title=f"{STORED_20.title}, calibrated", calibrated=8),
+)
+"""What no number of pairs averages out, without and with a calibration of 8 A/A runs."""
+PAIRED = (INTERLEAVED_20, INTERLEAVED_20_PLAIN, INTERLEAVED_10, DUET_10)
+LAYOUTS = {layout.name: layout for layout in (*PAIRED, *APART)}
 
 POLICY = Policy()
 QUICK = Policy.model_validate({"quick": True, "looks": {"pass_after_s": 0}})
@@ -51,6 +63,8 @@ ROWS = {
         Row("at-margin", "p50 exactly at its margin", quantile="p50", rises_to=0.10),
         Row("plus-10", "service +10 %", Candidate(factor=1.10)),
         Row("plus-20", "service +20 %", Candidate(factor=1.20)),
+        Row("plus-50", "p50 +50 %", quantile="p50", rises_to=0.5),
+        Row("doubled", "p50 doubled", quantile="p50", rises_to=1.0),
         Row("twice-margin", "p95 at twice its margin", quantile="p95", rises_to=0.30),
         Row("added-1", "1 % of logins +2 s", Candidate(added=0.01)),
         Row("added-0.2", "0.2 % of logins +2 s (at the rate margin)", Candidate(added=0.002)),

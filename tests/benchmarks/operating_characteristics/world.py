@@ -57,6 +57,8 @@ NEIGHBOUR_FACTOR, NEIGHBOUR_STAYS_S, NEIGHBOUR_AWAY_S = 1.16, 10.0, 60.0
 BLOCK_SD = 0.02
 STALLS_A_SECOND, STALL_S = 0.012 / 15.0, (0.2, 0.8)
 STALLING = ("kdc_as", "ldap_bind")
+DAY_SD = 0.05
+"""How far, in ln-units, the level of all service times lies from one day to another."""
 NTLM_S = 0.3
 """What an NTLM fall-back adds to the bind while it holds a server."""
 ADDED_S = 2.0
@@ -94,11 +96,22 @@ class Layout:
     block_s: float = 7.5
     trim_s: float = 2.0
     headroom: Headroom | None = None
+    stored: bool = False
+    """The arms are measured on different days, each in a world of its own."""
+    deployment_sd: float = 0.0
+    """How far, in ln-units, the candidate's deployment lies from the baseline's, whatever its bits."""
+    calibrated: int = 0
+    """How many A/A runs of the site the judge knows the spreads of."""
 
     @property
     def pair_s(self) -> float:
-        """Wall-clock seconds that a pair takes."""
+        """Seconds of load that a pair takes."""
         return self.block_s if self.duet else 2 * self.block_s
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether each block follows one of the other arm."""
+        return not (self.duet or self.stored)
 
     @property
     def pairs(self) -> int:
@@ -108,14 +121,21 @@ class Layout:
     @property
     def design(self) -> Design:
         """The design that the project's own comparison is told."""
-        every = self.headroom.every if self.headroom else None
-        return Design(self.block_s, self.trim_s, self.pairs, TIMEOUT_S, headroom_every=every, duet=self.duet)
+        return Design(
+            self.block_s,
+            self.trim_s,
+            self.pairs,
+            TIMEOUT_S,
+            interleaved=not self.stored,
+            headroom_every=self.headroom.every if self.headroom else None,
+            duet=self.duet,
+        )
 
 
 def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> AttemptTable:
     """Every login of one run; the same seed gives every candidate the same world and the same luck."""
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
-    arrivals, environment, own, luck, faults = streams
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(6)]
+    arrivals, environment, own, luck, faults, deployed = streams
     offsets, starts = _arrivals(layout, arrivals)
     blocks, most = offsets.shape
     is_candidate = np.tile([False, True], layout.pairs)[:, None]
@@ -123,8 +143,13 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
     since_s = np.where(here, offsets, 0.0)
     wall_s = starts[:, None] + since_s
 
-    shared = _shared(layout, environment)
-    factor = shared[(wall_s / GRID_S).astype(np.int64)] * np.exp(own.normal(0.0, BLOCK_SD, (blocks, 1)))
+    at = (wall_s / GRID_S).astype(np.int64)
+    factor = _shared(layout, environment)[at] * np.exp(own.normal(0.0, BLOCK_SD, (blocks, 1)))
+    if layout.stored:
+        another_day = _shared(layout, environment)[at[1::2]]
+        factor[1::2] = another_day * np.exp(own.normal(0.0, BLOCK_SD, (layout.pairs, 1)))
+        factor *= np.tile(np.exp(environment.normal(0.0, DAY_SD, (2, 1))), (layout.pairs, 1))
+    factor *= np.where(is_candidate, np.exp(deployed.normal(0.0, layout.deployment_sd)), 1.0)
     factor *= 1.0 + WARM_UP * np.exp(-since_s / WARM_UP_FADES_S) * _switched(layout)
     factor *= np.where(is_candidate, candidate.factor * (1.0 + candidate.growth) ** (wall_s / 60.0), 1.0)
     miss = MISS_SHARE + MISS_COLD_SHARE * np.exp(-since_s / MISS_FADES_S) * _switched(layout)
@@ -194,14 +219,15 @@ def _arrivals(layout: Layout, rng: np.random.Generator) -> tuple[Floats, Floats]
     counts = rng.poisson(times * RATE * layout.block_s)
     drawn = rng.uniform(0.0, layout.block_s, (layout.pairs, counts.max()))
     offsets = np.sort(np.where(np.arange(counts.max()) < counts[:, None], drawn, np.inf), axis=1)
-    place = np.zeros((layout.pairs, 2)) if layout.duet else rng.permuted(np.tile([0.0, 1.0], (layout.pairs, 1)), axis=1)
-    starts = pairs[:, None] * layout.pair_s + place * layout.block_s
+    in_turn = rng.permuted(np.tile([0.0, 1.0], (layout.pairs, 1)), axis=1)
+    place = in_turn if layout.takes_turns else np.zeros((layout.pairs, 2))
+    starts = pairs[:, None] * (layout.block_s if layout.stored else layout.pair_s) + place * layout.block_s
     return offsets.repeat(2, axis=0), starts.ravel()
 
 
 def _switched(layout: Layout) -> Floats:
-    """1 for blocks that begin cold: all where arms take turns, in a duet the first pair alone."""
-    cold = np.full((2 * layout.pairs, 1), 0.0 if layout.duet else 1.0)
+    """1 for blocks that begin cold: all where arms take turns, otherwise the first pair alone."""
+    cold = np.full((2 * layout.pairs, 1), 1.0 if layout.takes_turns else 0.0)
     cold[:2] = 1.0
     return cold
 

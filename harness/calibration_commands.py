@@ -1,0 +1,122 @@
+"""The commands `calibrate` and `plan`: a site's noise, and how long a run must be there."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from harness import planning
+from harness.arguments import (
+    FILE_PATH,
+    policy_option,
+    quiet_option,
+    results_option,
+    scenario_argument,
+    targets_option,
+)
+from harness.calibrate import Repeats, calibrate
+from harness.model.calibration import Calibration
+from harness.model.policy import Policy
+from harness.model.scenario import Scenario
+from harness.model.site import Spread
+from harness.model.target import Targets
+from harness.model.verdict import Kind
+from harness.record.calibration import calibration_file, save
+from harness.report.progress import progress
+from harness.report.words import ABSENT, change
+
+
+@click.command("calibrate")
+@scenario_argument
+@targets_option
+@policy_option
+@results_option
+@quiet_option
+@click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, help="How many A/A runs.")
+@click.option(
+    "--same-bits",
+    is_flag=True,
+    help="Both arms hold the same bits: run them as they are, and learn how two deployments differ. Needs --between.",
+)
+@click.option(
+    "--between",
+    metavar="COMMAND",
+    help="Run before each repeat, without a shell: deploy anew, restart, or wait (sleep 86400).",
+)
+def calibrate_site(
+    scenario: Scenario,
+    targets: Targets,
+    policy: Policy,
+    results: Path,
+    quiet: bool,
+    repeats: int,
+    same_bits: bool,
+    between: str | None,
+) -> int:
+    """Run the same bits against each other: this site's noise, false BLOCKs, and the smallest detectable slowdown.
+
+    Without --same-bits both arms are the baseline. The gate reads what is kept, carries the spread between deployments
+    in its bounds, and refuses to judge at a site where it errs.
+    """
+    console = Console()
+    how = Repeats.of(repeats, same_bits, between)
+    with progress(console, quiet) as display:
+        found = calibrate(
+            scenario, targets, policy, how, results, display,
+            lambda evidence: console.print(f"{evidence.run_id}: {evidence.verdict.kind.name}"),
+        )  # fmt: skip
+    file = calibration_file(results, scenario.name, policy.name)
+    save(found, file)
+    console.print(_noise_table(found))
+    passed, blocked = (found.verdicts.get(kind.name, 0) for kind in (Kind.PASS, Kind.BLOCK))
+    console.print(f"{blocked} of {len(found.runs)} A/A runs blocked, {passed} passed; kept in {file}", soft_wrap=True)
+    return 0
+
+
+def _noise_table(found: Calibration) -> Table:
+    table = Table(
+        "metric",
+        "noise of a pair",
+        "between deployments (at most)",
+        "level between runs (at most)",
+        "blocked with 80 % probability from",
+        box=None,
+    )
+    for noise in found.noise:
+        unit = "relative" if noise.unit == "log_ratio" else "share"
+        spreads = (_spread(spread, unit) for spread in (noise.deployments, noise.levels))
+        table.add_row(noise.metric, change(noise.pair_sd, unit), *spreads, change(noise.detectable, unit))
+    return table
+
+
+def _spread(spread: Spread | None, unit: str) -> str:
+    """A standard deviation with its upper 95 % limit."""
+    return ABSENT if spread is None else f"{change(spread.sd, unit)} ({change(spread.upper, unit)})"
+
+
+@click.command("plan")
+@scenario_argument
+@policy_option
+@click.option("--noise", type=FILE_PATH, required=True, help="A calibration's file, or the folder of an earlier run.")
+@click.option("--slowdown", type=click.FloatRange(0, 100, min_open=True), default=0.2, show_default=True)
+def plan_run(scenario: Scenario, policy: Policy, noise: Path, slowdown: float) -> int:
+    """How long a run must be to PASS an equal update, and to BLOCK one that is slower by --slowdown (0.2 is +20 %).
+
+    Each with 80 % probability; – is more than any practical run, or a slowdown within the margin. A PASS waits for
+    every metric, a BLOCK for the first.
+    """
+    found = planning.needs(planning.read_noise(noise), policy, slowdown)
+    pair_min = scenario.duration_s / scenario.blocks.pairs / 60
+    table = Table("metric", "noise of a pair", "margin", "minutes to PASS", "minutes to BLOCK", box=None)
+    for need in found:
+        unit = "relative" if need.noise.unit == "log_ratio" else "share"
+        minutes = [(pairs + policy.discard_pairs) * pair_min for pairs in (need.to_pass, need.to_block)]
+        minutes[0] = max(minutes[0], policy.looks.pass_after_s / 60)
+        shown = [f"{m:.0f}" if math.isfinite(m) else "–" for m in minutes]
+        table.add_row(need.noise.metric, change(need.noise.pair_sd, unit), change(need.noise.margin, unit), *shown)
+    Console().print(table)
+    return 0

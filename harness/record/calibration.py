@@ -1,0 +1,86 @@
+"""A calibration on disk, and what a run's manifest keeps of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from harness.errors import RunError
+from harness.model.calibration import Calibration
+from harness.model.site import UNCALIBRATED, Site, Spread
+
+FORMAT = 2
+_CALIBRATION = TypeAdapter(Calibration)
+
+
+def calibration_file(results: Path, scenario: str, policy: str) -> Path:
+    """Where the calibration of a scenario under a policy lies, both by name."""
+    return results / f"calibration-{scenario}-{policy}.json"
+
+
+def save(calibration: Calibration, path: Path) -> None:
+    """Write the calibration's file as a whole."""
+    document = {"format": FORMAT, **asdict(calibration)}
+    for row in document["noise"]:
+        row["detectable"] = row["detectable"] if math.isfinite(row["detectable"]) else None
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def read(path: Path) -> Calibration:
+    """The calibration of a file; raises RunError where it holds none, or one of another form."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}: expected a calibration's file, got: {error.strerror}") from None
+    except ValueError:
+        raise RunError(f"{path}: expected what authgate calibrate has written, got no JSON") from None
+    if isinstance(found, dict) and "noise" in found and found.get("format") != FORMAT:
+        raise RunError(
+            f"{path}: expected a calibration of format {FORMAT}, got another version's: run authgate calibrate again"
+        )
+    try:
+        rows = [
+            {**row, "detectable": math.inf if row["detectable"] is None else row["detectable"]}
+            for row in found["noise"]
+        ]
+        for key in ("began", "measured"):
+            if datetime.fromisoformat(found[key]).tzinfo is None:
+                raise ValueError(key)
+        return _CALIBRATION.validate_python({**found, "noise": rows})
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{path}: expected what authgate calibrate has written, got something else") from None
+
+
+def site_document(site: Site) -> dict[str, object] | None:
+    """What a manifest keeps of the site that a run is judged at; None where it is not calibrated."""
+    if site == UNCALIBRATED:
+        return None
+    spreads = {
+        kind: {metric: list(asdict(spread).values()) for metric, spread in getattr(site, kind).items()}
+        for kind in ("deployments", "levels")
+    }
+    return {**asdict(site), **spreads, "warnings": list(site.warnings)}
+
+
+def site_of(manifest: Mapping[str, Any]) -> Site:
+    """The site that a run of this manifest was judged at; raises RunError where it says so in no known way."""
+    found = manifest.get("calibration")
+    if found is None:
+        return UNCALIBRATED
+    try:
+        spreads = {
+            kind: {metric: Spread(*values) for metric, values in found[kind].items()}
+            for kind in ("deployments", "levels")
+        }
+        return Site(**{**found, **spreads, "warnings": tuple(found["warnings"])})
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise RunError("manifest.json: calibration: expected what a run writes there, got something else") from None

@@ -7,17 +7,19 @@ import math
 import numpy as np
 import pytest
 
+from harness.gate.judge import judge
 from harness.model.comparison import Metric
 from harness.model.site import UNCALIBRATED, Site
 from harness.stats.compare import compare, concluded
 from tests.benchmarks.operating_characteristics.calibrated import repeat_of, site_of
-from tests.benchmarks.operating_characteristics.judged import Outcome, measured, outcome
+from tests.benchmarks.operating_characteristics.judged import HEALTH, RUNNING, Outcome, may_decide, measured, outcome
 from tests.benchmarks.operating_characteristics.rivals import RIVALS, bootstrap_low, kayenta_is_high
 from tests.benchmarks.operating_characteristics.rows import (
     DUET_10,
     INTERLEAVED_10,
     INTERLEAVED_20,
     LAYOUTS,
+    QUICK,
     ROWS,
     policy_of,
 )
@@ -58,6 +60,15 @@ def test_the_noise_of_an_interleaved_run_is_the_design_s() -> None:
         outcome("equal", Candidate(), INTERLEAVED_10, policy_of(INTERLEAVED_10), 16, i, NOMINAL_S) for i in range(4)
     ]
     assert 0.06 < np.mean([o.sd[0] for o in found]) < 0.12
+
+
+@pytest.mark.parametrize("candidate", [Candidate(), TWICE, ROWS["failures"].candidate])
+def test_a_look_that_is_not_judged_could_not_have_decided(candidate: Candidate) -> None:
+    stages, policy = measured(simulate(candidate, INTERLEAVED_10, (16, 3)), INTERLEAVED_10, QUICK), QUICK
+    for pairs in range(4, 30):
+        seen = {stage: whole.first(pairs - 1) for stage, whole in stages.items()}
+        comparison = concluded(seen, pairs, INTERLEAVED_10.design, policy)
+        assert may_decide(comparison, policy) or not judge(comparison, HEALTH, RUNNING, policy).final
 
 
 @pytest.mark.parametrize("pairs", [4, 9, 20])

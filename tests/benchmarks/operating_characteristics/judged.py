@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from harness.gate.judge import judge
 from harness.model.attempt import AttemptTable, Floats
-from harness.model.comparison import Stage
+from harness.model.comparison import Comparison, Stage
 from harness.model.health import ArmHealth, RunState
 from harness.model.policy import Policy
 from harness.model.site import UNCALIBRATED, Site
@@ -108,10 +109,23 @@ def live_verdict(
         upto = {stage: sum(pair < pairs for pair in whole.pairs) for stage, whole in stages.items()}
         if (upto["expected"] >= LEAST_LOOK and not layout.stored) or pairs == layout.pairs:
             seen = {stage: whole.first(upto[stage]) for stage, whole in stages.items()}
-            verdict = judge(concluded(seen, pairs, layout.design, policy, site), HEALTH, RUNNING, policy)
-            if verdict.final:
-                return verdict, pairs
+            comparison = concluded(seen, pairs, layout.design, policy, site)
+            if pairs == layout.pairs or may_decide(comparison, policy):
+                verdict = judge(comparison, HEALTH, RUNNING, policy)
+                if verdict.final:
+                    return verdict, pairs
     raise AssertionError("the last look is final")
+
+
+def may_decide(comparison: Comparison, policy: Policy) -> bool:
+    """Whether a look before the last can end a run; most can't, and needn't be put into words."""
+    bounds = comparison.shifts
+    return (
+        any(shift.low > shift.margin for shift in bounds)
+        or all(shift.high < shift.margin for shift in bounds)
+        or comparison.candidate_p95_s > (policy.budgets.login_p95_s or math.inf)
+        or bool(comparison.outage_blocks)
+    )
 
 
 def passed(outcome_: Outcome) -> bool:

@@ -83,8 +83,9 @@ class Design:
     def horizon(self, stage: Stage, discarded: int) -> int:
         """How many pairs of a stage the whole run holds, the ``discarded`` first pairs of the run left out."""
         every = self.headroom_every
-        above = self.horizon_pairs // every - discarded // every if every else 0
-        return above if stage == "headroom" else max(self.horizon_pairs - discarded - above, 0)
+        end = max(self.horizon_pairs, discarded)
+        above = end // every - discarded // every if every else 0
+        return above if stage == "headroom" else end - discarded - above
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,10 @@ class LoginPath:
         }
 
     def prepare(self, users: Sequence[str]) -> None:
-        """Derive the users' long-term keys where the scenario's logins need them; raises CredentialError."""
+        """Derive the users' long-term keys where the scenario's logins need them.
+
+        Raises CredentialError, and as KdcUnavailableError where a login derives the key itself once a KDC answers.
+        """
         if unknown := [user for user in users if user not in self._known]:
             raise CredentialError(f"credentials: expected an account {unknown[0]}, got none")
         if "kdc_as" in self._scenario.steps:

@@ -20,7 +20,7 @@ import krb5
 import pytest
 import yaml
 
-from harness.errors import ConfigError, CredentialError
+from harness.errors import ConfigError, CredentialError, KdcUnavailableError
 from harness.lab import hospital, store
 from harness.lab.domain import Lab, LabArm
 from harness.login.kerberos import TicketCache
@@ -67,15 +67,19 @@ def client(
 ) -> LoginPath:
     """A prepared client of the target; ``scenario`` says what is unlike a plain cold login by key."""
     use_krb5_conf(target, folder)
+    path = unprepared(target, trace, **scenario)
+    path.prepare([user])
+    return path
+
+
+def unprepared(target: Target, trace: KdcTrace | None = None, **scenario: object) -> LoginPath:
     fields = {
         "name": "test",
         "steps": FULL,
         "population": {"users": 1},
         "arrivals": {"curve": "constant", "rate": 1},
     }
-    path = LoginPath(target, Scenario.model_validate({**fields, **scenario}), ThreadRuntime(), trace)
-    path.prepare([user])
-    return path
+    return LoginPath(target, Scenario.model_validate({**fields, **scenario}), ThreadRuntime(), trace)
 
 
 def names(result: LoginResult) -> tuple[str, ...]:
@@ -333,8 +337,23 @@ def test_the_deadline_of_the_login_stands_above_that_of_a_step(arm: LabArm, tmp_
 
 
 def test_a_kdc_that_is_silent_while_keys_are_derived_is_named_with_the_user(arm: LabArm, tmp_path: Path) -> None:
-    with stopped(arm.kdc_pid), pytest.raises(CredentialError, match=f"no key for {USER}: timeout DEADLINE"):
+    with stopped(arm.kdc_pid), pytest.raises(KdcUnavailableError, match=f"no key for {USER}: timeout DEADLINE"):
         client(changed(arm), tmp_path, step_timeout_s=0.3)
+
+
+def test_a_key_that_no_kdc_would_give_is_derived_by_the_login_once_it_answers(arm: LabArm, tmp_path: Path) -> None:
+    use_krb5_conf(changed(arm), tmp_path)
+    path = unprepared(changed(arm), step_timeout_s=DEADLINE_S)
+    with stopped(arm.kdc_pid):
+        with pytest.raises(KdcUnavailableError):
+            path.prepare([USER])
+        assert ended(path.login(USER, "cold")) == ("timeout", "DEADLINE", "kdc_as")
+    assert path.login(USER, "cold").outcome.status == "ok"
+    kill(arm, "kdc")
+    path = unprepared(changed(arm))
+    with pytest.raises(KdcUnavailableError, match=f"no key for {USER}: KRB5_KDC_UNREACH"):
+        path.prepare([USER])
+    assert ended(path.login(USER, "cold")) == ("error", "KRB5_KDC_UNREACH", "kdc_as")
 
 
 def test_a_dead_kdc_is_an_error_with_its_name(arm: LabArm, tmp_path: Path) -> None:
@@ -585,6 +604,13 @@ def test_the_command_names_the_step_and_the_code_of_a_failure(arm: LabArm, tmp_p
     assert (done.returncode, done.stderr) == (1, "")
     assert re.search(r"^kdc_as .*DENIED KDC_ERR_PREAUTH_FAILED", done.stdout, re.MULTILINE)
     assert "login: denied KDC_ERR_PREAUTH_FAILED" in done.stdout
+
+
+def test_the_command_shows_a_dead_kdc_at_its_step(arm: LabArm, tmp_path: Path) -> None:
+    kill(arm, "kdc")
+    done = authgate(arm, tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert re.search(r"^kdc_as .*ERROR KRB5_KDC_UNREACH", done.stdout, re.MULTILINE)
 
 
 def test_the_command_does_not_outlive_its_deadline_by_libkrb5s_patience(arm: LabArm, tmp_path: Path) -> None:

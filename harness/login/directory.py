@@ -15,18 +15,21 @@ from typing import Any
 
 import gssapi
 import ldap3
-from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError, LDAPStartTLSError
+from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError
 from ldap3.protocol.sasl.sasl import send_sasl_negotiation
 from ldap3.utils.conv import escape_filter_chars
 
 from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.login.tls import FAILED, client_context, handshake
 from harness.model.attempt import Outcome
 from harness.model.target import Directory
 
 SUCCESS = 0
 SASL_BIND_IN_PROGRESS = 14
+STARTTLS = "1.3.6.1.4.1.1466.20037"
+"""RFC 4511 §4.14.1."""
 GROUP_DEPTH_AT_MOST = 10
 """Groups nested deeper than this, or in a ring, end the expansion."""
 
@@ -36,7 +39,7 @@ def check_ca_file(directory: Directory) -> None:
     if directory.ca_file is None or not (directory.tls or directory.starttls):
         return
     try:
-        ssl.create_default_context(cafile=directory.ca_file)
+        client_context(directory.ca_file)
     except ssl.SSLError:
         raise ConfigError(f"{directory.ca_file}: expected PEM certificates (directory.ca_file)") from None
     except OSError as error:
@@ -81,33 +84,25 @@ class DirectorySession:
 
     def connect(self, timeout_s: float) -> None:
         """Connect within the deadline; by TLS where the target says so."""
-        directory = self._directory
-        tls = None
-        if directory.tls or directory.starttls:
-            tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=directory.ca_file)
-        endpoint = directory.endpoint
+        directory, endpoint = self._directory, self._directory.endpoint
         with self._within(timeout_s):
-            server = ldap3.Server(
-                endpoint.host,
-                endpoint.port,
-                use_ssl=directory.tls,
-                tls=tls,
-                get_info=ldap3.NONE,
-                connect_timeout=timeout_s,
-            )
-            self._connection = ldap3.Connection(
+            server = ldap3.Server(endpoint.host, endpoint.port, get_info=ldap3.NONE, connect_timeout=timeout_s)
+            self._connection = connection = ldap3.Connection(
                 server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
             )
-            self._connection.open(read_server_info=False)
+            connection.open(read_server_info=False)
+            connected = connection.socket
             # Nagle's algorithm would hold the first request after a TLS handshake for the peer's delayed ACK, 40 ms.
-            self._connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.socket = _BoundedSocket(connected, self._remaining)
             if directory.starttls:
-                self._connection.socket = _BoundedSocket(self._connection.socket, self._remaining)
-                self._connection.start_tls(read_server_info=False)
                 self.round_trips += 1
-            if isinstance(self._connection.socket, ssl.SSLSocket):
-                self.tls_version = self._connection.socket.version()
-            self._connection.socket = _BoundedSocket(self._connection.socket, self._remaining)
+                _, result, _, _ = connection.extended(STARTTLS)
+                self._check(result)
+            if directory.tls or directory.starttls:
+                encrypted = handshake(connected, client_context(directory.ca_file), endpoint.host, self._remaining)
+                self.tls_version = encrypted.version()
+                connection.socket = _BoundedSocket(encrypted, self._remaining)
 
     def bind_gssapi(self, context: Any, first_token: bytes, timeout_s: float) -> None:
         """A SASL GSSAPI bind without a security layer (RFC 4752 §3.1), begun with the token of the TGS step."""
@@ -211,6 +206,6 @@ class DirectorySession:
 
 
 def _connection_code(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError | LDAPStartTLSError) or "ssl" in str(error).lower():
-        return "TLS_FAILED"
+    if isinstance(error, ssl.SSLError) or "ssl" in str(error).lower():
+        return FAILED.code
     return "CONNECT_FAILED" if isinstance(error, LDAPSocketOpenError) else "CONNECTION_LOST"

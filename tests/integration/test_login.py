@@ -398,15 +398,19 @@ def test_a_dead_directory_is_an_error_at_the_connection(arm: LabArm, tmp_path: P
     assert ended(path.login(USER, "cold")) == ("error", "CONNECT_FAILED", "ldap_connect")
 
 
+LDAP_MESSAGE = b"\x30\x82\x02\x54"
+TLS_RECORD = b"\x16\x03\x03\x02\x54"
+
+
 @contextmanager
-def dripping() -> Iterator[int]:
-    """The port of a server that answers anything with one byte of an LDAP message a second, for ten minutes."""
+def dripping(header: bytes = LDAP_MESSAGE) -> Iterator[int]:
+    """The port of a server that answers anything with one byte of a message a second, for ten minutes."""
     done = threading.Event()
 
     def drip(peer: socket.socket) -> None:
         with peer:
             peer.recv(1)
-            for byte in b"\x30\x82\x02\x54" + b"\x02" * 596:
+            for byte in header + b"\x02" * 596:
                 if done.wait(1.0):
                     return
                 try:
@@ -449,7 +453,32 @@ def test_a_directory_that_drips_a_byte_a_second_is_ended_by_the_deadline(
     assert 1.7 <= took_s(result) < PATIENCE_S
 
 
+def test_a_handshake_that_drips_under_load_is_ended_by_the_deadline() -> None:
+    """gevent's own handshake waits anew for each byte."""
+    code = (
+        "import gevent.monkey; gevent.monkey.patch_all()\n"
+        "import sys\n"
+        "from harness.login.directory import DirectorySession\n"
+        "from harness.model.target import Directory\n"
+        "fields = {'uri': sys.argv[1], 'service_host': 'ldap', 'user_base': '', 'group_base': ''}\n"
+        "DirectorySession(Directory.model_validate(fields)).connect(1.7)\n"
+    )
+    with dripping(TLS_RECORD) as port:
+        command = [sys.executable, "-c", code, f"ldaps://127.0.0.1:{port}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.stderr.endswith("StepFailedError: timeout DEADLINE\n"), done.stderr
+
+
 # TLS.
+
+
+@IN_TLS
+def test_certificates_are_parsed_once_and_not_in_each_login(
+    arm: LabArm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    path = client(changed(arm, way(arm)), tmp_path, steps=SIMPLE)
+    monkeypatch.setattr(ssl.SSLContext, "__new__", lambda *_, **__: pytest.fail("certificates parsed in a login"))
+    assert path.login(USER, "cold").outcome.status == "ok"
 
 
 @IN_TLS

@@ -29,6 +29,7 @@ from harness.model.scenario import Scenario
 from harness.model.target import Arm, Targets
 from harness.record.journal import FLUSH_EVERY_S, JournalWriter
 from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch, health_batch
+from harness.safety import check_safe
 
 WARM_UPS_AT_ONCE = 16
 UNANSWERED_AT_MOST = 3
@@ -37,7 +38,10 @@ WITHHELD = Outcome("withheld", "DENIED_BEFORE")
 
 
 class ArmWorker:
-    """The load on one arm; ``on_attempt`` hears of each finished login, ``on_denied`` of each refused account."""
+    """The load on one arm; ``on_attempt`` hears of each finished login, ``on_denied`` of each refused account.
+
+    Raises UnsafeTargetError, CredentialError and ConfigError. Its logins go to addresses that it has checked itself.
+    """
 
     def __init__(
         self,
@@ -58,9 +62,11 @@ class ArmWorker:
         # Preparation keeps to the rate that the owner of the servers has agreed to.
         # Both arms prepare at once and may be the same servers.
         self._pause_s = 0.0 if targets.max_rate is None else len(targets.arms) / targets.max_rate
+        addresses = check_safe(targets, scenario, [arm])
         self._scratch = scratch()
-        use_krb5_conf(targets.arms[arm], Path(self._scratch.name))
-        self._path = LoginPath(targets.arms[arm], scenario, GeventRuntime(scenario.seats))
+        use_krb5_conf(targets.arms[arm], Path(self._scratch.name), addresses)
+        runtime = GeventRuntime(scenario.seats)
+        self._path = LoginPath(targets.arms[arm], scenario, runtime, addresses=addresses)
         self._arrivals: Iterator[tuple[Block, Arrival]] = (
             (block, arrival) for block in blocks for arrival in block.arrivals if arrival.seq % of == index
         )

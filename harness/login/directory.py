@@ -24,7 +24,7 @@ from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.login.tls import FAILED, client_context, handshake
 from harness.model.attempt import Outcome
-from harness.model.target import Directory
+from harness.model.target import Directory, Endpoint
 
 SUCCESS = 0
 SASL_BIND_IN_PROGRESS = 14
@@ -72,10 +72,14 @@ class _BoundedSocket:
 
 
 class DirectorySession:
-    """One login's connection to the directory; every method raises StepFailedError."""
+    """One login's connection to the directory; every method raises StepFailedError.
 
-    def __init__(self, directory: Directory) -> None:
+    ``endpoints`` are its checked addresses: the first that accepts a connection serves the login.
+    """
+
+    def __init__(self, directory: Directory, endpoints: Sequence[Endpoint]) -> None:
         self._directory = directory
+        self._endpoints = endpoints
         self._connection: Any = None
         self._deadline = 0.0
         self.round_trips = 0
@@ -84,13 +88,9 @@ class DirectorySession:
 
     def connect(self, timeout_s: float) -> None:
         """Connect within the deadline; by TLS where the target says so."""
-        directory, endpoint = self._directory, self._directory.endpoint
+        directory = self._directory
         with self._within(timeout_s):
-            server = ldap3.Server(endpoint.host, endpoint.port, get_info=ldap3.NONE, connect_timeout=timeout_s)
-            self._connection = connection = ldap3.Connection(
-                server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
-            )
-            connection.open(read_server_info=False)
+            connection = self._open()
             connected = connection.socket
             # Nagle's algorithm would hold the first request after a TLS handshake for the peer's delayed ACK, 40 ms.
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -100,7 +100,9 @@ class DirectorySession:
                 _, result, _, _ = connection.extended(STARTTLS)
                 self._check(result)
             if directory.tls or directory.starttls:
-                encrypted = handshake(connected, client_context(directory.ca_file), endpoint.host, self._remaining)
+                encrypted = handshake(
+                    connected, client_context(directory.ca_file), directory.endpoint.host, self._remaining
+                )
                 self.tls_version = encrypted.version()
                 connection.socket = _BoundedSocket(encrypted, self._remaining)
 
@@ -162,6 +164,23 @@ class DirectorySession:
         """Drop the connection without a word: the login is over and its unbind is not part of it."""
         if self._connection is not None and self._connection.socket is not None:
             self._connection.socket.close()
+
+    def _open(self) -> Any:
+        *others, last = self._endpoints
+        for endpoint in others:
+            try:
+                return self._opened(endpoint)
+            except LDAPSocketOpenError:
+                self.close()
+        return self._opened(last)
+
+    def _opened(self, endpoint: Endpoint) -> Any:
+        server = ldap3.Server(endpoint.host, endpoint.port, get_info=ldap3.NONE, connect_timeout=self._remaining())
+        self._connection = ldap3.Connection(
+            server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
+        )
+        self._connection.open(read_server_info=False)
+        return self._connection
 
     def _search(self, base: str, where: str, attributes: list[str]) -> list[tuple[str, tuple[str, ...]]]:
         self.round_trips += 1

@@ -23,14 +23,14 @@ def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cache
     Raises UnsafeTargetError, CredentialError, and RunError where the cold login before a warm one failed.
     """
     one_a_second = scenario.model_copy(update={"arrivals": ConstantRate(curve="constant", rate=1)})
-    check_safe(targets, one_a_second, [arm])
+    addresses = check_safe(targets, one_a_second, [arm])
     target = targets.arms[arm]
     one = scenario.model_copy(update={"population": scenario.population.model_copy(update={"users": 1})})
     with scratch() as name:
         folder = Path(name)
-        use_krb5_conf(target, folder)
+        use_krb5_conf(target, folder, addresses)
         trace = KdcTrace(folder)
-        path = LoginPath(target, one, ThreadRuntime(), trace)
+        path = LoginPath(target, one, ThreadRuntime(), trace, addresses)
         with suppress(KdcUnavailableError):  # the login itself shows it, at its step
             path.prepare([user])
         if cache == "warm":

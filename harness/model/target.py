@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
@@ -11,6 +13,10 @@ from harness.model.base import Configured, Positive
 
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, ...] = ("baseline", "candidate")
+Addresses = Mapping[str, tuple[str, ...]]
+"""Host names with the addresses that they resolved to when they were checked."""
+NO_NAMES: Addresses = MappingProxyType({})
+"""For targets whose every host is an address already."""
 
 
 class Endpoint(Configured):
@@ -18,6 +24,11 @@ class Endpoint(Configured):
 
     host: Annotated[str, Field(min_length=1)]
     port: Annotated[int, Field(gt=0, lt=65536)]
+
+    def at(self, addresses: Addresses) -> tuple[Endpoint, ...]:
+        """The endpoint by each of its checked addresses; raises ValueError for a name that was not checked."""
+        found = addresses.get(self.host) or (str(ipaddress.ip_address(self.host)),)
+        return tuple(Endpoint(host=address, port=self.port) for address in found)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -125,7 +136,7 @@ class Targets(Configured):
     """The highest rate, in logins a second, that the servers may receive."""
     arms: Annotated[dict[Arm, Target], Field(min_length=1)]
 
-    def refusals(self, addresses: dict[str, tuple[str, ...]], peak_rate: float) -> list[str]:
+    def refusals(self, addresses: Addresses, peak_rate: float) -> list[str]:
         """Why load must not be sent, one line a reason; empty where it may.
 
         ``addresses`` maps each endpoint's host to the addresses it resolves to; ``peak_rate`` is in logins a second.

@@ -63,23 +63,27 @@ def changed(arm: LabArm, directory: dict[str, object] | None = None, **target: o
 
 
 def client(
-    target: Target, folder: Path, user: str = USER, *, trace: KdcTrace | None = None, **scenario: object
+    target: Target, folder: Path, user: str = USER, *, trace: KdcTrace | None = None, **unlike: object
 ) -> LoginPath:
-    """A prepared client of the target; ``scenario`` says what is unlike a plain cold login by key."""
+    """A prepared client of the target; ``unlike`` says what in its scenario is unlike a plain cold login by key."""
     use_krb5_conf(target, folder)
-    path = unprepared(target, trace, **scenario)
+    path = unprepared(target, trace, **unlike)
     path.prepare([user])
     return path
 
 
-def unprepared(target: Target, trace: KdcTrace | None = None, **scenario: object) -> LoginPath:
+def unprepared(target: Target, trace: KdcTrace | None = None, **unlike: object) -> LoginPath:
+    return LoginPath(target, scenario(**unlike), ThreadRuntime(), trace)
+
+
+def scenario(**unlike: object) -> Scenario:
     fields = {
         "name": "test",
         "steps": FULL,
         "population": {"users": 1},
         "arrivals": {"curve": "constant", "rate": 1},
     }
-    return LoginPath(target, Scenario.model_validate({**fields, **scenario}), ThreadRuntime(), trace)
+    return Scenario.model_validate({**fields, **unlike})
 
 
 def names(result: LoginResult) -> tuple[str, ...]:
@@ -402,6 +406,30 @@ LDAP_MESSAGE = b"\x30\x82\x02\x54"
 TLS_RECORD = b"\x16\x03\x03\x02\x54"
 
 
+NAME = "ldap.clinic.test"
+"""A name that no resolver knows; the certificate of the lab does, as of its address."""
+
+
+@pytest.mark.parametrize("way", [in_clear, by_starttls, by_ldaps])
+def test_logins_go_to_the_addresses_that_were_checked_and_no_name_is_resolved_again(
+    arm: LabArm, tmp_path: Path, way: Way
+) -> None:
+    directory = Target.model_validate({**arm.target}).directory.model_copy(update=way(arm))
+    named = changed(
+        arm,
+        {**way(arm), "uri": directory.uri.replace("127.0.0.1", NAME)},
+        kdcs=[f"{NAME}:{arm.ports['kdc']}"],
+    )
+    # Nobody listens at the first address, so that the second is tried, by libkrb5 too.
+    checked = {NAME: ("127.0.0.99", "127.0.0.1")}
+    path = LoginPath(named, scenario(), ThreadRuntime(), addresses=checked)
+    use_krb5_conf(named, tmp_path, checked)
+    path.prepare([USER])
+    assert path.login(USER, "cold").outcome.status == "ok"
+    with pytest.raises(ValueError, match=NAME):
+        LoginPath(named, scenario(), ThreadRuntime())
+
+
 @contextmanager
 def dripping(header: bytes = LDAP_MESSAGE) -> Iterator[int]:
     """The port of a server that answers anything with one byte of a message a second, for ten minutes."""
@@ -461,7 +489,8 @@ def test_a_handshake_that_drips_under_load_is_ended_by_the_deadline() -> None:
         "from harness.login.directory import DirectorySession\n"
         "from harness.model.target import Directory\n"
         "fields = {'uri': sys.argv[1], 'service_host': 'ldap', 'user_base': '', 'group_base': ''}\n"
-        "DirectorySession(Directory.model_validate(fields)).connect(1.7)\n"
+        "directory = Directory.model_validate(fields)\n"
+        "DirectorySession(directory, [directory.endpoint]).connect(1.7)\n"
     )
     with dripping(TLS_RECORD) as port:
         command = [sys.executable, "-c", code, f"ldaps://127.0.0.1:{port}"]

@@ -1,9 +1,8 @@
-"""Blocking calls under gevent: in threads, timed inside the thread, with the wait for a thread beside it."""
+"""Blocking calls under gevent: in threads, timed inside the thread."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -31,5 +30,5 @@ class GeventRuntime:
     def call(self, function: Callable[[], T], timeout_s: float) -> Timed[T]:
         """See Runtime.call."""
         with gevent.Timeout(timeout_s, StepFailedError(TIMED_OUT)):
-            result: Timed[T] = self._pool.spawn(timed, function, time.monotonic_ns()).get()
+            result: Timed[T] = self._pool.spawn(timed, function).get()
             return result

@@ -171,13 +171,21 @@ class LoginPath:
         return StepTiming(name, started, ended, outcome, login.pool_wait)
 
     def _call(self, login: _Login, timeout_s: float) -> Call:
-        """What a Kerberos step runs its exchange by; the login learns when a thread took it up."""
+        """What a Kerberos step runs its exchange by; the login learns when a thread took it up, if any did."""
 
         def call(function: Callable[[], T]) -> Timed[T]:
-            done = self._runtime.call(function, timeout_s)
-            login.pool_wait += done.started - done.asked
-            login.first_taken = done.started
-            return done
+            taken_up: list[int] = []
+
+            def work() -> T:
+                taken_up.append(time.monotonic_ns())
+                return function()
+
+            asked = time.monotonic_ns()
+            try:
+                return self._runtime.call(work, timeout_s)
+            finally:
+                login.pool_wait += (taken_up[0] if taken_up else time.monotonic_ns()) - asked
+                login.first_taken = taken_up[0] if taken_up else None
 
         return call
 

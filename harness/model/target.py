@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
@@ -15,7 +14,7 @@ Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, ...] = ("baseline", "candidate")
 Addresses = Mapping[str, tuple[str, ...]]
 """Host names with the addresses that they resolved to when they were checked."""
-NO_NAMES: Addresses = MappingProxyType({})
+NO_NAMES: Addresses = {}
 """For targets whose every host is an address already."""
 
 

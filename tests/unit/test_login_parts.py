@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
 from harness.errors import CredentialError
+from harness.load.pool import GeventRuntime
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.credentials import Accounts, Secret, read_accounts
 from harness.login.krb5conf import krb5_conf, use_krb5_conf
+from harness.login.path import LoginPath
 from harness.login.trace import KdcExchange, KdcTrace, parse_trace
+from harness.model.scenario import Scenario
 from harness.model.target import Credentials, Target
 from tests.unit.test_config import CANARY
 
@@ -215,6 +221,38 @@ def test_the_configuration_is_set_for_this_process_and_no_cache_of_the_user_is_t
 
 
 Written = Callable[..., Path]
+
+
+@pytest.fixture
+def all_threads_taken() -> Iterator[GeventRuntime]:
+    """A runtime of which no thread is free."""
+    interval = sys.getswitchinterval()
+    runtime, done = GeventRuntime(1), threading.Event()
+    busy = [gevent.spawn(runtime.call, done.wait, 60) for _ in range(2)]
+    gevent.sleep(0)
+    yield runtime
+    done.set()
+    gevent.joinall(busy)
+    sys.setswitchinterval(interval)
+
+
+def test_a_call_that_no_thread_takes_up_in_time_has_waited_for_one_all_along(
+    secret_file: Written, all_threads_taken: GeventRuntime
+) -> None:
+    scenario = Scenario.model_validate(
+        {
+            "name": "test",
+            "steps": ["kdc_as"],
+            "population": {"users": 1},
+            "arrivals": {"curve": "constant", "rate": 1},
+            "authentication": "password",
+            "step_timeout_s": 0.1,
+        }
+    )
+    path = LoginPath(target(credentials={"csv": str(secret_file("zoe,x\n"))}), scenario, all_threads_taken)
+    (step,) = path.login("zoe", "cold").steps
+    assert (step.outcome.status, step.outcome.code) == ("timeout", "DEADLINE")
+    assert 0.1e9 <= step.pool_wait <= step.ended - step.started
 
 
 @pytest.fixture

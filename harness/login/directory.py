@@ -6,6 +6,7 @@ for one login only, since it caches addresses for 300 s and would hide a name se
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import time
@@ -46,6 +47,14 @@ def check_ca_file(directory: Directory) -> None:
         raise ConfigError(
             f"{directory.ca_file}: expected a readable file of certificates (directory.ca_file), got: {error.strerror}"
         ) from None
+
+
+def bind_name(template: str, user: str) -> str:
+    """The template with the user in it, escaped where it is a DN (RFC 4514 §2.4) and not a name such as user@domain."""
+    if "=" not in template:
+        return template.replace("{user}", user)
+    escaped = re.sub(r'[\\"+,;<>]|^[ #]|(?<!^) $', lambda found: f"\\{found[0]}", user).replace("\0", r"\00")
+    return template.replace("{user}", escaped)
 
 
 class _BoundedSocket:
@@ -130,7 +139,7 @@ class DirectorySession:
             raise StepFailedError(Outcome("error", "NO_BIND_DN"))
         with self._within(timeout_s):
             connection = self._connection
-            connection.user = self._directory.bind_dn.format(user=user)
+            connection.user = bind_name(self._directory.bind_dn, user)
             connection.password = password
             connection.authentication = ldap3.SIMPLE
             self.round_trips += 1

@@ -77,7 +77,8 @@ class Directory(Configured):
     group_base: str
     user_attribute: str = "uid"
     bind_dn: str | None = None
-    """The DN for simple binds, with ``{user}`` in it."""
+    """The DN for simple binds, with ``{user}`` in it; or, as Active Directory takes them, a name such as
+    ``{user}@clinic.test``."""
 
     @property
     def tls(self) -> bool:
@@ -89,6 +90,13 @@ class Directory(Configured):
         """The address that the URI names."""
         text = self.uri.split("://", 1)[1].rstrip("/")
         return Endpoint.model_validate(parse_endpoint(text, 636 if self.tls else 389))
+
+    @field_validator("bind_dn")
+    @classmethod
+    def _bind_dn_names_the_user(cls, bind_dn: str | None) -> str | None:
+        if bind_dn is not None and "{user}" not in bind_dn:
+            raise ValueError(f"expected {{user}} in it, got {bind_dn!r}")
+        return bind_dn
 
     @field_validator("uri")
     @classmethod

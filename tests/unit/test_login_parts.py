@@ -17,6 +17,7 @@ from harness.errors import CredentialError
 from harness.load.pool import GeventRuntime
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.credentials import Accounts, Secret, read_accounts
+from harness.login.directory import bind_name
 from harness.login.krb5conf import krb5_conf, use_krb5_conf
 from harness.login.path import LoginPath
 from harness.login.trace import KdcExchange, KdcTrace, parse_trace
@@ -218,6 +219,24 @@ def test_the_configuration_is_set_for_this_process_and_no_cache_of_the_user_is_t
     assert os.environ["KRB5_CONFIG"] == str(path)
     assert path.read_text() == krb5_conf(target())
     assert os.environ["KRB5CCNAME"].startswith("MEMORY:")
+
+
+@pytest.mark.parametrize(
+    ("user", "escaped"),
+    [
+        ('James "Jim" Smith, III', r"James \"Jim\" Smith\, III"),  # RFC 4514 §4
+        ("a+b;c<d>e\\f", r"a\+b\;c\<d\>e\\f"),
+        ("#zoe ", r"\#zoe\ "),
+        (" zoe", r"\ zoe"),
+        (" ", "\\ "),
+        ("z o#e=å", "z o#e=å"),
+        ("zoe\0", r"zoe\00"),
+        ("{user}{0}", "{user}{0}"),
+    ],
+)
+def test_a_user_in_a_bind_dn_stays_one_value_of_it(user: str, escaped: str) -> None:
+    assert bind_name("uid={user},ou=people,dc={x}", user) == f"uid={escaped},ou=people,dc={{x}}"
+    assert bind_name("{user}@clinic.test", user) == f"{user}@clinic.test"
 
 
 Written = Callable[..., Path]

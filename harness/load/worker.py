@@ -65,7 +65,7 @@ class ArmWorker:
         addresses = check_safe(targets, scenario, [arm])
         self._scratch = scratch()
         use_krb5_conf(targets.arms[arm], Path(self._scratch.name), addresses)
-        runtime = GeventRuntime(scenario.seats)
+        runtime = GeventRuntime(scenario.seats, scenario.step_timeout_s)
         self._path = LoginPath(targets.arms[arm], scenario, runtime, addresses=addresses)
         self._arrivals: Iterator[tuple[Block, Arrival]] = (
             (block, arrival) for block in blocks for arrival in block.arrivals if arrival.seq % of == index

@@ -20,6 +20,7 @@ from harness.login.credentials import Accounts, Secret, read_accounts
 from harness.login.directory import bind_name
 from harness.login.krb5conf import krb5_conf, use_krb5_conf
 from harness.login.path import LoginPath
+from harness.login.runtime import StepFailedError
 from harness.login.trace import KdcExchange, KdcTrace, parse_trace
 from harness.model.scenario import Scenario
 from harness.model.target import Credentials, Target
@@ -243,21 +244,37 @@ Written = Callable[..., Path]
 
 
 @pytest.fixture
-def all_threads_taken() -> Iterator[GeventRuntime]:
-    """A runtime of which no thread is free."""
+def pool() -> Iterator[Callable[[float], GeventRuntime]]:
+    """Makes a runtime of one seat whose calls have so many seconds."""
     interval = sys.getswitchinterval()
-    runtime, done = GeventRuntime(1), threading.Event()
-    busy = [gevent.spawn(runtime.call, done.wait, 60) for _ in range(2)]
-    gevent.sleep(0)
-    yield runtime
-    done.set()
-    gevent.joinall(busy)
+    yield lambda timeout_s: GeventRuntime(1, timeout_s)
     sys.setswitchinterval(interval)
 
 
-def test_a_call_that_no_thread_takes_up_in_time_has_waited_for_one_all_along(
-    secret_file: Written, all_threads_taken: GeventRuntime
+@pytest.fixture
+def until_the_end() -> Iterator[Callable[[], object]]:
+    """A call that blocks its thread until the test is over."""
+    done = threading.Event()
+    yield done.wait
+    done.set()
+
+
+def test_calls_left_behind_by_a_silent_kdc_take_no_thread_from_those_that_come_after(
+    pool: Callable[[float], GeventRuntime], until_the_end: Callable[[], object]
 ) -> None:
+    runtime = pool(10.0)
+    for _ in range(3):  # as many as pass 10 s before libkrb5 gives up the first
+        with pytest.raises(StepFailedError):
+            runtime.call(until_the_end, 0.01)
+    assert runtime.call(lambda: "taken up", 10.0).value == "taken up"
+
+
+def test_a_call_that_no_thread_takes_up_in_time_has_waited_for_one_all_along(
+    secret_file: Written, pool: Callable[[float], GeventRuntime], until_the_end: Callable[[], object]
+) -> None:
+    runtime = pool(1000.0)
+    busy = [gevent.spawn(runtime.call, until_the_end, 0.2) for _ in range(2)]
+    gevent.sleep(0)
     scenario = Scenario.model_validate(
         {
             "name": "test",
@@ -268,10 +285,11 @@ def test_a_call_that_no_thread_takes_up_in_time_has_waited_for_one_all_along(
             "step_timeout_s": 0.1,
         }
     )
-    path = LoginPath(target(credentials={"csv": str(secret_file("zoe,x\n"))}), scenario, all_threads_taken)
+    path = LoginPath(target(credentials={"csv": str(secret_file("zoe,x\n"))}), scenario, runtime)
     (step,) = path.login("zoe", "cold").steps
     assert (step.outcome.status, step.outcome.code) == ("timeout", "DEADLINE")
     assert 0.1e9 <= step.pool_wait <= step.ended - step.started
+    gevent.joinall(busy)
 
 
 @pytest.fixture

@@ -112,7 +112,8 @@ def test_compare_says_what_it_can_judge(command: Command) -> None:
         (["gate", "bad.yaml", "--targets", "right.yaml"], 'bad.yaml:12: arrivals.rate: expected a number above 0, got '
          '"fast"'),
         (["run", "bad.yaml", "--targets", "right.yaml"], "bad.yaml:12: arrivals.rate: expected"),
-        (["gate", "-q", "rush.yaml", "--targets", "right.yaml"], "targets: arms: expected candidate too, got baseline"),
+        (["gate", "rush.yaml", "--targets", "right.yaml"], "targets: arms: expected candidate too, got baseline"),
+        (["run", "rush.yaml", "--targets", "right.yaml"], "targets: arms: expected candidate too, got baseline"),
         (["login", "zoe", "--targets", "right.yaml", "--arm", "candidate"], "targets: arms: expected candidate, got "
          "baseline"),
         (["compare", "."], "manifest.json: expected a run's manifest, got: No such file or directory"),

@@ -159,5 +159,6 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None) -> Evidence:
         design=assessor.design,
         health=found.health,
         step_order=scenario.steps,
+        policy=judging,
         anatomy=anatomy(table, assessor.design, judging, assessor.complete_pairs(attempts)[: ending.pairs]),
     )

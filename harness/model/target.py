@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Literal
 
-from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 
 from harness.model.base import Configured, Positive
 
@@ -18,10 +20,28 @@ NO_NAMES: Addresses = {}
 """For targets whose every host is an address already."""
 
 
+_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
+_V6 = re.compile(r"[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
+
+
+def _checked_host(host: str) -> str:
+    """A name as DNS has it (RFC 1123 §2.1, and the underscore that Windows domains use) or an address."""
+    known = _NAME.fullmatch(host) is not None
+    if ":" in host and _V6.fullmatch(host):
+        with suppress(ValueError):
+            known = bool(ipaddress.ip_address(host))
+    if not known:
+        raise ValueError(f'expected a host name or an address, got "{host}"')
+    return host
+
+
+Host = Annotated[str, AfterValidator(_checked_host)]
+
+
 class Endpoint(Configured):
     """A host (address or name) and a port."""
 
-    host: Annotated[str, Field(min_length=1)]
+    host: Host
     port: Annotated[int, Field(gt=0, lt=65536)]
 
     def at(self, addresses: Addresses) -> tuple[Endpoint, ...]:
@@ -68,7 +88,7 @@ class Directory(Configured):
     """An arm's LDAP service and where people and groups are in it."""
 
     uri: Annotated[str, Field(pattern=r"^ldaps?://[^/]+/?$")]
-    service_host: str
+    service_host: Host
     """The host part of the service's principal, ldap/HOST."""
     starttls: bool = False
     ca_file: str | None = None
@@ -113,7 +133,7 @@ class Target(Configured):
     """One arm: a Kerberos realm, its KDCs, and the services that a login uses."""
 
     realm: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")]
-    kdcs: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
+    kdcs: Annotated[tuple[Endpoint, ...], Field(json_schema_extra={"minItems": 1})]
     kdc_transport: Literal["udp-first", "tcp"] = "udp-first"
     """``udp-first`` is libkrb5's own order; Windows clients use TCP in practice, as tickets carry a PAC."""
     directory: Directory
@@ -124,6 +144,8 @@ class Target(Configured):
     def _kdcs_from_text(cls, kdcs: object) -> object:
         if not isinstance(kdcs, list | tuple):
             return kdcs
+        if not kdcs:
+            raise ValueError("expected a KDC or more, got none")
         return [parse_endpoint(kdc, 88) if isinstance(kdc, str) else kdc for kdc in kdcs]
 
     @property

@@ -177,7 +177,7 @@ def test_a_repeated_key_is_an_error_at_its_second_place(
         ("", "x.yaml:1: expected keys and values of a scenario, got nothing"),
         ("# nothing but a comment\n", "x.yaml:1: expected keys and values of a scenario, got nothing"),
         ("- a\n- b\n", "x.yaml:1: expected keys and values of a scenario, got a list"),
-        ("rush\n", 'x.yaml:1: expected keys and values of a scenario, got "rush"'),
+        ("rush\n", 'x.yaml:1: expected keys and values of a scenario, got text'),
         ("name: a\nsteps: [b\n", "x.yaml:3: expected YAML, got: expected ',' or ']', but got '<stream end>'"),
         ("name: a\n\tb: c\n", "x.yaml:2: expected YAML, got: found character '\\t' that cannot start any token"),
         (b"name: a\nseed: \xff\n", "x.yaml:2: expected text in UTF-8"),

@@ -12,6 +12,7 @@ from rich.table import Table
 from harness import planning
 from harness.arguments import (
     FILE_PATH,
+    Finite,
     policy_option,
     quiet_option,
     results_option,
@@ -102,7 +103,7 @@ def _spread(spread: Spread | None, unit: str) -> str:
 @scenario_argument
 @policy_option
 @click.option("--noise", type=FILE_PATH, required=True, help="A calibration's file, or the folder of an earlier run.")
-@click.option("--slowdown", type=click.FloatRange(0, 100, min_open=True), default=0.2, show_default=True)
+@click.option("--slowdown", type=Finite(0, 100, min_open=True), default=0.2, show_default=True)
 def plan_run(scenario: Scenario, policy: Policy, noise: Path, slowdown: float) -> int:
     """How long a run must be to PASS an equal update, and to BLOCK one that is slower by --slowdown (0.2 is +20 %).
 

@@ -89,6 +89,7 @@ def _judged(
         health=health,
         step_order=foreign.steps,
         anatomy=anatomy(foreign.table, foreign.design, policy, foreign.pairs),
+        policy=policy,
     )
 
 
@@ -157,6 +158,7 @@ def evidence_of_two(
         health=health,
         step_order=scenario.steps,
         anatomy=anatomy(table, design, judging, range(pairs)),
+        policy=judging,
     )
 
 

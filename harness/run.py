@@ -74,6 +74,7 @@ def execute(
     check_inputs(scenario, targets, policy if early_stop else None, arms)
     folder = RunFolder.create(results, scenario, targets, policy, arms)
     folder.update_manifest(calibration=site_document(site))
+    display(None)
     plan = make_plan(scenario, arms)
     patience_s = PREPARED_WITHIN_S + (3 * scenario.population.users / targets.max_rate if targets.max_rate else 0.0)
     try:

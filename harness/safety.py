@@ -7,16 +7,20 @@ from collections.abc import Iterable
 
 from harness.errors import UnsafeTargetError
 from harness.model.scenario import Scenario
-from harness.model.target import Arm, Targets
+from harness.model.target import Addresses, Arm, Targets
 
 
-def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> None:
-    """Raise UnsafeTargetError unless these arms of the targets may receive this scenario's load."""
+def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Addresses:
+    """The addresses that were checked; raises UnsafeTargetError unless these arms may receive this scenario's load.
+
+    Each process that sends load connects to these alone: another answer to the same name could lead anywhere.
+    """
     hosts = {endpoint.host for arm in arms for endpoint in targets.arms[arm].endpoints}
     addresses = {host: _addresses(host) for host in sorted(hosts)}
     reasons = targets.refusals(addresses, scenario.peak_rate)
     if reasons:
         raise UnsafeTargetError("targets refused:\n" + "\n".join(f"  {reason}" for reason in reasons))
+    return addresses
 
 
 def _addresses(host: str) -> tuple[str, ...]:
@@ -24,4 +28,4 @@ def _addresses(host: str) -> tuple[str, ...]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, ValueError) as error:  # ValueError: it can't even be asked for, as an empty label
         raise UnsafeTargetError(f"targets refused: {host}: expected a name with an address, got: {error}") from None
-    return tuple(sorted({str(entry[4][0]) for entry in found}))
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))  # in the order of RFC 6724

@@ -6,6 +6,7 @@ for one login only, since it caches addresses for 300 s and would hide a name se
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import time
@@ -15,18 +16,21 @@ from typing import Any
 
 import gssapi
 import ldap3
-from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError, LDAPStartTLSError
+from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError
 from ldap3.protocol.sasl.sasl import send_sasl_negotiation
 from ldap3.utils.conv import escape_filter_chars
 
 from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.login.tls import FAILED, client_context, handshake
 from harness.model.attempt import Outcome
-from harness.model.target import Directory
+from harness.model.target import Directory, Endpoint
 
 SUCCESS = 0
 SASL_BIND_IN_PROGRESS = 14
+STARTTLS = "1.3.6.1.4.1.1466.20037"
+"""RFC 4511 §4.14.1."""
 GROUP_DEPTH_AT_MOST = 10
 """Groups nested deeper than this, or in a ring, end the expansion."""
 
@@ -36,13 +40,21 @@ def check_ca_file(directory: Directory) -> None:
     if directory.ca_file is None or not (directory.tls or directory.starttls):
         return
     try:
-        ssl.create_default_context(cafile=directory.ca_file)
+        client_context(directory.ca_file)
     except ssl.SSLError:
         raise ConfigError(f"{directory.ca_file}: expected PEM certificates (directory.ca_file)") from None
     except OSError as error:
         raise ConfigError(
             f"{directory.ca_file}: expected a readable file of certificates (directory.ca_file), got: {error.strerror}"
         ) from None
+
+
+def bind_name(template: str, user: str) -> str:
+    """The template with the user in it, escaped where it is a DN (RFC 4514 §2.4) and not a name such as user@domain."""
+    if "=" not in template:
+        return template.replace("{user}", user)
+    escaped = re.sub(r'[\\"+,;<>]|^[ #]|(?<!^) $', lambda found: f"\\{found[0]}", user).replace("\0", r"\00")
+    return template.replace("{user}", escaped)
 
 
 class _BoundedSocket:
@@ -69,10 +81,14 @@ class _BoundedSocket:
 
 
 class DirectorySession:
-    """One login's connection to the directory; every method raises StepFailedError."""
+    """One login's connection to the directory; every method raises StepFailedError.
 
-    def __init__(self, directory: Directory) -> None:
+    ``endpoints`` are its checked addresses: the first that accepts a connection serves the login.
+    """
+
+    def __init__(self, directory: Directory, endpoints: Sequence[Endpoint]) -> None:
         self._directory = directory
+        self._endpoints = endpoints
         self._connection: Any = None
         self._deadline = 0.0
         self.round_trips = 0
@@ -82,32 +98,22 @@ class DirectorySession:
     def connect(self, timeout_s: float) -> None:
         """Connect within the deadline; by TLS where the target says so."""
         directory = self._directory
-        tls = None
-        if directory.tls or directory.starttls:
-            tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=directory.ca_file)
-        endpoint = directory.endpoint
         with self._within(timeout_s):
-            server = ldap3.Server(
-                endpoint.host,
-                endpoint.port,
-                use_ssl=directory.tls,
-                tls=tls,
-                get_info=ldap3.NONE,
-                connect_timeout=timeout_s,
-            )
-            self._connection = ldap3.Connection(
-                server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
-            )
-            self._connection.open(read_server_info=False)
+            connection = self._open()
+            connected = connection.socket
             # Nagle's algorithm would hold the first request after a TLS handshake for the peer's delayed ACK, 40 ms.
-            self._connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.socket = _BoundedSocket(connected, self._remaining)
             if directory.starttls:
-                self._connection.socket = _BoundedSocket(self._connection.socket, self._remaining)
-                self._connection.start_tls(read_server_info=False)
                 self.round_trips += 1
-            if isinstance(self._connection.socket, ssl.SSLSocket):
-                self.tls_version = self._connection.socket.version()
-            self._connection.socket = _BoundedSocket(self._connection.socket, self._remaining)
+                _, result, _, _ = connection.extended(STARTTLS)
+                self._check(result)
+            if directory.tls or directory.starttls:
+                encrypted = handshake(
+                    connected, client_context(directory.ca_file), directory.endpoint.host, self._remaining
+                )
+                self.tls_version = encrypted.version()
+                connection.socket = _BoundedSocket(encrypted, self._remaining)
 
     def bind_gssapi(self, context: Any, first_token: bytes, timeout_s: float) -> None:
         """A SASL GSSAPI bind without a security layer (RFC 4752 §3.1), begun with the token of the TGS step."""
@@ -133,7 +139,7 @@ class DirectorySession:
             raise StepFailedError(Outcome("error", "NO_BIND_DN"))
         with self._within(timeout_s):
             connection = self._connection
-            connection.user = self._directory.bind_dn.format(user=user)
+            connection.user = bind_name(self._directory.bind_dn, user)
             connection.password = password
             connection.authentication = ldap3.SIMPLE
             self.round_trips += 1
@@ -167,6 +173,23 @@ class DirectorySession:
         """Drop the connection without a word: the login is over and its unbind is not part of it."""
         if self._connection is not None and self._connection.socket is not None:
             self._connection.socket.close()
+
+    def _open(self) -> Any:
+        *others, last = self._endpoints
+        for endpoint in others:
+            try:
+                return self._opened(endpoint)
+            except LDAPSocketOpenError:
+                self.close()
+        return self._opened(last)
+
+    def _opened(self, endpoint: Endpoint) -> Any:
+        server = ldap3.Server(endpoint.host, endpoint.port, get_info=ldap3.NONE, connect_timeout=self._remaining())
+        self._connection = ldap3.Connection(
+            server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
+        )
+        self._connection.open(read_server_info=False)
+        return self._connection
 
     def _search(self, base: str, where: str, attributes: list[str]) -> list[tuple[str, tuple[str, ...]]]:
         self.round_trips += 1
@@ -211,6 +234,6 @@ class DirectorySession:
 
 
 def _connection_code(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError | LDAPStartTLSError) or "ssl" in str(error).lower():
-        return "TLS_FAILED"
+    if isinstance(error, ssl.SSLError) or "ssl" in str(error).lower():
+        return FAILED.code
     return "CONNECT_FAILED" if isinstance(error, LDAPSocketOpenError) else "CONNECTION_LOST"

@@ -17,7 +17,7 @@ from harness.model.attempt import OK, Outcome, StepTiming
 from harness.model.plan import NS
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS, Cache, steps_of
-from harness.model.target import Target
+from harness.model.target import NO_NAMES, Addresses, Target
 
 T = TypeVar("T")
 
@@ -60,8 +60,16 @@ class LoginResult:
 class LoginPath:
     """The logins of one arm: one target, one scenario, the accounts of its population."""
 
-    def __init__(self, target: Target, scenario: Scenario, runtime: Runtime, trace: KdcTrace | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        scenario: Scenario,
+        runtime: Runtime,
+        trace: KdcTrace | None = None,
+        addresses: Addresses = NO_NAMES,
+    ) -> None:
         self._trace = trace
+        self._directories = target.directory.endpoint.at(addresses)
         self._target = target
         self._scenario = scenario
         self._runtime = runtime
@@ -86,7 +94,10 @@ class LoginPath:
         }
 
     def prepare(self, users: Sequence[str]) -> None:
-        """Derive the users' long-term keys where the scenario's logins need them; raises CredentialError."""
+        """Derive the users' long-term keys where the scenario's logins need them.
+
+        Raises CredentialError, and as KdcUnavailableError where a login derives the key itself once a KDC answers.
+        """
         if unknown := [user for user in users if user not in self._known]:
             raise CredentialError(f"credentials: expected an account {unknown[0]}, got none")
         if "kdc_as" in self._scenario.steps:
@@ -97,7 +108,7 @@ class LoginPath:
         """Fill the user's ticket cache by the steps that a warm login leaves out, and keep it; nothing is measured."""
         tickets = self._kerberos.new_cache()
         cached = tuple(name for name in self._scenario.steps if STEPS[name].cached)
-        result = self._run(cached, _Login(user, tickets, DirectorySession(self._target.directory)))
+        result = self._run(cached, _Login(user, tickets, self._directory()))
         if result.outcome is OK:
             self._warm[user] = tickets
         else:
@@ -107,7 +118,7 @@ class LoginPath:
     def login(self, user: str, cache: Cache, explain: bool = False) -> LoginResult:
         """One login, with its protocol facts if asked for; never raises for what the servers do."""
         steps = steps_of(self._scenario.steps, cache)
-        directory = DirectorySession(self._target.directory)
+        directory = self._directory()
         if cache == "cold":
             tickets = self._kerberos.new_cache()
             try:
@@ -117,6 +128,9 @@ class LoginPath:
         if user not in self._warm and steps != self._scenario.steps:
             return LoginResult(Outcome("error", "NO_WARM_CACHE"), ())
         return self._run(steps, _Login(user, self._warm.get(user) or self._kerberos.new_cache(), directory), explain)
+
+    def _directory(self) -> DirectorySession:
+        return DirectorySession(self._target.directory, self._directories)
 
     def _run(self, names: Sequence[str], login: _Login, explain: bool = False) -> LoginResult:
         steps: list[StepTiming] = []
@@ -157,13 +171,21 @@ class LoginPath:
         return StepTiming(name, started, ended, outcome, login.pool_wait)
 
     def _call(self, login: _Login, timeout_s: float) -> Call:
-        """What a Kerberos step runs its exchange by; the login learns when a thread took it up."""
+        """What a Kerberos step runs its exchange by; the login learns when a thread took it up, if any did."""
 
         def call(function: Callable[[], T]) -> Timed[T]:
-            done = self._runtime.call(function, timeout_s)
-            login.pool_wait += done.started - done.asked
-            login.first_taken = done.started
-            return done
+            taken_up: list[int] = []
+
+            def work() -> T:
+                taken_up.append(time.monotonic_ns())
+                return function()
+
+            asked = time.monotonic_ns()
+            try:
+                return self._runtime.call(work, timeout_s)
+            finally:
+                login.pool_wait += (taken_up[0] if taken_up else time.monotonic_ns()) - asked
+                login.first_taken = taken_up[0] if taken_up else None
 
         return call
 

@@ -4,21 +4,51 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Literal
 
-from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 
 from harness.model.base import Configured, Positive
 
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, ...] = ("baseline", "candidate")
+Addresses = Mapping[str, tuple[str, ...]]
+"""Host names with the addresses that they resolved to when they were checked."""
+NO_NAMES: Addresses = {}
+"""For targets whose every host is an address already."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
+_V6 = re.compile(r"[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
+
+
+def _checked_host(host: str) -> str:
+    """A name as DNS has it (RFC 1123 §2.1, and the underscore that Windows domains use) or an address."""
+    known = _NAME.fullmatch(host) is not None
+    if ":" in host and _V6.fullmatch(host):
+        with suppress(ValueError):
+            known = bool(ipaddress.ip_address(host))
+    if not known:
+        raise ValueError(f'expected a host name or an address, got "{host}"')
+    return host
+
+
+Host = Annotated[str, AfterValidator(_checked_host)]
 
 
 class Endpoint(Configured):
     """A host (address or name) and a port."""
 
-    host: Annotated[str, Field(min_length=1)]
+    host: Host
     port: Annotated[int, Field(gt=0, lt=65536)]
+
+    def at(self, addresses: Addresses) -> tuple[Endpoint, ...]:
+        """The endpoint by each of its checked addresses; raises ValueError for a name that was not checked."""
+        found = addresses.get(self.host) or (str(ipaddress.ip_address(self.host)),)
+        return tuple(Endpoint(host=address, port=self.port) for address in found)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -59,7 +89,7 @@ class Directory(Configured):
     """An arm's LDAP service and where people and groups are in it."""
 
     uri: Annotated[str, Field(pattern=r"^ldaps?://[^/]+/?$")]
-    service_host: str
+    service_host: Host
     """The host part of the service's principal, ldap/HOST."""
     starttls: bool = False
     ca_file: str | None = None
@@ -68,7 +98,8 @@ class Directory(Configured):
     group_base: str
     user_attribute: str = "uid"
     bind_dn: str | None = None
-    """The DN for simple binds, with ``{user}`` in it."""
+    """The DN for simple binds, with ``{user}`` in it; or, as Active Directory takes them, a name such as
+    ``{user}@clinic.test``."""
 
     @property
     def tls(self) -> bool:
@@ -80,6 +111,13 @@ class Directory(Configured):
         """The address that the URI names."""
         text = self.uri.split("://", 1)[1].rstrip("/")
         return Endpoint.model_validate(parse_endpoint(text, 636 if self.tls else 389))
+
+    @field_validator("bind_dn")
+    @classmethod
+    def _bind_dn_names_the_user(cls, bind_dn: str | None) -> str | None:
+        if bind_dn is not None and "{user}" not in bind_dn:
+            raise ValueError(f"expected {{user}} in it, got {bind_dn!r}")
+        return bind_dn
 
     @field_validator("uri")
     @classmethod
@@ -96,7 +134,7 @@ class Target(Configured):
     """One arm: a Kerberos realm, its KDCs, and the services that a login uses."""
 
     realm: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")]
-    kdcs: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
+    kdcs: Annotated[tuple[Endpoint, ...], Field(json_schema_extra={"minItems": 1})]
     kdc_transport: Literal["udp-first", "tcp"] = "udp-first"
     """``udp-first`` is libkrb5's own order; Windows clients use TCP in practice, as tickets carry a PAC."""
     directory: Directory
@@ -107,6 +145,8 @@ class Target(Configured):
     def _kdcs_from_text(cls, kdcs: object) -> object:
         if not isinstance(kdcs, list | tuple):
             return kdcs
+        if not kdcs:
+            raise ValueError("expected a KDC or more, got none")
         return [parse_endpoint(kdc, 88) if isinstance(kdc, str) else kdc for kdc in kdcs]
 
     @property
@@ -131,7 +171,7 @@ class Targets(Configured):
     """The highest rate, in logins a second, that the servers may receive."""
     arms: Annotated[dict[Arm, Target], Field(min_length=1)]
 
-    def refusals(self, addresses: dict[str, tuple[str, ...]], peak_rate: float) -> list[str]:
+    def refusals(self, addresses: Addresses, peak_rate: float) -> list[str]:
         """Why load must not be sent, one line a reason; empty where it may.
 
         ``addresses`` maps each endpoint's host to the addresses it resolves to; ``peak_rate`` is in logins a second.

@@ -137,7 +137,8 @@ def test_compare_says_what_it_can_judge(command: Command) -> None:
         (["gate", "bad.yaml", "--targets", "right.yaml"], 'bad.yaml:12: arrivals.rate: expected a number above 0, got '
          '"fast"'),
         (["run", "bad.yaml", "--targets", "right.yaml"], "bad.yaml:12: arrivals.rate: expected"),
-        (["gate", "-q", "rush.yaml", "--targets", "right.yaml"], "targets: arms: expected candidate too, got baseline"),
+        (["gate", "rush.yaml", "--targets", "right.yaml"], "targets: arms: expected candidate too, got baseline"),
+        (["run", "rush.yaml", "--targets", "right.yaml"], "targets: arms: expected candidate too, got baseline"),
         (["login", "zoe", "--targets", "right.yaml", "--arm", "candidate"], "targets: arms: expected candidate, got "
          "baseline"),
         (["compare", "."], "manifest.json: expected a run's manifest, got: No such file or directory"),
@@ -222,6 +223,33 @@ def test_the_version_is_that_of_the_package(command: Command) -> None:
 
 
 def test_a_lab_that_was_never_started_is_down(command: Command) -> None:
+    assert command("lab", "status").out == command("lab", "down").out == "no lab runs here\n"
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["", "{", "[]", "{}", "\0", '{"processes": {"supervisor": 1}}',
+     '{"kind": "embedded", "processes": {}, "ports": {}}',
+     '{"kind": "embedded", "processes": {"supervisor": {"pid": Infinity, "started": 1}}, "ports": {}}',
+     '{"kind": "embedded", "processes": {"supervisor": {"pid": "/", "started": 1}}, "ports": {}}'],
+)  # fmt: skip
+@pytest.mark.parametrize("verb", ["status", "down"])
+def test_a_lab_whose_state_is_broken_is_no_crash(command: Command, verb: str, state: str) -> None:
+    Path(".authgate-lab").mkdir()
+    Path(".authgate-lab/lab.json").write_text(state)
+    said = command("lab", verb)
+    assert said.code == USAGE
+    assert said.err.startswith(".authgate-lab/lab.json: expected what authgate lab up writes there, got something else")
+    assert said.err.count("\n") == 1
+
+
+def test_a_lab_in_a_folder_that_can_not_be_is_no_crash(command: Command) -> None:
+    Path(".authgate-lab").write_text("")
+    said = command("lab", "up")
+    assert (said.code, said.err) == (
+        USAGE,
+        ".authgate-lab: expected a folder that a lab can write to, got: File exists\n",
+    )
     assert command("lab", "status").out == command("lab", "down").out == "no lab runs here\n"
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from harness.errors import RunError
 from harness.gate.judge import judge
+from harness.model.attempt import Ints
 from harness.model.comparison import Comparison, Design
 from harness.model.evidence import Evidence
 from harness.model.health import MS, ArmHealth, RunState, quantile
@@ -82,7 +83,10 @@ class Assessor:
 
     def complete_pairs(self, attempts: Any) -> list[int]:
         """The pairs, from the first on without a gap, whose every planned login has ended."""
-        done = np.bincount(attempts["pair"].to_numpy(), minlength=len(self._planned))
+        return self.complete(np.bincount(attempts["pair"].to_numpy(), minlength=len(self._planned)))
+
+    def complete(self, done: Ints) -> list[int]:
+        """The same from how many logins of each pair have ended."""
         gaps = np.flatnonzero(done < self._planned)
         return list(range(int(gaps[0]) if len(gaps) else len(self._planned)))
 

@@ -6,19 +6,18 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy.special import stdtrit
 
 from harness.model.attempt import AttemptTable, Floats, Ints
 from harness.model.comparison import QUANTILES, Anatomy, Design, Part, StepShare
 from harness.model.policy import Policy
 from harness.model.steps import CACHES
 from harness.model.target import ARMS
+from harness.stats.intervals import mean_interval, ratio_interval
 from harness.stats.samples import Flags, Logins, logins_of, needed_in_block, step_times
 
 ELSEWHERE = "elsewhere"
 """Response time outside every step: the wait for a seat, and the generator's own."""
 LEAST_PAIRS = 3
-CONFIDENCE = 0.95
 
 
 def attribution(table: AttemptTable, logins: Logins, timeout_s: float) -> tuple[StepShare, ...]:
@@ -66,7 +65,7 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
             both = (held[code] > 0).all(axis=1)
             added = means[code, both, 1] - means[code, both, 0]
             if len(added) >= LEAST_PAIRS:
-                center, low, high = _interval(added[:, 0])
+                center, low, high = mean_interval(added[:, 0])
                 parts = tuple(_parts(tuple(table.steps), added))
                 found.append(Anatomy(cache, quantile, center, low, high, parts))
     return tuple(found)
@@ -99,29 +98,12 @@ def _means(logins: Logins, chosen: Flags, values: Floats, held: Ints) -> Floats:
     return np.divide(total, held, out=np.zeros(logins.shape), where=held > 0)
 
 
-def _interval(values: Floats) -> tuple[float, float, float]:
-    """Mean and its interval by Student's t."""
-    center = float(values.mean())
-    width = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / math.sqrt(len(values)))
-    return center, center - width, center + width
-
-
 def _parts(steps: tuple[str, ...], added: Floats) -> Iterator[Part]:
     """``added``: of the shape (pairs, 1 + steps), the whole first."""
     whole = added[:, 0]
-    _, low, high = _interval(whole)
+    _, low, high = mean_interval(whole)
     shown = low > 0 or high < 0
     elsewhere = whole - added[:, 1:].sum(axis=1)
     for name, values in (*zip(steps, added[:, 1:].T, strict=True), (ELSEWHERE, elsewhere)):
-        share = _share(values, whole) if shown else (None, None, None)
-        yield Part(name, *_interval(values), *share)
-
-
-def _share(part: Floats, whole: Floats) -> tuple[float, float, float]:
-    """The ratio of means and its interval by the jackknife over pairs."""
-    n = len(whole)
-    ratio = float(part.sum() / whole.sum())
-    without = (part.sum() - part) / (whole.sum() - whole)
-    se = math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
-    width = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * se
-    return ratio, ratio - width, ratio + width
+        share = ratio_interval(values, whole) if shown else (None, None, None)
+        yield Part(name, *mean_interval(values), *share)

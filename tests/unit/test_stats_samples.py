@@ -13,7 +13,7 @@ from harness.model.comparison import Metric
 from harness.model.policy import LoginMargins, Margins, Policy
 from harness.model.target import Arm
 from harness.stats.samples import Cells, Sample, logins_of, needed_in_block, samples_of
-from tests.synthetic import DESIGN, logins
+from tests.synthetic import DESIGN, PER_LOGIN, logins
 
 EVERY_PAIR = Policy(discard_pairs=0)
 P50 = Metric("cold", "login", "p50")
@@ -100,7 +100,7 @@ def test_a_pair_in_which_one_arm_sent_nothing_of_a_kind_is_left_out_of_that_kind
 
 def test_cold_and_warm_logins_are_never_mixed() -> None:
     cold, warm = logins(both([0.1] * 10, [0.1] * 10)), logins(both([0.01] * 10, [0.02] * 10), cache="warm")
-    columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in AttemptTable.__slots__[:-1]}
+    columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in PER_LOGIN}
     table = AttemptTable(**columns, steps={})
     samples, _ = judged(table)
     assert samples[P50].values.tolist() == [[0.1, 0.1]] * 3

@@ -31,6 +31,7 @@ from harness.arguments import (
     quiet_option,
     results_option,
     scenario_argument,
+    soak_options,
     targets_option,
 )
 from harness.assess import evidence_of
@@ -53,6 +54,7 @@ from harness.report.waterfall import print_waterfall
 from harness.report.words import change
 from harness.report.write import write_all
 from harness.run import execute
+from harness.soak import SoakPlan
 
 USAGE_ERROR = 2
 CRASH = 1
@@ -74,11 +76,18 @@ cli.add_command(lab)
 @policy_option
 @results_option
 @quiet_option
-def gate(scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool) -> int:
-    """Measure baseline and candidate in interleaved blocks, and judge the update.
+@soak_options
+def gate(
+    scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool, soak: SoakPlan | None
+) -> int:
+    """Measure baseline and candidate in interleaved blocks, and judge the update; or --soak one of them for hours.
 
     SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
     """
+    if soak is not None:
+        with progress(Console(), quiet) as display:
+            folder = execute(soak.scenario(scenario), targets, policy, (soak.arm,), results, display, False, soak.marks)
+        return _tell(evidence_of(folder), folder.path).verdict.exit_code
     return _gate(scenario, targets, policy, results, quiet).verdict.exit_code
 
 

@@ -118,7 +118,7 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
     since_s = np.where(here, offsets, 0.0)
     wall_s = starts[:, None] + since_s
 
-    shared = _shared(layout, environment)
+    shared = surroundings(layout.minutes, environment)
     factor = shared[(wall_s / GRID_S).astype(np.int64)] * np.exp(own.normal(0.0, BLOCK_SD, (blocks, 1)))
     factor *= 1.0 + WARM_UP * np.exp(-since_s / WARM_UP_FADES_S) * _switched(layout)
     factor *= np.where(is_candidate, candidate.factor * (1.0 + candidate.growth) ** (wall_s / 60.0), 1.0)
@@ -198,10 +198,10 @@ def _switched(layout: Layout) -> Floats:
     return cold
 
 
-def _shared(layout: Layout, rng: np.random.Generator) -> Floats:
+def surroundings(minutes: float, rng: np.random.Generator, drift_tau_s: float = DRIFT_TAU_S) -> Floats:
     """What multiplies every service time at an instant, on a grid of time."""
-    points = int(layout.minutes * 60 / GRID_S) + 1
-    keeps = np.exp(-GRID_S / DRIFT_TAU_S)
+    points = int(minutes * 60 / GRID_S) + 1
+    keeps = np.exp(-GRID_S / drift_tau_s)
     shocks = rng.normal(0.0, DRIFT_SD * np.sqrt(1 - keeps**2), points)
     shocks[0] = rng.normal(0.0, DRIFT_SD)
     drift = lfilter([1.0], [1.0, -keeps], shocks)

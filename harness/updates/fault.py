@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A wait at each new connection that grows with the server's age, by ``grows_s`` seconds every minute.
+    """A wait at each new connection that grows by ``grows_s`` seconds every minute from the first connection on.
 
     Raises ValueError unless it is positive.
     """

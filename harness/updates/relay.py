@@ -5,7 +5,7 @@
    for ``hold_s``; what the client sends meanwhile is kept behind them.
 3. A client that goes away before its turn frees its place in the queue. A worker that holds already keeps its full
    time: a lookup on behalf of a client isn't called off because the client is gone.
-4. With a leak, each connection waits the longer the longer the relay has run.
+4. With a leak, each connection waits the longer the longer ago the first one came.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Relay:
         self._port = port
         self._wait_s = hold.hold_s if hold else delay_s
         self._grows_s = leak.grows_s / 60 if leak else 0.0
-        self._began_s = time.monotonic()
+        self._began_s: float | None = None
         # A Semaphore wakes those who wait in the order in which they came.
         self._workers: AbstractAsyncContextManager[None] = asyncio.Semaphore(hold.workers) if hold else nullcontext()
         self._carried: set[asyncio.Task[None]] = set()
@@ -108,12 +108,14 @@ class Relay:
     def _accept(self) -> _End:
         client, server = _End(), _End()
         client.other, server.other = server, client
-        client.queued = asyncio.get_running_loop().create_task(self._carry(client, server))
+        if self._began_s is None:
+            self._began_s = time.monotonic()
+        client.queued = asyncio.get_running_loop().create_task(self._carry(client, server, self._began_s))
         self._carried.add(client.queued)  # The loop itself keeps only a weak reference.
         client.queued.add_done_callback(self._carried.discard)
         return client
 
-    async def _carry(self, client: _End, server: _End) -> None:
+    async def _carry(self, client: _End, server: _End, began_s: float) -> None:
         try:
             await asyncio.get_running_loop().create_connection(lambda: server, "127.0.0.1", self._port)
         except OSError:
@@ -123,7 +125,7 @@ class Relay:
         await client.spoke.wait()
         async with self._workers:
             client.queued = None
-            await asyncio.sleep(self._wait_s + self._grows_s * (time.monotonic() - self._began_s))
+            await asyncio.sleep(self._wait_s + self._grows_s * (time.monotonic() - began_s))
         client.release()
 
 

@@ -1,6 +1,6 @@
 """How often a soak errs: hours of one arm, simulated login by login in the drifting world of the gate's own benchmark.
 
-    python tests/benchmarks/soak.py [--runs 2000] [--jobs 2] [ROW …]
+    python -m tests.benchmarks.soak [--runs 2000] [--jobs 2] [ROW …]
 
 Prints, for each row and length, the share of soaks that BLOCK and PASS, and for comparison how often plain least
 squares on the same blocks would have blocked at the same p. Simulated findings alone: generator and ending are sound.

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from harness.model.attempt import STATUSES, AttemptTable
+from harness.model.attempt import OK, STATUSES, Attempt, AttemptTable, Outcome, StepTiming
 from harness.model.failures import Cause, FailureAnatomy
+from harness.model.plan import NS
 from harness.model.policy import Policy
+from harness.model.target import ARMS
+from harness.record.schema import ATTEMPTS, attempt_table, attempts_batch
 from harness.stats.failures import NAMED_AT_MOST, failure_anatomy
 from harness.stats.samples import logins_of
 from tests.synthetic import DESIGN, World, table_of
@@ -92,3 +96,20 @@ def test_a_login_that_failed_outside_every_step_or_whose_code_nobody_kept_has_a_
     given_up = np.where(calm.arm == 1, STATUSES.index("timeout"), 0).astype(np.int8)
     found = found_in(replace(calm, status=given_up), 6)
     assert found is not None and [str(part.cause) for part in found.parts] == ["outside every step timeout"]
+
+
+def test_the_code_that_the_journal_keeps_is_the_cause_that_is_named() -> None:
+    refused = Outcome("denied", "KDC_ERR_CLIENT_REVOKED")
+    attempts = []
+    for seq in range(48):
+        pair, arm, failed = seq // 8, (seq // 4) % 2, seq % 8 == 4
+        outcome, at = refused if failed else OK, (2 * pair + arm) * 15 * NS + 5 * NS
+        attempts.append(
+            Attempt(seq, ARMS[arm], 2 * pair + arm, pair, "u", "cold", at, at, at + NS, outcome,
+                    (StepTiming("kdc_as", at, at + NS, outcome),))
+        )  # fmt: skip
+    starts = {block: block * 15 * NS for block in range(12)}
+    table = attempt_table(pa.Table.from_batches([attempts_batch(attempts)], ATTEMPTS), starts)
+    found = found_in(table, 6)
+    assert found is not None and found.added == pytest.approx(0.25)
+    assert [str(part.cause) for part in found.parts] == ["kdc_as KDC_ERR_CLIENT_REVOKED"]

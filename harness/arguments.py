@@ -15,9 +15,10 @@ from harness import shipped
 from harness.config import load_policy, load_scenario, load_targets
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
-from harness.model.target import Targets
+from harness.model.target import ARMS, Arm, Targets
 from harness.record.tools import FORMATS
 from harness.record.two_files import Importing
+from harness.soak import HOURS_AT_MOST, SHARE_OF_PEAK, SoakPlan
 
 
 class ScenarioName(click.ParamType[Scenario]):
@@ -126,3 +127,30 @@ def elsewhere_options(command: Callable[..., int]) -> Callable[..., int]:
     for option in reversed(_ELSEWHERE):
         with_elsewhere = option(with_elsewhere)
     return with_elsewhere
+
+
+_SOAK = (
+    click.option(
+        "--soak", "hours", type=click.FloatRange(0, HOURS_AT_MOST, min_open=True), metavar="HOURS",
+        help="Keep one arm under constant low load for so long, and judge whether its logins grow slower or fail more.",
+    ),
+    click.option("--arm", type=click.Choice(ARMS), help="Of a soak. [default: candidate]"),
+    click.option(
+        "--rate", type=click.FloatRange(0, 10_000, min_open=True),
+        help=f"Of a soak, in logins a second. [default: {SHARE_OF_PEAK:.0%} of the scenario's peak]",
+    ),
+)  # fmt: skip
+
+
+def soak_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The options of a soak, handed to the command as one ``soak``; None where none is asked for."""
+
+    @wraps(command)
+    def with_soak(hours: float | None, arm: Arm | None, rate: float | None, **others: Any) -> int:
+        if hours is None and (arm is not None or rate is not None):
+            raise click.UsageError("expected --soak HOURS beside --arm and --rate, got none")
+        return command(soak=None if hours is None else SoakPlan(hours, arm or "candidate", rate), **others)
+
+    for option in reversed(_SOAK):
+        with_soak = option(with_soak)
+    return with_soak

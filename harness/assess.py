@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from harness.errors import RunError
 from harness.gate.judge import judge
+from harness.gate.soak import judge_soak
+from harness.model.attempt import Ints
 from harness.model.comparison import Comparison, Design
 from harness.model.evidence import Evidence
 from harness.model.health import MS, ArmHealth, RunState, quantile
@@ -26,6 +28,8 @@ from harness.record.folder import RunFolder
 from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
+from harness.stats.failures import failure_anatomy
+from harness.stats.soak import soak_of
 
 _FAILED = pa.array(["denied", "timeout", "error"])
 
@@ -47,6 +51,11 @@ class Ending:
     def state(self) -> RunState:
         """The part that the judge asks for."""
         return RunState(self.complete, self.interrupted, self.stopped_for_denials)
+
+    @property
+    def why_partial(self) -> str:
+        """Why the run is partial, in words; empty where it is whole."""
+        return "" if self.complete else self.interrupted or f"lost: {', '.join(self.lost)}"
 
 
 KILLED = Ending(complete=False, interrupted="the run was killed before it could say why")
@@ -93,7 +102,10 @@ class Assessor:
         pair = attempts["pair"].to_numpy()
         if len(pair) and not 0 <= pair.min() <= pair.max() < len(self._planned):
             raise RunError("attempts: expected those of the manifest's own scenario, got some of another plan")
-        done = np.bincount(pair, minlength=len(self._planned))
+        return self.complete(np.bincount(pair, minlength=len(self._planned)))
+
+    def complete(self, done: Ints) -> list[int]:
+        """The same from how many logins of each pair have ended."""
         gaps = np.flatnonzero(done < self._planned)
         return list(range(int(gaps[0]) if len(gaps) else len(self._planned)))
 
@@ -152,6 +164,8 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     Another policy than the run's own may judge it, and it may be judged by another calibration than it was.
     """
     manifest = folder.manifest()
+    if "soak" in manifest:
+        return _soak_evidence(folder, policy)
     if set(folder.arms()) != set(ARMS):
         raise RunError(f"{folder.path}: expected a run of both arms, got {', '.join(folder.arms())}")
     scenario = folder.scenario()
@@ -164,13 +178,13 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     attempts, health = folder.attempts(), folder.health()
     found = assessor.assess(attempts, health, ending)
     table = attempt_table(attempts, assessor.block_starts)
-    partial = "" if ending.complete else ending.interrupted or f"lost: {', '.join(ending.lost)}"
+    pairs = assessor.complete_pairs(attempts)[: ending.pairs]
     return Evidence(
         run_id=folder.run_id,
         title=scenario.name,
         started=str(manifest["created"]),
         manifest={**manifest, "policy": judging.model_dump(mode="json"), "calibration": site_document(known)},
-        partial=partial,
+        partial=ending.why_partial,
         verdict=found.verdict,
         comparison=found.comparison,
         table=table,
@@ -178,5 +192,35 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         health=found.health,
         step_order=scenario.steps,
         policy=judging,
-        anatomy=anatomy(table, assessor.design, judging, assessor.complete_pairs(attempts)[: ending.pairs]),
+        anatomy=anatomy(table, assessor.design, judging, pairs),
+        failures=failure_anatomy(table, assessor.design, judging, pairs),
+    )
+
+
+def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
+    """The evidence of a soak, from the blocks that ran to their end."""
+    manifest = folder.manifest()
+    scenario, ending, judging = folder.scenario(), ending_of(manifest), policy or folder.policy()
+    (arm,) = folder.arms()
+    plan = make_plan(scenario, (arm,))
+    assessor = Assessor(scenario, judging, plan)
+    attempts = folder.attempts()
+    table = attempt_table(attempts, assessor.block_starts)
+    # In a run of one arm a pair is one block.
+    soak = soak_of(table, arm, assessor.design, judging, assessor.complete_pairs(attempts))
+    health: dict[Arm, ArmHealth] = {arm: assessor.health(arm, attempts, folder.health(), ending)}
+    return Evidence(
+        run_id=folder.run_id,
+        title=scenario.name,
+        started=str(manifest["created"]),
+        manifest={**manifest, "policy": judging.model_dump(mode="json")},
+        partial=ending.why_partial,
+        verdict=judge_soak(soak, health, ending.state, judging),
+        comparison=None,
+        table=table,
+        design=assessor.design,
+        health=health,
+        step_order=scenario.steps,
+        soak=soak,
+        policy=judging,
     )

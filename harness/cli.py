@@ -32,6 +32,7 @@ from harness.arguments import (
     quiet_option,
     results_option,
     scenario_argument,
+    soak_options,
     targets_option,
 )
 from harness.assess import evidence_of
@@ -59,6 +60,7 @@ from harness.report.words import seconds, share
 from harness.report.write import write_all
 from harness.run import execute
 from harness.site import Subject, find_site, site_of_run
+from harness.soak import SoakPlan
 from harness.trend import trend
 
 USAGE_ERROR = 2
@@ -84,13 +86,26 @@ cli.add_command(plan_run)
 @results_option
 @quiet_option
 @calibration_option
+@soak_options
 def gate(
-    scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool, calibration: Path | None
+    scenario: Scenario,
+    targets: Targets,
+    policy: Policy,
+    results: Path,
+    quiet: bool,
+    calibration: Path | None,
+    soak: SoakPlan | None,
 ) -> int:
-    """Measure baseline and candidate in interleaved blocks, and judge the update.
+    """Measure baseline and candidate in interleaved blocks, and judge the update; or --soak one of them for hours.
 
     SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
     """
+    if soak is not None:
+        with progress(Console(), quiet) as display:
+            folder = execute(
+                soak.scenario(scenario), targets, policy, (soak.arm,), results, display, False, marks=soak.marks
+            )
+        return _tell(evidence_of(folder), folder.path).verdict.exit_code
     site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
     if site.refusal:  # no load could change it
         click.echo(f"INVALID: {site.refusal}", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from harness.record.folder import RunFolder
 from harness.record.journal import JournalReader
 from harness.record.schema import ATTEMPTS, HEALTH
 from harness.safety import check_safe
+from harness.tally import Tally
 
 POLL_S = 0.25
 PREPARED_WITHIN_S = 120.0
@@ -66,14 +67,16 @@ def execute(
     display: Display,
     early_stop: bool = True,
     site: Site = UNCALIBRATED,
+    marks: Mapping[str, object] | None = None,
 ) -> RunFolder:
     """Measure, and judge while measuring; the folder holds all that was measured, however the run ended.
 
-    Raises RunError where an arm could not be prepared. KeyboardInterrupt ends the load and is the run's ending.
+    ``marks`` are further keys of the manifest. Raises RunError where an arm could not be prepared. KeyboardInterrupt
+    ends the load and is the run's ending.
     """
     check_inputs(scenario, targets, policy if early_stop else None, arms)
     folder = RunFolder.create(results, scenario, targets, policy, arms)
-    folder.update_manifest(calibration=site_document(site))
+    folder.update_manifest(calibration=site_document(site), **(marks or {}))
     display(None)
     plan = make_plan(scenario, arms)
     patience_s = PREPARED_WITHIN_S + (3 * scenario.population.users / targets.max_rate if targets.max_rate else 0.0)
@@ -117,7 +120,9 @@ class _Watch:
             for kind in ("attempts", "health")
             for arm in folder.arms()
         }
+        self._tally = Tally(plan, LIVE_WINDOW_S)
         self._batches: dict[str, list[Any]] = {"attempts": [], "health": []}
+        """Only where this run is judged while it goes on: hours of a soak are left on disk."""
         self._verdict: Verdict | None = None
         self._judged = 0
 
@@ -129,9 +134,8 @@ class _Watch:
             self._fleet.events(POLL_S)
             elapsed = (time.monotonic_ns() - origin) / NS
             self._read()
-            attempts = self._table("attempts", ATTEMPTS)
-            ending = self._ending(attempts, elapsed, last)
-            self._display(self._snapshot(attempts, elapsed))
+            ending = self._ending(elapsed, last)
+            self._display(self._snapshot(elapsed))
             if ending is not None:
                 return ending
 
@@ -161,18 +165,19 @@ class _Watch:
             failed = baseline["steps"][-1]
             raise RunError(f"baseline: the first login failed at {failed['step']}: {failed['status']} {failed['code']}")
 
-    def _ending(self, attempts: Any, elapsed: float, last: float) -> Ending | None:
+    def _ending(self, elapsed: float, last: float) -> Ending | None:
         if lost := self._fleet.lost():
             return Ending(complete=False, lost=lost)
-        denied = int(pc.sum(pc.equal(attempts["status"], "denied")).as_py() or 0)
-        if denied >= DENIALS_AT_LEAST and denied > self._policy.limits.denied_share * len(attempts):
-            reason = f"{denied} of {len(attempts)} logins were denied; stopped so that no account is locked"
+        denied, total = self._tally.denied, self._tally.total
+        if denied >= DENIALS_AT_LEAST and denied > self._policy.limits.denied_share * total:
+            reason = f"{denied} of {total} logins were denied; stopped so that no account is locked"
             return Ending(complete=False, interrupted=reason, stopped_for_denials=True)
-        pairs = len(self._assessor.complete_pairs(attempts))
+        pairs = len(self._assessor.complete(self._tally.by_pair))
         done = pairs == self._assessor.design.horizon_pairs
         if pairs > self._judged and self._judges:
             ending = Ending(complete=done, pairs=pairs)
-            self._verdict = self._assessor.assess(attempts, self._table("health", HEALTH), ending).verdict
+            tables = self._table("attempts", ATTEMPTS), self._table("health", HEALTH)
+            self._verdict = self._assessor.assess(*tables, ending).verdict
             if self._verdict.kind in (Kind.PASS, Kind.BLOCK) and self._verdict.final:
                 return replace(ending, complete=True)
         self._judged = pairs
@@ -184,25 +189,30 @@ class _Watch:
 
     def _read(self) -> None:
         for (kind, _), reader in self._readers.items():
-            self._batches[kind].extend(reader.new_batches())
+            batches = reader.new_batches()
+            if kind == "attempts":
+                for batch in batches:
+                    self._tally.add(batch)
+            if self._judges:
+                self._batches[kind].extend(batches)
 
     def _table(self, kind: str, schema: Any) -> Any:
         return pa.Table.from_batches(self._batches[kind], schema)
 
-    def _snapshot(self, attempts: Any, elapsed: float) -> Snapshot:
+    def _snapshot(self, elapsed: float) -> Snapshot:
         now = round(elapsed * NS)
         blocks = self._plan.at(now)
         into = max(min(now - blocks[0].start, blocks[0].length), 1)
         due = sum(arrival.intended < blocks[0].start + into for block in blocks for arrival in block.arrivals)
-        here = pc.is_in(attempts["block"], value_set=pa.array([block.index for block in blocks], pa.int32()))
-        recent = attempts.filter(pc.greater(attempts["ended"], now - round(LIVE_WINDOW_S * NS)))
+        ended = int(self._tally.by_block[[block.index for block in blocks]].sum())
+        recent = self._tally.recent(now)
         return Snapshot(
             block=blocks[-1].index,
             blocks=len(self._plan.blocks),
             arms=tuple(block.arm for block in blocks),
             pairs_judged=self._judged,
             offered=due / into * NS,
-            achieved=(pc.sum(here).as_py() or 0) / into * NS,
+            achieved=ended / into * NS,
             latencies={arm: _latencies(recent, arm) for arm in self._folder.arms()},
             verdict=self._verdict,
             left_s=max(0.0, self._plan.length / NS - elapsed),

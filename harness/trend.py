@@ -50,8 +50,7 @@ def _points(folder: RunFolder) -> Iterator[Point]:
     assessor = Assessor(folder.scenario(), folder.policy(), make_plan(folder.scenario(), folder.arms()))
     attempts = folder.attempts()
     table = attempt_table(attempts, assessor.block_starts)
-    counting = assessor.complete_pairs(attempts)[folder.policy().discard_pairs :]
-    usable = usable_pairs(counting, assessor.design, "expected")
+    usable = usable_pairs(assessor.complete_pairs(attempts), assessor.design, folder.policy())
     logins = logins_of(table, assessor.design, folder.policy(), usable)
     for arm in folder.arms():
         for code, cache in enumerate(CACHES):

@@ -30,6 +30,8 @@ SOUND = ArmHealth(
 )
 HEALTH: dict[Arm, ArmHealth] = {"baseline": SOUND, "candidate": SOUND}
 RUNNING, ENDED = RunState(complete=False), RunState(complete=True)
+PER_LOGIN = ("arm", "block", "pair", "offset_s", "intended_s", "cache", "status", "response_s", "service_s")
+"""The columns of an AttemptTable that every table has, one value a login."""
 USUAL_S = {"kdc_as": 0.020, "kdc_tgs_ldap": 0.015, "ldap_bind": 0.030, "ldap_groups": 0.035}
 CACHED = ("kdc_as", "kdc_tgs_ldap")
 

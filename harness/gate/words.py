@@ -9,7 +9,7 @@ from harness.model.steps import STEPS
 ABSENT = "–"
 FACTOR_FROM = 4.0
 """Relative changes from +400 % on read as factors: ×1,668 says more than +166,700 %."""
-SUFFIXES = {"relative": "%", "share": "pp", "per_minute": "% a minute"}
+SUFFIXES = {"relative": "%", "share": "pp", "per_minute": "% a minute", "share_per_hour": "pp an hour"}
 
 
 def seconds(value: float | None) -> str:
@@ -34,8 +34,8 @@ def share(value: float | None) -> str:
 
 
 def level(value: float | None, unit: str) -> str:
-    """What one arm measured, in a finding's unit: a share for ``share``, a time for every other."""
-    return share(value) if unit == "share" else seconds(value)
+    """What one arm measured, in a finding's unit: a share for shares and their growth, a time for every other."""
+    return share(value) if unit in ("share", "share_per_hour") else seconds(value)
 
 
 def change(value: float | None, unit: str) -> str:
@@ -70,6 +70,14 @@ def longer(relative: float) -> str:
     if relative >= FACTOR_FROM:
         return f"{_coarse(1 + relative)} times as long"
     return f"{_coarse(abs(relative) * 100)} % {'longer' if relative >= 0 else 'shorter'}"
+
+
+def lasting(minutes: float) -> str:
+    """A length of time as one says it: 40 s, 45 min, 2.9 h, 12 days."""
+    for unit, size, upto in (("s", 1 / 60, 2), ("min", 1.0, 120), ("h", 60.0, 48 * 60), ("days", 1440.0, math.inf)):
+        if minutes < upto:
+            return f"{_coarse(minutes / size)} {unit}"
+    return "for ever"
 
 
 def step_title(step: str) -> str:

@@ -20,7 +20,7 @@ from harness.lab.tools import Tools, find_tools, run
 from harness.login.krb5conf import krb5_conf
 from harness.model.target import ARMS, Arm, Target
 from harness.process import Family, Identity, environment, free_ports, listens, module_command
-from harness.updates.fault import Hold
+from harness.updates.fault import Hold, Leak
 
 READY_S = 5.0
 """How long an arm's servers may take until they listen, and a relay until it does; built domains need 0.1 s."""
@@ -61,7 +61,7 @@ class LabArm:
 class Lab:
     """A context manager that runs the embedded domain; within it a real login has succeeded on each arm.
 
-    ``hold`` puts a pooled hold before the candidate's directory; with it, or with ``relay``, each arm's directory is
+    ``hold`` or ``leak`` is put before the candidate's directory; with one, or with ``relay``, each arm's directory is
     behind a relay, so that the relay itself is no difference between the arms. Entering raises LabError. The servers
     end with the block, and with this process however it ends.
     """
@@ -71,13 +71,14 @@ class Lab:
         arms: Sequence[Arm] = ARMS,
         *,
         hold: Hold | None = None,
+        leak: Leak | None = None,
         relay: bool = False,
         credentials: CredentialKind = "csv",
     ) -> None:
         self.arms: dict[Arm, LabArm] = {}
         self._names = tuple(arms)
-        self._hold = hold
-        self._relay = relay or hold is not None
+        self._fault = hold or leak
+        self._relay = relay or self._fault is not None
         self._credentials = credentials
         self._stack = ExitStack()
 
@@ -90,9 +91,9 @@ class Lab:
             family = Family()
             stack.callback(family.close)
             for name in self._names:
-                hold = self._hold if name == "candidate" else None
+                fault = self._fault if name == "candidate" else None
                 starter = _ArmStarter(tools, family, folder / name, self._credentials)
-                self.arms[name] = starter.start(built, hold, relay=self._relay)
+                self.arms[name] = starter.start(built, fault, relay=self._relay)
             self._stack = stack.pop_all()
         return self
 
@@ -119,14 +120,14 @@ class _ArmStarter:
         self._credentials = credentials
         self._krb5_conf = folder / "krb5.conf"
 
-    def start(self, built: Path, hold: Hold | None, *, relay: bool) -> LabArm:
+    def start(self, built: Path, fault: Hold | Leak | None, *, relay: bool) -> LabArm:
         store.clone(built, self._folder)
         ports, children = self._serve()
         if relay:
-            children["relay"] = self._spawn_relay(ports["ldap"], hold)
+            children["relay"] = self._spawn_relay(ports["ldap"], fault)
             ports["relay"] = self._port_of(children["relay"])
         # The check mustn't take one of the workers that hold.
-        self._log_in(ports["relay"] if relay and not hold else ports["ldap"])
+        self._log_in(ports["relay"] if relay and not fault else ports["ldap"])
         processes = {name: Identity.of(child.pid) for name, child in children.items()}
         return LabArm(self._folder, ports, processes, self._target(ports))
 
@@ -164,10 +165,14 @@ class _ArmStarter:
         }
         return {name: self._family.spawn(argv[name], env, self._folder / f"{name}.out") for name in argv}
 
-    def _spawn_relay(self, port: int, hold: Hold | None) -> subprocess.Popen[bytes]:
+    def _spawn_relay(self, port: int, fault: Hold | Leak | None) -> subprocess.Popen[bytes]:
         command, env = module_command("harness.updates.relay")
-        holding = ["--hold-s", str(hold.hold_s), "--workers", str(hold.workers)] if hold else []
-        return self._family.spawn([*command, str(port), *holding], env, self._folder / "relay.out", subprocess.PIPE)
+        match fault:
+            case Hold():
+                command += ["--hold-s", str(fault.hold_s), "--workers", str(fault.workers)]
+            case Leak():
+                command += ["--leak-s", str(fault.grows_s)]
+        return self._family.spawn([*command, str(port)], env, self._folder / "relay.out", subprocess.PIPE)
 
     def _port_of(self, relay: subprocess.Popen[bytes]) -> int:
         line = relay.stdout.readline() if relay.stdout else b""  # Empty where it ended without listening.

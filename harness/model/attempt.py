@@ -23,6 +23,8 @@ STATUSES: tuple[Status, ...] = ("ok", "denied", "timeout", "error", "withheld")
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int8]
+Places = npt.NDArray[np.int16]
+"""Places in a list of some hundreds at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class AttemptTable:
 
     ``arm`` codes ARMS, ``cache`` codes CACHES, ``status`` codes STATUSES. ``offset_s`` is the intended start from the
     start of the login's block, ``intended_s`` from the run's origin; response and service times are in seconds.
+    ``code`` is the place in ``codes`` of the protocol's own word for the outcome; None where none was kept.
     """
 
     arm: Codes
@@ -105,6 +108,8 @@ class AttemptTable:
     response_s: Floats
     service_s: Floats
     steps: Mapping[str, StepColumns]
+    code: Places | None = None
+    codes: tuple[str, ...] = ("",)
 
     def __post_init__(self) -> None:
         columns = (self.block, self.pair, self.offset_s, self.intended_s, self.cache, self.status,

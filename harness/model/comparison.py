@@ -122,9 +122,9 @@ class QuantileShift:
 
 @dataclass(frozen=True, slots=True)
 class Fade:
-    """A cold start that fades: the candidate's p50 shift began ``added`` ln-units higher and loses it exponentially.
+    """A cold start that fades exponentially: p50, or its shift, began ``added`` ln-units above the straight line.
 
-    ``minutes`` is the time constant; ``p_value`` that of a straight line without it.
+    After ``minutes``, the time constant, 37 % of it are left. ``p_value`` is that of there being none.
     """
 
     added: float

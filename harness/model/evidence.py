@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from harness.model.attempt import AttemptTable
 from harness.model.comparison import Anatomy, Comparison, Design
+from harness.model.failures import FailureAnatomy
 from harness.model.health import ArmHealth
 from harness.model.policy import Policy
-from harness.model.target import Arm
+from harness.model.soak import Soak
+from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
 
 
@@ -38,6 +40,15 @@ class Evidence:
     """Of what the slowdown at each quantile is made; empty where there are too few pairs."""
     policy: Policy | None = None
     """The policy that judged."""
+    failures: FailureAnatomy | None = None
+    """Of what the difference in failed logins is made; None where none failed, or there are too few pairs."""
+    soak: Soak | None = None
+    """What a soak says; then there is one arm, and no comparison."""
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms that the run is about."""
+        return ARMS if self.soak is None else (self.soak.arm,)
 
     def said(self, key: str) -> str | None:
         """What the manifest says under ``key``, as text; None where it is silent."""

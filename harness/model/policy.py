@@ -76,6 +76,14 @@ class Leak(Configured):
     """Below this, at the end of the run, the update is blocked."""
 
 
+class Soak(Configured):
+    """How much slower an arm may grow with its age, over the hours of a soak."""
+
+    growth_per_minute: Positive = 0.0005
+    """Of the login's p50 and p95: 0.0005 is +0.05 % a minute, which doubles them in a day. A rate may grow in an hour
+    by as much as ``margins`` let an update add at once."""
+
+
 class Limits(Configured):
     """Limits on the measurement; beyond them it is INVALID, never PASS."""
 
@@ -112,6 +120,7 @@ class Policy(Configured):
     """One-sided error: of a false PASS for each metric, and of a false BLOCK for the whole family of metrics."""
     looks: Looks = Looks()
     leak: Leak = Leak()
+    soak: Soak = Soak()
     limits: Limits = Limits()
     calibration: CalibrationLimits = CalibrationLimits()
     discard_pairs: Annotated[int, Field(ge=0)] = 1

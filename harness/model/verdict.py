@@ -38,7 +38,7 @@ class Finding:
     cache: str
     step: str
     quantile: str
-    unit: Literal["relative", "share", "per_minute", "seconds"]
+    unit: Literal["relative", "share", "per_minute", "share_per_hour", "seconds"]
     baseline: float | None
     candidate: float | None
     estimate: float | None

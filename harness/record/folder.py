@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from harness.errors import RunError
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
-from harness.record.journal import JournalReader
+from harness.record.journal import JournalReader, joined
 from harness.record.schema import ATTEMPTS, HEALTH
 
 FORMAT = 1
@@ -178,8 +178,7 @@ class RunFolder:
                 return pq.read_table(whole).cast(schema)
             except (pa.ArrowException, ValueError, OSError) as error:
                 raise RunError(f"{whole}: expected a Parquet file of {kind}, got: {error}") from None
-        batches: Iterable[Any] = [b for path in self._journals(kind) for b in JournalReader(path).new_batches()]
-        return pa.Table.from_batches(batches, schema)
+        return joined((batch for path in self._journals(kind) for batch in JournalReader(path).each()), schema)
 
     def _journals(self, kind: str) -> list[Path]:
         return sorted(self.path.glob(f"{kind}-*.arrows"))

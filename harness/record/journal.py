@@ -6,12 +6,15 @@ is whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 FLUSH_EVERY_S = 0.5
+JOINED_AT_ONCE = 1000
 
 
 class JournalWriter:
@@ -32,7 +35,7 @@ class JournalWriter:
 
 
 class JournalReader:
-    """Follows a journal; ``new_batches`` gives what has become whole since the last call."""
+    """Follows a journal; ``new_batches`` gives what has become whole since the last call, ``each`` one at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -41,15 +44,18 @@ class JournalReader:
 
     def new_batches(self) -> list[Any]:
         """The batches written since the last call; an incomplete one is left for the next."""
+        return list(self.each())
+
+    def each(self) -> Iterator[Any]:
+        """The same without holding them all: hours of small batches take several times the memory of their rows."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
                 data = file.read()
         except FileNotFoundError:
-            return []
+            return
         source = pa.BufferReader(data)
-        batches = []
-        whole = 0
+        begin = self._offset
         while True:
             try:
                 message = pa.ipc.read_message(source)
@@ -57,8 +63,14 @@ class JournalReader:
                 break  # the end of the stream, or of what has been written whole
             if message.type == "schema":
                 self._schema = pa.ipc.read_schema(message)
-            else:
-                batches.append(pa.ipc.read_record_batch(message, self._schema))
-            whole = source.tell()
-        self._offset += whole
-        return batches
+            self._offset = begin + source.tell()
+            if message.type != "schema":
+                yield pa.ipc.read_record_batch(message, self._schema)
+
+
+def joined(batches: Iterable[Any], schema: Any) -> Any:
+    """The rows of many small batches as a table of few large chunks."""
+    rest, pieces = iter(batches), []
+    while some := list(islice(rest, JOINED_AT_ONCE)):
+        pieces.append(pa.Table.from_batches(some, schema).combine_chunks())
+    return pa.concat_tables(pieces) if pieces else schema.empty_table()

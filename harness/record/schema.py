@@ -135,6 +135,7 @@ def attempt_table(table: Any, block_starts: Mapping[int, int]) -> AttemptTable:
         if index < len(starts):
             starts[index] = start
     ended = _ints(table["ended"])
+    code = pc.dictionary_encode(table["code"]).combine_chunks()
     return AttemptTable(
         arm=_codes(table["arm"], ARMS),
         block=block,
@@ -146,6 +147,8 @@ def attempt_table(table: Any, block_starts: Mapping[int, int]) -> AttemptTable:
         response_s=(ended - intended) / NS,
         service_s=(ended - _ints(table["started"])) / NS,
         steps=_steps(table["steps"]),
+        code=_ints(code.indices).astype(np.int16),
+        codes=tuple(code.dictionary.to_pylist()),
     )
 
 

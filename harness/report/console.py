@@ -36,7 +36,7 @@ def print_verdict(evidence: Evidence, console: Console, report: Path | None = No
     """Print the verdict, the step to blame, the gravest findings, and where the report lies if it was written."""
     verdict = evidence.verdict
     badge = Text(f" {rows.VERDICT_SIGNS[verdict.kind]} {verdict.kind.name} ", style=_VERDICT_STYLES[verdict.kind])
-    facts = f"  {verdict.pairs_used} pairs, {verdict.load_s / 60:.1f} minutes of load, exit code {verdict.exit_code}"
+    facts = f"  {rows.extent(evidence)}, exit code {verdict.exit_code}"
     console.print()
     console.print(badge + Text(words.printable(facts), style="not bold default on default"))
     _paragraph(console, verdict.sentence, "bold")
@@ -44,6 +44,8 @@ def print_verdict(evidence: Evidence, console: Console, report: Path | None = No
         _paragraph(console, f"Partial run: {evidence.partial}", "bold yellow")
     if blame := rows.blame(evidence):
         _paragraph(console, f"Step to blame: {blame}")
+    if failures := rows.failures_in_a_sentence(evidence):
+        _paragraph(console, f"{failures}.")
     for reason in verdict.reasons:
         _paragraph(console, f"· {reason}")
     findings = rows.gravest(evidence, FINDINGS_AT_MOST)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -13,9 +13,8 @@ from matplotlib.figure import Figure
 
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
-from harness.model.policy import Limits, Policy
-from harness.model.target import ARMS, Arm
-from harness.report import figures, rows, series, words
+from harness.model.policy import Limits
+from harness.report import figures, growth, rows, series, words
 from harness.report.forest import forest
 from harness.report.style import VERDICT_STYLES, svg
 
@@ -48,12 +47,30 @@ def page(evidence: Evidence) -> str:
         plates=list(_plates(evidence)),
         findings=[rows.row(finding) for finding in evidence.verdict.findings if finding.decision != "not judged"],
         not_judged=_not_judged(evidence),
-        validity=_validity(evidence.health, evidence.policy),
+        validity=_validity(evidence),
         facts=_facts(evidence),
         notices=rows.notices(evidence),
         anatomy=rows.anatomy(evidence),
-        arms=ARMS,
+        failures=rows.failures(evidence),
+        grown_steps=rows.grown_steps(evidence),
+        subject=_SOAK_SUBJECT if evidence.soak else _SUBJECT,
+        rule=_SOAK_RULE if evidence.soak else _RULE,
+        arms=evidence.arms,
     )
+
+
+_SUBJECT = "Login speed, baseline against candidate"
+_SOAK_SUBJECT = "A soak: logins of one arm over its age"
+_RULE = (
+    "The gravest first. Baseline and candidate are medians over pairs of blocks. BLOCK needs the lower bound above the "
+    "margin, PASS the upper bound below it. “Would have caught” is the smallest change that this run would have "
+    "blocked with a probability of 80 %; pp are percentage points."
+)
+_SOAK_RULE = (
+    "The gravest first. The level is that of the straight line at the start of the soak. BLOCK needs a lower bound "
+    "above 0 and a growth above its margin, PASS an upper bound below the margin. “Would have caught” is the smallest "
+    "growth that this soak would have blocked with a probability of 80 %; pp are percentage points."
+)
 
 
 def _overview(evidence: Evidence) -> list[tuple[str, list[str]]]:
@@ -61,11 +78,11 @@ def _overview(evidence: Evidence) -> list[tuple[str, list[str]]]:
     table = []
     for cache in series.caches_seen(evidence):
         for label, quantile in (("half of the {} logins were done in", 0.5), ("19 of 20 {} logins were done in", 0.95)):
-            values = [series.login_seconds(evidence, arm, cache) for arm in ARMS]
+            values = [series.login_seconds(evidence, arm, cache) for arm in evidence.arms]
             cells = [words.seconds(float(np.quantile(v, quantile)) if len(v) else None) for v in values]
             table.append((label.format(cache), cells))
     if table:
-        table.append(("logins that failed", [words.share(series.failed_share(evidence, arm)) for arm in ARMS]))
+        table.append(("logins that failed", [words.share(series.failed_share(evidence, arm)) for arm in evidence.arms]))
     return table
 
 
@@ -80,7 +97,7 @@ def _not_judged(evidence: Evidence) -> dict[str, list[str]]:
 
 
 def _plates(evidence: Evidence) -> Iterator[Plate]:
-    told = "; ".join(f"{label}: baseline {cells[0]}, candidate {cells[1]}" for label, cells in _overview(evidence))
+    told = "; ".join(f"{label}: {_by_arm(evidence, cells)}" for label, cells in _overview(evidence))
     left_out = _left_out(evidence)
     shaded = " Shaded: discarded, and not judged." if series.discarded_until_min(evidence) else ""
     drawn: list[tuple[Callable[[Evidence], Figure | None], str, str, str]] = [
@@ -116,11 +133,17 @@ def _plates(evidence: Evidence) -> Iterator[Plate]:
             f"Median and p95 of response times in each block of both arms, in run order: {told}.",
         ),
     ]
+    if evidence.soak is not None:
+        drawn[1:] = [(growth.growth, "Over the hours", growth.CAPTION, growth.told(evidence))]
     for draw, heading, caption, alt in drawn:
         figure = draw(evidence)
         if figure is not None:
             encoded = base64.b64encode(svg(figure)).decode("ascii")
             yield Plate(heading, caption, alt, f"data:image/svg+xml;base64,{encoded}")
+
+
+def _by_arm(evidence: Evidence, cells: Sequence[str]) -> str:
+    return ", ".join(f"{arm} {cell}" for arm, cell in zip(evidence.arms, cells, strict=True))
 
 
 def _steps_caption(evidence: Evidence) -> str:
@@ -186,12 +209,13 @@ _VALIDITY: tuple[tuple[str, Callable[[ArmHealth], str], Callable[[Limits], str]]
 """A label, what an arm has, and what the policy allows."""
 
 
-def _validity(health: Mapping[Arm, ArmHealth], policy: Policy | None) -> list[tuple[str, list[str]]]:
+def _validity(evidence: Evidence) -> list[tuple[str, list[str]]]:
+    health, policy = evidence.health, evidence.policy
     return [
         (
             label,
             [
-                *(say(health[arm]) if arm in health else words.ABSENT for arm in ARMS),
+                *(say(health[arm]) if arm in health else words.ABSENT for arm in evidence.arms),
                 allowed(policy.limits) if policy else words.ABSENT,
             ],
         )
@@ -210,16 +234,16 @@ def _facts(evidence: Evidence) -> list[tuple[str, str]]:
     """How the run was measured: its design, then everything the manifest says."""
     design = evidence.design
     order = "interleaved in pairs, random order" if design.interleaved else "one arm after the other"
+    laid_out = f"{order}, {design.horizon_pairs} pairs at most"
+    if evidence.soak is not None:
+        laid_out = f"of the {evidence.soak.arm} alone, back to back, {design.horizon_pairs} in all"
     facts = [
         ("run", evidence.run_id),
         ("started", evidence.started),
-        ("design", f"blocks of {design.block_s:g} s, {order}, {design.horizon_pairs} pairs at most"),
+        ("design", f"blocks of {design.block_s:g} s, {laid_out}"),
         ("left out", _left_out(evidence)),
         ("time-out of a login", words.seconds(design.timeout_s)),
-        (
-            "used for the verdict",
-            f"{evidence.verdict.pairs_used} pairs, {evidence.verdict.load_s / 60:.1f} min of load",
-        ),
+        ("used for the verdict", rows.extent(evidence)),
     ]
     return [*facts, *_flat(evidence.manifest)]
 

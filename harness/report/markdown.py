@@ -24,6 +24,8 @@ def summary(evidence: Evidence) -> str:
         lines += ["", f"> **Partial run:** {_escaped(evidence.partial)}"]
     if blame := rows.blame(evidence):
         lines += ["", f"Step to blame: {_escaped(blame)}"]
+    if failures := rows.failures_in_a_sentence(evidence):
+        lines += ["", f"{_escaped(failures)}."]
     lines += ["", rows.MEANINGS[verdict.kind]]
     if verdict.reasons:
         lines += ["", "### Reasons", "", *(f"- {_escaped(reason)}" for reason in verdict.reasons)]
@@ -31,7 +33,7 @@ def summary(evidence: Evidence) -> str:
     if notices := rows.notices(evidence):
         lines += ["", "### To be read with it", "", *(f"- {_escaped(notice)}" for notice in notices)]
     facts = f"Run {_escaped(evidence.run_id)}, {_escaped(evidence.title)}, started {_escaped(evidence.started)}"
-    lines += ["", f"{facts}; {verdict.pairs_used} pairs, {verdict.load_s / 60:.1f} minutes of load."]
+    lines += ["", f"{facts}; {rows.extent(evidence)}."]
     return "\n".join(lines) + "\n"
 
 

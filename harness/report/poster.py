@@ -13,6 +13,7 @@ from harness.model.evidence import Evidence
 from harness.model.steps import Cache
 from harness.report import rows, series, words
 from harness.report.figures import WIDTH_IN, draw_ecdf, draw_waterfall, legend
+from harness.report.growth import draw_growth
 from harness.report.style import FAINT, INK, VERDICT_STYLES, drawing
 
 PANELS_IN = 3.9
@@ -28,12 +29,15 @@ def poster(evidence: Evidence) -> Figure:
     sentence = textwrap.wrap(words.printable(evidence.verdict.sentence), 92) or [""]
     small = [line for text in _small_print(evidence) for line in textwrap.wrap(text, LETTERS_A_LINE)]
     cache = _slowed_most(evidence)
+    soak = evidence.soak
     heights = [0.8 + 0.21 * len(sentence), PANELS_IN if cache else 0.1, LINE_IN * (len(small) + 1)]
     with drawing():
         figure = Figure(figsize=(WIDTH_IN, sum(heights)), layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.09))
         header, body, footer = cast(Sequence[SubFigure], figure.subfigures(3, 1, height_ratios=heights))
         _draw_header(header, evidence, sentence, heights[0])
-        if cache:
+        if cache and soak is not None:
+            draw_growth(body.subplots(), soak)
+        elif cache:
             left, right = body.subplots(1, 2, width_ratios=[1, 1.25])
             draw_ecdf(left, evidence, cache)
             draw_waterfall(right, cache, series.step_means(evidence, cache))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.model.comparison import Part, StepShare
 from harness.model.evidence import Evidence
+from harness.model.failures import CausePart
 from harness.model.steps import STEPS
 from harness.model.verdict import Decision, Finding, Kind
 from harness.report import words
@@ -77,6 +78,9 @@ def blame(evidence: Evidence) -> str:
     if step is None:
         return ""
     text = f"{step}, {STEPS[step].title}" if step in STEPS else words.printable(step)
+    if evidence.soak is not None:
+        grown = next(part for part in evidence.soak.steps if part.step == step)
+        return f"{text}: {words.seconds(grown.start_s)} → {words.seconds(grown.end_s)} over the soak, on average"
     comparison = evidence.comparison
     parts = [part for part in comparison.attribution if part.step == step] if comparison else []
     if not parts:
@@ -98,6 +102,59 @@ def anatomy(evidence: Evidence) -> list[tuple[str, str, list[tuple[str, str, str
             (f"{found.cache} login {found.quantile}", _within(found.added_s, found.low_s, found.high_s), lines)
         )
     return tables
+
+
+def failures(evidence: Evidence) -> tuple[str, list[tuple[str, str, str, str, str]]]:
+    """The difference in failed logins with an interval, and (cause, baseline, candidate, added, part) a cause.
+
+    Causes come in the order of what they add or take; nothing where no login failed.
+    """
+    found = evidence.failures
+    if found is None:
+        return "", []
+    lines = [
+        (_cause(p), words.share(p.baseline), words.share(p.candidate), _points(p.added, p.low, p.high), _part(p))
+        for p in sorted(found.parts, key=lambda part: -abs(part.added))
+    ]
+    return _points(found.added, found.low, found.high), lines
+
+
+def failures_in_a_sentence(evidence: Evidence) -> str:
+    """By how much failures changed, and from which cause most of that comes; empty where no change is shown."""
+    found = evidence.failures
+    if found is None or not found.shown:
+        return ""
+    most = max(found.parts, key=lambda part: part.part or 0.0)
+    changed = "rose" if found.added > 0 else "fell"
+    return f"Failures {changed} by {100 * abs(found.added):.2g} points, of which {_part(most)} {_cause(most)}"
+
+
+def extent(evidence: Evidence) -> str:
+    """How much of the run the verdict rests on: its pairs, or a soak's blocks, and minutes of load."""
+    verdict = evidence.verdict
+    what = "pairs" if evidence.soak is None else "blocks"
+    return f"{verdict.pairs_used} {what}, {verdict.load_s / 60:.1f} minutes of load"
+
+
+def grown_steps(evidence: Evidence) -> list[tuple[str, str, str]]:
+    """A soak's steps with their mean times at its start and at its end, the most grown first."""
+    steps = evidence.soak.steps if evidence.soak is not None else ()
+    ordered = sorted(steps, key=lambda step: -step.added_s)
+    return [(words.printable(s.step), words.seconds(s.start_s), words.seconds(s.end_s)) for s in ordered]
+
+
+def _cause(part: CausePart) -> str:
+    return "all rarer causes" if part.cause is None else words.printable(str(part.cause))
+
+
+def _points(value: float, low: float, high: float) -> str:
+    return f"{words.change(value, 'share')} ({words.bounds(low, high, 'share')})"
+
+
+def _part(part: CausePart) -> str:
+    if part.part is None or part.part_low is None or part.part_high is None:
+        return words.ABSENT
+    return f"{part.part:.0%} ({part.part_low:.0%} to {part.part_high:.0%})".replace("%", " %")
 
 
 def _within(value: float, low: float, high: float) -> str:

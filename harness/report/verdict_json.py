@@ -6,19 +6,16 @@ import math
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from harness.model.evidence import Evidence
 from harness.model.site import UNCALIBRATED
 from harness.model.verdict import Decision, Finding
 from harness.report import rows, words
+from harness.report.document import Document
+from harness.report.failures_json import FailuresDocument, failures_document
+from harness.report.soak_json import SoakDocument, soak_document
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-class FindingDocument(_Document):
+class FindingDocument(Document):
     """One metric's decision with its evidence."""
 
     metric: str
@@ -29,8 +26,9 @@ class FindingDocument(_Document):
     """The step, or ``login`` for the whole login."""
     quantile: str
     """``p50``, ``p95``, ``p99``, or the name of a rate."""
-    unit: Literal["relative", "share", "per_minute", "seconds"]
-    """The unit of estimate, low, high, margin and detectable: 0.1 is +10 % of the baseline where it is ``relative``."""
+    unit: Literal["relative", "share", "per_minute", "share_per_hour", "seconds"]
+    """The unit of estimate, low, high, margin and detectable: 0.1 is +10 % of the baseline where it is ``relative``,
+    and +10 % a minute where it is ``per_minute``."""
     estimate: float | None
     """The candidate's difference from the baseline."""
     low: float | None
@@ -51,7 +49,7 @@ class FindingDocument(_Document):
     """Anything a reader should know of this finding; often empty."""
 
 
-class PartDocument(_Document):
+class PartDocument(Document):
     """What one step adds, in seconds, and its share of the whole, each with a 95 % interval."""
 
     step: str
@@ -64,7 +62,7 @@ class PartDocument(_Document):
     share_high: float | None
 
 
-class AnatomyDocument(_Document):
+class AnatomyDocument(Document):
     """Of what the change at one quantile of the login is made; the parts add up to it."""
 
     cache: str
@@ -75,7 +73,7 @@ class AnatomyDocument(_Document):
     parts: tuple[PartDocument, ...]
 
 
-class SpreadDocument(_Document):
+class SpreadDocument(Document):
     """A standard deviation in ln-units, or as a difference of shares, that no number of pairs averages out."""
 
     sd: float
@@ -85,7 +83,7 @@ class SpreadDocument(_Document):
     """Its upper 95 % confidence limit."""
 
 
-class CalibrationDocument(_Document):
+class CalibrationDocument(Document):
     """What was known of the site from its A/A runs; the spreads are by metric."""
 
     source: str
@@ -102,7 +100,7 @@ class CalibrationDocument(_Document):
     """Why nothing may be judged by this calibration; empty where it may."""
 
 
-class VerdictDocument(_Document):
+class VerdictDocument(Document):
     """The verdict of one run; a number that is infinite or not known is null."""
 
     schema_version: Literal[1]
@@ -130,7 +128,7 @@ class VerdictDocument(_Document):
     policy: str | None
     """The name of the policy that judged."""
     pairs_used: int
-    """Pairs of blocks that the verdict rests on."""
+    """Pairs of blocks that the verdict rests on; of a soak, its blocks."""
     load_seconds: float | None
     """Seconds of load on both arms together, up to the verdict."""
     environment: str | None
@@ -143,6 +141,10 @@ class VerdictDocument(_Document):
     """Which step the change at each quantile of the login comes from."""
     calibration: CalibrationDocument | None
     """Null where the site was not calibrated: then the spread between deployments is taken as 0."""
+    failures: FailuresDocument | None
+    """Which failures the change comes from; null where no login failed, or there are too few pairs."""
+    soak: SoakDocument | None
+    """Null where two arms were compared."""
 
 
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -175,6 +177,8 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
         findings=tuple(_finding(finding) for finding in verdict.findings),
         anatomy=tuple(AnatomyDocument.model_validate(asdict(found)) for found in evidence.anatomy),
         calibration=_calibration(evidence),
+        failures=None if evidence.failures is None else failures_document(evidence.failures),
+        soak=None if evidence.soak is None else soak_document(evidence.soak),
     )
     return document.model_dump(mode="json")
 

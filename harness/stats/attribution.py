@@ -6,20 +6,19 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy.special import stdtrit
 
 from harness.model.attempt import AttemptTable, Floats, Ints
 from harness.model.comparison import QUANTILES, Anatomy, Design, Part, StepShare
 from harness.model.policy import Policy
 from harness.model.steps import CACHES
 from harness.stats.cells import Flags
+from harness.stats.intervals import mean_interval, ratio_interval
 from harness.stats.logins import Logins, logins_of, step_times, usable_pairs
 from harness.stats.samples import Measured, needed_in_block, sizes_of
 
 ELSEWHERE = "elsewhere"
 """Response time outside every step: the wait for a seat, and the generator's own."""
 LEAST_PAIRS = 3
-CONFIDENCE = 0.95
 
 
 def attribution(measured: Measured) -> tuple[StepShare, ...]:
@@ -48,8 +47,7 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
     Student's t over pairs, those of the shares by the jackknife of the ratio (Miller, Biometrika 61, 1974); they
     describe this run at its end and are no repeated bounds. Needs 3 pairs, or groups of pairs, that hold the quantile.
     """
-    counting = sorted(set(pairs))[policy.discard_pairs :]
-    logins = logins_of(table, design, policy, usable_pairs(counting, design, "expected"))
+    logins = logins_of(table, design, policy, usable_pairs(pairs, design, policy))
     if not logins.pairs:
         return ()
     sizes = sizes_of(logins.counts)
@@ -62,7 +60,7 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
             for quantile in (quantile for quantile in QUANTILES if sizes[cache][quantile] == size):
                 added = _added(mine, times, rank, code, QUANTILES[quantile])
                 if len(added) >= LEAST_PAIRS:
-                    center, low, high = _interval(added[:, 0])
+                    center, low, high = mean_interval(added[:, 0])
                     parts = tuple(_parts(tuple(table.steps), added))
                     found.append(Anatomy(cache, quantile, center, low, high, parts))
     return tuple(found)
@@ -106,29 +104,12 @@ def _means(logins: Logins, chosen: Flags, values: Floats, held: Ints) -> Floats:
     return np.divide(total, held, out=np.zeros(logins.shape), where=held > 0)
 
 
-def _interval(values: Floats) -> tuple[float, float, float]:
-    """Mean and its interval by Student's t."""
-    center = float(values.mean())
-    width = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / math.sqrt(len(values)))
-    return center, center - width, center + width
-
-
 def _parts(steps: tuple[str, ...], added: Floats) -> Iterator[Part]:
     """``added``: of the shape (pairs, 1 + steps), the whole first."""
     whole = added[:, 0]
-    _, low, high = _interval(whole)
+    _, low, high = mean_interval(whole)
     shown = low > 0 or high < 0
     elsewhere = whole - added[:, 1:].sum(axis=1)
     for name, values in (*zip(steps, added[:, 1:].T, strict=True), (ELSEWHERE, elsewhere)):
-        share = _share(values, whole) if shown else (None, None, None)
-        yield Part(name, *_interval(values), *share)
-
-
-def _share(part: Floats, whole: Floats) -> tuple[float, float, float]:
-    """The ratio of means and its interval by the jackknife over pairs."""
-    n = len(whole)
-    ratio = float(part.sum() / whole.sum())
-    without = (part.sum() - part) / (whole.sum() - whole)
-    se = math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
-    width = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * se
-    return ratio, ratio - width, ratio + width
+        share = ratio_interval(values, whole) if shown else (None, None, None)
+        yield Part(name, *mean_interval(values), *share)

@@ -16,7 +16,7 @@ from harness.model.target import ARMS
 from harness.stats.attribution import attribution
 from harness.stats.bounds import critical_value
 from harness.stats.leak import leak_test
-from harness.stats.logins import usable_pairs
+from harness.stats.logins import of_stage
 from harness.stats.samples import BUDGETED, Measured, Sample, Sizes, joined, judgeable, measure, needed_in_block
 from harness.stats.shift import RESOLUTION_S, boundings, shift_of
 
@@ -52,7 +52,7 @@ def compare_pieces(
         counting = counting[max(policy.discard_pairs - discarded, 0) :]
         discarded = policy.discard_pairs
         for stage in STAGES:
-            usable = usable_pairs(counting, design, stage)
+            usable = of_stage(counting, design, stage)
             if usable or stage == "expected":
                 piece = measure(table, design, policy, usable, stage, sizes[stage])
                 sizes[stage] = piece.sizes

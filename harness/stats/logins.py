@@ -73,9 +73,14 @@ class Logins:
         return np.divide(hits, counts, out=np.full(counts.shape, np.nan), where=counts > 0), counts
 
 
-def usable_pairs(counting: Iterable[int], design: Design, stage: Stage) -> tuple[int, ...]:
-    """The pairs of one stage, in order."""
-    return tuple(pair for pair in sorted(set(counting)) if design.stage(pair) == stage)
+def usable_pairs(pairs: Iterable[int], design: Design, policy: Policy, stage: Stage = "expected") -> tuple[int, ...]:
+    """Of all pairs of a run those of one stage that count, in order: without the run's discarded first ones."""
+    return of_stage(sorted(set(pairs))[policy.discard_pairs :], design, stage)
+
+
+def of_stage(counting: Iterable[int], design: Design, stage: Stage) -> tuple[int, ...]:
+    """Of pairs in order those of one stage."""
+    return tuple(pair for pair in counting if design.stage(pair) == stage)
 
 
 def logins_of(table: AttemptTable, design: Design, policy: Policy, usable: Sequence[int]) -> Logins:

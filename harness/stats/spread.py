@@ -58,8 +58,7 @@ def reach(spread: Spread, alpha: float) -> float:
 
 def levels_of(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> dict[str, float]:
     """The baseline's level of each metric over a run: the mean over pairs of ln(seconds), or of a share."""
-    counting = sorted(set(pairs))[policy.discard_pairs :]
-    measured = measure(table, design, policy, usable_pairs(counting, design, "expected"))
+    measured = measure(table, design, policy, usable_pairs(pairs, design, policy))
     samples, _ = judgeable(measured, design, policy.margins)
     return {
         str(s.metric): float((s.values[:, 0] if s.metric.unit == "share" else np.log(s.values[:, 0])).mean())

@@ -6,7 +6,7 @@ A server near saturation is a finding. A generator near saturation, or one that 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,10 +32,10 @@ class Unsound:
     spares_block: bool = False
 
 
-def unsound(health: Mapping[Arm, ArmHealth], limits: Limits) -> tuple[Unsound, ...]:
+def unsound(health: Mapping[Arm, ArmHealth], limits: Limits, arms: Sequence[Arm] = ARMS) -> tuple[Unsound, ...]:
     """Everything that keeps a measurement from being sound; an arm that nothing is known of is not sound."""
     found: list[Unsound] = []
-    for arm in ARMS:
+    for arm in arms:
         if arm in health:
             found += _of_arm(arm, health[arm], limits)
         else:
@@ -69,14 +69,14 @@ def _of_arm(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
             f"{100 * (1 - limits.executed_share):.3g} % may",
             spares_block=arm == "candidate",
         )
-    if arm == "baseline" and health.failed > limits.baseline_failures * health.started:
-        yield Unsound(
-            f"baseline: {health.failed:,} of {health.started:,} logins failed, "
-            f"{100 * limits.baseline_failures:.3g} % are allowed of what the candidate is compared with"
-        )
 
 
 def _between(baseline: ArmHealth, candidate: ArmHealth, limits: Limits) -> Iterator[Unsound]:
+    if baseline.failed > limits.baseline_failures * baseline.started:
+        yield Unsound(
+            f"baseline: {baseline.failed:,} of {baseline.started:,} logins failed, "
+            f"{100 * limits.baseline_failures:.3g} % are allowed of what the candidate is compared with"
+        )
     most = max(baseline.started, candidate.started)
     allowed = limits.imbalance * most
     if candidate.send_lag_p99_ms is None:  # another tool's arrivals: two draws, or a closed loop, and no one plan

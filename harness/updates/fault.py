@@ -6,6 +6,20 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Leak:
+    """A wait at each new connection that grows by ``grows_s`` seconds every minute from the first connection on.
+
+    Raises ValueError unless it is positive.
+    """
+
+    grows_s: float
+
+    def __post_init__(self) -> None:
+        if not self.grows_s > 0:
+            raise ValueError(f"expected grows_s above 0, got {self.grows_s:g}")
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """A wait of ``hold_s`` seconds at each new connection, spent by one of ``workers`` pooled workers.
 

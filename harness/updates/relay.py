@@ -5,6 +5,7 @@
    for ``hold_s``; what the client sends meanwhile is kept behind them.
 3. A client that goes away before its turn frees its place in the queue. A worker that holds already keeps its full
    time: a lookup on behalf of a client isn't called off because the client is gone.
+4. With a leak, each connection waits the longer the longer ago the first one came.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import cast
 
-from harness.updates.fault import Hold
+from harness.updates.fault import Hold, Leak
 
 BACKLOG = 1024
 """Connections that the kernel keeps until they are accepted: a burst waits for a worker, not for a repeated SYN."""
@@ -90,9 +92,11 @@ class _End(asyncio.Protocol):
 class Relay:
     """Passes connections to a free port of 127.0.0.1 on to ``port`` there, after a pooled hold or a plain delay."""
 
-    def __init__(self, port: int, hold: Hold | None = None, delay_s: float = 0.0) -> None:
+    def __init__(self, port: int, hold: Hold | None = None, delay_s: float = 0.0, leak: Leak | None = None) -> None:
         self._port = port
         self._wait_s = hold.hold_s if hold else delay_s
+        self._grows_s = leak.grows_s / 60 if leak else 0.0
+        self._began_s: float | None = None
         # A Semaphore wakes those who wait in the order in which they came.
         self._workers: AbstractAsyncContextManager[None] = asyncio.Semaphore(hold.workers) if hold else nullcontext()
         self._carried: set[asyncio.Task[None]] = set()
@@ -104,12 +108,14 @@ class Relay:
     def _accept(self) -> _End:
         client, server = _End(), _End()
         client.other, server.other = server, client
-        client.queued = asyncio.get_running_loop().create_task(self._carry(client, server))
+        if self._began_s is None:
+            self._began_s = time.monotonic()
+        client.queued = asyncio.get_running_loop().create_task(self._carry(client, server, self._began_s))
         self._carried.add(client.queued)  # The loop itself keeps only a weak reference.
         client.queued.add_done_callback(self._carried.discard)
         return client
 
-    async def _carry(self, client: _End, server: _End) -> None:
+    async def _carry(self, client: _End, server: _End, began_s: float) -> None:
         try:
             await asyncio.get_running_loop().create_connection(lambda: server, "127.0.0.1", self._port)
         except OSError:
@@ -119,7 +125,7 @@ class Relay:
         await client.spoke.wait()
         async with self._workers:
             client.queued = None
-            await asyncio.sleep(self._wait_s)
+            await asyncio.sleep(self._wait_s + self._grows_s * (time.monotonic() - began_s))
         client.release()
 
 
@@ -137,9 +143,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--hold-s", type=float, help="hold each new connection this long, by a pooled worker")
     parser.add_argument("--workers", type=int, default=1, help="how many workers hold (1)")
     parser.add_argument("--delay-s", type=float, default=0.0, help="delay each new connection, without a pool (0)")
+    parser.add_argument("--leak-s", type=float, help="delay each new connection by so much more every minute")
     options = parser.parse_args(argv)
     hold = Hold(options.hold_s, options.workers) if options.hold_s is not None else None
-    asyncio.run(_serve(Relay(options.port, hold, options.delay_s)))
+    leak = Leak(options.leak_s) if options.leak_s is not None else None
+    asyncio.run(_serve(Relay(options.port, hold, options.delay_s, leak)))
     return 0
 
 

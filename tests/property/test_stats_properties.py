@@ -18,7 +18,7 @@ from harness.model.policy import LoginMargins, Looks, Margin, Margins, Policy, S
 from harness.model.site import NO_SPREAD, Site, Spread
 from harness.model.verdict import Kind
 from harness.stats.compare import compare
-from tests.synthetic import DESIGN, HEALTH, POLICY, SOUND, World, table_of
+from tests.synthetic import DESIGN, HEALTH, PER_LOGIN, POLICY, SOUND, World, table_of
 
 BOUNDED = ("estimate", "se", "low", "high", "margin", "detectable")
 few = settings(max_examples=25, deadline=None)
@@ -66,7 +66,7 @@ def test_the_order_of_the_attempts_does_not_matter(world: World) -> None:
     table = table_of(world)
     order = np.random.default_rng(world.seed).permutation(len(table))
     place = np.argsort(order)
-    columns = {name: getattr(table, name)[order] for name in AttemptTable.__slots__ if name != "steps"}
+    columns = {name: getattr(table, name)[order] for name in PER_LOGIN}
     steps = {
         name: StepColumns(place[c.row][::-1], c.service_s[::-1], c.status[::-1]) for name, c in table.steps.items()
     }

@@ -14,7 +14,7 @@ from harness.model.policy import LoginMargins, Margins, Policy
 from harness.model.target import Arm
 from harness.stats.cells import Cells
 from harness.stats.samples import BUDGETED, Sample, joined, judgeable, measure, needed_in_block
-from tests.synthetic import DESIGN, logins
+from tests.synthetic import DESIGN, PER_LOGIN, logins
 
 EVERY_PAIR = Policy(discard_pairs=0)
 P50 = Metric("cold", "login", "p50")
@@ -102,7 +102,7 @@ def test_a_pair_in_which_one_arm_sent_nothing_of_a_kind_is_left_out_of_that_kind
 
 def test_cold_and_warm_logins_are_never_mixed() -> None:
     cold, warm = logins(both([0.1] * 10, [0.1] * 10)), logins(both([0.01] * 10, [0.02] * 10), cache="warm")
-    columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in AttemptTable.__slots__[:-1]}
+    columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in PER_LOGIN}
     table = AttemptTable(**columns, steps={})
     samples, _ = judged(table)
     assert samples[P50].values.tolist() == [[0.1, 0.1]] * 3
@@ -164,7 +164,7 @@ def test_a_run_measured_in_pieces_is_the_same_run() -> None:
 
 def test_the_budget_is_on_cold_and_warm_logins_together() -> None:
     cold, warm = logins(both([0.1] * 60, [0.1] * 60)), logins(both([0.3] * 60, [0.3] * 60), cache="warm")
-    columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in AttemptTable.__slots__[:-1]}
+    columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in PER_LOGIN}
     found = measure(AttemptTable(**columns, steps={}), DESIGN, EVERY_PAIR, range(3)).samples
     assert found[BUDGETED].values.tolist() == [[0.3, 0.3]] * 3
     assert found[Metric("cold", "login", "p95")].values.tolist() == [[0.1, 0.1]] * 3

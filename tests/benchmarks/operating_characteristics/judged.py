@@ -84,8 +84,7 @@ def outcome(
 
 def measured(table: AttemptTable, layout: Layout, policy: Policy) -> dict[Stage, Measured]:
     """What a whole run measures in each of its stages."""
-    counting = range(policy.discard_pairs, layout.pairs)
-    by_stage = {stage: usable_pairs(counting, layout.design, stage) for stage in STAGES}
+    by_stage = {stage: usable_pairs(range(layout.pairs), layout.design, policy, stage) for stage in STAGES}
     return {stage: measure(table, layout.design, policy, usable, stage) for stage, usable in by_stage.items() if usable}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu, norm
 
 from harness.model.attempt import AttemptTable, Floats
-from harness.stats.logins import usable_pairs
+from harness.stats.logins import of_stage
 from tests.benchmarks.operating_characteristics.world import Flags, Layout
 
 RIVALS = {
@@ -31,7 +31,7 @@ RESAMPLES = 2000
 
 def rival_blocks(table: AttemptTable, layout: Layout, nominal_p95_s: float, seed: tuple[int, ...]) -> dict[str, bool]:
     """What each rival says of a whole run."""
-    usable = usable_pairs(range(1, layout.pairs), layout.design, "expected")
+    usable = of_stage(range(1, layout.pairs), layout.design, "expected")
     counts = (table.offset_s >= layout.design.trim_s) & np.isin(table.pair, usable)
     before, after = (np.sort(table.response_s[counts & (table.arm == arm)]) for arm in (0, 1))
     p95_before, p95_after = (float(np.quantile(x, 0.95)) for x in (before, after))

@@ -144,9 +144,9 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
     wall_s = starts[:, None] + since_s
 
     at = (wall_s / GRID_S).astype(np.int64)
-    factor = _shared(layout, environment)[at] * np.exp(own.normal(0.0, BLOCK_SD, (blocks, 1)))
+    factor = surroundings(layout.minutes, environment)[at] * np.exp(own.normal(0.0, BLOCK_SD, (blocks, 1)))
     if layout.stored:
-        another_day = _shared(layout, environment)[at[1::2]]
+        another_day = surroundings(layout.minutes, environment)[at[1::2]]
         factor[1::2] = another_day * np.exp(own.normal(0.0, BLOCK_SD, (layout.pairs, 1)))
         factor *= np.tile(np.exp(environment.normal(0.0, DAY_SD, (2, 1))), (layout.pairs, 1))
     factor *= np.where(is_candidate, np.exp(deployed.normal(0.0, layout.deployment_sd)), 1.0)
@@ -232,10 +232,10 @@ def _switched(layout: Layout) -> Floats:
     return cold
 
 
-def _shared(layout: Layout, rng: np.random.Generator) -> Floats:
+def surroundings(minutes: float, rng: np.random.Generator, drift_tau_s: float = DRIFT_TAU_S) -> Floats:
     """What multiplies every service time at an instant, on a grid of time."""
-    points = int(layout.minutes * 60 / GRID_S) + 1
-    keeps = np.exp(-GRID_S / DRIFT_TAU_S)
+    points = int(minutes * 60 / GRID_S) + 1
+    keeps = np.exp(-GRID_S / drift_tau_s)
     shocks = rng.normal(0.0, DRIFT_SD * np.sqrt(1 - keeps**2), points)
     shocks[0] = rng.normal(0.0, DRIFT_SD)
     drift = lfilter([1.0], [1.0, -keeps], shocks)

@@ -1,0 +1,43 @@
+"""A soak: one arm under constant low load for hours, in blocks back to back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.model.scenario import Scenario
+from harness.model.target import Arm
+
+BLOCKS = 60
+"""In how many blocks a soak is cut, whatever its length: the slope needs long ones, and a figure no more."""
+SHARE_OF_PEAK = 0.2
+HOURS_AT_MOST = 24
+
+
+@dataclass(frozen=True, slots=True)
+class SoakPlan:
+    """What is asked of a soak; ``rate`` in logins a second, None for the usual share of the scenario's peak."""
+
+    hours: float
+    arm: Arm
+    rate: float | None = None
+
+    def scenario(self, whole: Scenario) -> Scenario:
+        """The scenario's logins at one low rate, all cold, in the soak's blocks.
+
+        All cold: a cold login takes every step, and the tickets of warm caches would expire within the hours.
+        """
+        rate = whole.arrivals.peak * SHARE_OF_PEAK if self.rate is None else self.rate
+        changes = {
+            "name": f"{whole.name}-soak",
+            "population": {"users": whole.population.users, "cold_share": 1.0},
+            "arrivals": {"curve": "constant", "rate": rate},
+            "headroom": None,
+            "blocks": {"length_s": self.hours * 3600 / BLOCKS, "trim_s": 0.0, "pairs": BLOCKS},
+        }
+        return Scenario.model_validate({**whole.model_dump(mode="json"), **changes})
+
+    @property
+    def marks(self) -> Mapping[str, object]:
+        """What a run's manifest says, so that its report knows that it was a soak."""
+        return {"soak": {"hours": self.hours, "arm": self.arm}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ GRACE_S = 15.0
 DENIALS_AT_LEAST = 5
 """Fewer denials than this don't stop a run, whatever their share."""
 LIVE_WINDOW_S = 10.0
+Stop = Callable[[Any, Any], bool]
+"""Whether a run has seen enough, by its Arrow tables of attempts and of health so far."""
 
 
 def check_inputs(scenario: Scenario, targets: Targets, policy: Policy | None, arms: Sequence[Arm]) -> None:
@@ -63,9 +65,11 @@ def execute(
     results: Path,
     display: Display,
     early_stop: bool = True,
+    stop: Stop | None = None,
 ) -> RunFolder:
     """Measure, and judge while measuring; the folder holds all that was measured, however the run ended.
 
+    ``stop`` is asked after each complete pair whether the run has seen enough; the pairs not run are then not there.
     Raises RunError where an arm could not be prepared. KeyboardInterrupt ends the load and is the run's ending.
     """
     check_inputs(scenario, targets, policy if early_stop else None, arms)
@@ -74,7 +78,7 @@ def execute(
     patience_s = PREPARED_WITHIN_S + (3 * scenario.population.users / targets.max_rate if targets.max_rate else 0.0)
     try:
         with Fleet(folder, scenario.seats) as fleet:
-            ending = _Watch(folder, plan, scenario, policy, fleet, display, early_stop).run(patience_s)
+            ending = _Watch(folder, plan, scenario, policy, fleet, display, early_stop, stop).run(patience_s)
     except RunError:
         folder.update_manifest(status="failed")
         raise
@@ -97,6 +101,7 @@ class _Watch:
         fleet: Fleet,
         display: Display,
         early_stop: bool,
+        stop: Stop | None,
     ) -> None:
         self._folder = folder
         self._plan = plan
@@ -105,6 +110,7 @@ class _Watch:
         self._fleet = fleet
         self._display = display
         self._judges = early_stop and len(folder.arms()) > 1
+        self._stop = stop
         self._assessor = Assessor(scenario, policy, plan)
         self._readers = {
             (kind, arm): JournalReader(folder.journal(kind, arm))
@@ -169,8 +175,9 @@ class _Watch:
             self._verdict = self._assessor.assess(attempts, self._table("health", HEALTH), ending).verdict
             if self._verdict.kind in (Kind.PASS, Kind.BLOCK) and self._verdict.final:
                 return replace(ending, complete=True)
+        enough = pairs > self._judged and self._stop is not None and self._stop(attempts, self._table("health", HEALTH))
         self._judged = pairs
-        if done:
+        if done or enough:
             return Ending(complete=True, pairs=pairs)
         if elapsed > last:
             return Ending(complete=False, interrupted="the plan was not executed in its time")

@@ -90,6 +90,8 @@ class Layout:
     duet: bool = False
     quick: bool = False
     """Judged by a policy that may pass before the candidate is old enough to show a leak."""
+    rates: tuple[float, ...] = ()
+    """Logins a second in each pair; RATE in all of them where it is empty."""
 
     @property
     def pair_s(self) -> float:
@@ -183,7 +185,7 @@ def served(ready: Floats, service: Floats, servers: Ints, paused: tuple[Floats, 
 
 def _arrivals(layout: Layout, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Offsets by block, filled up with infinity, and the start of each block; blocks in order of pair and arm."""
-    counts = rng.poisson(RATE * BLOCK_S, layout.pairs)
+    counts = rng.poisson(np.array(layout.rates or RATE) * BLOCK_S, layout.pairs)
     drawn = rng.uniform(0.0, BLOCK_S, (layout.pairs, counts.max()))
     offsets = np.sort(np.where(np.arange(counts.max()) < counts[:, None], drawn, np.inf), axis=1)
     place = np.zeros((layout.pairs, 2)) if layout.duet else rng.permuted(np.tile([0.0, 1.0], (layout.pairs, 1)), axis=1)

@@ -34,6 +34,7 @@ from harness.arguments import (
     targets_option,
 )
 from harness.assess import evidence_of
+from harness.capacity_command import capacity
 from harness.config import SCHEMAS, load_policy, load_scenario
 from harness.errors import AuthgateError, ConfigError
 from harness.lab.commands import lab
@@ -66,6 +67,7 @@ def cli() -> None:
 
 
 cli.add_command(lab)
+cli.add_command(capacity)
 
 
 @cli.command()

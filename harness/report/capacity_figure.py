@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from harness.model.capacity import CapacityEvidence
 from harness.model.steps import LOGIN
-from harness.model.target import ARMS
+from harness.report import rows, words
 from harness.report.style import ARM_STYLES, FAINT, INK, VERDICT_STYLES, drawing, latency_axis, spread
 
 SIZE_IN = (9.6, 4.6)
@@ -23,6 +23,8 @@ def figure(evidence: CapacityEvidence) -> Figure:
     with drawing():
         drawn = Figure(figsize=SIZE_IN, layout="constrained")
         drawn.suptitle(evidence.verdict.kind.name, x=0.01, ha="left", color=style.colour, fontsize=14, weight="bold")
+        small = [evidence.verdict.sentence, *([rows.LAB_NOTICE] if evidence.environment == "lab" else [])]
+        drawn.supxlabel(words.printable("\n".join(small)), x=0.01, ha="left", fontsize=7.5, color=INK)
         left, right = drawn.subplots(1, 2, width_ratios=[2.2, 1])
         _draw_rungs(left, evidence)
         _draw_shift(right, evidence)
@@ -73,5 +75,5 @@ def _draw_shift(axes: Axes, evidence: CapacityEvidence) -> None:
     axes.set_yticks([0, *range(1, len(percent) + 1)], ["all", *map(str, range(1, len(percent) + 1))])
     axes.set_ylim(-0.7, len(percent) + 0.7)
     axes.set_ylabel("ladder")
-    axes.set_xlabel(f"change of capacity in %, {ARMS[0]} to {ARMS[1]}")
+    axes.set_xlabel("change of capacity, %")
     axes.set_title("Against the margin (dashed)")

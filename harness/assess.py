@@ -83,7 +83,7 @@ class Assessor:
         for arm in self._arms:
             self._planned_of[arm] = np.array([len(block.arrivals) for block in plan.of(arm)])
             self._planned += self._planned_of[arm]
-        self._ends = {arm: [(b.pair, b.start + b.length) for b in plan.of(arm)] for arm in self._arms}
+        self._spans = {arm: [(b.start, b.start + b.length) for b in plan.of(arm)] for arm in self._arms}
         self.block_starts = {block.index: block.start for block in plan.blocks}
         self.design = Design(
             block_s=scenario.blocks.length_s,
@@ -119,11 +119,18 @@ class Assessor:
 
     def health(self, arm: Arm, attempts: Any, health: Any, ending: Ending) -> ArmHealth:
         """How well one arm was measured, over its complete pairs."""
-        pairs = len(self.complete_pairs(attempts)[: ending.pairs])
+        return self.health_in(arm, attempts, health, range(len(self.complete_pairs(attempts)[: ending.pairs])), ending)
+
+    def health_in(self, arm: Arm, attempts: Any, health: Any, pairs: range, ending: Ending) -> ArmHealth:
+        """How well one arm was measured in some of its complete pairs, which follow each other."""
         everything = attempts.filter(pc.equal(attempts["arm"], arm))
-        mine = everything.filter(pc.less(everything["pair"], pairs))
-        until = max((end for block, end in self._ends[arm] if block < pairs), default=0)
-        seconds = health.filter(pc.and_(pc.equal(health["arm"], arm), pc.less_equal(health["t"], until)))
+        mine = everything.filter(
+            pc.and_(pc.greater_equal(everything["pair"], pairs.start), pc.less(everything["pair"], pairs.stop))
+        )
+        of_arm = [self._spans[arm][pair] for pair in pairs]
+        since, until = min((start for start, _ in of_arm), default=0), max((end for _, end in of_arm), default=0)
+        during = pc.and_(pc.greater_equal(health["t"], since), pc.less_equal(health["t"], until))
+        seconds = health.filter(pc.and_(pc.equal(health["arm"], arm), during))
         loaded = seconds.filter(pc.greater(seconds["started"], 0))
         waits = mine["seat_wait"].to_numpy()
         lag = (mine["started"].to_numpy() - mine["intended"].to_numpy())[waits < SEAT_WAIT_FROM_NS]
@@ -131,7 +138,7 @@ class Assessor:
         pool_wait = pc.struct_field(steps, "pool_wait").to_numpy()
         status = everything["status"]
         return ArmHealth(
-            planned=int(self._planned_of[arm][:pairs].sum()),
+            planned=int(self._planned_of[arm][pairs.start : pairs.stop].sum()),
             started=int(pc.sum(pc.not_equal(mine["status"], "withheld")).as_py() or 0),
             denied=int(pc.sum(pc.equal(status, "denied")).as_py() or 0),
             failed=int(pc.sum(pc.is_in(mine["status"], value_set=_FAILED)).as_py() or 0),

@@ -37,6 +37,7 @@ from harness.arguments import (
 )
 from harness.assess import evidence_of
 from harness.calibration_commands import calibrate_site, plan_run
+from harness.capacity_command import capacity
 from harness.config import SCHEMAS, load_policy, load_scenario
 from harness.errors import AuthgateError, ConfigError
 from harness.lab.commands import lab
@@ -77,6 +78,7 @@ def cli() -> None:
 cli.add_command(lab)
 cli.add_command(calibrate_site)
 cli.add_command(plan_run)
+cli.add_command(capacity)
 
 
 @cli.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ GRACE_S = 15.0
 DENIALS_AT_LEAST = 5
 """Fewer denials than this don't stop a run, whatever their share."""
 LIVE_WINDOW_S = 10.0
+Stop = Callable[[Any, Any], bool]
+"""Whether a run has seen enough, by its Arrow tables of attempts and of health so far."""
 
 
 def check_inputs(scenario: Scenario, targets: Targets, policy: Policy | None, arms: Sequence[Arm]) -> None:
@@ -68,10 +70,12 @@ def execute(
     early_stop: bool = True,
     site: Site = UNCALIBRATED,
     marks: Mapping[str, object] | None = None,
+    stop: Stop | None = None,
 ) -> RunFolder:
     """Measure, and judge while measuring; the folder holds all that was measured, however the run ended.
 
-    ``marks`` are further keys of the manifest. Raises RunError where an arm could not be prepared. KeyboardInterrupt
+    ``marks`` are further keys of the manifest. ``stop`` is asked after each complete pair whether the run has seen
+    enough; the pairs not run are then not there. Raises RunError where an arm could not be prepared. KeyboardInterrupt
     ends the load and is the run's ending.
     """
     check_inputs(scenario, targets, policy if early_stop else None, arms)
@@ -82,7 +86,7 @@ def execute(
     patience_s = PREPARED_WITHIN_S + (3 * scenario.population.users / targets.max_rate if targets.max_rate else 0.0)
     try:
         with Fleet(folder, scenario.seats) as fleet:
-            ending = _Watch(folder, plan, scenario, policy, fleet, display, early_stop, site).run(patience_s)
+            ending = _Watch(folder, plan, scenario, policy, fleet, display, early_stop, site, stop).run(patience_s)
     except RunError:
         folder.update_manifest(status="failed")
         raise
@@ -106,6 +110,7 @@ class _Watch:
         display: Display,
         early_stop: bool,
         site: Site,
+        stop: Stop | None,
     ) -> None:
         self._folder = folder
         self._plan = plan
@@ -114,6 +119,7 @@ class _Watch:
         self._fleet = fleet
         self._display = display
         self._judges = early_stop and len(folder.arms()) > 1
+        self._stop = stop
         self._assessor = Assessor(scenario, policy, plan, site)
         self._readers = {
             (kind, arm): JournalReader(folder.journal(kind, arm))
@@ -176,12 +182,12 @@ class _Watch:
         done = pairs == self._assessor.design.horizon_pairs
         if pairs > self._judged and self._judges:
             ending = Ending(complete=done, pairs=pairs)
-            tables = self._table("attempts", ATTEMPTS), self._table("health", HEALTH)
-            self._verdict = self._assessor.assess(*tables, ending).verdict
+            self._verdict = self._assessor.assess(*self._tables(), ending).verdict
             if self._verdict.kind in (Kind.PASS, Kind.BLOCK) and self._verdict.final:
                 return replace(ending, complete=True)
+        enough = pairs > self._judged and self._stop is not None and self._stop(*self._tables())
         self._judged = pairs
-        if done:
+        if done or enough:
             return Ending(complete=True, pairs=pairs)
         if elapsed > last:
             return Ending(complete=False, interrupted="the plan was not executed in its time")
@@ -193,11 +199,13 @@ class _Watch:
             if kind == "attempts":
                 for batch in batches:
                     self._tally.add(batch)
-            if self._judges:
+            if self._judges or self._stop is not None:
                 self._batches[kind].extend(batches)
 
-    def _table(self, kind: str, schema: Any) -> Any:
-        return pa.Table.from_batches(self._batches[kind], schema)
+    def _tables(self) -> tuple[Any, Any]:
+        """All attempts and seconds of health so far."""
+        attempts, health = self._batches["attempts"], self._batches["health"]
+        return pa.Table.from_batches(attempts, ATTEMPTS), pa.Table.from_batches(health, HEALTH)
 
     def _snapshot(self, elapsed: float) -> Snapshot:
         now = round(elapsed * NS)

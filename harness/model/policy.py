@@ -47,6 +47,8 @@ class Margins(Configured):
     headroom: HeadroomMargins = HeadroomMargins()
     failure_rate: Positive = 0.002
     slow_rate: Positive = 0.002
+    capacity: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    """By what share the highest rate that is served within the budgets may fall (``authgate capacity``)."""
 
 
 class Budgets(Configured):

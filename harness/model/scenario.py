@@ -70,7 +70,27 @@ class BurstRate(Configured):
         return self.rate * max(self.factor, 1.0)
 
 
-Arrivals = Annotated[ConstantRate | RampRate | BurstRate, Field(discriminator="curve")]
+class LadderRate(Configured):
+    """Arrivals whose rate climbs a ladder: each of ``rates`` for ``every_s`` seconds, then the last one."""
+
+    curve: Literal["ladder"]
+    rates: Annotated[tuple[Rate, ...], Field(min_length=1)]
+    every_s: Seconds
+
+    def at(self, t_s: float) -> float:
+        """The rate at scenario time ``t_s``, in logins a second."""
+        return self.rates[min(max(int(t_s / self.every_s + ROUNDING), 0), len(self.rates) - 1)]
+
+    @property
+    def peak(self) -> float:
+        """The highest rate of the curve, in logins a second."""
+        return max(self.rates)
+
+
+ROUNDING = 1e-9
+"""A block begins at a multiple of its length, which in floats may lie a little below it."""
+
+Arrivals = Annotated[ConstantRate | RampRate | BurstRate | LadderRate, Field(discriminator="curve")]
 
 
 class Population(Configured):
@@ -127,6 +147,8 @@ class Scenario(Configured):
     headroom: Headroom | None = None
     """Null leaves the stage above the expected peak out; the verdict says so."""
     seed: Annotated[int, Field(ge=0)] = 2016
+    stated_peak: Rate | None = None
+    """The hospital's own peak in logins a second, to which ``authgate capacity`` extrapolates."""
 
     @field_validator("steps")
     @classmethod

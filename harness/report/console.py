@@ -16,7 +16,7 @@ from harness.report import rows, words
 FINDINGS_AT_MOST = 6
 WIDE = 100
 """From this many columns on the table has room for the change beside its bounds."""
-_VERDICT_STYLES = {
+VERDICT_STYLES = {
     Kind.PASS: "bold white on green",
     Kind.BLOCK: "bold white on red",
     Kind.INCONCLUSIVE: "bold black on yellow",
@@ -35,7 +35,7 @@ _DECISION_STYLES: dict[Decision, str] = {
 def print_verdict(evidence: Evidence, console: Console, report: Path | None = None) -> None:
     """Print the verdict, the step to blame, the gravest findings, and where the report lies if it was written."""
     verdict = evidence.verdict
-    badge = Text(f" {rows.VERDICT_SIGNS[verdict.kind]} {verdict.kind.name} ", style=_VERDICT_STYLES[verdict.kind])
+    badge = Text(f" {rows.VERDICT_SIGNS[verdict.kind]} {verdict.kind.name} ", style=VERDICT_STYLES[verdict.kind])
     facts = f"  {rows.extent(evidence)}, exit code {verdict.exit_code}"
     console.print()
     console.print(badge + Text(words.printable(facts), style="not bold default on default"))

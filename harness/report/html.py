@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from harness.model.evidence import Evidence
@@ -16,6 +14,7 @@ from harness.model.health import ArmHealth
 from harness.model.policy import Limits
 from harness.report import figures, growth, rows, series, words
 from harness.report.forest import forest
+from harness.report.pages import template
 from harness.report.style import VERDICT_STYLES, svg
 
 
@@ -31,11 +30,8 @@ class Plate:
 
 def page(evidence: Evidence) -> str:
     """The page as HTML; every text from a user's file is escaped."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["printable"] = words.printable
-    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
     kind = evidence.verdict.kind
-    return template.render(
+    return template("report.html.j2").render(
         evidence=evidence,
         verdict=evidence.verdict,
         kind=kind,

@@ -29,6 +29,10 @@ MEANINGS: dict[Kind, str] = {
     Kind.INVALID: "The measurement itself was not sound, so it says nothing about the update, good or bad. "
     "Mend what is listed here and measure again.",
 }
+LAB_NOTICE = (
+    "Measured on an embedded domain: these numbers show the method and the kind of a fault. "
+    "They are not a domain controller's."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +174,7 @@ def _share(part: Part) -> str:
 
 def standing_notices(evidence: Evidence) -> tuple[str, ...]:
     """What holds for the figures whatever the verdict is, as far as the manifest says it."""
-    notices = []
-    if evidence.said("environment") == "lab":
-        notices.append(
-            "Measured on an embedded domain: these numbers show the method and the kind of a fault. "
-            "They are not a domain controller's."
-        )
+    notices = [LAB_NOTICE] if evidence.said("environment") == "lab" else []
     if evidence.said("authentication") == "key":
         notices.append(
             "Long-term keys were derived before the run, so string-to-key (which each workstation pays for itself) "

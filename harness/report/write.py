@@ -28,10 +28,11 @@ def write_all(evidence: Evidence, folder: Path) -> list[Path]:
         "report.png": lambda e: png(poster(e)),
         "report.html": lambda e: page(e).encode(),
     }
-    return [_write(folder / name, make(evidence)) for name, make in makers.items()]
+    return [write(folder / name, make(evidence)) for name, make in makers.items()]
 
 
-def _write(path: Path, content: bytes) -> Path:
+def write(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all; its path."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.write_bytes(content)
     unfinished.replace(path)

@@ -45,7 +45,8 @@ def unsound(health: Mapping[Arm, ArmHealth], limits: Limits, arms: Sequence[Arm]
     return tuple(found)
 
 
-def _of_arm(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
+def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
+    """Where the generator itself was late, overloaded or lost, whatever the servers did."""
     if health.worker_lost:
         yield Unsound(f"{arm}: its load worker was lost")
     cpu = None if health.generator_cpu is None else 100 * health.generator_cpu
@@ -57,6 +58,10 @@ def _of_arm(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
     ):
         if value is not None and not value <= limit:  # NaN too: a limit that can't be checked is not kept
             yield Unsound(f"{arm}: {what} {value:.3g} {unit}, {limit:.3g} allowed")
+
+
+def _of_arm(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
+    yield from generator_faults(arm, health, limits)
     if health.started < limits.executed_share * health.planned or not health.planned:
         yield Unsound(
             f"{arm}: {health.started:,} of {health.planned:,} planned logins were sent, "

@@ -132,7 +132,7 @@ def test_an_error_names_file_line_key_path_and_what_was_expected_and_found(
         ("rate: 20", "rate:", "rush.yaml:12: arrivals.rate: expected a number above 0, got nothing"),
         ("rate: 20", "rate: [1]", "rush.yaml:12: arrivals.rate: expected a number above 0, got a list"),
         ("curve: constant", "curve: sinus", "rush.yaml:11: arrivals.curve: expected one of 'constant', 'ramp', "
-         '\'bursts\', got "sinus"'),
+         '\'bursts\', \'ladder\', got "sinus"'),
         ("  curve: constant\n", "", "rush.yaml:10: arrivals.curve: expected a value, got none"),
         ("trim_s: 4", "trim_s: 15", "rush.yaml:13: blocks: expected trim_s below length_s (15), got 15"),
         ("name: rush", 'name: "a\\nb\\e[31m"', "rush.yaml:1: name: string should match pattern "

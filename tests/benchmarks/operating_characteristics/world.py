@@ -102,6 +102,8 @@ class Layout:
     """How far, in ln-units, the candidate's deployment lies from the baseline's, whatever its bits."""
     calibrated: int = 0
     """How many A/A runs of the site the judge knows the spreads of."""
+    rates: tuple[float, ...] = ()
+    """Logins a second in each pair; RATE in all of them where it is empty."""
 
     @property
     def pair_s(self) -> float:
@@ -213,10 +215,10 @@ def served(ready: Floats, service: Floats, servers: Ints, paused: tuple[Floats, 
 
 def _arrivals(layout: Layout, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Offsets by block, filled up with infinity, and the start of each block; blocks in order of pair and arm."""
-    pairs, times = np.arange(layout.pairs), np.ones(layout.pairs)
+    pairs, rates = np.arange(layout.pairs), np.array(layout.rates or (RATE,) * layout.pairs)
     if layout.headroom is not None:
-        times[[layout.design.stage(pair) == "headroom" for pair in pairs]] = layout.headroom.factor
-    counts = rng.poisson(times * RATE * layout.block_s)
+        rates[[layout.design.stage(pair) == "headroom" for pair in pairs]] *= layout.headroom.factor
+    counts = rng.poisson(rates * layout.block_s)
     drawn = rng.uniform(0.0, layout.block_s, (layout.pairs, counts.max()))
     offsets = np.sort(np.where(np.arange(counts.max()) < counts[:, None], drawn, np.inf), axis=1)
     in_turn = rng.permuted(np.tile([0.0, 1.0], (layout.pairs, 1)), axis=1)

@@ -1,0 +1,89 @@
+"""The search for capacity on real servers: a known number of workers that each hold a login a known time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.lab.domain import Lab
+from harness.model.policy import Policy
+from harness.model.scenario import Scenario
+from harness.model.target import ARMS, Targets
+from harness.run import execute
+from harness.updates.fault import Hold
+from tests.integration.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
+
+pytestmark = pytest.mark.integration
+
+HOLD = Hold(hold_s=0.4, workers=8)
+KNOWN = HOLD.workers / HOLD.hold_s
+"""What the held directory serves, in logins a second; a login connects to it once."""
+LADDER: dict[str, Any] = {
+    **SCENARIO,
+    "arrivals": {"curve": "constant", "rate": 20},
+    "blocks": {"design": "duet", "length_s": 1, "trim_s": 0.25, "pairs": 4},
+    "population": {"users": 60, "cold_share": 1.0},
+    "timeout_s": 6,
+    "step_timeout_s": 6,
+}
+
+
+def searched(inputs: Inputs, targets: object, *options: str) -> tuple[int, dict[str, Any], str]:
+    """Exit code, document and output of one search."""
+    files = [str(inputs.write(n, d)) for n, d in (("scenario", LADDER), ("targets", targets), ("policy", POLICY))]
+    command = [*AUTHGATE, "capacity", files[0], "--targets", files[1], "--policy", files[2], "-q", *options]
+    done = finished([*command, "--results", str(inputs.results)])
+    said = done.stdout + done.stderr
+    assert list(inputs.results.glob("capacity-*.json")), said
+    (found,) = inputs.results.glob("capacity-*.json")
+    assert {path.suffix for path in inputs.results.glob("capacity-*")} == {".json", ".html", ".png"}
+    return done.returncode, json.loads(found.read_text(encoding="utf-8")), said
+
+
+def test_a_directory_of_few_workers_is_blocked_at_the_capacity_that_it_is_known_to_have(
+    tmp_path: Path, require_domain: None
+) -> None:
+    with Lab(hold=HOLD) as held:
+        options = ["--from", "0.7", "--to", "2.2", "--step", "1.4", "--ladders", "3", "--rungs", "4", "--peak", "15"]
+        code, found, said = searched(Inputs(tmp_path), held.targets, *options)
+    assert code == 10, said
+    candidate = found["comparison"]["arms"]["candidate"]
+    for ladder in candidate["ladders"]:
+        assert ladder["estimate"] == pytest.approx(KNOWN, rel=0.2), said
+    assert candidate["over_all"]["low"] < KNOWN < candidate["over_all"]["high"]
+    assert found["comparison"]["shift"]["high"] < found["comparison"]["shift"]["margin"]
+    assert found["verdict"]["kind"] == "BLOCK"
+    assert "The update costs capacity" in said
+    login, *_ = found["extrapolations"]["candidate"]
+    if not login["refused"]:
+        assert login["collapse"]["estimate"] == pytest.approx(KNOWN, rel=0.2)
+    for ladder in found["ladders"]:
+        assert (tmp_path / "results" / ladder["run_id"] / "attempts.parquet").exists(), "each ladder stays as a run"
+
+
+def test_equal_arms_are_not_blocked_and_what_was_not_reached_is_not_claimed(
+    tmp_path: Path, require_domain: None
+) -> None:
+    with Lab() as lab:
+        code, found, said = searched(Inputs(tmp_path), lab.targets, "--from", "0.8", "--to", "1.3", "--step", "1.25")
+    assert code in (20, 30), said
+    assert found["comparison"]["shift"]["estimate"] is None
+    assert [ladder["scout"] for ladder in found["ladders"]] == [True], "nothing to look at closely"
+    assert "at least" in said or code == 30
+
+
+def test_a_run_that_has_seen_enough_ends_whole_and_its_other_pairs_are_not_there(
+    tmp_path: Path, require_domain: None, cache: Path
+) -> None:
+    with Lab() as lab:
+        folder = execute(
+            Scenario.model_validate(LADDER), Targets.model_validate(lab.targets), Policy.model_validate(POLICY), ARMS,
+            tmp_path, lambda snapshot: None, early_stop=False, stop=lambda attempts, health: True,
+        )  # fmt: skip
+    manifest = folder.manifest()
+    assert manifest["status"] == "complete"
+    assert manifest["ending"]["pairs"] in (1, 2)
+    assert set(folder.attempts()["pair"].to_pylist()) < set(range(4))

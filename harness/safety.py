@@ -1,17 +1,26 @@
-"""Refusal of load that nobody has agreed to, before the first packet."""
+"""Refusal, before the first packet, of load that nobody has agreed to or that could not be."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
 
-from harness.errors import UnsafeTargetError
+from harness.errors import ConfigError, UnsafeTargetError
 from harness.model.scenario import Scenario
 from harness.model.target import Arm, Targets
 
 
 def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> None:
-    """Raise UnsafeTargetError unless these arms of the targets may receive this scenario's load."""
+    """Raise UnsafeTargetError unless these arms of the targets may receive this scenario's load.
+
+    Raises ConfigError where a step of the scenario has nothing in the targets to go to.
+    """
+    arms = tuple(arms)
+    lacking = [
+        f"{targets.source}: arms.{arm}.{line}" for arm in arms for line in targets.arms[arm].lacks(scenario.steps)
+    ]
+    if lacking:
+        raise ConfigError("\n".join(lacking))
     hosts = {endpoint.host for arm in arms for endpoint in targets.arms[arm].endpoints}
     addresses = {host: _addresses(host) for host in sorted(hosts)}
     reasons = targets.refusals(addresses, scenario.arrivals.peak)

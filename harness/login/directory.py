@@ -6,11 +6,12 @@ for one login only, since it caches addresses for 300 s and would hide a name se
 
 from __future__ import annotations
 
-import socket
 import ssl
+import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import gssapi
@@ -19,9 +20,17 @@ from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError, LDAPStartT
 from ldap3.protocol.sasl.sasl import send_sasl_negotiation
 from ldap3.utils.conv import escape_filter_chars
 
-from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.login.wire import (
+    LAYER_NAMES,
+    BoundedSocket,
+    channel_bindings,
+    no_delay,
+    secured,
+    strongest_layer,
+    tls_context,
+)
 from harness.model.attempt import Outcome
 from harness.model.target import Directory
 
@@ -29,43 +38,25 @@ SUCCESS = 0
 SASL_BIND_IN_PROGRESS = 14
 GROUP_DEPTH_AT_MOST = 10
 """Groups nested deeper than this, or in a ring, end the expansion."""
+ROOT_ATTRIBUTES = ("defaultNamingContext", "dnsHostName", "supportedSASLMechanisms")
+IN_CHAIN = "1.2.840.113556.1.4.1941"
+"""LDAP_MATCHING_RULE_TRANSITIVE_EVAL (MS-ADTS 3.1.1.3.4.4.3)."""
+FIRST_OWN_RID = 1000
+"""Relative identifiers below are those of a domain's well-known groups, as 513, Domain Users (MS-DTYP 2.4.2.4)."""
 
 
 def check_ca_file(directory: Directory) -> None:
     """Raise ConfigError where TLS is asked for and the file of certificates can't be used."""
-    if directory.ca_file is None or not (directory.tls or directory.starttls):
-        return
-    try:
-        ssl.create_default_context(cafile=directory.ca_file)
-    except ssl.SSLError:
-        raise ConfigError(f"{directory.ca_file}: expected PEM certificates (directory.ca_file)") from None
-    except OSError as error:
-        raise ConfigError(
-            f"{directory.ca_file}: expected a readable file of certificates (directory.ca_file), got: {error.strerror}"
-        ) from None
+    if directory.ca_file is not None and (directory.tls or directory.starttls):
+        tls_context(directory.ca_file)
 
 
-class _BoundedSocket:
-    """ldap3's socket, with every wait ending at the step's deadline.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the directory; attributes by their names in lower case."""
 
-    A time-out a read would begin anew with each byte of a server that drips.
-    """
-
-    def __init__(self, bounded: Any, remaining: Callable[[], float]) -> None:
-        self._socket = bounded
-        self._remaining = remaining
-
-    def recv(self, size: int) -> bytes:
-        self._socket.settimeout(self._remaining())
-        received: bytes = self._socket.recv(size)
-        return received
-
-    def sendall(self, data: bytes) -> None:
-        self._socket.settimeout(self._remaining())
-        self._socket.sendall(data)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)
+    dn: str
+    attributes: Mapping[str, tuple[bytes, ...]]
 
 
 class DirectorySession:
@@ -99,18 +90,25 @@ class DirectorySession:
                 server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
             )
             self._connection.open(read_server_info=False)
-            # Nagle's algorithm would hold the first request after a TLS handshake for the peer's delayed ACK, 40 ms.
-            self._connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            no_delay(self._connection.socket)
             if directory.starttls:
-                self._connection.socket = _BoundedSocket(self._connection.socket, self._remaining)
+                self._connection.socket = BoundedSocket(self._connection.socket, self._remaining)
                 self._connection.start_tls(read_server_info=False)
                 self.round_trips += 1
             if isinstance(self._connection.socket, ssl.SSLSocket):
                 self.tls_version = self._connection.socket.version()
-            self._connection.socket = _BoundedSocket(self._connection.socket, self._remaining)
+            self._connection.socket = BoundedSocket(self._connection.socket, self._remaining)
 
-    def bind_gssapi(self, context: Any, first_token: bytes, timeout_s: float) -> None:
-        """A SASL GSSAPI bind without a security layer (RFC 4752 §3.1), begun with the token of the TGS step."""
+    @property
+    def bindings(self) -> Any:
+        """What binds an authentication to this connection's TLS; None without TLS."""
+        return channel_bindings(self._connection.socket)
+
+    def bind_gssapi(self, context: Any, first_token: bytes, timeout_s: float) -> str:
+        """A SASL GSSAPI bind (RFC 4752 §3.1) that begins with the token; the name of the security layer agreed on.
+
+        Later requests of the session are sealed where the connection isn't TLS and the server offers to.
+        """
         connection = self._connection
         with self._within(timeout_s):
             connection.sasl_mechanism = ldap3.KERBEROS
@@ -120,12 +118,14 @@ class DirectorySession:
                 if context.complete:
                     break
                 token = context.step(reply)
-            # The server's last token names the layers that it offers; the answer chooses none, for no authzid.
-            offered = context.unwrap(reply).message
-            if not offered or not offered[0] & 1:
+            offer = context.unwrap(reply).message
+            layer, answer = strongest_layer(offer, tls=self.tls_version is not None)
+            if not layer:
                 raise StepFailedError(Outcome("error", "SASL_LAYER_REQUIRED"))
-            self._negotiate(context.wrap(b"\x01\x00\x00\x00", False).message, last=True)
+            self._negotiate(context.wrap(answer, False).message, last=True)
             connection.bound = True
+            connection.socket = secured(connection.socket, context, layer, offer)
+            return LAYER_NAMES[layer]
 
     def bind_simple(self, user: str, password: str, timeout_s: float) -> None:
         """A simple bind as the user (RFC 4513 §5.1)."""
@@ -140,8 +140,14 @@ class DirectorySession:
             _, result, _, _ = connection.bind(read_server_info=False)
             self._check(result)
 
-    def own_entry(self, user: str, timeout_s: float) -> tuple[str, tuple[str, ...]]:
-        """The user's DN and the groups that the entry names; exactly one entry is expected."""
+    def root_entry(self, timeout_s: float) -> str:
+        """The server's own name, if it says one, from its root entry (RFC 4512 §5.1)."""
+        with self._within(timeout_s):
+            found = self._search("", "(objectClass=*)", ROOT_ATTRIBUTES, ldap3.BASE)
+        return _text(found[0].attributes.get("dnshostname", ())) if found else ""
+
+    def own_entry(self, user: str, timeout_s: float) -> Entry:
+        """The user's entry: exactly one is expected."""
         where = f"({self._directory.user_attribute}={escape_filter_chars(user)})"
         with self._within(timeout_s):
             found = self._search(self._directory.user_base, where, ["cn", "mail", "memberOf"])
@@ -149,32 +155,63 @@ class DirectorySession:
             raise StepFailedError(Outcome("error", f"ENTRIES_{len(found)}"))
         return found[0]
 
-    def groups(self, user_dn: str, direct: Sequence[str], timeout_s: float) -> frozenset[str]:
-        """All groups that the user is in: the entry's own, and a search a level of nesting until nothing is new."""
+    def groups(self, entry: Entry, timeout_s: float) -> frozenset[str]:
+        """All groups that the user is in, nested ones too: DNs, or SIDs where the directory is Active Directory's."""
+        if self._directory.schema_kind == "ad":
+            return self.token_groups(entry, timeout_s)
+        direct = [value.decode() for value in entry.attributes.get("memberof", ())]
         with self._within(timeout_s):
             known = frozenset(direct)
-            level: Sequence[str] = direct or [user_dn]  # not every directory keeps memberOf
+            level: Sequence[str] = direct or [entry.dn]  # not every directory keeps memberOf
             for _ in range(GROUP_DEPTH_AT_MOST):
                 terms = "".join(f"(member={escape_filter_chars(dn)})" for dn in level)
                 found = self._search(self._directory.group_base, f"(|{terms})", ["cn"])
-                level = [dn for dn, _ in found if dn not in known]
+                level = [group.dn for group in found if group.dn not in known]
                 known |= set(level)
                 if not level:
                     break
             return known
+
+    def token_groups(self, entry: Entry, timeout_s: float) -> frozenset[str]:
+        """The SIDs of all groups that the user is in, as the directory computes them (MS-ADTS 3.1.1.4.5.19)."""
+        with self._within(timeout_s):
+            found = self._search(entry.dn, "(objectClass=*)", ["tokenGroups"], ldap3.BASE)
+        sids = frozenset(sid_text(value) for value in found[0].attributes.get("tokengroups", ())) if found else ()
+        if not sids:
+            raise StepFailedError(Outcome("error", "NO_TOKEN_GROUPS"))
+        return frozenset(sids)
+
+    def in_chain(self, entry: Entry, groups: Iterable[str], timeout_s: float) -> str:
+        """Whether the user is in one of these groups by whatever chain, asked of that group alone; the group's SID.
+
+        Asked by base scope: over a whole OU the rule takes seconds. The group is the one made last (the highest RID),
+        so the same on both arms; built-in and primary groups are no ``member`` chains.
+        """
+        own = [sid for sid in groups if sid.startswith("S-1-5-21-") and _rid(sid) >= FIRST_OWN_RID]
+        if not own:
+            raise StepFailedError(Outcome("error", "NO_GROUPS"))
+        group = max(own, key=_rid)
+        where = f"(member:{IN_CHAIN}:={escape_filter_chars(entry.dn)})"
+        with self._within(timeout_s):
+            found = self._search(f"<SID={group}>", where, ["cn"], ldap3.BASE)
+        if len(found) != 1:
+            raise StepFailedError(Outcome("error", "NOT_IN_CHAIN"))
+        return group
 
     def close(self) -> None:
         """Drop the connection without a word: the login is over and its unbind is not part of it."""
         if self._connection is not None and self._connection.socket is not None:
             self._connection.socket.close()
 
-    def _search(self, base: str, where: str, attributes: list[str]) -> list[tuple[str, tuple[str, ...]]]:
+    def _search(self, base: str, where: str, attributes: Sequence[str], scope: str = str(ldap3.SUBTREE)) -> list[Entry]:
         self.round_trips += 1
-        _, result, entries, _ = self._connection.search(base, where, attributes=attributes)
+        _, result, entries, _ = self._connection.search(base, where, scope, attributes=list(attributes))
         self._check(result)
         found = [e for e in entries or () if e["type"] == "searchResEntry"]
         self.entries += len(found)
-        return [(e["dn"], tuple(v.decode() for v in e["raw_attributes"].get("memberOf", ()))) for e in found]
+        return [
+            Entry(e["dn"], {name.lower(): tuple(values) for name, values in e["raw_attributes"].items()}) for e in found
+        ]
 
     def _negotiate(self, token: bytes, last: bool = False) -> bytes:
         self.round_trips += 1
@@ -208,6 +245,20 @@ class DirectorySession:
         if left <= 0:
             raise StepFailedError(TIMED_OUT)
         return left
+
+
+def sid_text(sid: bytes) -> str:
+    """A security identifier as text (MS-DTYP 2.4.2.1 and 2.4.2.2)."""
+    parts = struct.unpack_from(f"<{sid[1]}I", sid, 8)
+    return "-".join(map(str, ("S", sid[0], int.from_bytes(sid[2:8], "big"), *parts)))
+
+
+def _rid(sid: str) -> int:
+    return int(sid.rpartition("-")[2])
+
+
+def _text(values: Sequence[bytes]) -> str:
+    return values[0].decode(errors="replace") if values else ""
 
 
 def _connection_code(error: Exception) -> str:

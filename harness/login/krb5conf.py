@@ -19,7 +19,10 @@ def krb5_conf(target: Target) -> str:
     kdcs = "\n".join(f"\t\tkdc = {kdc}" for kdc in target.kdcs)
     # 1 byte: every request is "too big" for UDP; 1465 is libkrb5's own default.
     udp_limit = 1 if target.kdc_transport == "tcp" else 1465
+    services = [target.directory.service_host, target.services.host, target.services.cifs]
+    services += [target.ehr.service_host] if target.ehr is not None else []
     domain = target.directory.service_host.partition(".")[2] or target.realm.lower()
+    hosts = "\n".join(f"\t{host} = {target.realm}" for host in dict.fromkeys(services) if host)
     return f"""[libdefaults]
 	default_realm = {target.realm}
 	dns_lookup_kdc = false
@@ -34,7 +37,7 @@ def krb5_conf(target: Target) -> str:
 	}}
 [domain_realm]
 	.{domain} = {target.realm}
-	{target.directory.service_host} = {target.realm}
+{hosts}
 """
 
 

@@ -200,8 +200,10 @@ class DirectorySession:
 
     def close(self) -> None:
         """Drop the connection without a word: the login is over and its unbind is not part of it."""
-        if self._connection is not None and self._connection.socket is not None:
-            self._connection.socket.close()
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.socket is not None:
+            connection.socket.close()
+            connection.socket = None  # or the ring of references in ldap3 would keep the security context alive
 
     def _search(self, base: str, where: str, attributes: Sequence[str], scope: str = str(ldap3.SUBTREE)) -> list[Entry]:
         self.round_trips += 1

@@ -22,6 +22,10 @@ class CredentialError(AuthgateError):
     """Credentials that are missing, unreadable, or readable by others."""
 
 
+class KdcUnavailableError(CredentialError):
+    """A KDC that gave no answer to derive a key from: the server's fault, where the credentials may be right."""
+
+
 class LabError(AuthgateError):
     """A server of the embedded domain that could not be built or started."""
 

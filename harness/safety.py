@@ -7,13 +7,14 @@ from collections.abc import Iterable
 
 from harness.errors import ConfigError, UnsafeTargetError
 from harness.model.scenario import Scenario
-from harness.model.target import Arm, Targets
+from harness.model.target import Addresses, Arm, Targets
 
 
-def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> None:
-    """Raise UnsafeTargetError unless these arms of the targets may receive this scenario's load.
+def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Addresses:
+    """The addresses that were checked; raises UnsafeTargetError unless these arms may receive this scenario's load.
 
-    Raises ConfigError where a step of the scenario has nothing in the targets to go to.
+    Each process that sends load connects to these alone: another answer to the same name could lead anywhere. Raises
+    ConfigError where a step of the scenario has nothing in the targets to go to.
     """
     arms = tuple(arms)
     lacking = [
@@ -26,6 +27,7 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Non
     reasons = targets.refusals(addresses, scenario.arrivals.peak)
     if reasons:
         raise UnsafeTargetError("targets refused:\n" + "\n".join(f"  {reason}" for reason in reasons))
+    return addresses
 
 
 def _addresses(host: str) -> tuple[str, ...]:
@@ -33,4 +35,4 @@ def _addresses(host: str) -> tuple[str, ...]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, ValueError) as error:  # ValueError: it can't even be asked for, as an empty label
         raise UnsafeTargetError(f"targets refused: {host}: expected a name with an address, got: {error}") from None
-    return tuple(sorted({str(entry[4][0]) for entry in found}))
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))  # in the order of RFC 6724

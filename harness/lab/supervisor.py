@@ -70,7 +70,6 @@ def up(
     """
     if kind not in KINDS:
         raise LabError(f"lab: expected a kind among {', '.join(KINDS)}, got {kind!r}")
-    directory.mkdir(0o700, parents=True, exist_ok=True)
     command, env = module_command("harness.lab.supervisor")
     options = [str(directory.resolve()), "--credentials", credentials, "--arms", *arms]
     options += ["--relay"] if relay else []
@@ -117,14 +116,25 @@ def down(directory: Path) -> bool:
 
 
 def status(directory: Path) -> LabStatus | None:
-    """What runs of the lab of this folder; None where there is none."""
+    """What runs of the lab of this folder; None where there is none. Raises LabError."""
+    path = directory / STATE
     try:
-        state = json.loads((directory / STATE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        pids = {str(name): (int(found["pid"]), int(found["started"])) for name, found in state["processes"].items()}
+        ports = {str(name): int(port) for name, port in state["ports"].items()}
+        kind, _ = str(state["kind"]), pids[SUPERVISOR]
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    processes = {name: Identity(**identity) for name, identity in state["processes"].items()}
+    except OSError as error:
+        raise LabError(f"{path}: expected a readable file, got: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+        raise LabError(
+            f"{path}: expected what authgate lab up writes there, got something else; delete it once no "
+            "harness.lab.supervisor runs for this folder"
+        ) from None
+    processes = {name: Identity(*found) for name, found in pids.items()}
     alive = {name: process.alive for name, process in processes.items()}
-    return LabStatus(state["kind"], directory / TARGETS, processes, state["ports"], alive)
+    return LabStatus(kind, directory / TARGETS, processes, ports, alive)
 
 
 @contextmanager
@@ -138,7 +148,11 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _private_log(directory: Path) -> IO[bytes]:
-    return os.fdopen(os.open(directory / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+    try:
+        directory.mkdir(0o700, parents=True, exist_ok=True)
+        return os.fdopen(os.open(directory / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+    except OSError as error:
+        raise LabError(f"{directory}: expected a folder that a lab can write to, got: {error.strerror}") from None
 
 
 def _supervise(directory: Path, lab: Lab) -> None:

@@ -1,9 +1,9 @@
-"""Blocking calls under gevent: in threads, timed inside the thread, with the wait for a thread beside it."""
+"""Blocking calls under gevent: in threads, timed inside the thread."""
 
 from __future__ import annotations
 
+import math
 import sys
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -16,20 +16,27 @@ T = TypeVar("T")
 SWITCH_INTERVAL_S = 0.0002
 
 
+GIVES_UP_AFTER_S = 30.0
+"""libkrb5 waits for so long where a KDC is silent, whatever the deadline of the call (28 s were seen)."""
+THREADS_AT_MOST = 4096
+
+
 class GeventRuntime:
     """A Runtime on gevent's thread pool, larger than the number of seats.
 
-    A call that passed its deadline keeps its thread until libkrb5 gives up by itself (12 to 20 s with a silent KDC), so
-    there are twice as many threads as seats; they are made when first needed.
+    A call that passed its deadline keeps its thread until libkrb5 gives up by itself. While it does, its seat may pass
+    a deadline again and again, and each of those calls needs a thread, or a silent KDC would be read as a generator
+    without threads. They are made when first needed.
     """
 
-    def __init__(self, seats: int) -> None:
+    def __init__(self, seats: int, timeout_s: float) -> None:
         # By default a thread that is back from libkrb5 may wait 5 ms for the interpreter's lock while the hub is busy.
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        self._pool = ThreadPool(2 * seats)
+        left_behind = math.ceil(GIVES_UP_AFTER_S / timeout_s)
+        self._pool = ThreadPool(max(2 * seats, min(seats * (1 + left_behind), THREADS_AT_MOST)))
 
     def call(self, function: Callable[[], T], timeout_s: float) -> Timed[T]:
         """See Runtime.call."""
         with gevent.Timeout(timeout_s, StepFailedError(TIMED_OUT)):
-            result: Timed[T] = self._pool.spawn(timed, function, time.monotonic_ns()).get()
+            result: Timed[T] = self._pool.spawn(timed, function).get()
             return result

@@ -27,7 +27,6 @@ from harness.load.worker import ArmWorker
 from harness.model.plan import make_plan
 from harness.model.target import ARMS
 from harness.record.folder import RunFolder
-from harness.safety import check_safe
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +85,6 @@ def _begin_plain_test(environment: Any, **_: Any) -> None:
         scenario, targets = load_scenario(Path(options.scenario)), load_targets(Path(options.targets))
         if options.arm not in targets.arms:
             raise ConfigError(f"{options.targets}: arms: expected {options.arm}, got {', '.join(targets.arms)}")
-        check_safe(targets, scenario, [options.arm])
         distributed = isinstance(runner, WorkerRunner)
         worker = ArmWorker(
             options.arm,

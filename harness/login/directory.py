@@ -1,4 +1,4 @@
-"""The LDAP steps by ldap3: connection, binds, the clinician's own entry, the groups around it.
+"""A connection to the directory by ldap3: TLS, binds, searches.
 
 ldap3's strategy is SAFE_SYNC with ``get_info=NONE`` (its default adds two searches a bind), and a Server object lives
 for one login only, since it caches addresses for 300 s and would hide a name server's fault (DESIGN).
@@ -6,49 +6,55 @@ for one login only, since it caches addresses for 300 s and would hide a name se
 
 from __future__ import annotations
 
+import re
 import ssl
-import struct
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import gssapi
 import ldap3
-from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError, LDAPStartTLSError
+from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError
 from ldap3.protocol.sasl.sasl import send_sasl_negotiation
-from ldap3.utils.conv import escape_filter_chars
 
+from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.runtime import TIMED_OUT, StepFailedError
-from harness.login.wire import (
-    LAYER_NAMES,
-    BoundedSocket,
-    channel_bindings,
-    no_delay,
-    secured,
-    strongest_layer,
-    tls_context,
-)
+from harness.login.tls import FAILED, client_context, handshake
+from harness.login.wire import LAYER_NAMES, BoundedSocket, channel_bindings, no_delay, secured, strongest_layer
 from harness.model.attempt import Outcome
-from harness.model.target import Directory
+from harness.model.target import Directory, Endpoint, Target
 
 SUCCESS = 0
 SASL_BIND_IN_PROGRESS = 14
-GROUP_DEPTH_AT_MOST = 10
-"""Groups nested deeper than this, or in a ring, end the expansion."""
-ROOT_ATTRIBUTES = ("defaultNamingContext", "dnsHostName", "supportedSASLMechanisms")
-IN_CHAIN = "1.2.840.113556.1.4.1941"
-"""LDAP_MATCHING_RULE_TRANSITIVE_EVAL (MS-ADTS 3.1.1.3.4.4.3)."""
-FIRST_OWN_RID = 1000
-"""Relative identifiers below are those of a domain's well-known groups, as 513, Domain Users (MS-DTYP 2.4.2.4)."""
+STARTTLS = "1.3.6.1.4.1.1466.20037"
+"""RFC 4511 §4.14.1."""
 
 
-def check_ca_file(directory: Directory) -> None:
+def check_ca_file(target: Target) -> None:
     """Raise ConfigError where TLS is asked for and the file of certificates can't be used."""
-    if directory.ca_file is not None and (directory.tls or directory.starttls):
-        tls_context(directory.ca_file)
+    directory = target.directory
+    tls = directory.tls or directory.starttls or (target.ehr is not None and target.ehr.tls)
+    if directory.ca_file is None or not tls:
+        return
+    try:
+        client_context(directory.ca_file)
+    except ssl.SSLError:
+        raise ConfigError(f"{directory.ca_file}: expected PEM certificates (directory.ca_file)") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{directory.ca_file}: expected a readable file of certificates (directory.ca_file), got: {error.strerror}"
+        ) from None
+
+
+def bind_name(template: str, user: str) -> str:
+    """The template with the user in it, escaped where it is a DN (RFC 4514 §2.4) and not a name such as user@domain."""
+    if "=" not in template:
+        return template.replace("{user}", user)
+    escaped = re.sub(r'[\\"+,;<>]|^[ #]|(?<!^) $', lambda found: f"\\{found[0]}", user).replace("\0", r"\00")
+    return template.replace("{user}", escaped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +66,14 @@ class Entry:
 
 
 class DirectorySession:
-    """One login's connection to the directory; every method raises StepFailedError."""
+    """One login's connection to the directory; every method raises StepFailedError.
 
-    def __init__(self, directory: Directory) -> None:
+    ``endpoints`` are its checked addresses: the first that accepts a connection serves the login.
+    """
+
+    def __init__(self, directory: Directory, endpoints: Sequence[Endpoint]) -> None:
         self._directory = directory
+        self._endpoints = endpoints
         self._connection: Any = None
         self._deadline = 0.0
         self.round_trips = 0
@@ -73,31 +83,21 @@ class DirectorySession:
     def connect(self, timeout_s: float) -> None:
         """Connect within the deadline; by TLS where the target says so."""
         directory = self._directory
-        tls = None
-        if directory.tls or directory.starttls:
-            tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=directory.ca_file)
-        endpoint = directory.endpoint
-        with self._within(timeout_s):
-            server = ldap3.Server(
-                endpoint.host,
-                endpoint.port,
-                use_ssl=directory.tls,
-                tls=tls,
-                get_info=ldap3.NONE,
-                connect_timeout=timeout_s,
-            )
-            self._connection = ldap3.Connection(
-                server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
-            )
-            self._connection.open(read_server_info=False)
-            no_delay(self._connection.socket)
+        with self.within(timeout_s):
+            connection = self._open()
+            connected = connection.socket
+            no_delay(connected)
+            connection.socket = BoundedSocket(connected, self._remaining)
             if directory.starttls:
-                self._connection.socket = BoundedSocket(self._connection.socket, self._remaining)
-                self._connection.start_tls(read_server_info=False)
                 self.round_trips += 1
-            if isinstance(self._connection.socket, ssl.SSLSocket):
-                self.tls_version = self._connection.socket.version()
-            self._connection.socket = BoundedSocket(self._connection.socket, self._remaining)
+                _, result, _, _ = connection.extended(STARTTLS)
+                self._check(result)
+            if directory.tls or directory.starttls:
+                encrypted = handshake(
+                    connected, client_context(directory.ca_file), directory.endpoint.host, self._remaining
+                )
+                self.tls_version = encrypted.version()
+                connection.socket = BoundedSocket(encrypted, self._remaining)
 
     @property
     def bindings(self) -> Any:
@@ -110,7 +110,7 @@ class DirectorySession:
         Later requests of the session are sealed where the connection isn't TLS and the server offers to.
         """
         connection = self._connection
-        with self._within(timeout_s):
+        with self.within(timeout_s):
             connection.sasl_mechanism = ldap3.KERBEROS
             token: bytes | None = first_token
             while True:
@@ -131,81 +131,17 @@ class DirectorySession:
         """A simple bind as the user (RFC 4513 §5.1)."""
         if self._directory.bind_dn is None:
             raise StepFailedError(Outcome("error", "NO_BIND_DN"))
-        with self._within(timeout_s):
+        with self.within(timeout_s):
             connection = self._connection
-            connection.user = self._directory.bind_dn.format(user=user)
+            connection.user = bind_name(self._directory.bind_dn, user)
             connection.password = password
             connection.authentication = ldap3.SIMPLE
             self.round_trips += 1
             _, result, _, _ = connection.bind(read_server_info=False)
             self._check(result)
 
-    def root_entry(self, timeout_s: float) -> str:
-        """The server's own name, if it says one, from its root entry (RFC 4512 §5.1)."""
-        with self._within(timeout_s):
-            found = self._search("", "(objectClass=*)", ROOT_ATTRIBUTES, ldap3.BASE)
-        return _text(found[0].attributes.get("dnshostname", ())) if found else ""
-
-    def own_entry(self, user: str, timeout_s: float) -> Entry:
-        """The user's entry: exactly one is expected."""
-        where = f"({self._directory.user_attribute}={escape_filter_chars(user)})"
-        with self._within(timeout_s):
-            found = self._search(self._directory.user_base, where, ["cn", "mail", "memberOf"])
-        if len(found) != 1:
-            raise StepFailedError(Outcome("error", f"ENTRIES_{len(found)}"))
-        return found[0]
-
-    def groups(self, entry: Entry, timeout_s: float) -> frozenset[str]:
-        """All groups that the user is in, nested ones too: DNs, or SIDs where the directory is Active Directory's."""
-        if self._directory.schema_kind == "ad":
-            return self.token_groups(entry, timeout_s)
-        direct = [value.decode() for value in entry.attributes.get("memberof", ())]
-        with self._within(timeout_s):
-            known = frozenset(direct)
-            level: Sequence[str] = direct or [entry.dn]  # not every directory keeps memberOf
-            for _ in range(GROUP_DEPTH_AT_MOST):
-                terms = "".join(f"(member={escape_filter_chars(dn)})" for dn in level)
-                found = self._search(self._directory.group_base, f"(|{terms})", ["cn"])
-                level = [group.dn for group in found if group.dn not in known]
-                known |= set(level)
-                if not level:
-                    break
-            return known
-
-    def token_groups(self, entry: Entry, timeout_s: float) -> frozenset[str]:
-        """The SIDs of all groups that the user is in, as the directory computes them (MS-ADTS 3.1.1.4.5.19)."""
-        with self._within(timeout_s):
-            found = self._search(entry.dn, "(objectClass=*)", ["tokenGroups"], ldap3.BASE)
-        sids = frozenset(sid_text(value) for value in found[0].attributes.get("tokengroups", ())) if found else ()
-        if not sids:
-            raise StepFailedError(Outcome("error", "NO_TOKEN_GROUPS"))
-        return frozenset(sids)
-
-    def in_chain(self, entry: Entry, groups: Iterable[str], timeout_s: float) -> str:
-        """Whether the user is in one of these groups by whatever chain, asked of that group alone; the group's SID.
-
-        Asked by base scope: over a whole OU the rule takes seconds. The group is the one made last (the highest RID),
-        so the same on both arms; built-in and primary groups are no ``member`` chains.
-        """
-        own = [sid for sid in groups if sid.startswith("S-1-5-21-") and _rid(sid) >= FIRST_OWN_RID]
-        if not own:
-            raise StepFailedError(Outcome("error", "NO_GROUPS"))
-        group = max(own, key=_rid)
-        where = f"(member:{IN_CHAIN}:={escape_filter_chars(entry.dn)})"
-        with self._within(timeout_s):
-            found = self._search(f"<SID={group}>", where, ["cn"], ldap3.BASE)
-        if len(found) != 1:
-            raise StepFailedError(Outcome("error", "NOT_IN_CHAIN"))
-        return group
-
-    def close(self) -> None:
-        """Drop the connection without a word: the login is over and its unbind is not part of it."""
-        connection, self._connection = self._connection, None
-        if connection is not None and connection.socket is not None:
-            connection.socket.close()
-            connection.socket = None  # or the ring of references in ldap3 would keep the security context alive
-
-    def _search(self, base: str, where: str, attributes: Sequence[str], scope: str = str(ldap3.SUBTREE)) -> list[Entry]:
+    def search(self, base: str, where: str, attributes: Sequence[str], scope: str = str(ldap3.SUBTREE)) -> list[Entry]:
+        """What one search finds, inside ``within``; a referral isn't followed."""
         self.round_trips += 1
         _, result, entries, _ = self._connection.search(base, where, scope, attributes=list(attributes))
         self._check(result)
@@ -214,6 +150,30 @@ class DirectorySession:
         return [
             Entry(e["dn"], {name.lower(): tuple(values) for name, values in e["raw_attributes"].items()}) for e in found
         ]
+
+    def close(self) -> None:
+        """Drop the connection without a word: the login is over and its unbind is not part of it."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.socket is not None:
+            connection.socket.close()
+            connection.socket = None  # or the ring of references in ldap3 would keep the security context alive
+
+    def _open(self) -> Any:
+        *others, last = self._endpoints
+        for endpoint in others:
+            try:
+                return self._opened(endpoint)
+            except LDAPSocketOpenError:
+                self.close()
+        return self._opened(last)
+
+    def _opened(self, endpoint: Endpoint) -> Any:
+        server = ldap3.Server(endpoint.host, endpoint.port, get_info=ldap3.NONE, connect_timeout=self._remaining())
+        self._connection = ldap3.Connection(
+            server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
+        )
+        self._connection.open(read_server_info=False)
+        return self._connection
 
     def _negotiate(self, token: bytes, last: bool = False) -> bytes:
         self.round_trips += 1
@@ -228,7 +188,7 @@ class DirectorySession:
             raise StepFailedError(ldap_outcome(result["result"]))
 
     @contextmanager
-    def _within(self, timeout_s: float) -> Iterator[None]:
+    def within(self, timeout_s: float) -> Iterator[None]:
         """A step's deadline over all of its operations; ldap3's and GSS-API's errors as the step's outcome."""
         self._deadline = time.monotonic() + timeout_s
         try:
@@ -249,21 +209,7 @@ class DirectorySession:
         return left
 
 
-def sid_text(sid: bytes) -> str:
-    """A security identifier as text (MS-DTYP 2.4.2.1 and 2.4.2.2)."""
-    parts = struct.unpack_from(f"<{sid[1]}I", sid, 8)
-    return "-".join(map(str, ("S", sid[0], int.from_bytes(sid[2:8], "big"), *parts)))
-
-
-def _rid(sid: str) -> int:
-    return int(sid.rpartition("-")[2])
-
-
-def _text(values: Sequence[bytes]) -> str:
-    return values[0].decode(errors="replace") if values else ""
-
-
 def _connection_code(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError | LDAPStartTLSError) or "ssl" in str(error).lower():
-        return "TLS_FAILED"
+    if isinstance(error, ssl.SSLError) or "ssl" in str(error).lower():
+        return FAILED.code
     return "CONNECT_FAILED" if isinstance(error, LDAPSocketOpenError) else "CONNECTION_LOST"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from harness.login import reads
 from harness.login.credentials import Accounts
 from harness.login.directory import DirectorySession, Entry
 from harness.login.kerberos import SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
@@ -15,9 +15,8 @@ from harness.login.locate import Answer, Resolver, ServiceRecord, choose
 from harness.login.netlogon import CLDAP_PORT, ping, ping_request
 from harness.login.runtime import Runtime, StepFailedError, Timed
 from harness.login.web import EhrSession
-from harness.login.wire import tls_context
 from harness.model.attempt import Outcome
-from harness.model.target import Endpoint, Target
+from harness.model.target import Addresses, Endpoint, Target
 
 T = TypeVar("T")
 
@@ -56,7 +55,9 @@ class LoginState:
 class Exchanges:
     """The exchanges of one arm's logins, by the names of the steps."""
 
-    def __init__(self, target: Target, accounts: Accounts, kerberos: KerberosClient, runtime: Runtime) -> None:
+    def __init__(
+        self, target: Target, accounts: Accounts, kerberos: KerberosClient, runtime: Runtime, addresses: Addresses
+    ) -> None:
         self._target = target
         self._accounts = accounts
         self._kerberos = kerberos
@@ -68,7 +69,10 @@ class Exchanges:
         if target.dns is not None:
             self._resolver = Resolver(target.dns)
             self._ping = ping_request(target.dns.domain)
-        self._ehr_tls = tls_context(target.directory.ca_file) if target.ehr is not None and target.ehr.tls else None
+        self._directories = target.directory.endpoint.at(addresses)
+        kdcs = [checked for kdc in target.kdcs for checked in kdc.at(addresses)]
+        self._controllers = frozenset(checked.host for checked in (*self._directories, *kdcs))
+        self._fronts = target.ehr.endpoint.at(addresses) if target.ehr is not None else ()
         self._takes: dict[str, Callable[[LoginState, float], int | None]] = {
             "dns_srv_kerberos": self._dns_srv_kerberos,
             "dns_srv_dc": self._dns_srv_dc,
@@ -94,8 +98,8 @@ class Exchanges:
     def new_login(self, user: str, tickets: TicketCache) -> LoginState:
         """The state of a login that has not begun."""
         target = self._target
-        ehr = EhrSession(target.ehr, self._ehr_tls) if target.ehr is not None else None
-        return LoginState(user, tickets, DirectorySession(target.directory), ehr)
+        ehr = EhrSession(target.ehr, self._fronts, target.directory.ca_file) if target.ehr is not None else None
+        return LoginState(user, tickets, DirectorySession(target.directory, self._directories), ehr)
 
     def take(self, step: str, login: LoginState, timeout_s: float) -> int | None:
         """Take one step; when it ended (monotonic ns), where a thread knows that better than the caller.
@@ -124,17 +128,15 @@ class Exchanges:
         addresses, answer = self._resolver.addresses(login.controller.host, timeout_s)
         _note_answer(login, answer)
         login.notes.append(", ".join(addresses))
-        own = {self._target.directory.endpoint.host, *(kdc.host for kdc in self._target.kdcs)}
-        found = [address for address in addresses if address in own]
-        if not found and all(map(_is_address, own)):
+        found = [address for address in addresses if address in self._controllers]
+        if not found:
             raise StepFailedError(Outcome("error", "DC_NOT_IN_TARGETS"))
-        login.controller_address = found[0] if found else None
+        login.controller_address = found[0]
 
     def _cldap_ping(self, login: LoginState, timeout_s: float) -> None:
         directory = self._target.directory
-        host = login.controller_address or directory.endpoint.host
-        port = CLDAP_PORT if directory.tls else directory.endpoint.port
-        server = Endpoint(host=host, port=port)
+        host = login.controller_address or self._directories[0].host
+        server = Endpoint(host=host, port=CLDAP_PORT if directory.tls else directory.endpoint.port)
         login.server = str(server)
         found = ping(server, self._ping, timeout_s)
         login.notes.append(f"{found.host}, site {found.site or '(none)'}, client's {found.client_site or '(none)'}")
@@ -151,13 +153,21 @@ class Exchanges:
         return done.ended
 
     def _call(self, login: LoginState, timeout_s: float) -> Call:
-        """What a Kerberos exchange is run by; the login learns when a thread took up the step."""
+        """What a Kerberos exchange is run by; the login learns how long no thread took it up, and when one did."""
 
         def call(function: Callable[[], T]) -> Timed[T]:
-            done = self._runtime.call(function, timeout_s)
-            login.pool_wait += done.started - done.asked
-            login.first_taken = done.started
-            return done
+            taken_up: list[int] = []
+
+            def work() -> T:
+                taken_up.append(time.monotonic_ns())
+                return function()
+
+            asked = time.monotonic_ns()
+            try:
+                return self._runtime.call(work, timeout_s)
+            finally:
+                login.pool_wait += (taken_up[0] if taken_up else time.monotonic_ns()) - asked
+                login.first_taken = taken_up[0] if taken_up else None
 
         return call
 
@@ -169,7 +179,7 @@ class Exchanges:
             login.notes.append(login.directory.tls_version)
 
     def _ldap_rootdse(self, login: LoginState, timeout_s: float) -> None:
-        if host := login.directory.root_entry(timeout_s):
+        if host := reads.root_entry(login.directory, timeout_s):
             login.notes.append(host)
 
     def _ldap_bind(self, login: LoginState, timeout_s: float) -> None:
@@ -187,19 +197,21 @@ class Exchanges:
         login.directory.bind_simple(login.user, self._accounts.passwords[login.user].reveal(), timeout_s)
 
     def _ldap_own_entry(self, login: LoginState, timeout_s: float) -> None:
-        login.entry = login.directory.own_entry(login.user, timeout_s)
+        login.entry = reads.own_entry(login.directory, self._target.directory, login.user, timeout_s)
 
     def _ldap_groups(self, login: LoginState, timeout_s: float) -> None:
+        if self._target.directory.schema_kind == "ad":
+            return self._ldap_token_groups(login, timeout_s)
         assert login.entry is not None
-        login.groups = login.directory.groups(login.entry, timeout_s)
+        login.groups = reads.nested_groups(login.directory, self._target.directory, login.entry, timeout_s)
 
     def _ldap_token_groups(self, login: LoginState, timeout_s: float) -> None:
         assert login.entry is not None
-        login.groups = login.directory.token_groups(login.entry, timeout_s)
+        login.groups = reads.token_groups(login.directory, login.entry, timeout_s)
 
     def _ldap_in_chain(self, login: LoginState, timeout_s: float) -> None:
         assert login.entry is not None
-        login.notes.append(login.directory.in_chain(login.entry, login.groups, timeout_s))
+        login.notes.append(reads.in_chain(login.directory, login.entry, login.groups, timeout_s))
 
     # The EHR.
 
@@ -220,14 +232,10 @@ class Exchanges:
         return login.ehr
 
     def _spnego(self, login: LoginState, timeout_s: float, bindings: Any) -> tuple[Any, bytes]:
-        # The step has begun on the wire before this, so it is the step's start that counts and not the thread's.
-        def call(function: Callable[[], T]) -> Timed[T]:
-            done = self._runtime.call(function, timeout_s)
-            login.pool_wait += done.started - done.asked
-            return done
-
         ask = Ask(mech=SPNEGO_MECH, bindings=bindings)
+        call = self._call(login, timeout_s)
         context, token = self._kerberos.service_token("HTTP", self._ehr_host, login.tickets, call, ask)
+        login.first_taken = None  # the step has begun on the wire before this
         return context, token.value
 
     @property
@@ -247,11 +255,3 @@ def _note_answer(login: LoginState, answer: Answer) -> None:
         login.notes.append(f"{answer.tries} tries")
     if answer.tcp:
         login.notes.append("answer cut, by TCP")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -17,10 +17,11 @@ import gssapi
 import gssapi.raw
 import krb5
 
-from harness.errors import CredentialError
+from harness.errors import CredentialError, KdcUnavailableError
 from harness.login.codes import kerberos_outcome
 from harness.login.credentials import Accounts
 from harness.login.runtime import StepFailedError, Timed
+from harness.model.attempt import Outcome
 
 Call = Callable[[Callable[[], Any]], Timed[Any]]
 """Runs what may block, within the step's deadline: Runtime.call without its deadline."""
@@ -30,6 +31,7 @@ SPNEGO_MECH = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
 """RFC 4178."""
 _MUTUAL = gssapi.RequirementFlag.mutual_authentication
 SEALING = _MUTUAL | gssapi.RequirementFlag.integrity | gssapi.RequirementFlag.confidentiality
+FAILURES_NAMED = 3
 _cache_numbers = itertools.count(1)
 
 
@@ -109,28 +111,32 @@ class KerberosClient:
         """Give each user a MEMORY keytab, so that string-to-key (some ms, the workstation's own) is not in a login.
 
         From passwords, the salt and parameters are the KDC's own answer (RFC 4120 §5.2.7.5), one exchange a user, which
-        is no attempt at a password. ``call`` runs a blocking function. Raises CredentialError with the first failures.
+        is no attempt at a password. ``call`` runs a blocking function. Raises CredentialError with the first users
+        that have no key: KdcUnavailableError where the fault is the KDC's, which a later login asks again.
         """
         if self._authentication == "password":
             return
         derived: dict[tuple[str, bytes, bytes, int], krb5.KeyBlock] = {}
-        failures: list[str] = []
+        failures: dict[str, Outcome] = {}
 
         def one(user: str) -> None:
             try:
                 self._keytabs[user] = self._key_of(user, derived)
             except krb5.Krb5Error as error:
-                failures.append(f"{user}: {kerberos_outcome(error.err_code).code}")
+                failures[user] = kerberos_outcome(error.err_code)
 
         for user in users:
             try:
                 call(lambda user=user: one(user))  # type: ignore[misc]
             except StepFailedError as failure:
-                failures.append(f"{user}: {failure}")
-            if len(failures) >= 3:
+                failures[user] = failure.outcome
+            if len(failures) >= FAILURES_NAMED:
                 break
         if failures:
-            raise CredentialError(f"realm {self._realm}: no key for {'; '.join(failures)}")
+            theirs = self._accounts.keytab is not None or any(it.status == "denied" for it in failures.values())
+            named = "; ".join(f"{user}: {_told(outcome)}" for user, outcome in failures.items())
+            kind = CredentialError if theirs else KdcUnavailableError
+            raise kind(f"realm {self._realm}: no key for {named}")
 
     def _key_of(self, user: str, derived: dict[tuple[str, bytes, bytes, int], krb5.KeyBlock]) -> krb5.KeyTab:
         with self._context() as context:
@@ -161,6 +167,8 @@ class KerberosClient:
         principal = self._principal(self._own, user)
 
         def exchange() -> krb5.Creds:
+            if self._authentication == "key" and user not in self._keytabs:
+                self._keytabs[user] = self._key_of(user, {})  # no KDC would say when the keys were derived
             with self._context() as context:
                 if self._authentication == "key":
                     return krb5.get_init_creds_keytab(context, principal, self._options, self._keytabs[user])
@@ -210,3 +218,7 @@ class KerberosClient:
             yield context
         finally:
             self._contexts.append(context)
+
+
+def _told(outcome: Outcome) -> str:
+    return f"timeout {outcome.code}" if outcome.status == "timeout" else outcome.code

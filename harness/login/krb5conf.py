@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.model.target import Target
+from harness.model.target import NO_NAMES, Addresses, Target
 
 
-def krb5_conf(target: Target) -> str:
-    """The text of a krb5.conf(5) that names the target's KDCs and looks nothing up.
+def krb5_conf(target: Target, addresses: Addresses = NO_NAMES) -> str:
+    """The text of a krb5.conf(5) that names the target's KDCs by their checked addresses and looks nothing up.
 
     Host names are never canonicalised: a lookup inside libkrb5 would hide a name server's delay in another step.
     """
-    kdcs = "\n".join(f"\t\tkdc = {kdc}" for kdc in target.kdcs)
+    kdcs = "\n".join(f"\t\tkdc = {address}" for kdc in target.kdcs for address in kdc.at(addresses))
     # 1 byte: every request is "too big" for UDP; 1465 is libkrb5's own default.
     udp_limit = 1 if target.kdc_transport == "tcp" else 1465
     services = [target.directory.service_host, target.services.host, target.services.cifs]
@@ -41,10 +41,10 @@ def krb5_conf(target: Target) -> str:
 """
 
 
-def use_krb5_conf(target: Target, folder: Path) -> Path:
+def use_krb5_conf(target: Target, folder: Path, addresses: Addresses = NO_NAMES) -> Path:
     """Make libkrb5 of this process speak to the target; returns the file written into ``folder``."""
     path = folder / f"krb5-{os.getpid()}.conf"
-    path.write_text(krb5_conf(target))
+    path.write_text(krb5_conf(target, addresses))
     os.environ["KRB5_CONFIG"] = str(path)
     # The caches are named by the code; a default that somebody's shell exports must not be touched.
     os.environ["KRB5CCNAME"] = "MEMORY:authgate-unused"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from harness.cache import scratch
-from harness.errors import RunError
+from harness.errors import KdcUnavailableError, RunError
 from harness.login.krb5conf import use_krb5_conf
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
@@ -22,15 +23,16 @@ def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cache
     Raises UnsafeTargetError, CredentialError, and RunError where the cold login before a warm one failed.
     """
     one_a_second = scenario.model_copy(update={"arrivals": ConstantRate(curve="constant", rate=1)})
-    check_safe(targets, one_a_second, [arm])
+    addresses = check_safe(targets, one_a_second, [arm])
     target = targets.arms[arm]
     one = scenario.model_copy(update={"population": scenario.population.model_copy(update={"users": 1})})
     with scratch() as name:
         folder = Path(name)
-        use_krb5_conf(target, folder)
+        use_krb5_conf(target, folder, addresses)
         trace = KdcTrace(folder)
-        path = LoginPath(target, one, ThreadRuntime(), trace)
-        path.prepare([user])
+        path = LoginPath(target, one, ThreadRuntime(), trace, addresses)
+        with suppress(KdcUnavailableError):  # the login itself shows it, at its step
+            path.prepare([user])
         if cache == "warm":
             before = path.warm_up(user)
             if before.outcome.status != "ok":

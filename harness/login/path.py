@@ -17,7 +17,7 @@ from harness.model.attempt import OK, Outcome, StepTiming
 from harness.model.plan import NS
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS, Cache, steps_of
-from harness.model.target import Target
+from harness.model.target import NO_NAMES, Addresses, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,19 @@ class LoginResult:
 class LoginPath:
     """The logins of one arm: one target, one scenario, the accounts of its population."""
 
-    def __init__(self, target: Target, scenario: Scenario, runtime: Runtime, trace: KdcTrace | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        scenario: Scenario,
+        runtime: Runtime,
+        trace: KdcTrace | None = None,
+        addresses: Addresses = NO_NAMES,
+    ) -> None:
         self._trace = trace
         self._target = target
         self._scenario = scenario
         self._runtime = runtime
-        check_ca_file(target.directory)
+        check_ca_file(target)
         source = target.credentials
         self._accounts: Accounts = read_accounts(source, target.realm)
         named = source.csv or source.keytab or f"environment variable {source.env}"
@@ -60,10 +67,13 @@ class LoginPath:
             raise CredentialError("ldap_simple_bind needs credentials.csv or credentials.env, got a keytab")
         self._kerberos = KerberosClient(target.realm, self._accounts, scenario.authentication)
         self._warm: dict[str, TicketCache] = {}
-        self._exchanges = Exchanges(target, self._accounts, self._kerberos, runtime)
+        self._exchanges = Exchanges(target, self._accounts, self._kerberos, runtime, addresses)
 
     def prepare(self, users: Sequence[str]) -> None:
-        """Derive the users' long-term keys where the scenario's logins need them; raises CredentialError."""
+        """Derive the users' long-term keys where the scenario's logins need them.
+
+        Raises CredentialError, and as KdcUnavailableError where a login derives the key itself once a KDC answers.
+        """
         if unknown := [user for user in users if user not in self._known]:
             raise CredentialError(f"credentials: expected an account {unknown[0]}, got none")
         if "kdc_as" in self._scenario.steps:

@@ -31,11 +31,9 @@ TIMED_OUT = Outcome("timeout", "DEADLINE")
 
 @dataclass(frozen=True, slots=True)
 class Timed(Generic[T]):
-    """A call's value, and when (monotonic ns) it was asked for, taken up by a thread, and done."""
+    """A call's value, and when (monotonic ns) its thread had done it."""
 
     value: T
-    asked: int
-    started: int
     ended: int
 
 
@@ -47,11 +45,10 @@ class Runtime(Protocol):
         ...
 
 
-def timed(function: Callable[[], T], asked: int) -> Timed[T]:
-    """Run the function here and now, and note when."""
-    started = time.monotonic_ns()
+def timed(function: Callable[[], T]) -> Timed[T]:
+    """Run the function here and now, and note when it was done."""
     value = function()
-    return Timed(value, asked, started, time.monotonic_ns())
+    return Timed(value, time.monotonic_ns())
 
 
 class ThreadRuntime:
@@ -60,11 +57,10 @@ class ThreadRuntime:
     def call(self, function: Callable[[], T], timeout_s: float) -> Timed[T]:
         """See Runtime.call; a call that passed its deadline goes on in its thread until libkrb5 gives up."""
         future: concurrent.futures.Future[Timed[T]] = concurrent.futures.Future()
-        asked = time.monotonic_ns()
 
         def work() -> None:
             try:
-                future.set_result(timed(function, asked))
+                future.set_result(timed(function))
             except BaseException as error:  # noqa: BLE001 - the caller gets it
                 future.set_exception(error)
 

@@ -8,8 +8,8 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,10 @@ import gssapi
 
 from harness.login.codes import kerberos_outcome
 from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.login.tls import FAILED, client_context, handshake
 from harness.login.wire import BoundedSocket, channel_bindings, no_delay
 from harness.model.attempt import Outcome
-from harness.model.target import Ehr
+from harness.model.target import Ehr, Endpoint
 
 PAGE_AT_MOST = 1 << 20
 """A page above 1 MiB is no answer of a login."""
@@ -37,11 +38,15 @@ class Page:
 
 
 class EhrSession:
-    """One login's connection to the EHR's front; every method raises StepFailedError."""
+    """One login's connection to the EHR's front; every method raises StepFailedError.
 
-    def __init__(self, ehr: Ehr, tls: ssl.SSLContext | None) -> None:
+    ``endpoints`` are its checked addresses: the first that accepts a connection serves the login.
+    """
+
+    def __init__(self, ehr: Ehr, endpoints: Sequence[Endpoint], ca_file: str | None) -> None:
         self._ehr = ehr
-        self._tls = tls
+        self._endpoints = endpoints
+        self._ca_file = ca_file
         self._socket: BoundedSocket | None = None
         self._cookies: dict[str, str] = {}
         self._deadline = 0.0
@@ -101,15 +106,20 @@ class EhrSession:
     def _connect(self) -> Any:
         """The connection, made anew where the server has closed the last one; TLS verifies the name of the service."""
         if self._socket is None:
-            endpoint = self._ehr.endpoint
-            connected = socket.create_connection((endpoint.host, endpoint.port), self._remaining())
+            connected = self._open()
             no_delay(connected)
+            if self._ehr.tls:
+                context = client_context(self._ca_file)
+                connected = handshake(connected, context, self._ehr.service_host, self._remaining)
             self._socket = BoundedSocket(connected, self._remaining)
-            if self._tls is not None:
-                connected.settimeout(self._remaining())
-                secured = self._tls.wrap_socket(connected, server_hostname=self._ehr.service_host)
-                self._socket = BoundedSocket(secured, self._remaining)
         return self._socket
+
+    def _open(self) -> socket.socket:
+        *others, last = [(endpoint.host, endpoint.port) for endpoint in self._endpoints]
+        for address in others:
+            with suppress(OSError):
+                return socket.create_connection(address, self._remaining())
+        return socket.create_connection(last, self._remaining())
 
     @property
     def _host(self) -> str:
@@ -147,7 +157,7 @@ def _offered(response: http.client.HTTPResponse) -> bytes | None:
 
 def _code(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        return "TLS_FAILED"
+        return FAILED.code
     if isinstance(error, ConnectionRefusedError):
         return "CONNECT_FAILED"
     # RemoteDisconnected is of both kinds.

@@ -6,13 +6,10 @@ import functools
 import hashlib
 import io
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Any
 
 import gssapi.raw
-
-from harness.errors import ConfigError
 
 _FRAME_AT_MOST = 1 << 20
 """The largest sealed buffer that is accepted, 1 MiB; the server is told so."""
@@ -175,18 +172,3 @@ def _der(data: bytes, start: int) -> tuple[int, int]:
         count = length & 0x7F
         length, begin = int.from_bytes(data[begin : begin + count], "big"), begin + count
     return begin, begin + length
-
-
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """A client's TLS context that verifies the peer against the file's certificates, or else the system's.
-
-    Raises ConfigError where the file can't be used.
-    """
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except ssl.SSLError:
-        raise ConfigError(f"{ca_file}: expected PEM certificates (directory.ca_file)") from None
-    except OSError as error:
-        raise ConfigError(
-            f"{ca_file}: expected a readable file of certificates (directory.ca_file), got: {error.strerror}"
-        ) from None

@@ -73,16 +73,15 @@ class _Draw:
     caches: tuple[Cache, ...]
 
 
-def make_plan(scenario: Scenario, arms: Sequence[Arm] = ARMS, pairs: int | None = None) -> Plan:
-    """The plan of a scenario for one arm or two; ``pairs`` overrides the scenario's number of pairs.
+def make_plan(scenario: Scenario, arms: Sequence[Arm] = ARMS) -> Plan:
+    """The plan of a scenario for one arm or two.
 
     Each pair draws from a stream of its own, so a longer plan begins with the same pairs as a shorter one.
     """
-    count = scenario.blocks.pairs if pairs is None else pairs
     length = round(scenario.blocks.length_s * NS)
     blocks: list[Block] = []
     seq = 0
-    for pair, stream in enumerate(np.random.SeedSequence(scenario.seed).spawn(count)):
+    for pair, stream in enumerate(np.random.SeedSequence(scenario.seed).spawn(scenario.blocks.pairs)):
         rng = np.random.default_rng(stream)
         order = [arms[i] for i in rng.permutation(len(arms))]
         draw = _draw(scenario, rng, pair * scenario.blocks.length_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_validator, model_validator
@@ -14,6 +14,10 @@ from harness.model.steps import STEPS
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, ...] = ("baseline", "candidate")
 _DNS_NAME = r"^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$"
+Addresses = Mapping[str, tuple[str, ...]]
+"""Host names with the addresses that they resolved to when they were checked."""
+NO_NAMES: Addresses = {}
+"""For targets whose every host is an address already."""
 
 
 class Endpoint(Configured):
@@ -21,6 +25,11 @@ class Endpoint(Configured):
 
     host: Annotated[str, Field(min_length=1)]
     port: Annotated[int, Field(gt=0, lt=65536)]
+
+    def at(self, addresses: Addresses) -> tuple[Endpoint, ...]:
+        """The endpoint by each of its checked addresses; raises ValueError for a name that was not checked."""
+        found = addresses.get(self.host) or (str(ipaddress.ip_address(self.host)),)
+        return tuple(Endpoint(host=address, port=self.port) for address in found)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -77,7 +86,8 @@ class Directory(Configured):
     group_base: str
     user_attribute: str = "uid"
     bind_dn: str | None = None
-    """The DN for simple binds, with ``{user}`` in it."""
+    """The DN for simple binds, with ``{user}`` in it; or, as Active Directory takes them, a name such as
+    ``{user}@clinic.test``."""
     schema_kind: Literal["posix", "ad"] = "posix"
     """How groups are expanded: ``posix`` by a search a level of nesting, ``ad`` by the directory's tokenGroups."""
 
@@ -91,6 +101,13 @@ class Directory(Configured):
         """The address that the URI names."""
         text = self.uri.split("://", 1)[1].rstrip("/")
         return Endpoint.model_validate(parse_endpoint(text, 636 if self.tls else 389))
+
+    @field_validator("bind_dn")
+    @classmethod
+    def _bind_dn_names_the_user(cls, bind_dn: str | None) -> str | None:
+        if bind_dn is not None and "{user}" not in bind_dn:
+            raise ValueError(f"expected {{user}} in it, got {bind_dn!r}")
+        return bind_dn
 
     @field_validator("uri")
     @classmethod
@@ -247,7 +264,7 @@ class Targets(Configured):
         known._source = source
         return known
 
-    def refusals(self, addresses: dict[str, tuple[str, ...]], peak_rate: float) -> list[str]:
+    def refusals(self, addresses: Addresses, peak_rate: float) -> list[str]:
         """Why load must not be sent, one line a reason; empty where it may.
 
         ``addresses`` maps each endpoint's host to the addresses it resolves to; ``peak_rate`` is in logins a second.

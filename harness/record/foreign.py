@@ -67,6 +67,7 @@ def read_attempts(path: Path, trim_s: float, timeout_s: float) -> Foreign:
         rows = np.flatnonzero(step == index)
         if name != LOGIN:
             steps[name] = StepColumns(_owner(path, sorted_keys, order, keys, rows), latency[rows], status[rows])
+        _refuse_repeated(path, name, keys, rows)
     table = AttemptTable(
         arm=arm[logins],
         block=block[logins],
@@ -208,6 +209,18 @@ def _pairs(
 def _sorted(keys: Any) -> tuple[Any, Any]:
     order = np.lexsort(keys.T[::-1])
     return order, _packed(keys[order])
+
+
+def _refuse_repeated(path: Path, step: str, keys: Any, rows: Any) -> None:
+    """A login is known by arm, block and intended time, and has each of its steps once."""
+    order, ordered = _sorted(keys[rows])
+    again = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
+    if len(again):
+        row = int(rows[order[again]].min())
+        raise ConfigError(
+            f"{path}:{_line(path, row)}: {one_line(step)[:_SHOWN_AT_MOST]}: expected one row of a step for each arm, "
+            "block and t_intended_s, got another"
+        )
 
 
 def _packed(keys: Any) -> Any:

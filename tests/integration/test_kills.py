@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 
 from harness.lab.domain import Lab
@@ -59,6 +61,22 @@ def test_a_kdc_that_dies_on_the_candidate_blocks_the_update(lab: Lab, inputs: In
     assert code == 10, said
     assert inputs.verdict()["verdict"] == "BLOCK"
     assert inputs.verdict()["blamed_step"] == "kdc_as"
+
+
+def test_a_kdc_that_is_dead_before_the_load_blocks_the_candidate_and_refuses_the_baseline(
+    lab: Lab, inputs: Inputs
+) -> None:
+    os.kill(lab.arms["candidate"].kdc_pid, signal.SIGKILL)
+    done = finished(inputs.command(lab.targets, LONG, slow_policy()))
+    assert done.returncode == 10, done.stdout + done.stderr
+    assert inputs.verdict()["verdict"] == "BLOCK"
+    assert inputs.verdict()["blamed_step"] == "kdc_as"
+    attempts = inputs.attempts()
+    assert set(attempts.filter(pc.equal(attempts["arm"], "candidate"))["status"].to_pylist()) == {"error"}
+    swapped = {**lab.targets, "arms": dict(zip(("candidate", "baseline"), lab.targets["arms"].values(), strict=True))}
+    done = finished(inputs.command(swapped, LONG, slow_policy()))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert re.fullmatch(r"baseline: realm CLINIC\.TEST: no key for clin\d+: KRB5_KDC_UNREACH\n", done.stderr)
 
 
 def test_a_kdc_that_dies_on_the_baseline_makes_the_run_invalid(lab: Lab, inputs: Inputs) -> None:

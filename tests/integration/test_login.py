@@ -20,7 +20,7 @@ import krb5
 import pytest
 import yaml
 
-from harness.errors import ConfigError, CredentialError
+from harness.errors import ConfigError, CredentialError, KdcUnavailableError
 from harness.lab import hospital, store
 from harness.lab.domain import Lab, LabArm
 from harness.login.kerberos import TicketCache
@@ -63,19 +63,27 @@ def changed(arm: LabArm, directory: dict[str, object] | None = None, **target: o
 
 
 def client(
-    target: Target, folder: Path, user: str = USER, *, trace: KdcTrace | None = None, **scenario: object
+    target: Target, folder: Path, user: str = USER, *, trace: KdcTrace | None = None, **unlike: object
 ) -> LoginPath:
-    """A prepared client of the target; ``scenario`` says what is unlike a plain cold login by key."""
+    """A prepared client of the target; ``unlike`` says what in its scenario is unlike a plain cold login by key."""
     use_krb5_conf(target, folder)
+    path = unprepared(target, trace, **unlike)
+    path.prepare([user])
+    return path
+
+
+def unprepared(target: Target, trace: KdcTrace | None = None, **unlike: object) -> LoginPath:
+    return LoginPath(target, scenario(**unlike), ThreadRuntime(), trace)
+
+
+def scenario(**unlike: object) -> Scenario:
     fields = {
         "name": "test",
         "steps": FULL,
         "population": {"users": 1},
         "arrivals": {"curve": "constant", "rate": 1},
     }
-    path = LoginPath(target, Scenario.model_validate({**fields, **scenario}), ThreadRuntime(), trace)
-    path.prepare([user])
-    return path
+    return Scenario.model_validate({**fields, **unlike})
 
 
 def names(result: LoginResult) -> tuple[str, ...]:
@@ -304,6 +312,16 @@ def test_a_simple_bind_with_a_wrong_password_is_denied(arm: LabArm, tmp_path: Pa
     assert ended(result) == ("denied", "LDAP 49 invalidCredentials", "ldap_simple_bind")
 
 
+def test_a_simple_bind_of_a_name_with_commas_and_quotes_is_denied_and_no_other_entry_is_asked_for(
+    arm: LabArm, tmp_path: Path
+) -> None:
+    user = f'{USER},ou=x"+\\{{0}}'
+    quoted = '"' + user.replace('"', '""') + '"'
+    target = changed(arm, credentials=csv_file(tmp_path, f"{quoted},not it"))
+    result = client(target, tmp_path, user, steps=SIMPLE).login(user, "cold")
+    assert ended(result) == ("denied", "LDAP 49 invalidCredentials", "ldap_simple_bind")
+
+
 # Servers that fail.
 
 
@@ -333,8 +351,23 @@ def test_the_deadline_of_the_login_stands_above_that_of_a_step(arm: LabArm, tmp_
 
 
 def test_a_kdc_that_is_silent_while_keys_are_derived_is_named_with_the_user(arm: LabArm, tmp_path: Path) -> None:
-    with stopped(arm.kdc_pid), pytest.raises(CredentialError, match=f"no key for {USER}: timeout DEADLINE"):
+    with stopped(arm.kdc_pid), pytest.raises(KdcUnavailableError, match=f"no key for {USER}: timeout DEADLINE"):
         client(changed(arm), tmp_path, step_timeout_s=0.3)
+
+
+def test_a_key_that_no_kdc_would_give_is_derived_by_the_login_once_it_answers(arm: LabArm, tmp_path: Path) -> None:
+    use_krb5_conf(changed(arm), tmp_path)
+    path = unprepared(changed(arm), step_timeout_s=DEADLINE_S)
+    with stopped(arm.kdc_pid):
+        with pytest.raises(KdcUnavailableError):
+            path.prepare([USER])
+        assert ended(path.login(USER, "cold")) == ("timeout", "DEADLINE", "kdc_as")
+    assert path.login(USER, "cold").outcome.status == "ok"
+    kill(arm, "kdc")
+    path = unprepared(changed(arm))
+    with pytest.raises(KdcUnavailableError, match=f"no key for {USER}: KRB5_KDC_UNREACH"):
+        path.prepare([USER])
+    assert ended(path.login(USER, "cold")) == ("error", "KRB5_KDC_UNREACH", "kdc_as")
 
 
 def test_a_dead_kdc_is_an_error_with_its_name(arm: LabArm, tmp_path: Path) -> None:
@@ -379,15 +412,43 @@ def test_a_dead_directory_is_an_error_at_the_connection(arm: LabArm, tmp_path: P
     assert ended(path.login(USER, "cold")) == ("error", "CONNECT_FAILED", "ldap_connect")
 
 
+LDAP_MESSAGE = b"\x30\x82\x02\x54"
+TLS_RECORD = b"\x16\x03\x03\x02\x54"
+
+
+NAME = "ldap.clinic.test"
+"""A name that no resolver knows; the certificate of the lab does, as of its address."""
+
+
+@pytest.mark.parametrize("way", [in_clear, by_starttls, by_ldaps])
+def test_logins_go_to_the_addresses_that_were_checked_and_no_name_is_resolved_again(
+    arm: LabArm, tmp_path: Path, way: Way
+) -> None:
+    directory = Target.model_validate({**arm.target}).directory.model_copy(update=way(arm))
+    named = changed(
+        arm,
+        {**way(arm), "uri": directory.uri.replace("127.0.0.1", NAME)},
+        kdcs=[f"{NAME}:{arm.ports['kdc']}"],
+    )
+    # Nobody listens at the first address, so that the second is tried, by libkrb5 too.
+    checked = {NAME: ("127.0.0.99", "127.0.0.1")}
+    path = LoginPath(named, scenario(), ThreadRuntime(), addresses=checked)
+    use_krb5_conf(named, tmp_path, checked)
+    path.prepare([USER])
+    assert path.login(USER, "cold").outcome.status == "ok"
+    with pytest.raises(ValueError, match=NAME):
+        LoginPath(named, scenario(), ThreadRuntime())
+
+
 @contextmanager
-def dripping() -> Iterator[int]:
-    """The port of a server that answers anything with one byte of an LDAP message a second, for ten minutes."""
+def dripping(header: bytes = LDAP_MESSAGE) -> Iterator[int]:
+    """The port of a server that answers anything with one byte of a message a second, for ten minutes."""
     done = threading.Event()
 
     def drip(peer: socket.socket) -> None:
         with peer:
             peer.recv(1)
-            for byte in b"\x30\x82\x02\x54" + b"\x02" * 596:
+            for byte in header + b"\x02" * 596:
                 if done.wait(1.0):
                     return
                 try:
@@ -430,7 +491,33 @@ def test_a_directory_that_drips_a_byte_a_second_is_ended_by_the_deadline(
     assert 1.7 <= took_s(result) < PATIENCE_S
 
 
+def test_a_handshake_that_drips_under_load_is_ended_by_the_deadline() -> None:
+    """gevent's own handshake waits anew for each byte."""
+    code = (
+        "import gevent.monkey; gevent.monkey.patch_all()\n"
+        "import sys\n"
+        "from harness.login.directory import DirectorySession\n"
+        "from harness.model.target import Directory\n"
+        "fields = {'uri': sys.argv[1], 'service_host': 'ldap', 'user_base': '', 'group_base': ''}\n"
+        "directory = Directory.model_validate(fields)\n"
+        "DirectorySession(directory, [directory.endpoint]).connect(1.7)\n"
+    )
+    with dripping(TLS_RECORD) as port:
+        command = [sys.executable, "-c", code, f"ldaps://127.0.0.1:{port}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.stderr.endswith("StepFailedError: timeout DEADLINE\n"), done.stderr
+
+
 # TLS.
+
+
+@IN_TLS
+def test_certificates_are_parsed_once_and_not_in_each_login(
+    arm: LabArm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    path = client(changed(arm, way(arm)), tmp_path, steps=SIMPLE)
+    monkeypatch.setattr(ssl.SSLContext, "__new__", lambda *_, **__: pytest.fail("certificates parsed in a login"))
+    assert path.login(USER, "cold").outcome.status == "ok"
 
 
 @IN_TLS
@@ -585,6 +672,13 @@ def test_the_command_names_the_step_and_the_code_of_a_failure(arm: LabArm, tmp_p
     assert (done.returncode, done.stderr) == (1, "")
     assert re.search(r"^kdc_as .*DENIED KDC_ERR_PREAUTH_FAILED", done.stdout, re.MULTILINE)
     assert "login: denied KDC_ERR_PREAUTH_FAILED" in done.stdout
+
+
+def test_the_command_shows_a_dead_kdc_at_its_step(arm: LabArm, tmp_path: Path) -> None:
+    kill(arm, "kdc")
+    done = authgate(arm, tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert re.search(r"^kdc_as .*ERROR KRB5_KDC_UNREACH", done.stdout, re.MULTILINE)
 
 
 def test_the_command_does_not_outlive_its_deadline_by_libkrb5s_patience(arm: LabArm, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.model.plan import make_plan, warm_population
+from harness.model.plan import Plan, make_plan, warm_population
 from harness.model.scenario import Scenario
 from tests.unit.test_plan import replayed
 
@@ -42,19 +42,27 @@ SCENARIOS = st.builds(
     st.floats(0.05, 4),
     st.integers(0, 2**70),
 )
+
+
+def plan_of(scenario: Scenario, pairs: int) -> Plan:
+    """The plan of so many pairs."""
+    blocks = scenario.blocks.model_copy(update={"pairs": pairs})
+    return make_plan(scenario.model_copy(update={"blocks": blocks}))
+
+
 SOME = settings(max_examples=60, deadline=None)
 
 
 @SOME
 @given(SCENARIOS, st.integers(1, 6))
 def test_the_same_seed_gives_the_same_plan(scenario: Scenario, pairs: int) -> None:
-    assert make_plan(scenario, pairs=pairs) == make_plan(scenario.model_copy(), pairs=pairs)
+    assert plan_of(scenario, pairs) == plan_of(scenario.model_copy(), pairs)
 
 
 @SOME
 @given(SCENARIOS, st.integers(1, 5), st.integers(0, 5))
 def test_a_longer_plan_begins_with_the_same_pairs(scenario: Scenario, pairs: int, more: int) -> None:
-    short, long = make_plan(scenario, pairs=pairs), make_plan(scenario, pairs=pairs + more)
+    short, long = plan_of(scenario, pairs), plan_of(scenario, pairs + more)
     assert long.blocks[: len(short.blocks)] == short.blocks
     assert len(long.blocks) == 2 * (pairs + more)
 
@@ -62,7 +70,7 @@ def test_a_longer_plan_begins_with_the_same_pairs(scenario: Scenario, pairs: int
 @SOME
 @given(SCENARIOS, st.integers(1, 6))
 def test_both_blocks_of_a_pair_replay_one_list_of_arrivals(scenario: Scenario, pairs: int) -> None:
-    plan = make_plan(scenario, pairs=pairs)
+    plan = plan_of(scenario, pairs)
     for one, other in zip(plan.blocks[::2], plan.blocks[1::2], strict=True):
         assert one.pair == other.pair
         assert {one.arm, other.arm} == {"baseline", "candidate"}
@@ -72,7 +80,7 @@ def test_both_blocks_of_a_pair_replay_one_list_of_arrivals(scenario: Scenario, p
 @SOME
 @given(SCENARIOS, st.integers(1, 6))
 def test_every_login_is_due_within_its_block_in_the_order_of_its_number(scenario: Scenario, pairs: int) -> None:
-    blocks = make_plan(scenario, pairs=pairs).blocks
+    blocks = plan_of(scenario, pairs).blocks
     arrivals = [arrival for block in blocks for arrival in block.arrivals]
     assert [arrival.seq for arrival in arrivals] == list(range(len(arrivals)))
     assert [a.intended for a in arrivals] == sorted(a.intended for a in arrivals)
@@ -86,6 +94,6 @@ def test_every_login_is_due_within_its_block_in_the_order_of_its_number(scenario
 @given(SCENARIOS, st.integers(1, 6))
 def test_users_are_of_the_population_and_warm_ones_of_its_warm_part(scenario: Scenario, pairs: int) -> None:
     warm = warm_population(scenario)
-    for block in make_plan(scenario, pairs=pairs).blocks:
+    for block in plan_of(scenario, pairs).blocks:
         for arrival in block.arrivals:
             assert 0 <= arrival.user < (warm if arrival.cache == "warm" else scenario.population.users)

@@ -200,6 +200,32 @@ def test_a_lab_that_was_never_started_is_down(command: Command) -> None:
     assert command("lab", "status").out == command("lab", "down").out == "no lab runs here\n"
 
 
+@pytest.mark.parametrize(
+    "state",
+    ["", "{", "[]", "{}", "\0", '{"kind": "embedded", "processes": {}, "ports": {}}', '{"processes": {"supervisor": 1}}',
+     '{"kind": "embedded", "processes": {"supervisor": {"pid": Infinity, "started": 1}}, "ports": {}}',
+     '{"kind": "embedded", "processes": {"supervisor": {"pid": "/", "started": 1}}, "ports": {}}'],
+)  # fmt: skip
+@pytest.mark.parametrize("verb", ["status", "down"])
+def test_a_lab_whose_state_is_broken_is_no_crash(command: Command, verb: str, state: str) -> None:
+    Path(".authgate-lab").mkdir()
+    Path(".authgate-lab/lab.json").write_text(state)
+    said = command("lab", verb)
+    assert said.code == USAGE
+    assert said.err.startswith(".authgate-lab/lab.json: expected what authgate lab up writes there, got something else")
+    assert said.err.count("\n") == 1
+
+
+def test_a_lab_in_a_folder_that_can_not_be_is_no_crash(command: Command) -> None:
+    Path(".authgate-lab").write_text("")
+    said = command("lab", "up")
+    assert (said.code, said.err) == (
+        USAGE,
+        ".authgate-lab: expected a folder that a lab can write to, got: File exists\n",
+    )
+    assert command("lab", "status").out == command("lab", "down").out == "no lab runs here\n"
+
+
 def test_the_command_line_can_be_imported_without_patching_the_process() -> None:
     code = "import sys, harness.cli; print([m for m in ('gevent', 'locust') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -179,6 +179,9 @@ GOOD = "baseline,0,0.1,login,0.5,1\n"
          "same arm, block and t_intended_s"),
         ("candidate,1,15,login,0.5,1\ncandidate,1,15,bind,0.5,1\ncandidate,1,16,bind,0.5,1\ncandidate,1,15,bind,0.5,1",
          "5: step: expected a row with step login of the same arm, block and t_intended_s"),
+        (GOOD.strip(), "3: login: expected one row of a step for each arm, block and t_intended_s, got another"),
+        ("candidate,1,15,login,0.5,1\ncandidate,1,15,bind,0.1,1\ncandidate,1,15,find,0.1,1\ncandidate,1,15,bind,0.2,1",
+         "6: bind: expected one row of a step for each arm, block and t_intended_s, got another"),
         ("candidate,2,15,login,0.5,1\nbaseline,1,30,login,0.5,1\nbaseline,3,5,login,0.5,1", "3: block: expected "
          "blocks numbered in order of time, got an earlier start of 2"),
     ],

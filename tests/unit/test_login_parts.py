@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
 from harness.errors import CredentialError
+from harness.load.pool import GeventRuntime
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.credentials import Accounts, Secret, read_accounts
+from harness.login.directory import bind_name
 from harness.login.krb5conf import krb5_conf, use_krb5_conf
+from harness.login.path import LoginPath
+from harness.login.runtime import StepFailedError
 from harness.login.trace import KdcExchange, KdcTrace, parse_trace
+from harness.model.scenario import Scenario
 from harness.model.target import Credentials, Target
 from tests.unit.test_config import CANARY
 
@@ -214,7 +222,74 @@ def test_the_configuration_is_set_for_this_process_and_no_cache_of_the_user_is_t
     assert os.environ["KRB5CCNAME"].startswith("MEMORY:")
 
 
+@pytest.mark.parametrize(
+    ("user", "escaped"),
+    [
+        ('James "Jim" Smith, III', r"James \"Jim\" Smith\, III"),  # RFC 4514 §4
+        ("a+b;c<d>e\\f", r"a\+b\;c\<d\>e\\f"),
+        ("#zoe ", r"\#zoe\ "),
+        (" zoe", r"\ zoe"),
+        (" ", "\\ "),
+        ("z o#e=å", "z o#e=å"),
+        ("zoe\0", r"zoe\00"),
+        ("{user}{0}", "{user}{0}"),
+    ],
+)
+def test_a_user_in_a_bind_dn_stays_one_value_of_it(user: str, escaped: str) -> None:
+    assert bind_name("uid={user},ou=people,dc={x}", user) == f"uid={escaped},ou=people,dc={{x}}"
+    assert bind_name("{user}@clinic.test", user) == f"{user}@clinic.test"
+
+
 Written = Callable[..., Path]
+
+
+@pytest.fixture
+def pool() -> Iterator[Callable[[float], GeventRuntime]]:
+    """Makes a runtime of one seat whose calls have so many seconds."""
+    interval = sys.getswitchinterval()
+    yield lambda timeout_s: GeventRuntime(1, timeout_s)
+    sys.setswitchinterval(interval)
+
+
+@pytest.fixture
+def until_the_end() -> Iterator[Callable[[], object]]:
+    """A call that blocks its thread until the test is over."""
+    done = threading.Event()
+    yield done.wait
+    done.set()
+
+
+def test_calls_left_behind_by_a_silent_kdc_take_no_thread_from_those_that_come_after(
+    pool: Callable[[float], GeventRuntime], until_the_end: Callable[[], object]
+) -> None:
+    runtime = pool(10.0)
+    for _ in range(3):  # as many as pass 10 s before libkrb5 gives up the first
+        with pytest.raises(StepFailedError):
+            runtime.call(until_the_end, 0.01)
+    assert runtime.call(lambda: "taken up", 10.0).value == "taken up"
+
+
+def test_a_call_that_no_thread_takes_up_in_time_has_waited_for_one_all_along(
+    secret_file: Written, pool: Callable[[float], GeventRuntime], until_the_end: Callable[[], object]
+) -> None:
+    runtime = pool(1000.0)
+    busy = [gevent.spawn(runtime.call, until_the_end, 0.2) for _ in range(2)]
+    gevent.sleep(0)
+    scenario = Scenario.model_validate(
+        {
+            "name": "test",
+            "steps": ["kdc_as"],
+            "population": {"users": 1},
+            "arrivals": {"curve": "constant", "rate": 1},
+            "authentication": "password",
+            "step_timeout_s": 0.1,
+        }
+    )
+    path = LoginPath(target(credentials={"csv": str(secret_file("zoe,x\n"))}), scenario, runtime)
+    (step,) = path.login("zoe", "cold").steps
+    assert (step.outcome.status, step.outcome.code) == ("timeout", "DEADLINE")
+    assert 0.1e9 <= step.pool_wait <= step.ended - step.started
+    gevent.joinall(busy)
 
 
 @pytest.fixture

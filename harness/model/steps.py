@@ -29,7 +29,6 @@ class Step:
     fields: tuple[str, ...] = ()
 
 
-_TGS = "Kerberos TGS exchange (RFC 4120 §3.3) for"
 _AD = ("directory.schema_kind=ad",)
 
 STEPS: dict[str, Step] = {
@@ -40,16 +39,24 @@ STEPS: dict[str, Step] = {
         Step("dns_a", "DNS A of the domain controller chosen", ("dns_srv_dc",), cached=True, fields=("dns",)),
         Step("cldap_ping", "CLDAP netlogon ping of the controller (MS-ADTS 6.3.3)", cached=True, fields=("dns",)),
         Step("kdc_as", "Kerberos AS exchange (RFC 4120 §3.1)", cached=True),
-        Step("kdc_tgs_host", f"{_TGS} host/ (the workstation)", ("kdc_as",), cached=True, fields=("services.host",)),
-        Step("kdc_tgs_ldap", f"{_TGS} ldap/", ("kdc_as",), cached=True),
+        Step(
+            "kdc_tgs_host",
+            "Kerberos TGS exchange for host/ (RFC 4120 §3.3)",
+            ("kdc_as",),
+            cached=True,
+            fields=("services.host",),
+        ),
+        Step("kdc_tgs_ldap", "Kerberos TGS exchange for ldap/ (RFC 4120 §3.3)", ("kdc_as",), cached=True),
         Step(
             "kdc_tgs_cifs",
-            f"{_TGS} cifs/ (policy, logon script)",
+            "Kerberos TGS exchange for cifs/ (RFC 4120 §3.3)",
             ("kdc_as",),
             cached=True,
             fields=("services.cifs",),
         ),
-        Step("kdc_tgs_http", f"{_TGS} HTTP/ (the EHR's front)", ("kdc_as",), cached=True, fields=("ehr",)),
+        Step(
+            "kdc_tgs_http", "Kerberos TGS exchange for HTTP/ (RFC 4120 §3.3)", ("kdc_as",), cached=True, fields=("ehr",)
+        ),
         Step("ldap_connect", "LDAP connection, with TLS where configured (RFC 4511, 4513)"),
         Step("ldap_rootdse", "LDAP read of the server's root entry (RFC 4512 §5.1)", ("ldap_connect",)),
         Step("ldap_bind", "LDAP SASL GSSAPI bind (RFC 4752)", ("kdc_tgs_ldap", "ldap_connect")),

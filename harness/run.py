@@ -70,6 +70,7 @@ def execute(
     """
     check_inputs(scenario, targets, policy if early_stop else None, arms)
     folder = RunFolder.create(results, scenario, targets, policy, arms)
+    display(None)
     plan = make_plan(scenario, arms)
     patience_s = PREPARED_WITHIN_S + (3 * scenario.population.users / targets.max_rate if targets.max_rate else 0.0)
     try:

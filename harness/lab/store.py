@@ -1,6 +1,6 @@
 """What a lab keeps on disk, all of it in the user's cache folder.
 
-authgate/lab/<digest>/   the built domain, immutable, shared by every lab of this user
+authgate/lab/<digest>/   a built domain, immutable, shared by every lab of this user
 authgate/run/<owner>/    the clones of a running lab, named after the process that owns them
 """
 
@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from harness.lab.tools import Tools, run
 from harness.process import Identity, environment
 
 CLINICIANS_CSV = "clinicians.csv"
+KEPT = 4
+"""So many built folders stay for the next lab, of all kinds and versions together; they take 4 to 120 MB each."""
+_held: dict[Path, int] = {}
 
 
 def write_private(path: Path, text: str) -> None:
@@ -33,32 +36,75 @@ def write_private(path: Path, text: str) -> None:
 
 
 def built(tools: Tools) -> Path:
-    """The folder of the built domain, built now if it wasn't; raises LabError.
+    """The folder of the built domain, built now if it wasn't; raises LabError."""
 
-    One process builds while others wait for it; a build that was broken off leaves nothing that counts.
+    def build(folder: Path) -> None:
+        password = secrets.token_hex(16)
+        kdc.build(tools, folder, password)
+        directory.build(tools, folder, password)
+        write_private(folder / CLINICIANS_CSV, "".join(f"{user},{password}\n" for user in hospital.CLINICIANS))
+
+    return built_once(_recipe_digest(tools), build)
+
+
+def built_once(digest: str, build: Callable[[Path], None]) -> Path:
+    """The built folder of this digest, filled by ``build`` if there is none yet; raises what ``build`` does.
+
+    One process builds while others wait for it; a build that was broken off leaves nothing that counts. The folder
+    stays as long as this process lives; of those that no process uses, the ones used last stay.
     """
     labs = private_folder(cache_home() / "lab")
-    digest = _recipe_digest(tools)
     folder = labs / digest
     with _locked(labs / f"{digest}.lock"):
-        for broken_off in labs.glob(f"{digest}.tmp*"):
-            shutil.rmtree(broken_off)
+        _remove_broken_off(labs, digest)
         if not folder.is_dir():
-            _build(tools, folder)
+            beside = Path(tempfile.mkdtemp(prefix=f"{digest}.tmp", dir=labs))
+            try:
+                build(beside)
+                beside.rename(folder)
+            except BaseException:
+                shutil.rmtree(beside)
+                raise
+        _use(folder)
+    _prune(labs)
     return folder
 
 
-def _build(tools: Tools, folder: Path) -> None:
-    beside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp", dir=folder.parent))
+def _use(folder: Path) -> None:
+    """Note the use, and hold the folder as long as this process lives, against every other's pruning."""
+    os.utime(folder)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    if (before := _held.get(folder)) is not None:
+        os.close(before)
+    _held[folder] = handle
+
+
+def _prune(labs: Path) -> None:
+    """Remove the folders whose last use is the longest ago, but for KEPT and those that some process uses."""
+    by_use = sorted((path for path in labs.iterdir() if "." not in path.name), key=_last_use, reverse=True)
+    for folder in by_use[KEPT:]:
+        # BlockingIOError: somebody builds or uses it; FileNotFoundError: somebody else has just removed it.
+        with suppress(BlockingIOError, FileNotFoundError), _locked(labs / f"{folder.name}.lock", wait=False):
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                folder.rename(labs / f"{folder.name}.tmp-unused")  # whole or not at all, should this be broken off
+                _remove_broken_off(labs, folder.name)
+            finally:
+                os.close(handle)
+
+
+def _last_use(folder: Path) -> float:
     try:
-        password = secrets.token_hex(16)
-        kdc.build(tools, beside, password)
-        directory.build(tools, beside, password)
-        write_private(beside / CLINICIANS_CSV, "".join(f"{user},{password}\n" for user in hospital.CLINICIANS))
-        beside.rename(folder)
-    except BaseException:
-        shutil.rmtree(beside)
-        raise
+        return folder.stat().st_mtime
+    except FileNotFoundError:  # another process has just removed it
+        return 0.0
+
+
+def _remove_broken_off(labs: Path, digest: str) -> None:
+    for broken_off in labs.glob(f"{digest}.tmp*"):
+        shutil.rmtree(broken_off)
 
 
 def _recipe_digest(tools: Tools) -> str:
@@ -109,7 +155,8 @@ def _pid_namespace() -> int:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock within; BlockingIOError where another holds it and this one doesn't wait."""
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield

@@ -25,4 +25,5 @@ class Snapshot:
     left_s: float
 
 
-Display = Callable[[Snapshot], None]
+Display = Callable[[Snapshot | None], None]
+"""Shows what a run looks like; None while its arms are prepared, before any load."""

@@ -13,6 +13,8 @@ from rich.text import Text
 from harness.model.progress import Display, Snapshot
 from harness.report.words import seconds
 
+PREPARING = "preparing the arms …"
+
 
 @contextmanager
 def progress(console: Console, quiet: bool) -> Iterator[Display]:
@@ -20,10 +22,9 @@ def progress(console: Console, quiet: bool) -> Iterator[Display]:
     if quiet:
         yield lambda snapshot: None
     elif console.is_terminal:
-        with Live(Text("preparing both arms …"), console=console, refresh_per_second=4, transient=True) as live:
-            yield lambda snapshot: live.update(_panel(snapshot))
+        with Live(Text(), console=console, refresh_per_second=4, transient=True) as live:
+            yield lambda snapshot: live.update(Text(PREPARING) if snapshot is None else _panel(snapshot))
     else:
-        console.print("preparing both arms …")
         yield _Lines(console)
 
 
@@ -34,7 +35,11 @@ class _Lines:
         self._console = console
         self._block = -1
 
-    def __call__(self, snapshot: Snapshot) -> None:
+    def __call__(self, snapshot: Snapshot | None) -> None:
+        if snapshot is None:
+            self._block = -1
+            self._console.print(PREPARING)
+            return
         if snapshot.block == self._block:
             return
         self._block = snapshot.block

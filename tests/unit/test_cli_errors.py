@@ -112,7 +112,8 @@ def test_compare_says_what_it_can_judge(command: Command) -> None:
         (["gate", "bad.yaml", "--targets", "right.yaml"], 'bad.yaml:12: arrivals.rate: expected a number above 0, got '
          '"fast"'),
         (["run", "bad.yaml", "--targets", "right.yaml"], "bad.yaml:12: arrivals.rate: expected"),
-        (["gate", "-q", "rush.yaml", "--targets", "right.yaml"], "targets: arms: expected candidate too, got baseline"),
+        (["gate", "rush.yaml", "--targets", "right.yaml"], "targets: arms: expected candidate too, got baseline"),
+        (["run", "rush.yaml", "--targets", "right.yaml"], "targets: arms: expected candidate too, got baseline"),
         (["login", "zoe", "--targets", "right.yaml", "--arm", "candidate"], "targets: arms: expected candidate, got "
          "baseline"),
         (["compare", "."], "manifest.json: expected a run's manifest, got: No such file or directory"),
@@ -202,7 +203,8 @@ def test_a_lab_that_was_never_started_is_down(command: Command) -> None:
 
 @pytest.mark.parametrize(
     "state",
-    ["", "{", "[]", "{}", "\0", '{"kind": "embedded", "processes": {}, "ports": {}}', '{"processes": {"supervisor": 1}}',
+    ["", "{", "[]", "{}", "\0", '{"processes": {"supervisor": 1}}',
+     '{"kind": "embedded", "processes": {}, "ports": {}}',
      '{"kind": "embedded", "processes": {"supervisor": {"pid": Infinity, "started": 1}}, "ports": {}}',
      '{"kind": "embedded", "processes": {"supervisor": {"pid": "/", "started": 1}}, "ports": {}}'],
 )  # fmt: skip

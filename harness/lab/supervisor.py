@@ -24,7 +24,8 @@ from typing import IO, get_args
 from harness.cache import cache_home
 from harness.errors import LabError
 from harness.lab import store
-from harness.lab.domain import CredentialKind, Lab
+from harness.lab.base import CredentialKind
+from harness.lab.domain import Lab
 from harness.model.target import ARMS, Arm
 from harness.process import Identity, module_command
 from harness.updates.fault import Hold

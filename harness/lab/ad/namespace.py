@@ -20,6 +20,10 @@ from harness.process import Family, Identity, environment
 
 _SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
 
+_NAMESPACES = ("--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
+_PATIENCE_S = 180.0
+"""An upper bound on steps of a build that take seconds; only a hang reaches it."""
+
 _SEE_CLONE = f'mount --bind "$1" {HOME}'
 _INIT = f"""set -eu
 {_SEE_CLONE}
@@ -33,13 +37,13 @@ wait
 """
 
 
-def run_inside(programs: Programs, folder: Path, argv: list[str], typed: str = "", timeout_s: float = 60.0) -> str:
-    """What a program prints that sees ``folder`` at the servers' path; raises LabError."""
-    command = [programs["unshare"], "--mount", "--propagation", "private"]
+def run_inside(programs: Programs, folder: Path, argv: list[str], typed: str = "") -> str:
+    """What a program prints that sees ``folder`` at the servers' path, and ends with it; raises LabError."""
+    command = [programs["setpriv"], "--pdeathsig", "KILL", programs["unshare"], *_NAMESPACES]
     script = f'{_SEE_CLONE} && shift && exec "$@"'
     # Nothing of a build is worth a flush, nor an edit of a clone.
     env = environment(TDB_NO_FSYNC="1", KRB5_CONFIG=f"{HOME}/krb5.conf")
-    return run([*command, "sh", "-c", script, "sh", str(folder), *argv], env, typed, timeout_s)
+    return run([*command, "sh", "-c", script, "sh", str(folder), *argv], env, typed, _PATIENCE_S)
 
 
 class Servers:
@@ -53,11 +57,10 @@ class Servers:
         }
         # Replay caches would be locked files in /var/tmp that both arms wait for.
         env = environment(KRB5_CONFIG=f"{HOME}/krb5.conf", KRB5RCACHENAME="none:")
-        flags = ("--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
         arguments = [str(folder), *(self._paths[name] for name in ("dc", "database", "web")), settings.process_model]
         init = ["sh", "-c", _INIT, "sh", *arguments]
         self._family = family
-        self._unshare = family.spawn([programs["unshare"], *flags, *init], env, folder / "logs" / "init.out")
+        self._unshare = family.spawn([programs["unshare"], *_NAMESPACES, *init], env, folder / "logs" / "init.out")
 
     @property
     def running(self) -> bool:
@@ -104,8 +107,7 @@ def _children(pid: int) -> list[int]:
 
 def check_namespaces(programs: Programs) -> None:
     """Raise LabError where the kernel or a container doesn't let this process make namespaces."""
-    flags = ["--mount", "--ipc", "--pid", "--fork", "--mount-proc"]
-    done = subprocess.run([programs["unshare"], *flags, "true"], capture_output=True, text=True, check=False)
+    done = subprocess.run([programs["unshare"], *_NAMESPACES, "true"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise LabError(
             f"AD lab: expected the right to make namespaces (in a container: --cap-add SYS_ADMIN), got: "

@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.lab import hospital, keytab, store
-from harness.lab.ad import region, settings
-from harness.lab.ad.addresses import POOL
+from harness.lab.ad import addresses, region, settings
 from harness.lab.ad.namespace import run_inside
 from harness.lab.ad.programs import SYSTEM_PYTHON, Programs
 from harness.lab.ad.settings import HOME, Settings
@@ -31,8 +30,8 @@ _NOTES_A_CLINICIAN = 20
 
 def built(programs: Programs) -> Path:
     """The folder of the built domain, built now if it wasn't; raises LabError."""
-    modules = (__file__, region.__file__, hospital.__file__, settings.__file__, keytab.__file__)
-    sources = (*modules, str(_SAMBA_EDIT), str(_EHR_APP))
+    names = (region.__file__, hospital.__file__, settings.__file__, addresses.__file__)
+    sources = (__file__, *names, keytab.__file__, str(_SAMBA_EDIT), str(_EHR_APP))
     return store.built_once(store.recipe_digest(sources, programs.digest), lambda folder: _build(programs, folder))
 
 
@@ -102,7 +101,7 @@ def _password_policy() -> dict[str, object]:
 def _principals_of_dc() -> dict[str, object]:
     # What Samba's dnsupdate service would add at run time (samba_spnupdate), and each address: command-line tools take
     # the service's name from what they connect to, and REGION.TEST is in nobody's DNS.
-    hosts = (region.DC_HOST, region.DC_NAME, f"{region.DC_HOST}/{region.DOMAIN}", *POOL)
+    hosts = (region.DC_HOST, region.DC_NAME, f"{region.DC_HOST}/{region.DOMAIN}", *addresses.POOL)
     names = [f"ldap/{host}" for host in hosts]
     names += [f"cifs/{region.DC_HOST}"]
     dn = f"CN={region.DC_NAME.upper()},OU=Domain Controllers,{region.SUFFIX}"
@@ -119,7 +118,9 @@ def _certificates(programs: Programs, folder: Path) -> None:
         "ec-p256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
         "rsa-4096": ["rsa:4096"],
     }
-    names = ",".join((f"DNS:{region.DC_HOST}", f"DNS:{region.DOMAIN}", *(f"IP:{address}" for address in POOL)))
+    names = ",".join(
+        (f"DNS:{region.DC_HOST}", f"DNS:{region.DOMAIN}", *(f"IP:{address}" for address in addresses.POOL))
+    )
     subject = ["-days", "3650", "-subj", f"/CN={region.DC_HOST}", "-addext", f"subjectAltName={names}"]
     for name, key in keys.items():
         files = ["-keyout", str(folder / f"{name}-key.pem"), "-out", str(folder / f"{name}-cert.pem")]

@@ -8,7 +8,9 @@ from typing import Any
 
 import psycopg2
 
-_QUERY = "select current_user, count(*) from note where clinician = current_user"
+_QUERY = """select (select principal from pg_stat_gssapi where pid = pg_backend_pid()), count(*)
+from note where clinician = current_user"""
+"""Whom the database has authenticated, by its own word, and how many notes are theirs."""
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
@@ -34,7 +36,7 @@ def _notes(environ: dict[str, Any]) -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute(_QUERY)
-            name, count = cursor.fetchone()
+            principal, count = cursor.fetchone()
     finally:
         connection.close()
-    return f"{name} {count}\n"
+    return f"{principal} {count}\n"

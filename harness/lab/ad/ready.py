@@ -18,7 +18,7 @@ from harness.lab.tools import run
 from harness.process import environment
 
 READY_S = 30.0
-"""How long an arm may take until each of its services has answered; on an idle machine they need 1 s."""
+"""How long an arm may take until each of its services has answered; only a server that can't start reaches it."""
 _ANSWER_S = 5.0
 _AGAIN_S = 0.05
 

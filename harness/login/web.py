@@ -95,6 +95,8 @@ class EhrSession:
         body = response.read(PAGE_AT_MOST + 1)
         if len(body) > PAGE_AT_MOST:
             raise StepFailedError(Outcome("error", "HTTP_TOO_LARGE"))
+        if response.length:  # with a limit, http.client reads what there is and says nothing
+            raise http.client.IncompleteRead(body, response.length)
         if response.will_close:
             self.close()
         for cookie in response.headers.get_all("Set-Cookie", []):

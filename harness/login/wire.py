@@ -102,18 +102,18 @@ class _SealedSocket:
 
     def recv(self, size: int) -> bytes:
         while not self._opened:
-            header = self._exactly(4)
-            if not header:
-                return b""
-            length = int.from_bytes(header, "big")
+            length = int.from_bytes(self._exactly(4), "big")
             if length > _FRAME_AT_MOST:
                 raise OSError(f"a sealed buffer of {length} bytes")
-            self._opened = self._context.unwrap(self._exactly(length)).message
+            token = self._exactly(length)
+            if not token:
+                return b""
+            self._opened = self._context.unwrap(token).message
         given, self._opened = self._opened[:size], self._opened[size:]
         return given
 
     def _exactly(self, size: int) -> bytes:
-        """The next bytes; fewer than asked for, none, where the peer has closed the connection."""
+        """So many bytes, or none where the peer has closed the connection."""
         while len(self._received) < size:
             received = self._socket.recv(max(4096, size - len(self._received)))
             if not received:

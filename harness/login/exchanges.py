@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from harness.login import reads
@@ -152,8 +153,11 @@ class Exchanges:
         _, done = self._kerberos.service_token(service, host, login.tickets, self._call(login, timeout_s))
         return done.ended
 
-    def _call(self, login: LoginState, timeout_s: float) -> Call:
-        """What a Kerberos exchange is run by; the login learns how long no thread took it up, and when one did."""
+    def _call(self, login: LoginState, timeout_s: float, opens_step: bool = True) -> Call:
+        """What a Kerberos exchange is run by; the login learns how long no thread took it up, and when one did.
+
+        A step that the exchange opens begins only then; one that has begun on the wire before has its own beginning.
+        """
 
         def call(function: Callable[[], T]) -> Timed[T]:
             taken_up: list[int] = []
@@ -167,7 +171,8 @@ class Exchanges:
                 return self._runtime.call(work, timeout_s)
             finally:
                 login.pool_wait += (taken_up[0] if taken_up else time.monotonic_ns()) - asked
-                login.first_taken = taken_up[0] if taken_up else None
+                if opens_step and taken_up:
+                    login.first_taken = taken_up[0]
 
         return call
 
@@ -216,26 +221,23 @@ class Exchanges:
     # The EHR.
 
     def _http_negotiate(self, login: LoginState, timeout_s: float) -> None:
-        ehr = self._ehr(login)
-        page = ehr.front(lambda bindings: self._spnego(login, timeout_s, bindings), timeout_s)
+        page = self._ehr(login).front(partial(self._spnego, login), timeout_s)
         login.notes.append("mutual" if page.mutual else "server not authenticated")
 
     def _ehr_query(self, login: LoginState, timeout_s: float) -> None:
-        ehr = self._ehr(login)
-        page = ehr.chart(lambda bindings: self._spnego(login, timeout_s, bindings), timeout_s)
+        page = self._ehr(login).chart(partial(self._spnego, login), timeout_s)
         if f"{login.user}@{self._target.realm}".encode() not in page.body:
             raise StepFailedError(Outcome("error", "PRINCIPAL_MISSING"))
 
-    def _ehr(self, login: LoginState) -> EhrSession:
-        assert self._target.ehr is not None
+    @staticmethod
+    def _ehr(login: LoginState) -> EhrSession:
         assert login.ehr is not None
         return login.ehr
 
-    def _spnego(self, login: LoginState, timeout_s: float, bindings: Any) -> tuple[Any, bytes]:
+    def _spnego(self, login: LoginState, bindings: Any, timeout_s: float) -> tuple[Any, bytes]:
         ask = Ask(mech=SPNEGO_MECH, bindings=bindings)
-        call = self._call(login, timeout_s)
+        call = self._call(login, timeout_s, opens_step=False)
         context, token = self._kerberos.service_token("HTTP", self._ehr_host, login.tickets, call, ask)
-        login.first_taken = None  # the step has begun on the wire before this
         return context, token.value
 
     @property

@@ -25,8 +25,8 @@ from harness.model.target import Ehr, Endpoint
 PAGE_AT_MOST = 1 << 20
 """A page above 1 MiB is no answer of a login."""
 
-Negotiation = Callable[[Any], tuple[Any, bytes]]
-"""From a connection's channel bindings to a SPNEGO context of the clinician's, and its first token."""
+Negotiation = Callable[[Any, float], tuple[Any, bytes]]
+"""From a connection's channel bindings to a SPNEGO context of the clinician's and its first token, within seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class EhrSession:
             response, body = self._get(path, None)
             context = None
             if response.status == http.client.UNAUTHORIZED and _offered(response) is not None:
-                context, token = negotiate(channel_bindings(self._connect()))
+                context, token = negotiate(channel_bindings(self._connect()), self._remaining())
                 response, body = self._get(path, token)
             if response.status != http.client.OK:
                 raise StepFailedError(Outcome("error", f"HTTP {response.status}"))

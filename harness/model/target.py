@@ -227,7 +227,7 @@ class Target(Configured):
 
     def lacks(self, steps: Iterable[str]) -> list[str]:
         """What these steps of a login need that the target doesn't say, one line a key."""
-        lines = []
+        lines: dict[str, str] = {}
         for step in steps:
             for field in STEPS[step].fields:
                 key, _, needed = field.partition("=")
@@ -235,10 +235,9 @@ class Target(Configured):
                 for part in key.split("."):
                     value = getattr(value, part, None)
                 if value is None or (needed and value != needed):
-                    lines.append(
-                        f"{key}: expected {needed or 'a value'}, as step {step} needs it, got {value or 'none'}"
-                    )
-        return lines
+                    expected = f"expected {needed or 'a value'}, which step {step} needs"
+                    lines.setdefault(key, f"{key}: {expected}, got {value or 'none'}")
+        return list(lines.values())
 
 
 class Targets(Configured):

@@ -94,12 +94,13 @@ def session(port: int) -> EhrSession:
     return EhrSession(ehr, [ehr.endpoint], None)
 
 
-def negotiate(bindings: object) -> tuple[Any, bytes]:
+def negotiate(bindings: object, timeout_s: float) -> tuple[Any, bytes]:
     assert bindings is None  # no TLS here
+    assert 0 < timeout_s <= PATIENCE_S
     return Context(), TOKEN
 
 
-def never(bindings: object) -> tuple[Any, bytes]:
+def never(bindings: object, timeout_s: float) -> tuple[Any, bytes]:
     raise AssertionError("no token was asked for")
 
 

@@ -30,6 +30,8 @@ class LoginState:
     tickets: TicketCache
     directory: DirectorySession
     ehr: EhrSession | None
+    bind_begun: tuple[Any, bytes] | None = None
+    """The context and first token of a bind, made with the ticket that it needs."""
     entry: Entry | None = None
     groups: frozenset[str] = frozenset()
     controller: ServiceRecord | None = None
@@ -81,7 +83,7 @@ class Exchanges:
             "cldap_ping": self._cldap_ping,
             "kdc_as": self._kdc_as,
             "kdc_tgs_host": lambda login, timeout_s: self._ticket("host", target.services.host, login, timeout_s),
-            "kdc_tgs_ldap": lambda login, timeout_s: self._ticket("ldap", self._ldap_host, login, timeout_s),
+            "kdc_tgs_ldap": self._kdc_tgs_ldap,
             "kdc_tgs_cifs": lambda login, timeout_s: self._ticket("cifs", target.services.cifs, login, timeout_s),
             "kdc_tgs_http": lambda login, timeout_s: self._ticket("HTTP", self._ehr_host, login, timeout_s),
             "ldap_connect": self._ldap_connect,
@@ -153,6 +155,12 @@ class Exchanges:
         _, done = self._kerberos.service_token(service, host, login.tickets, self._call(login, timeout_s))
         return done.ended
 
+    def _kdc_tgs_ldap(self, login: LoginState, timeout_s: float) -> int:
+        call = self._call(login, timeout_s)
+        context, done = self._kerberos.service_token("ldap", self._ldap_host, login.tickets, call, Ask(flags=SEALING))
+        login.bind_begun = context, done.value
+        return done.ended
+
     def _call(self, login: LoginState, timeout_s: float, opens_step: bool = True) -> Call:
         """What a Kerberos exchange is run by; the login learns how long no thread took it up, and when one did.
 
@@ -189,14 +197,17 @@ class Exchanges:
 
     def _ldap_bind(self, login: LoginState, timeout_s: float) -> None:
         asked = time.monotonic()
+        begun, login.bind_begun = login.bind_begun, None
+        # Within TLS the token has to name the connection, and must not ask for a layer that Active Directory refuses.
         bindings = login.directory.bindings
-        # Within TLS a flag for signing or sealing would be refused by Active Directory.
-        ask = Ask(flags=SEALING) if bindings is None else Ask(bindings=bindings)
-        # The ticket is in the cache, unless a warm clinician's has expired: the AP-REQ is built without the KDC.
-        call = self._call(login, timeout_s)
-        context, token = self._kerberos.service_token("ldap", self._ldap_host, login.tickets, call, ask)
+        if begun is None or bindings is not None:
+            # The ticket is in the cache, unless a warm clinician's has expired: the AP-REQ is built without the KDC.
+            ask = Ask(flags=SEALING) if bindings is None else Ask(bindings=bindings)
+            call = self._call(login, timeout_s)
+            context, done = self._kerberos.service_token("ldap", self._ldap_host, login.tickets, call, ask)
+            begun = context, done.value
         left = timeout_s - (time.monotonic() - asked)
-        login.notes.append(login.directory.bind_gssapi(context, token.value, left))
+        login.notes.append(login.directory.bind_gssapi(*begun, left))
 
     def _ldap_simple_bind(self, login: LoginState, timeout_s: float) -> None:
         login.directory.bind_simple(login.user, self._accounts.passwords[login.user].reveal(), timeout_s)

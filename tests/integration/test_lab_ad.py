@@ -449,6 +449,7 @@ def test_the_command_starts_shows_and_ends_a_lab_beside_another(lab: AdLab, tmp_
 
     said = authgate_lab("up", "--kind", "ad", "--change", "ehr-workers=2")
     try:
+        assert "candidate: The web front serves at most 2 requests at a time.\n" in said
         assert f"authgate login clin00007 --targets {tmp_path / 'targets.yaml'}" in said
         shown = authgate_lab("status")
         for name in ("baseline", "candidate"):

@@ -8,7 +8,7 @@ import click
 
 from harness.arguments import FILE_PATH
 from harness.lab import supervisor
-from harness.lab.ad.changes import SPELLINGS
+from harness.lab.ad.changes import SPELLINGS, parse_change
 from harness.lab.hospital import CLINICIANS
 
 LAB_FOLDER = Path(".authgate-lab")
@@ -41,6 +41,8 @@ def up(folder: Path, kind: str, change: str | None) -> int:
     """Start it; it runs until `authgate lab down`."""
     status = supervisor.up(folder, kind, change=change)
     click.echo(f"ready; targets: {status.targets}")
+    if change is not None:
+        click.echo(f"candidate: {parse_change(change).says}")
     click.echo(f"try: authgate login {CLINICIANS[7]} --targets {status.targets}")
     return 0
 

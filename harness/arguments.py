@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -46,6 +47,16 @@ class TargetsFile(click.ParamType[Targets]):
         return value if isinstance(value, Targets) else load_targets(Path(value))
 
 
+class Finite(click.FloatRange):
+    """A number within its range; NaN is in none, though each comparison with it lets it through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 FILE_PATH = click.Path(path_type=Path)
 scenario_argument = click.argument("scenario", type=ScenarioName())
 targets_option = click.option(
@@ -69,7 +80,7 @@ class Elsewhere:
     how: Importing
 
 
-_POSITIVE = click.FloatRange(min=0, min_open=True)
+_POSITIVE = Finite(min=0, min_open=True)
 _ELSEWHERE = (
     click.option("--attempts", type=FILE_PATH, help="CSV of attempts: arm,block,t_intended_s,step,latency_s,ok."),
     click.option("--before", type=FILE_PATH, help="The baseline as JMeter, k6 or Locust measured it; with --after."),
@@ -83,7 +94,7 @@ _ELSEWHERE = (
         "--block-s", type=_POSITIVE, default=15.0, show_default=True, help="How --before and --after are cut."
     ),
     click.option(
-        "--trim-s", type=click.FloatRange(min=0), default=0.0, show_default=True,
+        "--trim-s", type=Finite(min=0), default=0.0, show_default=True,
         help="Files: discard from a block.",
     ),
     click.option(

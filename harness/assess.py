@@ -81,8 +81,14 @@ class Assessor:
         )
 
     def complete_pairs(self, attempts: Any) -> list[int]:
-        """The pairs, from the first on without a gap, whose every planned login has ended."""
-        done = np.bincount(attempts["pair"].to_numpy(), minlength=len(self._planned))
+        """The pairs, from the first on without a gap, whose every planned login has ended.
+
+        Raises RunError where the attempts are not of this plan.
+        """
+        pair = attempts["pair"].to_numpy()
+        if len(pair) and not 0 <= pair.min() <= pair.max() < len(self._planned):
+            raise RunError("attempts: expected those of the manifest's own scenario, got some of another plan")
+        done = np.bincount(pair, minlength=len(self._planned))
         gaps = np.flatnonzero(done < self._planned)
         return list(range(int(gaps[0]) if len(gaps) else len(self._planned)))
 
@@ -127,7 +133,10 @@ def ending_of(manifest: Mapping[str, Any]) -> Ending:
     """How the run of a manifest ended; raises RunError where it says so in no known way."""
     ended = manifest.get("ending")
     try:
-        return KILLED if ended is None else Ending(**{**ended, "lost": tuple(ended["lost"])})
+        found = KILLED if ended is None else Ending(**{**ended, "lost": tuple(ended["lost"])})
+        if not (found.pairs is None or (isinstance(found.pairs, int) and found.pairs >= 0)):
+            raise TypeError("pairs")
+        return found
     except (KeyError, TypeError):
         raise RunError("manifest.json: ending: expected what a run writes there, got something else") from None
 
@@ -159,5 +168,6 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None) -> Evidence:
         design=assessor.design,
         health=found.health,
         step_order=scenario.steps,
+        policy=judging,
         anatomy=anatomy(table, assessor.design, judging, assessor.complete_pairs(attempts)[: ending.pairs]),
     )

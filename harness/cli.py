@@ -24,6 +24,7 @@ from harness import __version__, calibrate, demo, planning, shipped
 from harness.arguments import (
     FILE_PATH,
     Elsewhere,
+    Finite,
     PolicyName,
     ScenarioName,
     elsewhere_options,
@@ -159,7 +160,7 @@ def calibrate_site(
 @scenario_argument
 @policy_option
 @click.option("--noise", type=FILE_PATH, required=True, help="A calibration's file, or the folder of an earlier run.")
-@click.option("--slowdown", type=click.FloatRange(0, 100, min_open=True), default=0.2, show_default=True)
+@click.option("--slowdown", type=Finite(0, 100, min_open=True), default=0.2, show_default=True)
 def plan_run(scenario: Scenario, policy: Policy, noise: Path, slowdown: float) -> int:
     """How long a run must be to PASS an equal update, and to BLOCK one that is slower by --slowdown (0.2 is +20 %).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,7 +57,9 @@ def load_policy(path: Path) -> Policy:
 def _load(path: Path, kind: type[T]) -> T:
     data, node = _parse(path)
     if not isinstance(data, dict):
-        problems = [(1, f"expected keys and values of a {kind.__name__.lower()}, got {_shown(data)}")]
+        # Never what it holds: a file of accounts may have been taken for another.
+        got = "text" if isinstance(data, str) else _shown(data)
+        problems = [(1, f"expected keys and values of a {kind.__name__.lower()}, got {got}")]
     elif repeated := _repeated_keys(node):
         problems = [(line, f"{key}: expected each key once, got it again") for line, key in repeated]
     else:
@@ -184,6 +187,8 @@ class _Problem:
                 near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
                 hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
                 text = f"unknown key; {hint}"
+                if not _KEY.fullmatch(str(path[-1])):
+                    dotted = ".".join((*map(str, path[:-1]), "…"))
             case "missing":
                 text = "expected a value, got none"
             case "greater_than":
@@ -275,6 +280,8 @@ def _bound(owner: type[BaseModel] | None, path: KeyPath) -> str:
     return ""
 
 
+_KEY = re.compile(r"[A-Za-z0-9_.\[\]-]{1,40}")
+"""What may be a key that somebody misspelt; anything else may be a line of a file of secrets."""
 _SHOWN_AT_MOST = 60
 _SHOWN_BITS_AT_MOST = 190
 

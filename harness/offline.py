@@ -61,6 +61,7 @@ def _judged(
         design=foreign.design,
         health=health,
         step_order=foreign.steps,
+        policy=policy,
     )
 
 
@@ -111,7 +112,7 @@ def evidence_of_two(before: RunFolder, after: RunFolder, policy: Policy | None =
         run_id=f"{before.run_id} and {after.run_id}",
         title=scenario.name,
         started=str(before.manifest()["created"]),
-        manifest={**before.manifest(), "candidate_run": after.run_id},
+        manifest={**before.manifest(), "policy": judging.model_dump(mode="json"), "candidate_run": after.run_id},
         partial="",
         verdict=judge(comparison, health, RunState(complete=True), judging),
         comparison=comparison,
@@ -119,6 +120,7 @@ def evidence_of_two(before: RunFolder, after: RunFolder, policy: Policy | None =
         design=design,
         health=health,
         step_order=scenario.steps,
+        policy=judging,
     )
 
 

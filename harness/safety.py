@@ -6,8 +6,9 @@ import socket
 from collections.abc import Iterable
 
 from harness.errors import ConfigError, UnsafeTargetError
+from harness.model.endpoint import Addresses
 from harness.model.scenario import Scenario
-from harness.model.target import Addresses, Arm, Targets
+from harness.model.target import Arm, Targets
 
 
 def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Addresses:

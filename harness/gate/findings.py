@@ -95,13 +95,16 @@ def _leak(leak: LeakTest | None, at_end: bool, policy: Leak, quick: bool) -> Fin
         return replace(
             template, decision="not judged" if quick else "inconclusive", note="too few pairs to test for it"
         )
-    grown = leak.p_value < policy.block_p and at_end
-    return replace(
-        template,
-        estimate=math.expm1(min(leak.slope, LARGEST_LOG)),
-        decision="block" if grown else "inconclusive" if leak.p_value <= policy.suspect_p else "pass",
-        note=f"p = {leak.p_value:.2g} over {leak.minutes:.0f} min",
-    )
+    note = f"p = {leak.p_value:.2g} over {leak.minutes:.0f} min"
+    if leak.p_value < policy.block_p and at_end:
+        decision: Decision = "block"
+    elif leak.p_value <= policy.suspect_p:
+        decision = "inconclusive"
+    elif quick:  # nothing seen in so short a time is no test passed
+        decision, note = "not judged", f"a quick policy does not wait until a leak could show; {note}"
+    else:
+        decision = "pass"
+    return replace(template, estimate=math.expm1(min(leak.slope, LARGEST_LOG)), decision=decision, note=note)
 
 
 def _budget(low_s: float, high_s: float, budget_s: float) -> Finding:

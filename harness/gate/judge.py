@@ -45,7 +45,9 @@ def judge(comparison: Comparison, health: Mapping[Arm, ArmHealth], state: RunSta
         case Kind.INCONCLUSIVE:
             reasons = (*still_open, *doubts(comparison, findings, policy))
         case Kind.PASS:
-            reasons = (f"every metric's upper bound lies below its margin after {comparison.pairs} pairs",)
+            reasons = (
+                f"the upper bound of every metric that was judged lies below its margin after {comparison.pairs} pairs",
+            )
     blamed = blamed_step(findings, comparison.attribution) if kind is Kind.BLOCK else None
     blame = blame_in_words(blamed, comparison.attribution) if blamed else ""
     lost = any(arm.worker_lost for arm in health.values())

@@ -138,10 +138,20 @@ def _closest(findings: Sequence[Finding]) -> str:
     closest = max(times, key=lambda f: (f.high or 0.0) / (f.margin or math.inf))
     high = max(closest.high or 0.0, 0.0)
     most = f"at most {longer(high)}" if high > 0 else "no longer"
-    return (
-        f"logins were shown to take {most} {AT[closest.quantile]}, where {longer(closest.margin or 0.0)} is allowed, "
-        "and every other metric is within its limit too"
-    )
+    said = f"logins were shown to take {most} {AT[closest.quantile]}, where {longer(closest.margin or 0.0)} is allowed"
+    return "".join((said, *_the_rest([finding for finding in findings if finding is not closest])))
+
+
+def _the_rest(others: Sequence[Finding]) -> Iterator[str]:
+    """What a PASS says of the other metrics: how many of them were judged, and what was not."""
+    judged = sum(finding.decision != "not judged" for finding in others)
+    if judged:
+        yield f", and {judged} other metric{'s are each' if judged > 1 else ' is'} within its limit too"
+    unjudged = [finding for finding in others if finding.decision == "not judged" and finding.metric != LEAK]
+    if unjudged:
+        yield f"; {len(unjudged)} could not be judged"
+    if any(finding.metric == LEAK and finding.decision == "not judged" for finding in others):
+        yield "; whether logins grow slower as the servers run was not tested"
 
 
 def _ground(finding: Finding) -> str:

@@ -25,7 +25,8 @@ from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.login.tls import FAILED, client_context, handshake
 from harness.login.wire import LAYER_NAMES, BoundedSocket, channel_bindings, no_delay, secured, strongest_layer
 from harness.model.attempt import Outcome
-from harness.model.target import Directory, Endpoint, Target
+from harness.model.endpoint import Endpoint
+from harness.model.target import Directory, Target
 
 SUCCESS = 0
 SASL_BIND_IN_PROGRESS = 14

@@ -17,7 +17,8 @@ from harness.login.netlogon import CLDAP_PORT, ping, ping_request
 from harness.login.runtime import Runtime, StepFailedError, Timed
 from harness.login.web import EhrSession
 from harness.model.attempt import Outcome
-from harness.model.target import Addresses, Endpoint, Target
+from harness.model.endpoint import Addresses, Endpoint
+from harness.model.target import Target
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.model.target import NO_NAMES, Addresses, Target
+from harness.model.endpoint import NO_NAMES, Addresses
+from harness.model.target import Target
 
 
 def krb5_conf(target: Target, addresses: Addresses = NO_NAMES) -> str:

@@ -24,7 +24,8 @@ from dns.rdtypes.IN.SRV import SRV
 
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
-from harness.model.target import Dns, Endpoint
+from harness.model.endpoint import Endpoint
+from harness.model.target import Dns
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from ldap3.utils.asn1 import decode_message_fast, encode
 from harness.login.codes import ldap_outcome
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
-from harness.model.target import Endpoint
+from harness.model.endpoint import Endpoint
 
 CLDAP_PORT = 389
 DATAGRAM_AT_MOST = 65535

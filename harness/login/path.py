@@ -14,10 +14,11 @@ from harness.login.kerberos import KerberosClient, TicketCache, TicketFacts
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
 from harness.login.trace import KdcExchange, KdcTrace
 from harness.model.attempt import OK, Outcome, StepTiming
+from harness.model.endpoint import NO_NAMES, Addresses
 from harness.model.plan import NS
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS, Cache, steps_of
-from harness.model.target import NO_NAMES, Addresses, Target
+from harness.model.target import Target
 
 
 @dataclass(frozen=True, slots=True)

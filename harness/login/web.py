@@ -20,7 +20,8 @@ from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.login.tls import FAILED, client_context, handshake
 from harness.login.wire import BoundedSocket, channel_bindings, no_delay
 from harness.model.attempt import Outcome
-from harness.model.target import Ehr, Endpoint
+from harness.model.endpoint import Endpoint
+from harness.model.target import Ehr
 
 PAGE_AT_MOST = 1 << 20
 """A page above 1 MiB is no answer of a login."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.model.attempt import AttemptTable
 from harness.model.comparison import Anatomy, Comparison, Design
 from harness.model.health import ArmHealth
+from harness.model.policy import Policy
 from harness.model.target import Arm
 from harness.model.verdict import Verdict
 
@@ -35,6 +36,8 @@ class Evidence:
     step_order: tuple[str, ...]
     anatomy: tuple[Anatomy, ...] = ()
     """Of what the slowdown at each quantile is made; empty where there are too few pairs."""
+    policy: Policy | None = None
+    """The policy that judged."""
 
     def said(self, key: str) -> str | None:
         """What the manifest says under ``key``, as text; None where it is silent."""

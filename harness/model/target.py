@@ -3,57 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_validator, model_validator
 
 from harness.model.base import Configured, Positive
+from harness.model.endpoint import Addresses, Endpoint, Host, endpoints_from_text, parse_endpoint
 from harness.model.steps import STEPS
 
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, ...] = ("baseline", "candidate")
-_DNS_NAME = r"^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$"
-Addresses = Mapping[str, tuple[str, ...]]
-"""Host names with the addresses that they resolved to when they were checked."""
-NO_NAMES: Addresses = {}
-"""For targets whose every host is an address already."""
-
-
-class Endpoint(Configured):
-    """A host (address or name) and a port."""
-
-    host: Annotated[str, Field(min_length=1)]
-    port: Annotated[int, Field(gt=0, lt=65536)]
-
-    def at(self, addresses: Addresses) -> tuple[Endpoint, ...]:
-        """The endpoint by each of its checked addresses; raises ValueError for a name that was not checked."""
-        found = addresses.get(self.host) or (str(ipaddress.ip_address(self.host)),)
-        return tuple(Endpoint(host=address, port=self.port) for address in found)
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_endpoint(text: str, default_port: int) -> dict[str, object]:
-    """Host and port of ``host``, ``host:port`` or ``[v6]:port``, as the fields of an Endpoint."""
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif text.count(":") == 1:
-        host, port = text.split(":")
-    else:
-        host, port = text, ""
-    if port and not (port.isascii() and port.isdigit()):
-        raise ValueError(f"expected host:port, got {text!r}")
-    return {"host": host, "port": int(port or default_port)}
-
-
-def _endpoints(value: object, default_port: int) -> object:
-    """A list of endpoints in which some may be written as text."""
-    if not isinstance(value, list | tuple):
-        return value
-    return [parse_endpoint(one, default_port) if isinstance(one, str) else one for one in value]
 
 
 class Credentials(Configured):
@@ -77,7 +37,7 @@ class Directory(Configured):
     """An arm's LDAP service and where people and groups are in it."""
 
     uri: Annotated[str, Field(pattern=r"^ldaps?://[^/]+/?$")]
-    service_host: str
+    service_host: Host
     """The host part of the service's principal, ldap/HOST."""
     starttls: bool = False
     ca_file: str | None = None
@@ -125,14 +85,14 @@ class Dns(Configured):
 
     servers: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
     """Addresses, not names; port 53 unless said."""
-    domain: Annotated[str, Field(pattern=_DNS_NAME)]
+    domain: Host
     site: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] | None = None
     """The site whose domain controllers are asked for; without it the whole domain's are."""
 
     @field_validator("servers", mode="before")
     @classmethod
     def _servers_from_text(cls, servers: object) -> object:
-        return _endpoints(servers, 53)
+        return endpoints_from_text(servers, 53)
 
     @field_validator("servers")
     @classmethod
@@ -148,9 +108,9 @@ class Dns(Configured):
 class Services(Configured):
     """The host parts of further service principals that a login gets tickets for."""
 
-    host: Annotated[str, Field(pattern=_DNS_NAME)] | None = None
+    host: Host | None = None
     """The workstation: host/NAME."""
-    cifs: Annotated[str, Field(pattern=_DNS_NAME)] | None = None
+    cifs: Host | None = None
     """The file server of policy and logon script: cifs/NAME."""
 
 
@@ -159,7 +119,7 @@ class Ehr(Configured):
 
     url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")]
     """The page that answers at once; https is verified against directory.ca_file, or else the system's certificates."""
-    service_host: Annotated[str, Field(pattern=_DNS_NAME)]
+    service_host: Host
     """The host part of the service's principal, HTTP/HOST, and the name that the front is asked by."""
     database_path: Annotated[str, Field(pattern=r"^[^?#\s]+$")] | None = None
     """The page, relative to the URL, that asks the database on the clinician's behalf and shows their principal."""
@@ -204,7 +164,7 @@ class Target(Configured):
     """One arm: a Kerberos realm, its KDCs, and the services that a login uses."""
 
     realm: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")]
-    kdcs: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
+    kdcs: Annotated[tuple[Endpoint, ...], Field(json_schema_extra={"minItems": 1})]
     kdc_transport: Literal["udp-first", "tcp"] = "udp-first"
     """``udp-first`` is libkrb5's own order; Windows clients use TCP in practice, as tickets carry a PAC."""
     directory: Directory
@@ -216,7 +176,9 @@ class Target(Configured):
     @field_validator("kdcs", mode="before")
     @classmethod
     def _kdcs_from_text(cls, kdcs: object) -> object:
-        return _endpoints(kdcs, 88)
+        if kdcs == []:
+            raise ValueError("expected a KDC or more, got none")
+        return endpoints_from_text(kdcs, 88)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -108,7 +108,7 @@ class RunFolder:
             found = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise RunError(f"{path}: expected a run's manifest, got: {error.strerror}") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise RunError(f"{path}: expected JSON") from None
         if not isinstance(found, dict):
             raise RunError(f"{path}: expected a JSON object")

@@ -16,7 +16,7 @@ from harness.model.evidence import Evidence
 from harness.model.steps import Cache
 from harness.model.target import ARMS, Arm
 from harness.report import series, words
-from harness.report.style import ARM_STYLES, FAINT, INK, drawing, latency_axis, spread
+from harness.report.style import ARM_STYLES, FAINT, INK, RULE, drawing, latency_axis, spread
 
 WIDTH_IN = 9.6
 BULK = 0.995
@@ -44,7 +44,10 @@ def distributions(evidence: Evidence) -> Figure | None:
 
 
 def over_time(evidence: Evidence) -> Figure | None:
-    """Median and p95 of every block in run order, and below them the share of failed logins where any failed."""
+    """Median and p95 of every block in run order, and below them the share of failed logins where any failed.
+
+    Shaded is what the policy discards.
+    """
     caches = series.caches_seen(evidence)
     if not caches:
         return None
@@ -58,6 +61,9 @@ def over_time(evidence: Evidence) -> Figure | None:
             _draw_blocks(axes, evidence, cache)
         if any_failed:
             _draw_failures(rows[-1], failures, evidence.design.block_s / 60)
+        if until := series.discarded_until_min(evidence):
+            for axes in rows:
+                axes.axvspan(0, until, facecolor=RULE, edgecolor="none", zorder=0)
         rows[-1].set_xlabel("minutes from the start of the run")
         legend(figure, rows[0])
     return figure

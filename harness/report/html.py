@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
+from harness.model.policy import Limits, Policy
 from harness.model.target import ARMS, Arm
 from harness.report import figures, rows, series, words
 from harness.report.forest import forest
@@ -47,7 +48,7 @@ def page(evidence: Evidence) -> str:
         plates=list(_plates(evidence)),
         findings=[rows.row(finding) for finding in evidence.verdict.findings if finding.decision != "not judged"],
         not_judged=_not_judged(evidence),
-        validity=_validity(evidence.health),
+        validity=_validity(evidence.health, evidence.policy),
         facts=_facts(evidence),
         notices=rows.notices(evidence),
         anatomy=rows.anatomy(evidence),
@@ -80,7 +81,8 @@ def _not_judged(evidence: Evidence) -> dict[str, list[str]]:
 
 def _plates(evidence: Evidence) -> Iterator[Plate]:
     told = "; ".join(f"{label}: baseline {cells[0]}, candidate {cells[1]}" for label, cells in _overview(evidence))
-    trim = f"the first {evidence.design.trim_s:g} s of every block are left out"
+    left_out = _left_out(evidence)
+    shaded = " Shaded: discarded, and not judged." if series.discarded_until_min(evidence) else ""
     drawn: list[tuple[Callable[[Evidence], Figure | None], str, str, str]] = [
         (
             figures.distributions,
@@ -88,7 +90,7 @@ def _plates(evidence: Evidence) -> Iterator[Plate]:
             "Left: the share of logins that were as fast as the time on the axis, or faster; a curve further right is "
             "slower; marks stand at the median and at p95, and the slowest 0.5 % are left to the panel beside it. "
             "Right: the same logins seen from their slow end, on a scale that stretches the slowest. "
-            f"A login that failed counts as the time-out; {trim}.",
+            f"A login that failed counts as the time-out. Left out: {left_out}.",
             f"Distribution of response times of both arms: {told}.",
         ),
         (
@@ -106,10 +108,11 @@ def _plates(evidence: Evidence) -> Iterator[Plate]:
             "Over the run",
             "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. Baseline and "
             "candidate took turns in random order, or ran side by side, so that a drift of the surroundings falls on "
-            "both."
+            f"both.{shaded}"
             if evidence.design.interleaved
             else "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. The "
-            "arms were measured one after the other, so a drift of the surroundings may look like a difference.",
+            "arms were measured one after the other, so a drift of the surroundings may look like a difference."
+            + shaded,
             f"Median and p95 of response times in each block of both arms, in run order: {told}.",
         ),
     ]
@@ -136,22 +139,71 @@ def _steps_alt(evidence: Evidence) -> str:
     return f"Mean time in each step of both arms. {'; '.join(told)}."
 
 
-_VALIDITY: tuple[tuple[str, Callable[[ArmHealth], str]], ...] = (
-    ("logins planned", lambda health: f"{health.planned:,}"),
-    ("logins started", lambda health: f"{health.started:,}"),
-    ("denied", lambda health: f"{health.denied:,}"),
-    ("failed otherwise", lambda health: f"{health.failed:,}"),
-    ("send lag, p99", lambda health: words.milliseconds(health.send_lag_p99_ms)),
-    ("wait for a thread, p99", lambda health: words.milliseconds(health.pool_wait_p99_ms)),
-    ("stall of the event loop, p99", lambda health: words.milliseconds(health.hub_stall_p99_ms)),
-    ("generator's share of a core", lambda health: words.share(health.generator_cpu)),
-    ("logins that waited for a seat", lambda health: f"{health.seat_waits:,}"),
-    ("worker lost", lambda health: "yes" if health.worker_lost else "no"),
+def _at_most_ms(limit: float) -> str:
+    return f"≤ {words.milliseconds(limit)}"
+
+
+_VALIDITY: tuple[tuple[str, Callable[[ArmHealth], str], Callable[[Limits], str]], ...] = (
+    ("logins planned", lambda health: f"{health.planned:,}", lambda _: ""),
+    (
+        "logins started",
+        lambda health: f"{health.started:,}",
+        lambda limits: f"≥ {words.share(limits.executed_share)}; arms alike within {words.share(limits.imbalance)}",
+    ),
+    ("denied", lambda health: f"{health.denied:,}", lambda limits: f"≤ {words.share(limits.denied_share)}"),
+    (
+        "failed otherwise",
+        lambda health: f"{health.failed:,}",
+        lambda limits: f"baseline ≤ {words.share(limits.baseline_failures)}",
+    ),
+    (
+        "send lag, p99",
+        lambda health: words.milliseconds(health.send_lag_p99_ms),
+        lambda limits: _at_most_ms(limits.send_lag_p99_ms),
+    ),
+    (
+        "wait for a thread, p99",
+        lambda health: words.milliseconds(health.pool_wait_p99_ms),
+        lambda limits: _at_most_ms(limits.pool_wait_p99_ms),
+    ),
+    (
+        "stall of the event loop, p99",
+        lambda health: words.milliseconds(health.hub_stall_p99_ms),
+        lambda limits: _at_most_ms(limits.hub_stall_p99_ms),
+    ),
+    (
+        "generator's share of a core",
+        lambda health: words.share(health.generator_cpu),
+        lambda limits: f"≤ {words.share(limits.generator_cpu)}",
+    ),
+    (
+        "logins that waited for a seat",
+        lambda health: f"{health.seat_waits:,}",
+        lambda limits: f"≤ {words.share(1 - limits.executed_share)}",
+    ),
+    ("worker lost", lambda health: "yes" if health.worker_lost else "no", lambda _: "no"),
 )
+"""A label, what an arm has, and what the policy allows."""
 
 
-def _validity(health: Mapping[Arm, ArmHealth]) -> list[tuple[str, list[str]]]:
-    return [(label, [say(health[arm]) if arm in health else words.ABSENT for arm in ARMS]) for label, say in _VALIDITY]
+def _validity(health: Mapping[Arm, ArmHealth], policy: Policy | None) -> list[tuple[str, list[str]]]:
+    return [
+        (
+            label,
+            [
+                *(say(health[arm]) if arm in health else words.ABSENT for arm in ARMS),
+                allowed(policy.limits) if policy else words.ABSENT,
+            ],
+        )
+        for label, say, allowed in _VALIDITY
+    ]
+
+
+def _left_out(evidence: Evidence) -> str:
+    """What neither verdict nor figures take into account."""
+    trim = f"the first {evidence.design.trim_s:g} s of each block"
+    pairs = series.discarded_pairs(evidence)
+    return trim if not pairs else f"the first {'pair' if pairs == 1 else f'{pairs} pairs'} of blocks, and {trim}"
 
 
 def _facts(evidence: Evidence) -> list[tuple[str, str]]:
@@ -162,7 +214,7 @@ def _facts(evidence: Evidence) -> list[tuple[str, str]]:
         ("run", evidence.run_id),
         ("started", evidence.started),
         ("design", f"blocks of {design.block_s:g} s, {order}, {design.horizon_pairs} pairs at most"),
-        ("left out", f"the first {design.trim_s:g} s of each block"),
+        ("left out", _left_out(evidence)),
         ("time-out of a login", words.seconds(design.timeout_s)),
         (
             "used for the verdict",

@@ -1,7 +1,8 @@
 """The numbers behind figures and overviews, drawn from a run's attempts.
 
-A login that did not succeed counts as one that took the time-out, as it does in the verdict; logins within a block's
-trim, and those withheld, are left out.
+A login that did not succeed counts as one that took the time-out, as it does in the verdict. Left out is what the
+verdict leaves out: logins within a block's trim, those withheld, and all of the policy's discarded first pairs, which
+only what is shown block by block has too.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def thinned(values: Floats) -> tuple[Floats, Floats]:
 
 def blocks(evidence: Evidence, arm: Arm, cache: Cache) -> BlockSeries:
     """Quantiles of every block of one arm's cold or warm logins."""
-    mask = _measured(evidence, arm, cache)
+    mask = _measured(evidence, arm, cache, discarded_too=True)
     response = _censored(evidence)[mask]
     starts, parts = _by_block(evidence, mask)
     quantiles = np.array([np.quantile(response[part], [0.5, 0.95]) for part in parts]).reshape(-1, 2)
@@ -69,10 +70,23 @@ def blocks(evidence: Evidence, arm: Arm, cache: Cache) -> BlockSeries:
 
 def block_failures(evidence: Evidence, arm: Arm) -> tuple[Floats, Floats]:
     """When each block of one arm began (minutes), and the share of its logins that did not succeed."""
-    mask = _measured(evidence, arm)
+    mask = _measured(evidence, arm, discarded_too=True)
     failed = evidence.table.status[mask] != 0
     starts, parts = _by_block(evidence, mask)
     return starts, np.array([failed[part].mean() for part in parts], dtype=np.float64)
+
+
+def discarded_until_min(evidence: Evidence) -> float:
+    """When the last of the policy's discarded pairs was over, in minutes; 0 where none was."""
+    table = evidence.table
+    discarded = (table.pair >= 0) & (table.pair < discarded_pairs(evidence))
+    starts_s = (table.intended_s - table.offset_s)[discarded]
+    return (float(starts_s.max()) + evidence.design.block_s) / 60 if len(starts_s) else 0.0
+
+
+def discarded_pairs(evidence: Evidence) -> int:
+    """How many first pairs the policy discards."""
+    return evidence.policy.discard_pairs if evidence.policy else 0
 
 
 def step_means(evidence: Evidence, cache: Cache) -> tuple[StepShare, ...]:
@@ -102,12 +116,15 @@ def step_means(evidence: Evidence, cache: Cache) -> tuple[StepShare, ...]:
     return tuple(parts)
 
 
-def _measured(evidence: Evidence, arm: Arm, cache: Cache | None = None) -> npt.NDArray[np.bool_]:
+def _measured(
+    evidence: Evidence, arm: Arm, cache: Cache | None = None, *, discarded_too: bool = False
+) -> npt.NDArray[np.bool_]:
     table = evidence.table
     mask: npt.NDArray[np.bool_] = (
         (table.arm == ARMS.index(arm))
         & (table.status != STATUSES.index("withheld"))
         & (table.offset_s >= evidence.design.trim_s)
+        & (table.pair >= (0 if discarded_too else discarded_pairs(evidence)))
     )
     return mask if cache is None else mask & (table.cache == CACHES.index(cache))
 

@@ -177,7 +177,7 @@ def test_a_repeated_key_is_an_error_at_its_second_place(
         ("", "x.yaml:1: expected keys and values of a scenario, got nothing"),
         ("# nothing but a comment\n", "x.yaml:1: expected keys and values of a scenario, got nothing"),
         ("- a\n- b\n", "x.yaml:1: expected keys and values of a scenario, got a list"),
-        ("rush\n", 'x.yaml:1: expected keys and values of a scenario, got "rush"'),
+        ("rush\n", 'x.yaml:1: expected keys and values of a scenario, got text'),
         ("name: a\nsteps: [b\n", "x.yaml:3: expected YAML, got: expected ',' or ']', but got '<stream end>'"),
         ("name: a\n\tb: c\n", "x.yaml:2: expected YAML, got: found character '\\t' that cannot start any token"),
         (b"name: a\nseed: \xff\n", "x.yaml:2: expected text in UTF-8"),
@@ -221,7 +221,19 @@ def test_a_missing_file_or_a_folder_is_an_error_of_the_user(tmp_path: Path, load
         ('"127.0.0.1:88"', '"127.0.0.1:99999"', "t.yaml:5: arms.baseline.kdcs.0.port: expected a number below 65536, "
          "got 99999"),
         ('"127.0.0.1:88"', "{host: a, prot: 88}", "t.yaml:5: arms.baseline.kdcs.0.port: expected a value, got none"),
-        ('["127.0.0.1:88", "[::1]:88"]', "[]", "t.yaml:5: arms.baseline.kdcs: tuple should have at least 1 item"),
+        ('"127.0.0.1:88", "[::1]:88"', '"kdc 1"', "t.yaml:5: arms.baseline.kdcs.0.host: expected a host name or an "
+         'address, got "kdc 1"'),
+        ('"[::1]:88"', r'"k}\n[realms]:88"', "t.yaml:5: arms.baseline.kdcs.1.host: expected a host name or an address, "
+         r'got "k}\n[realms]"'),
+        ('"[::1]:88"', r'"[fe80::1%a\nb]:88"', "t.yaml:5: arms.baseline.kdcs.1.host: expected a host name or an "
+         r'address, got "fe80::1%a\nb"'),
+        ('["127.0.0.1:88", "[::1]:88"]', "[]", "t.yaml:5: arms.baseline.kdcs: expected a KDC or more, got none"),
+        ("dc.clinic.test", '"dc clinic"', "t.yaml:8: arms.baseline.directory.service_host: expected a host name or an "
+         'address, got "dc clinic"'),
+        ("dc.clinic.test", r'"dc\e[31m"', "t.yaml:8: arms.baseline.directory.service_host: expected a host name or an "
+         r'address, got "dc\x1b[31m"'),
+        ("127.0.0.1:389", "dc clinic", "t.yaml:7: arms.baseline.directory.uri: expected a host and a port from "
+         "1 to 65535, got 'ldap://dc clinic'"),
         ("127.0.0.1:389", "127.0.0.1:99999", "t.yaml:7: arms.baseline.directory.uri: expected a host and a port from "
          "1 to 65535, got 'ldap://127.0.0.1:99999'"),
         ("127.0.0.1:389", ":389", "t.yaml:7: arms.baseline.directory.uri: expected a host and a port from 1 to 65535, "

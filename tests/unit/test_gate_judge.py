@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.gate.findings import decide, findings_of
+from harness.gate.findings import LEAK, decide, findings_of
 from harness.gate.judge import judge
 from harness.model.comparison import Comparison, LeakTest, Metric, NotJudged, QuantileShift, StepShare
 from harness.model.health import ArmHealth, RunState
@@ -138,6 +138,15 @@ def test_a_leak_blocks_only_at_the_end() -> None:
 def test_an_untested_leak_holds_a_pass_back_unless_the_policy_is_quick() -> None:
     assert verdict(comparison(leak=None)).kind is Kind.INCONCLUSIVE
     assert verdict(comparison(leak=None), policy=Policy(quick=True)).kind is Kind.PASS
+
+
+def test_a_quick_policy_never_says_that_a_leak_was_tested_and_blocks_one_that_it_sees() -> None:
+    quick = Policy(quick=True)
+    (unseen,) = (f for f in verdict(comparison(), policy=quick).findings if f.metric == LEAK)
+    assert unseen.decision == "not judged" and "p = 0.3 over 19 min" in unseen.note
+    seen = comparison(leak=replace(NO_LEAK, slope=0.02, p_value=0.0005))
+    assert verdict(seen, policy=quick).kind is Kind.INCONCLUSIVE
+    assert verdict(seen, ENDED, policy=quick).kind is Kind.BLOCK
 
 
 def test_an_absolute_budget_blocks_whatever_the_baseline_does() -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from harness.gate.judge import judge
 from harness.gate.words import change, instead, level, longer, seconds, share, step_title
+from harness.model.comparison import NotJudged
 from harness.model.health import ArmHealth
+from harness.model.policy import Budgets, Policy
 from harness.model.target import Arm
 from harness.model.verdict import Verdict
 from tests.synthetic import ENDED, HEALTH, POLICY, SOUND, World, compared
@@ -49,6 +51,21 @@ def test_a_pass_says_what_was_shown_and_never_that_nothing_changed() -> None:
     assert found.sentence.startswith("This update may be deployed: logins were shown to take at most")
     assert "is allowed" in found.sentence
     assert "no difference" not in " ".join((found.sentence, *found.reasons, *found.notices))
+
+
+def test_a_pass_says_how_many_metrics_were_judged_and_what_was_not() -> None:
+    usual = compared(World(pairs=40))
+    found = judge(usual, HEALTH, ENDED, POLICY)
+    others = len(found.findings) - 1
+    assert found.sentence.endswith(f" is allowed, and {others} other metrics are each within its limit too.")
+    assert "every metric that was judged" in found.reasons[0]
+    last = NotJudged(usual.shifts[-1].metric, "too few logins")
+    less = judge(replace(usual, shifts=usual.shifts[:-1], not_judged=(last,)), HEALTH, ENDED, POLICY).sentence
+    assert less.endswith(f", and {others - 1} other metrics are each within its limit too; 1 could not be judged.")
+    quick = Policy(quick=True, budgets=Budgets(login_p95_s=None))
+    alone = tuple(shift for shift in usual.shifts if str(shift.metric) == "cold login p50")
+    least = judge(replace(usual, shifts=alone, not_judged=(), leak=None), HEALTH, ENDED, quick).sentence
+    assert least.endswith(" is allowed; whether logins grow slower as the servers run was not tested.")
 
 
 def test_an_open_verdict_says_what_held_it_back_and_how_many_pairs_would_settle_it() -> None:

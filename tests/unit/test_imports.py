@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PURE = frozenset(
-    ("__future__", "collections", "dataclasses", "enum", "functools", "hashlib", "ipaddress", "itertools", "math",
-     "numpy", "pydantic", "scipy", "typing")
+    ("__future__", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "ipaddress", "itertools",
+     "math", "numpy", "pydantic", "re", "scipy", "typing")
 )  # fmt: skip
 """Libraries without input, output, clock, logging or global randomness; ipaddress and hashlib but compute."""
 BELOW = {"model": ("model",), "stats": ("stats", "model"), "gate": ("gate", "stats", "model")}

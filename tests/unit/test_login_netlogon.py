@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.login.netlogon import DomainController, parse_response, ping, ping_request
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
-from harness.model.target import Endpoint
+from harness.model.endpoint import Endpoint
 
 PATIENCE_S = 20.0
 ANSWER = bytes.fromhex(

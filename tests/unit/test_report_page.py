@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from harness.model.evidence import Evidence
+from harness.model.policy import Limits, Policy
 from harness.report import figures, forest, rows, series
 from harness.report.html import page
 from harness.report.style import svg
@@ -131,6 +132,29 @@ def test_logins_within_the_trim_are_left_out() -> None:
     judged = len(series.login_seconds(evidence, "baseline", "cold"))
     whole = replace(evidence, design=replace(evidence.design, trim_s=0.0))
     assert judged < 0.8 * len(series.login_seconds(whole, "baseline", "cold"))
+
+
+def test_the_policys_discarded_pairs_are_left_out_and_shaded_where_blocks_are_shown() -> None:
+    whole = passed()
+    evidence = replace(whole, policy=Policy(discard_pairs=2))
+    counts = [len(series.login_seconds(e, "baseline", "cold")) for e in (evidence, whole)]
+    assert counts[0] == pytest.approx(counts[1] * 22 / 24, rel=0.03)
+    assert series.discarded_until_min(evidence) == 4 * 15.0 / 60
+    assert series.discarded_until_min(whole) == 0
+    assert len(series.blocks(evidence, "baseline", "cold").p50) == 24
+    text = Parsed(page(evidence)).text
+    assert "Left out: the first 2 pairs of blocks, and the first 4 s of each block." in text
+    assert "Shaded: discarded, and not judged." in text
+    assert "Shaded" not in page(whole)
+    by_means, all_means = (series.step_means(replace(e, comparison=None), "cold") for e in (evidence, whole))
+    assert by_means[0].baseline_s != all_means[0].baseline_s
+
+
+def test_what_shows_a_sound_measurement_stands_beside_what_is_allowed() -> None:
+    text = page(replace(passed(), policy=Policy(limits=Limits(send_lag_p99_ms=17, generator_cpu=0.61))))
+    for row, allowed in (("send lag, p99", "≤ 17 ms"), ("generator&#39;s share of a core", "≤ 61 %")):
+        (line,) = (line for line in text.splitlines() if f">{row}<" in line)
+        assert line.endswith(f'<td class="n">{allowed}</td></tr>')
 
 
 def test_a_thinned_distribution_keeps_its_ends_and_its_slow_tail() -> None:

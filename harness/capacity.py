@@ -114,7 +114,7 @@ def _budget(policy: Policy, climb: Climb) -> Budget:
 
 
 def _with_rungs(scenario: Scenario) -> Scenario:
-    """The scenario in blocks twice as long, so that a queue has time to grow in a rung, and of no stage but the rungs."""
+    """The scenario in blocks twice as long, so that a queue can grow in a rung, and of no stage but the rungs."""
     blocks = scenario.blocks
     longer = blocks.model_copy(update={"length_s": 2 * blocks.length_s, "trim_s": 2 * blocks.trim_s})
     return scenario.model_copy(update={"blocks": longer, "headroom": None})

@@ -188,7 +188,7 @@ def login(user: str, targets: Targets, arm: Arm, scenario: Scenario, cache: Cach
     if arm not in targets.arms:
         raise ConfigError(f"targets: arms: expected {arm}, got {', '.join(targets.arms)}")
     result = log_in_once(targets, arm, scenario, user, cache)
-    print_waterfall(result, targets.arms[arm], Console())
+    print_waterfall(result, Console())
     return 0 if result.outcome.status == "ok" else CRASH
 
 

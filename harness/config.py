@@ -46,7 +46,7 @@ def load_targets(path: Path) -> Targets:
         if directory.ca_file is not None:
             directory = directory.model_copy(update={"ca_file": str(folder / directory.ca_file)})
         arms[arm] = target.model_copy(update={"credentials": credentials, "directory": directory})
-    return targets.model_copy(update={"arms": arms})
+    return targets.model_copy(update={"arms": arms}).read_from(str(path))
 
 
 def load_policy(path: Path) -> Policy:

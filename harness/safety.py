@@ -1,20 +1,28 @@
-"""Refusal of load that nobody has agreed to, before the first packet."""
+"""Refusal, before the first packet, of load that nobody has agreed to or that could not be."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
 
-from harness.errors import UnsafeTargetError
+from harness.errors import ConfigError, UnsafeTargetError
+from harness.model.endpoint import Addresses
 from harness.model.scenario import Scenario
-from harness.model.target import Addresses, Arm, Targets
+from harness.model.target import Arm, Targets
 
 
 def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Addresses:
     """The addresses that were checked; raises UnsafeTargetError unless these arms may receive this scenario's load.
 
-    Each process that sends load connects to these alone: another answer to the same name could lead anywhere.
+    Each process that sends load connects to these alone: another answer to the same name could lead anywhere. Raises
+    ConfigError where a step of the scenario has nothing in the targets to go to.
     """
+    arms = tuple(arms)
+    lacking = [
+        f"{targets.source}: arms.{arm}.{line}" for arm in arms for line in targets.arms[arm].lacks(scenario.steps)
+    ]
+    if lacking:
+        raise ConfigError("\n".join(lacking))
     hosts = {endpoint.host for arm in arms for endpoint in targets.arms[arm].endpoints}
     addresses = {host: _addresses(host) for host in sorted(hosts)}
     reasons = targets.refusals(addresses, scenario.peak_rate)

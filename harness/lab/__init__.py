@@ -1,1 +1,1 @@
-"""The embedded domain: real servers on loopback that start from identical bytes and end with their parent."""
+"""The labs: real servers on loopback that start from identical bytes and end with their parent."""

@@ -1,4 +1,4 @@
-"""``authgate lab``: the embedded domain from the command line."""
+"""``authgate lab``: a lab of either kind from the command line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ import click
 
 from harness.arguments import FILE_PATH
 from harness.lab import supervisor
+from harness.lab.ad.changes import SPELLINGS, parse_change
+from harness.lab.hospital import CLINICIANS
 
 LAB_FOLDER = Path(".authgate-lab")
+
+_PORT_OF = {"slapd": "ldap", "dc": "ldap", "web": "http", "database": "postgres"}
+"""The port that is shown for a server which isn't called like its port."""
 
 
 @click.group()
 def lab() -> None:
-    """The embedded domain: real KDCs and directories on loopback, one of each an arm."""
+    """Real servers on loopback, a set for each arm: the embedded domain, or Active Directory by Samba."""
 
 
 _lab_folder = click.option(
@@ -24,10 +29,21 @@ _lab_folder = click.option(
 
 @lab.command()
 @_lab_folder
-def up(folder: Path) -> int:
+@click.option(
+    "--kind",
+    type=click.Choice(supervisor.KINDS),
+    default="embedded",
+    show_default=True,
+    help="embedded: MIT KDC and OpenLDAP, as any user. ad: Samba AD, web front and database, as root.",
+)
+@click.option("--change", help=f"What is changed on the candidate (kind ad): {', '.join(SPELLINGS)}.")
+def up(folder: Path, kind: str, change: str | None) -> int:
     """Start it; it runs until `authgate lab down`."""
-    status = supervisor.up(folder)
+    status = supervisor.up(folder, kind, change=change)
     click.echo(f"ready; targets: {status.targets}")
+    if change is not None:
+        click.echo(f"candidate: {parse_change(change).says}")
+    click.echo(f"try: authgate login {CLINICIANS[7]} --targets {status.targets}")
     return 0
 
 
@@ -48,9 +64,10 @@ def status(folder: Path) -> int:
         click.echo("no lab runs here")
         return 0
     for name, process in found.processes.items():
-        port = found.ports.get(name.replace("slapd", "ldap"))
+        arm, _, server = name.partition(".")
+        port = found.ports.get(f"{arm}.{_PORT_OF.get(server, server)}")
         click.echo(
             f"{name:<18} pid {process.pid:<8} {'runs' if found.alive[name] else 'ended':<6}"
-            + (f" 127.0.0.1:{port}" if port else "")
+            + (f" {found.addresses[arm]}:{port}" if port else "")
         )
     return 0

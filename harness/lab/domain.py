@@ -9,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
-
-import yaml
 
 from harness.errors import LabError
 from harness.lab import directory, hospital, kdc, store
+from harness.lab.base import BaseLab, CredentialKind, RunningArm
 from harness.lab.tools import Tools, find_tools, run
 from harness.login.krb5conf import krb5_conf
 from harness.model.target import ARMS, Arm, Target
@@ -28,19 +25,13 @@ READY_S = 5.0
 PORT_TRIES = 5
 """How often other ports are tried: nothing keeps a free port free until a server has bound it."""
 
-CredentialKind = Literal["csv", "keytab"]
-
 
 @dataclass(frozen=True, slots=True)
-class LabArm:
-    """One running arm: its clone, its ports on 127.0.0.1, its processes by name (``kdc``, ``slapd``, ``relay``)."""
+class LabArm(RunningArm):
+    """One running arm: processes ``kdc``, ``slapd``, ``relay``; ports ``kdc``, ``ldap``, ``ldaps``, ``relay``.
 
-    folder: Path
-    ports: Mapping[str, int]
-    """``kdc``, ``ldap``, ``ldaps``, and ``relay`` where there is one."""
-    processes: Mapping[str, Identity]
-    target: Mapping[str, object]
-    """The fields of a Target."""
+    ``relay`` is there only where the directory is behind one.
+    """
 
     @property
     def kdc_pid(self) -> int:
@@ -52,18 +43,12 @@ class LabArm:
         """The pid of slapd."""
         return self.processes["slapd"].pid
 
-    @property
-    def krb5_conf(self) -> Path:
-        """The krb5.conf of this arm, for command-line tools."""
-        return self.folder / "krb5.conf"
 
-
-class Lab:
-    """A context manager that runs the embedded domain; within it a real login has succeeded on each arm.
+class Lab(BaseLab[LabArm]):
+    """The embedded domain, as a context manager.
 
     ``hold`` or ``leak`` is put before the candidate's directory; with one, or with ``relay``, each arm's directory is
-    behind a relay, so that the relay itself is no difference between the arms. Entering raises LabError. The servers
-    end with the block, and with this process however it ends.
+    behind a relay, so that the relay itself is no difference between the arms.
     """
 
     def __init__(
@@ -75,41 +60,19 @@ class Lab:
         relay: bool = False,
         credentials: CredentialKind = "csv",
     ) -> None:
-        self.arms: dict[Arm, LabArm] = {}
+        super().__init__()
         self._names = tuple(arms)
         self._fault = hold or leak
         self._relay = relay or self._fault is not None
         self._credentials = credentials
-        self._stack = ExitStack()
 
-    def __enter__(self) -> Self:
+    def _start(self, folder: Path, family: Family, stack: ExitStack) -> None:
         tools = find_tools()
         built = store.built(tools)
-        with ExitStack() as stack:
-            folder = store.new_run_folder()
-            stack.callback(store.remove, folder)
-            family = Family()
-            stack.callback(family.close)
-            for name in self._names:
-                fault = self._fault if name == "candidate" else None
-                starter = _ArmStarter(tools, family, folder / name, self._credentials)
-                self.arms[name] = starter.start(built, fault, relay=self._relay)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    @property
-    def targets(self) -> dict[str, object]:
-        """The fields of a Targets, ready for YAML."""
-        return {"environment": "lab", "arms": {name: dict(arm.target) for name, arm in self.arms.items()}}
-
-    def write_targets(self, path: Path) -> None:
-        """Write the targets as YAML; they hold as long as this lab runs."""
-        store.write_private(path, yaml.safe_dump(self.targets, sort_keys=False))
+        for name in self._names:
+            fault = self._fault if name == "candidate" else None
+            starter = _ArmStarter(tools, family, folder / name, self._credentials)
+            self.arms[name] = starter.start(built, fault, relay=self._relay)
 
 
 class _ArmStarter:
@@ -129,7 +92,7 @@ class _ArmStarter:
         # The check mustn't take one of the workers that hold.
         self._log_in(ports["relay"] if relay and not fault else ports["ldap"])
         processes = {name: Identity.of(child.pid) for name, child in children.items()}
-        return LabArm(self._folder, ports, processes, self._target(ports))
+        return LabArm(self._folder, "127.0.0.1", ports, processes, self._target(ports))
 
     def _serve(self) -> tuple[dict[str, int], dict[str, subprocess.Popen[bytes]]]:
         for _ in range(PORT_TRIES):

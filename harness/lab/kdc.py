@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import struct
 from pathlib import Path
 
 from harness.errors import LabError
-from harness.lab import hospital
+from harness.lab import hospital, keytab
 from harness.lab.tools import Tools, run
 from harness.process import environment
 
@@ -16,7 +15,6 @@ SERVICES_KEYTAB = "services.keytab"
 
 _TEMPLATE = "template"
 _ENCTYPES = ("aes256-cts", "aes128-cts")
-_KEYTAB_HEAD = b"\x05\x02"
 
 
 def build(tools: Tools, folder: Path, password: str) -> None:
@@ -47,9 +45,9 @@ def build(tools: Tools, folder: Path, password: str) -> None:
     run([*util, "dump", str(dump)], env)
     dump.write_text(_clone_principals(dump.read_text()))
     run([*util, "load", str(dump)], env)
-    keytab = folder / CLINICIANS_KEYTAB
-    keytab.touch(0o600)
-    keytab.write_bytes(_clone_keytab(template_keytab.read_bytes()))
+    clinicians = folder / CLINICIANS_KEYTAB
+    clinicians.touch(0o600)
+    clinicians.write_bytes(_clone_keytab(template_keytab.read_bytes()))
     for path in (dump, dump.with_suffix(".dump_ok"), template_keytab, krb5_conf, kdc_conf):
         path.unlink(missing_ok=True)
 
@@ -102,23 +100,10 @@ def _clone_principals(dump: str) -> str:
 
 
 def _clone_keytab(template: bytes) -> bytes:
-    # https://web.mit.edu/kerberos/krb5-latest/doc/formats/keytab_file_format.html: after the head, entries of a
-    # 32-bit size, 16-bit number of components, and counted strings: the realm, then the components.
-    if not template.startswith(_KEYTAB_HEAD):
-        raise LabError("kadmin.local: expected a keytab of format 0x502")
-    written, realm = _TEMPLATE.encode(), hospital.REALM.encode()
-    before = struct.pack(">HH", 1, len(realm)) + realm
-    old = before + struct.pack(">H", len(written)) + written
-    keys, rest = [], template[len(_KEYTAB_HEAD) :]
-    while rest:
-        (size,) = struct.unpack_from(">i", rest)
-        entry, rest = rest[4 : 4 + size], rest[4 + size :]
-        if not entry.startswith(old):
-            raise LabError(f"kadmin.local: expected a keytab of {_TEMPLATE} alone")
-        keys.append(entry.removeprefix(old))
-    return _KEYTAB_HEAD + b"".join(
-        struct.pack(">i", len(entry)) + entry
-        for user in hospital.CLINICIANS
-        for key in keys
-        for entry in (before + struct.pack(">H", len(user)) + user.encode() + key,)
+    entries = keytab.parse(template)
+    strangers = {entry.principal for entry in entries} - {f"{_TEMPLATE}@{hospital.REALM}"}
+    if strangers:
+        raise LabError(f"kadmin.local: expected a keytab of {_TEMPLATE} alone, got {', '.join(sorted(strangers))}")
+    return keytab.serialise(
+        entry.renamed(f"{user}@{hospital.REALM}") for user in hospital.CLINICIANS for entry in entries
     )

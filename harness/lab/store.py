@@ -12,12 +12,12 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.cache import cache_home, private_folder
-from harness.lab import directory, hospital, kdc
+from harness.lab import directory, hospital, kdc, keytab
 from harness.lab.tools import Tools, run
 from harness.process import Identity, environment
 
@@ -36,7 +36,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def built(tools: Tools) -> Path:
-    """The folder of the built domain, built now if it wasn't; raises LabError."""
+    """The folder of the built embedded domain, built now if it wasn't; raises LabError."""
 
     def build(folder: Path) -> None:
         password = secrets.token_hex(16)
@@ -44,7 +44,14 @@ def built(tools: Tools) -> Path:
         directory.build(tools, folder, password)
         write_private(folder / CLINICIANS_CSV, "".join(f"{user},{password}\n" for user in hospital.CLINICIANS))
 
-    return built_once(_recipe_digest(tools), build)
+    sources = (__file__, hospital.__file__, kdc.__file__, keytab.__file__, directory.__file__)
+    return built_once(recipe_digest(sources, tools.digest), build)
+
+
+def recipe_digest(sources: Iterable[str], programs: str) -> str:
+    """The name of a built folder: what these source files say and which programs, by their digest, do it."""
+    recipe = b"".join(Path(source).read_bytes() for source in sources)
+    return hashlib.sha256(recipe + programs.encode()).hexdigest()[:16]
 
 
 def built_once(digest: str, build: Callable[[Path], None]) -> Path:
@@ -105,12 +112,6 @@ def _last_use(folder: Path) -> float:
 def _remove_broken_off(labs: Path, digest: str) -> None:
     for broken_off in labs.glob(f"{digest}.tmp*"):
         shutil.rmtree(broken_off)
-
-
-def _recipe_digest(tools: Tools) -> str:
-    sources = (__file__, hospital.__file__, kdc.__file__, directory.__file__)
-    recipe = b"".join(Path(source).read_bytes() for source in sources)
-    return hashlib.sha256(recipe + tools.digest.encode()).hexdigest()[:16]
 
 
 def new_run_folder() -> Path:

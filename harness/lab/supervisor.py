@@ -19,17 +19,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, get_args
+from typing import IO, Literal, get_args
 
 from harness.cache import cache_home
 from harness.errors import LabError
 from harness.lab import store
-from harness.lab.domain import CredentialKind, Lab
+from harness.lab.ad.changes import parse_change
+from harness.lab.ad.domain import AdLab
+from harness.lab.base import CredentialKind
+from harness.lab.domain import Lab
 from harness.model.target import ARMS, Arm
 from harness.process import Identity, module_command
 from harness.updates.fault import Hold
 
-KINDS = ("embedded",)
+Kind = Literal["embedded", "ad"]
+KINDS: tuple[Kind, ...] = ("embedded", "ad")
 
 END_S = 5.0
 """How long a supervisor may take to end its servers and remove their clones before it is killed."""
@@ -46,7 +50,9 @@ class LabStatus:
     targets: Path
     processes: Mapping[str, Identity]
     ports: Mapping[str, int]
-    """The ports on 127.0.0.1 by name (``baseline.kdc``, ``baseline.ldap``, …)."""
+    """The ports by name (``baseline.kdc``, ``baseline.ldap``, …)."""
+    addresses: Mapping[str, str]
+    """The address of each arm's ports."""
     alive: Mapping[str, bool]
 
     @property
@@ -63,15 +69,23 @@ def up(
     hold: Hold | None = None,
     relay: bool = False,
     credentials: CredentialKind = "csv",
+    change: str | None = None,
 ) -> LabStatus:
     """Start a lab that runs until ``down``, and return when logins succeed; raises LabError.
 
-    ``hold``, ``relay`` and ``credentials`` are those of Lab.
+    ``hold`` and ``relay`` are those of Lab, ``change`` is the name of one of AdLab's, ``credentials`` those of both.
     """
     if kind not in KINDS:
         raise LabError(f"lab: expected a kind among {', '.join(KINDS)}, got {kind!r}")
+    if change is not None:
+        parse_change(change)
+        if kind != "ad":
+            raise LabError(f"lab: expected kind ad for a change, got {kind!r}")
+    if kind == "ad" and (relay or hold is not None):
+        raise LabError("lab: expected kind embedded for a relay or a hold, got 'ad'")
     command, env = module_command("harness.lab.supervisor")
-    options = [str(directory.resolve()), "--credentials", credentials, "--arms", *arms]
+    options = [str(directory.resolve()), "--kind", kind, "--credentials", credentials, "--arms", *arms]
+    options += ["--change", change] if change else []
     options += ["--relay"] if relay else []
     options += ["--hold-s", str(hold.hold_s), "--workers", str(hold.workers)] if hold else []
     env["XDG_CACHE_HOME"] = str(cache_home().parent)
@@ -122,6 +136,7 @@ def status(directory: Path) -> LabStatus | None:
         state = json.loads(path.read_text(encoding="utf-8"))
         pids = {str(name): (int(found["pid"]), int(found["started"])) for name, found in state["processes"].items()}
         ports = {str(name): int(port) for name, port in state["ports"].items()}
+        addresses = {str(name): str(address) for name, address in state["addresses"].items()}
         kind, _ = str(state["kind"]), pids[SUPERVISOR]
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -134,7 +149,7 @@ def status(directory: Path) -> LabStatus | None:
         ) from None
     processes = {name: Identity(*found) for name, found in pids.items()}
     alive = {name: process.alive for name, process in processes.items()}
-    return LabStatus(kind, directory / TARGETS, processes, ports, alive)
+    return LabStatus(kind, directory / TARGETS, processes, ports, addresses, alive)
 
 
 @contextmanager
@@ -155,7 +170,7 @@ def _private_log(directory: Path) -> IO[bytes]:
         raise LabError(f"{directory}: expected a folder that a lab can write to, got: {error.strerror}") from None
 
 
-def _supervise(directory: Path, lab: Lab) -> None:
+def _supervise(directory: Path, kind: Kind, lab: Lab | AdLab) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
@@ -164,7 +179,8 @@ def _supervise(directory: Path, lab: Lab) -> None:
         processes = {SUPERVISOR: Identity.of(os.getpid())}
         processes |= {f"{arm}.{name}": it for arm, run in lab.arms.items() for name, it in run.processes.items()}
         state = {
-            "kind": "embedded",
+            "kind": kind,
+            "addresses": {arm: run.address for arm, run in lab.arms.items()},
             "processes": {name: asdict(process) for name, process in processes.items()},
             "ports": {f"{arm}.{name}": port for arm, run in lab.arms.items() for name, port in run.ports.items()},
         }
@@ -182,16 +198,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a lab until SIGTERM; prints one JSON line, ``{"ready": true}`` or ``{"error": …}``."""
     parser = argparse.ArgumentParser(prog="python -m harness.lab.supervisor", description="the parent of a lab")
     parser.add_argument("directory", type=Path)
+    parser.add_argument("--kind", choices=KINDS, default="embedded")
+    parser.add_argument("--change", type=parse_change)
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--credentials", choices=get_args(CredentialKind), default="csv")
     parser.add_argument("--relay", action="store_true")
     parser.add_argument("--hold-s", type=float)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(argv)
-    hold = Hold(options.hold_s, options.workers) if options.hold_s is not None else None
-    lab = Lab(options.arms, hold=hold, relay=options.relay, credentials=options.credentials)
+    lab: Lab | AdLab
+    if options.kind == "ad":
+        lab = AdLab(options.arms, change=options.change, credentials=options.credentials)
+    else:
+        hold = Hold(options.hold_s, options.workers) if options.hold_s is not None else None
+        lab = Lab(options.arms, hold=hold, relay=options.relay, credentials=options.credentials)
     try:
-        _supervise(options.directory, lab)
+        _supervise(options.directory, options.kind, lab)
     except LabError as error:
         _answer({"error": str(error)})
         return 1

@@ -53,20 +53,35 @@ class Tools:
 
 def find_tools() -> Tools:
     """The tools of this machine; raises LabError with the command that installs what is missing."""
-    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *_SBIN))
-    found = {name: shutil.which(name, path=path) for name in PACKAGES}
-    missing = {name: PACKAGES[name] for name, where in found.items() if where is None}
+    found, missing = find_programs(PACKAGES)
     schema = _first_folder(_SCHEMAS, "core.schema")
     if schema is None:
         missing["core.schema"] = "slapd"
-    if not any(folder.glob("libgssapiv2.so*") for pattern in _SASL for folder in Path("/").glob(pattern)):
+    if not _has_sasl_gssapi():
         missing["libgssapiv2.so"] = "libsasl2-modules-gssapi-mit"
     if missing or schema is None:
-        raise LabError(
-            f"embedded domain: {', '.join(missing)} not found in PATH, {', '.join(_SBIN)} and the libraries' folders; "
-            f"run: apt-get install --no-install-recommends {' '.join(dict.fromkeys(missing.values()))}"
-        )
-    return Tools({name: where for name, where in found.items() if where}, schema, _first_folder(_MODULES, "*.la"))
+        raise missing_error("embedded domain", missing)
+    return Tools(found, schema, _first_folder(_MODULES, "*.la"))
+
+
+def find_programs(packages: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Where these programs are, and those that aren't with the package of each."""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *_SBIN))
+    found = {name: shutil.which(name, path=path) for name in packages}
+    missing = {name: packages[name] for name, where in found.items() if where is None}
+    return {name: where for name, where in found.items() if where}, missing
+
+
+def missing_error(what: str, missing: Mapping[str, str]) -> LabError:
+    """The error that names what is missing and the command that installs it."""
+    return LabError(
+        f"{what}: {', '.join(missing)} not found in PATH, {', '.join(_SBIN)} and the libraries' folders; "
+        f"run: apt-get install --no-install-recommends {' '.join(dict.fromkeys(missing.values()))}"
+    )
+
+
+def _has_sasl_gssapi() -> bool:
+    return any(folder.glob("libgssapiv2.so*") for pattern in _SASL for folder in Path("/").glob(pattern))
 
 
 def _first_folder(folders: tuple[str, ...], pattern: str) -> Path | None:

@@ -27,8 +27,24 @@ Call = Callable[[Callable[[], Any]], Timed[Any]]
 """Runs what may block, within the step's deadline: Runtime.call without its deadline."""
 
 KRB5_MECH = gssapi.MechType.kerberos
+SPNEGO_MECH = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
+"""RFC 4178."""
+_MUTUAL = gssapi.RequirementFlag.mutual_authentication
+SEALING = _MUTUAL | gssapi.RequirementFlag.integrity | gssapi.RequirementFlag.confidentiality
 FAILURES_NAMED = 3
 _cache_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a context is to be like: its mechanism and flags, and the channel that it is bound to."""
+
+    mech: Any = KRB5_MECH
+    flags: Any = _MUTUAL
+    bindings: Any = None
+
+
+PLAIN = Ask()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,21 +182,24 @@ class KerberosClient:
             raise StepFailedError(kerberos_outcome(error.err_code)) from None
         return done
 
-    def service_token(self, service: str, host: str, cache: TicketCache, call: Call) -> tuple[Any, Timed[Any]]:
+    def service_token(
+        self, service: str, host: str, cache: TicketCache, call: Call, ask: Ask = PLAIN
+    ) -> tuple[Any, Timed[bytes]]:
         """A GSS-API context for ``service@host`` and its first token; a TGS exchange where the cache has no ticket.
 
         Raises StepFailedError.
         """
         try:
             acquired = gssapi.raw.acquire_cred_from(
-                store={b"ccache": cache.name.encode()}, mechs=[KRB5_MECH], usage="initiate"
+                store={b"ccache": cache.name.encode()}, mechs=[ask.mech], usage="initiate"
             )
             context = gssapi.SecurityContext(
                 name=gssapi.Name(f"{service}@{host}", gssapi.NameType.hostbased_service),
-                mech=KRB5_MECH,
+                mech=ask.mech,
                 creds=gssapi.Credentials(acquired.creds),
                 usage="initiate",
-                flags=gssapi.RequirementFlag.mutual_authentication | gssapi.RequirementFlag.integrity,
+                flags=ask.flags,
+                channel_bindings=ask.bindings,
             )
             return context, call(context.step)
         except gssapi.exceptions.GSSError as error:

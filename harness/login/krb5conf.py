@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.model.target import NO_NAMES, Addresses, Target
+from harness.model.endpoint import NO_NAMES, Addresses
+from harness.model.target import Target
 
 
 def krb5_conf(target: Target, addresses: Addresses = NO_NAMES) -> str:
@@ -19,7 +20,10 @@ def krb5_conf(target: Target, addresses: Addresses = NO_NAMES) -> str:
     kdcs = "\n".join(f"\t\tkdc = {address}" for kdc in target.kdcs for address in kdc.at(addresses))
     # 1 byte: every request is "too big" for UDP; 1465 is libkrb5's own default.
     udp_limit = 1 if target.kdc_transport == "tcp" else 1465
+    services = [target.directory.service_host, target.services.host, target.services.cifs]
+    services += [target.ehr.service_host] if target.ehr is not None else []
     domain = target.directory.service_host.partition(".")[2] or target.realm.lower()
+    hosts = "\n".join(f"\t{host} = {target.realm}" for host in dict.fromkeys(services) if host)
     return f"""[libdefaults]
 	default_realm = {target.realm}
 	dns_lookup_kdc = false
@@ -34,7 +38,7 @@ def krb5_conf(target: Target, addresses: Addresses = NO_NAMES) -> str:
 	}}
 [domain_realm]
 	.{domain} = {target.realm}
-	{target.directory.service_host} = {target.realm}
+{hosts}
 """
 
 

@@ -40,13 +40,17 @@ OK = Outcome("ok")
 
 @dataclass(frozen=True, slots=True)
 class StepTiming:
-    """One step of one login; ``pool_wait`` (ns) passed before a thread took the call and is not in its service time."""
+    """One step of one login; ``pool_wait`` (ns) passed before a thread took the call and is not in its service time.
+
+    ``server`` is the address that the step spoke to, empty where that isn't known (one of several KDCs).
+    """
 
     step: str
     started: int
     ended: int
     outcome: Outcome
     pool_wait: int = 0
+    server: str = ""
 
     def __post_init__(self) -> None:
         if self.ended < self.started:

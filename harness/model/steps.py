@@ -17,24 +17,61 @@ LOGIN = "login"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One exchange of the login: ``needs`` names steps that come before it, ``cached`` says a warm login skips it."""
+    """One exchange of the login: ``needs`` names steps that come before it, ``cached`` says a warm login skips it.
+
+    ``fields`` names what a target must say for it: a key path, with ``=value`` where only one value will do.
+    """
 
     name: str
     title: str
     needs: tuple[str, ...] = ()
     cached: bool = False
+    fields: tuple[str, ...] = ()
 
+
+_AD = ("directory.schema_kind=ad",)
 
 STEPS: dict[str, Step] = {
     step.name: step
     for step in (
+        Step("dns_srv_kerberos", "DNS SRV of the domain's KDCs (RFC 4120 §7.2.3.2)", cached=True, fields=("dns",)),
+        Step("dns_srv_dc", "DNS SRV of the domain's controllers (MS-ADTS 6.3.2.3)", cached=True, fields=("dns",)),
+        Step("dns_a", "DNS A of the domain controller chosen", ("dns_srv_dc",), cached=True, fields=("dns",)),
+        Step("cldap_ping", "CLDAP netlogon ping of the controller (MS-ADTS 6.3.3)", cached=True, fields=("dns",)),
         Step("kdc_as", "Kerberos AS exchange (RFC 4120 §3.1)", cached=True),
+        Step(
+            "kdc_tgs_host",
+            "Kerberos TGS exchange for host/ (RFC 4120 §3.3)",
+            ("kdc_as",),
+            cached=True,
+            fields=("services.host",),
+        ),
         Step("kdc_tgs_ldap", "Kerberos TGS exchange for ldap/ (RFC 4120 §3.3)", ("kdc_as",), cached=True),
+        Step(
+            "kdc_tgs_cifs",
+            "Kerberos TGS exchange for cifs/ (RFC 4120 §3.3)",
+            ("kdc_as",),
+            cached=True,
+            fields=("services.cifs",),
+        ),
+        Step(
+            "kdc_tgs_http", "Kerberos TGS exchange for HTTP/ (RFC 4120 §3.3)", ("kdc_as",), cached=True, fields=("ehr",)
+        ),
         Step("ldap_connect", "LDAP connection, with TLS where configured (RFC 4511, 4513)"),
+        Step("ldap_rootdse", "LDAP read of the server's root entry (RFC 4512 §5.1)", ("ldap_connect",)),
         Step("ldap_bind", "LDAP SASL GSSAPI bind (RFC 4752)", ("kdc_tgs_ldap", "ldap_connect")),
         Step("ldap_simple_bind", "LDAP simple bind (RFC 4513 §5.1)", ("ldap_connect",)),
         Step("ldap_own_entry", "LDAP search for the clinician's own entry", ("ldap_connect",)),
         Step("ldap_groups", "LDAP expansion of nested groups", ("ldap_own_entry",)),
+        Step("ldap_token_groups", "LDAP read of tokenGroups (MS-ADTS 3.1.1.4.5.19)", ("ldap_own_entry",), fields=_AD),
+        Step("ldap_in_chain", "LDAP in-chain rule (MS-ADTS 3.1.1.3.4.4.3)", ("ldap_token_groups",), fields=_AD),
+        Step("http_negotiate", "HTTP Negotiate to the EHR's front (RFC 4559)", ("kdc_tgs_http",), fields=("ehr",)),
+        Step(
+            "ehr_query",
+            "the EHR's database asked on the clinician's behalf (MS-SFU)",
+            ("http_negotiate",),
+            fields=("ehr.database_path",),
+        ),
     )
 }
 

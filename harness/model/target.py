@@ -4,68 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_validator, model_validator
 
 from harness.model.base import Configured, Positive
+from harness.model.endpoint import Addresses, Endpoint, Host, endpoints_from_text, parse_endpoint
+from harness.model.steps import STEPS
 
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, ...] = ("baseline", "candidate")
-Addresses = Mapping[str, tuple[str, ...]]
-"""Host names with the addresses that they resolved to when they were checked."""
-NO_NAMES: Addresses = {}
-"""For targets whose every host is an address already."""
-
-
-_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
-_V6 = re.compile(r"[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
-
-
-def _checked_host(host: str) -> str:
-    """A name as DNS has it (RFC 1123 §2.1, and the underscore that Windows domains use) or an address."""
-    known = _NAME.fullmatch(host) is not None
-    if ":" in host and _V6.fullmatch(host):
-        with suppress(ValueError):
-            known = bool(ipaddress.ip_address(host))
-    if not known:
-        raise ValueError(f'expected a host name or an address, got "{host}"')
-    return host
-
-
-Host = Annotated[str, AfterValidator(_checked_host)]
-
-
-class Endpoint(Configured):
-    """A host (address or name) and a port."""
-
-    host: Host
-    port: Annotated[int, Field(gt=0, lt=65536)]
-
-    def at(self, addresses: Addresses) -> tuple[Endpoint, ...]:
-        """The endpoint by each of its checked addresses; raises ValueError for a name that was not checked."""
-        found = addresses.get(self.host) or (str(ipaddress.ip_address(self.host)),)
-        return tuple(Endpoint(host=address, port=self.port) for address in found)
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_endpoint(text: str, default_port: int) -> dict[str, object]:
-    """Host and port of ``host``, ``host:port`` or ``[v6]:port``, as the fields of an Endpoint."""
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif text.count(":") == 1:
-        host, port = text.split(":")
-    else:
-        host, port = text, ""
-    if port and not (port.isascii() and port.isdigit()):
-        raise ValueError(f"expected host:port, got {text!r}")
-    return {"host": host, "port": int(port or default_port)}
 
 
 class Credentials(Configured):
@@ -100,6 +49,8 @@ class Directory(Configured):
     bind_dn: str | None = None
     """The DN for simple binds, with ``{user}`` in it; or, as Active Directory takes them, a name such as
     ``{user}@clinic.test``."""
+    schema_kind: Literal["posix", "ad"] = "posix"
+    """How groups are expanded: ``posix`` by a search a level of nesting, ``ad`` by the directory's tokenGroups."""
 
     @property
     def tls(self) -> bool:
@@ -130,6 +81,86 @@ class Directory(Configured):
         return uri
 
 
+class Dns(Configured):
+    """The name servers that an arm's clients ask, and the Active Directory domain that they ask for."""
+
+    servers: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
+    """Addresses, not names; port 53 unless said."""
+    domain: Host
+    site: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] | None = None
+    """The site whose domain controllers are asked for; without it the whole domain's are."""
+
+    @field_validator("servers", mode="before")
+    @classmethod
+    def _servers_from_text(cls, servers: object) -> object:
+        return endpoints_from_text(servers, 53)
+
+    @field_validator("servers")
+    @classmethod
+    def _servers_are_addresses(cls, servers: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+        for server in servers:
+            try:
+                ipaddress.ip_address(server.host)
+            except ValueError:
+                raise ValueError(f"expected the address of a name server, got {server.host!r}") from None
+        return servers
+
+
+class Services(Configured):
+    """The host parts of further service principals that a login gets tickets for."""
+
+    host: Host | None = None
+    """The workstation: host/NAME."""
+    cifs: Host | None = None
+    """The file server of policy and logon script: cifs/NAME."""
+
+
+class Ehr(Configured):
+    """An arm's electronic health record: a web front behind HTTP Negotiate, and its database behind that."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")]
+    """The page that answers at once; https is verified against directory.ca_file, or else the system's certificates."""
+    service_host: Host
+    """The host part of the service's principal, HTTP/HOST, and the name that the front is asked by."""
+    database_path: Annotated[str, Field(pattern=r"^[^?#\s]+$")] | None = None
+    """The page, relative to the URL, that asks the database on the clinician's behalf and shows their principal."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is TLS."""
+        return self.url.startswith("https://")
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The address that the URL names."""
+        return Endpoint.model_validate(parse_endpoint(self._parts[0], 443 if self.tls else 80))
+
+    @property
+    def page(self) -> str:
+        """The path of the front's own page."""
+        return f"/{self._parts[1]}"
+
+    @property
+    def database_page(self) -> str:
+        """The path of the page that asks the database."""
+        asked = self.database_path or ""
+        return asked if asked.startswith("/") else f"{self.page.rpartition('/')[0]}/{asked}"
+
+    @property
+    def _parts(self) -> tuple[str, str]:
+        host, _, path = self.url.partition("://")[2].partition("/")
+        return host, path
+
+    @field_validator("url")
+    @classmethod
+    def _endpoint_parses(cls, url: str) -> str:
+        try:
+            Endpoint.model_validate(parse_endpoint(url.partition("://")[2].partition("/")[0], 80))
+        except ValidationError:
+            raise ValueError(f"expected a host and a port from 1 to 65535, got {url!r}") from None
+        return url
+
+
 class Target(Configured):
     """One arm: a Kerberos realm, its KDCs, and the services that a login uses."""
 
@@ -139,20 +170,37 @@ class Target(Configured):
     """``udp-first`` is libkrb5's own order; Windows clients use TCP in practice, as tickets carry a PAC."""
     directory: Directory
     credentials: Credentials
+    dns: Dns | None = None
+    services: Services = Services()
+    ehr: Ehr | None = None
 
     @field_validator("kdcs", mode="before")
     @classmethod
     def _kdcs_from_text(cls, kdcs: object) -> object:
-        if not isinstance(kdcs, list | tuple):
-            return kdcs
-        if not kdcs:
+        if kdcs == []:
             raise ValueError("expected a KDC or more, got none")
-        return [parse_endpoint(kdc, 88) if isinstance(kdc, str) else kdc for kdc in kdcs]
+        return endpoints_from_text(kdcs, 88)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Every address that a login on this arm may connect to."""
-        return (*self.kdcs, self.directory.endpoint)
+        """Every address that a login on this arm may send to."""
+        servers = () if self.dns is None else self.dns.servers
+        front = () if self.ehr is None else (self.ehr.endpoint,)
+        return (*self.kdcs, self.directory.endpoint, *servers, *front)
+
+    def lacks(self, steps: Iterable[str]) -> list[str]:
+        """What these steps of a login need that the target doesn't say, one line a key."""
+        lines: dict[str, str] = {}
+        for step in steps:
+            for field in STEPS[step].fields:
+                key, _, needed = field.partition("=")
+                value: object = self
+                for part in key.split("."):
+                    value = getattr(value, part, None)
+                if value is None or (needed and value != needed):
+                    expected = f"expected {needed or 'a value'}, which step {step} needs"
+                    lines.setdefault(key, f"{key}: {expected}, got {value or 'none'}")
+        return list(lines.values())
 
     @property
     def digest(self) -> str:
@@ -170,6 +218,18 @@ class Targets(Configured):
     max_rate: Positive | None = None
     """The highest rate, in logins a second, that the servers may receive."""
     arms: Annotated[dict[Arm, Target], Field(min_length=1)]
+    _source: str = PrivateAttr("targets")
+
+    @property
+    def source(self) -> str:
+        """Where an error about these targets says that they are: the file that they were read from."""
+        return self._source
+
+    def read_from(self, source: str) -> Targets:
+        """The same targets, known to be from this file."""
+        known = self.model_copy()
+        known._source = source
+        return known
 
     def refusals(self, addresses: Addresses, peak_rate: float) -> list[str]:
         """Why load must not be sent, one line a reason; empty where it may.

@@ -43,6 +43,7 @@ ATTEMPTS: Any = pa.schema(
                         ("status", pa.string()),
                         ("code", pa.string()),
                         ("pool_wait", pa.int64()),
+                        ("server", pa.string()),
                     ]
                 )
             ),
@@ -110,6 +111,7 @@ def attempts_batch(attempts: Sequence[Attempt]) -> Any:
                     "status": s.outcome.status,
                     "code": s.outcome.code,
                     "pool_wait": s.pool_wait,
+                    "server": s.server,
                 }
                 for s in a.steps
             ],

@@ -8,12 +8,11 @@ from rich.table import Table
 
 from harness.login.path import LoginResult, StepFacts
 from harness.model.attempt import StepTiming
-from harness.model.target import Target
 
 BAR_CELLS = 24
 
 
-def print_waterfall(result: LoginResult, target: Target, console: Console) -> None:
+def print_waterfall(result: LoginResult, console: Console) -> None:
     """Print the login's steps on one time scale, then how it ended."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, justify in (("step", "left"), ("start ms", "right"), ("ms", "right"), ("", "left"), ("facts", "left")):
@@ -29,7 +28,7 @@ def print_waterfall(result: LoginResult, target: Target, console: Console) -> No
             f"{(step.started - began) / 1e6:.2f}",
             f"{(step.ended - step.started) / 1e6:.2f}",
             _bar(step, began, whole),
-            escape(", ".join(_facts(step, facts, target))),
+            escape(", ".join(_facts(step, facts))),
         )
     console.print(table)
     style = "green" if result.outcome.status == "ok" else "red"
@@ -43,10 +42,8 @@ def _bar(step: StepTiming, began: int, whole: int) -> str:
     return " " * min(before, BAR_CELLS - 1) + "█" * cells
 
 
-def _facts(step: StepTiming, facts: StepFacts, target: Target) -> list[str]:
-    said = []
-    if step.step.startswith("ldap"):
-        said.append(str(target.directory.endpoint))
+def _facts(step: StepTiming, facts: StepFacts) -> list[str]:
+    said = [step.server] if step.server and not facts.exchanges else []
     for exchange in facts.exchanges:
         answer = "no answer" if exchange.answer_bytes is None else f"{exchange.answer_bytes} B"
         said.append(
@@ -54,12 +51,11 @@ def _facts(step: StepTiming, facts: StepFacts, target: Target) -> list[str]:
         )
     said += [f"{t.service}: {t.session_enctype}, ticket {t.ticket_bytes} B" for t in facts.tickets]
     answered = sum(exchange.answer_bytes is not None for exchange in facts.exchanges)
-    if round_trips := facts.ldap_round_trips + answered:
+    if round_trips := facts.round_trips + answered:
         said.append(f"{round_trips} round trip{'s' if round_trips > 1 else ''}")
     if facts.entries:
         said.append(f"{facts.entries} {'entries' if facts.entries > 1 else 'entry'}")
-    if facts.tls_version:
-        said.append(facts.tls_version)
+    said += facts.notes
     if step.outcome.status != "ok":
         said.append(f"{step.outcome.status.upper()} {step.outcome.code}")
     return said

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import LabError
+from harness.lab.ad.namespace import check_namespaces
+from harness.lab.ad.programs import find_ad_programs
 from harness.lab.tools import find_tools
 
 RequireServer = Callable[..., None]
@@ -29,12 +31,28 @@ def require_server() -> RequireServer:
                 find_tools()
             except LabError as error:
                 reason = str(error)
-        if reason and os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        if reason:
-            pytest.skip(reason)
+        _skip_or_fail(reason)
 
     return require
+
+
+def _skip_or_fail(reason: str) -> None:
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def require_ad_lab(session_cache: Path) -> Iterator[None]:
+    """The AD lab can run here, and builds its state in the session's cache folder."""
+    try:
+        check_namespaces(find_ad_programs())
+    except LabError as error:
+        _skip_or_fail(str(error))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(session_cache))
+        yield
 
 
 @pytest.fixture(scope="session")

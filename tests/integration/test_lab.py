@@ -459,6 +459,7 @@ def test_down_leaves_a_process_alone_that_has_the_pid_but_not_the_start_time(tmp
         state = {
             "kind": "embedded",
             "ports": {},
+            "addresses": {},
             "processes": {"supervisor": {"pid": now.pid, "started": now.started - 1}},
         }
         (tmp_path / supervisor.STATE).write_text(json.dumps(state))

@@ -135,7 +135,7 @@ def test_compare_says_what_it_can_judge(command: Command) -> None:
     ("argv", "said"),
     [
         (["gate", "none.yaml", "--targets", "right.yaml"], "none.yaml: expected a readable YAML file, got: No such"),
-        (["gate", "no-such", "--targets", "right.yaml"], "no-such: expected a YAML file, or one of demo, "),
+        (["gate", "no-such", "--targets", "right.yaml"], "no-such: expected a YAML file, or one of cold-logon, "),
         (["gate", "rush.yaml", "--targets", "none.yaml"], "none.yaml: expected a readable YAML file, got: No such"),
         (["gate", "rush.yaml", "--targets", "right.yaml", "--policy", "lax"], "lax: expected a YAML file, or one of "
          "default, quick"),

@@ -38,7 +38,7 @@ def attempt(seq: int = 0, *, steps: Sequence[StepTiming] = (), **changes: Any) -
 
 
 AS = StepTiming("kdc_as", 102 * MS, 112 * MS, OK, pool_wait=MS)
-BIND = StepTiming("ldap_bind", 112 * MS, 132 * MS, OK)
+BIND = StepTiming("ldap_bind", 112 * MS, 132 * MS, OK, server="127.0.0.2:389")
 LATER = {"arm": "candidate", "block": 3, "pair": 1, "cache": "warm"}
 LOGINS = (
     attempt(0, steps=[AS, BIND]),
@@ -155,6 +155,11 @@ def test_attempts_keep_times_codes_and_steps_on_the_way_to_the_statistics() -> N
     assert table.steps["ldap_bind"].row.tolist() == [0, 1]
     np.testing.assert_allclose(table.steps["ldap_bind"].service_s, [0.020, 0.005])
     assert [STATUSES[code] for code in table.steps["ldap_bind"].status] == ["ok", "denied"]
+
+
+def test_each_step_names_the_server_that_it_spoke_to() -> None:
+    arrow = pa.Table.from_batches([attempts_batch(LOGINS)])
+    assert [step["server"] for step in arrow["steps"][0].as_py()] == ["", "127.0.0.2:389"]
 
 
 def test_a_wait_for_a_seat_is_charged_to_the_login_and_a_wait_for_the_pool_not_to_its_step() -> None:

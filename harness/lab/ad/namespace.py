@@ -1,0 +1,115 @@
+"""An arm's servers in namespaces of their own: they see their clone at one path, and none outlives its parent.
+
+1. Processes: the kernel kills all of a pid namespace when its first process dies (pid_namespaces(7)). That one has a
+   death signal from unshare(1), and unshare from this process's Family, so a SIGKILL anywhere up the line ends every
+   server, those that forked and those that became daemons too.
+2. Files: /tmp, /var/tmp and /dev/shm are the namespace's own and vanish with it; so does System V shared memory.
+3. The network is the machine's own: the load generator, its safety check and a packet capture work on plain loopback.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from harness.errors import LabError
+from harness.lab.ad.programs import Programs
+from harness.lab.ad.settings import HOME, Settings
+from harness.lab.tools import run
+from harness.process import Family, Identity, environment
+
+_SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
+
+_NAMESPACES = ("--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
+_PATIENCE_S = 180.0
+"""An upper bound on steps of a build that take seconds; only a hang reaches it."""
+
+_SEE_CLONE = f'mount --bind "$1" {HOME}'
+_INIT = f"""set -eu
+{_SEE_CLONE}
+for folder in {" ".join(_SCRATCH)}; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
+mount --bind {HOME}/resolv.conf /etc/resolv.conf
+cd /
+"$2" --interactive --no-process-group --configfile={HOME}/smb.conf --model="$5" >{HOME}/logs/dc.out 2>&1 &
+setpriv --reuid=postgres --regid=postgres --clear-groups "$3" -D {HOME}/db/data >{HOME}/logs/db.out 2>&1 &
+"$4" -D FOREGROUND -f {HOME}/web/httpd.conf >{HOME}/logs/web.out 2>&1 &
+wait
+"""
+
+
+def run_inside(programs: Programs, folder: Path, argv: list[str], typed: str = "") -> str:
+    """What a program prints that sees ``folder`` at the servers' path, and ends with it; raises LabError."""
+    command = [programs["setpriv"], "--pdeathsig", "KILL", programs["unshare"], *_NAMESPACES]
+    script = f'{_SEE_CLONE} && shift && exec "$@"'
+    # Nothing of a build is worth a flush, nor an edit of a clone.
+    env = environment(TDB_NO_FSYNC="1", KRB5_CONFIG=f"{HOME}/krb5.conf")
+    return run([*command, "sh", "-c", script, "sh", str(folder), *argv], env, typed, _PATIENCE_S)
+
+
+class Servers:
+    """The running servers of one arm."""
+
+    def __init__(self, programs: Programs, family: Family, folder: Path, settings: Settings) -> None:
+        self._paths = {
+            "dc": programs["samba"],
+            "database": str(programs.postgresql / "postgres"),
+            "web": programs["apache2"],
+        }
+        # Replay caches would be locked files in /var/tmp that both arms wait for.
+        env = environment(KRB5_CONFIG=f"{HOME}/krb5.conf", KRB5RCACHENAME="none:")
+        arguments = [str(folder), *(self._paths[name] for name in ("dc", "database", "web")), settings.process_model]
+        init = ["sh", "-c", _INIT, "sh", *arguments]
+        self._family = family
+        self._unshare = family.spawn([programs["unshare"], *_NAMESPACES, *init], env, folder / "logs" / "init.out")
+
+    @property
+    def running(self) -> bool:
+        """Whether the servers' first process still runs."""
+        return self._unshare.poll() is None
+
+    def processes(self) -> dict[str, Identity]:
+        """The servers by name (``dc``, ``database``, ``web``), each by the process that forks its workers."""
+        init = self._init()
+        found: dict[str, Identity] = {}
+        for pid in _children(init.pid) if init else ():
+            try:
+                program = str(Path(f"/proc/{pid}/exe").readlink())
+                names = [name for name, path in self._paths.items() if str(Path(path).resolve()) == program]
+                if names:
+                    found.setdefault(names[0], Identity.of(pid))
+            except OSError:  # It ended as we looked.
+                continue
+        return found
+
+    def close(self) -> None:
+        """End every process of the arm, and return when they are gone."""
+        init = self._init()
+        if init is not None:
+            init.end(0)  # It is gone only when all of its namespace is.
+        self._family.end(self._unshare)
+
+    def _init(self) -> Identity | None:
+        for pid in _children(self._unshare.pid):
+            try:
+                return Identity.of(pid)
+            except ProcessLookupError:
+                continue
+        return None
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return sorted(int(child) for child in text.split())
+
+
+def check_namespaces(programs: Programs) -> None:
+    """Raise LabError where the kernel or a container doesn't let this process make namespaces."""
+    done = subprocess.run([programs["unshare"], *_NAMESPACES, "true"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LabError(
+            f"AD lab: expected the right to make namespaces (in a container: --cap-add SYS_ADMIN), got: "
+            f"{done.stderr.strip()}"
+        )

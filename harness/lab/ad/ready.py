@@ -1,0 +1,121 @@
+"""Whether an arm of the AD lab is ready: a real transaction with each of its services, then the whole chain.
+
+All of it by tools that others wrote: kinit, kvno, ldapsearch, dig, samba-tool, curl.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.errors import LabError
+from harness.lab.ad import region
+from harness.lab.ad.build import CLINICIANS_KEYTAB
+from harness.lab.ad.programs import Programs
+from harness.lab.ad.settings import PORTS
+from harness.lab.tools import run
+from harness.process import environment
+
+READY_S = 30.0
+"""How long an arm may take until each of its services has answered; only a server that can't start reaches it."""
+_ANSWER_S = 5.0
+_AGAIN_S = 0.05
+
+_USER = region.TEMPLATE
+
+
+def wait_until_ready(programs: Programs, folder: Path, address: str, ca_file: str, running: Callable[[], bool]) -> None:
+    """Return when every service of the arm has answered as it should.
+
+    ``ca_file`` holds the certificate that the directory must have. Raises LabError, with the last answer, for the first
+    service that doesn't answer in time, or once ``running`` says no.
+    """
+    deadline = time.monotonic() + READY_S
+    for check in _Checks(programs, folder, address, ca_file).all():
+        while True:
+            try:
+                check()
+                break
+            except LabError as error:
+                if time.monotonic() > deadline or not running():
+                    raise LabError(f"AD lab: expected {address} to be ready, got: {error}; {_said(folder)}") from None
+                time.sleep(_AGAIN_S)
+
+
+class _Checks:
+    """The transactions; each raises LabError."""
+
+    def __init__(self, programs: Programs, folder: Path, address: str, ca_file: str) -> None:
+        self._ca_file = ca_file
+        self._programs = programs
+        self._folder = folder
+        self._address = address
+        self._ccache = folder / "ready.ccache"
+
+    def all(self) -> tuple[Callable[[], None], ...]:
+        return (self._dns, self._kdc, self._cldap, self._directory, self._web, self._chain, self._end)
+
+    def _dns(self) -> None:
+        names = [f"_kerberos._tcp.dc._msdcs.{region.DOMAIN}", f"_ldap._tcp.dc._msdcs.{region.DOMAIN}"]
+        for name in names:
+            self._expect(region.DC_HOST, self._dig("SRV", name))
+        for name in (region.DC_HOST, region.EHR_HOST, region.DATABASE_HOST):
+            self._expect(self._address, self._dig("A", name))
+
+    def _dig(self, kind: str, name: str) -> str:
+        return self._tool("dig", "+short", "+tries=1", "+time=1", f"@{self._address}", kind, name)
+
+    def _kdc(self) -> None:
+        self._tool("kinit", "-k", "-t", str(self._folder / CLINICIANS_KEYTAB), _USER)
+        services = (f"ldap/{region.DC_HOST}", region.EHR_SERVICE, f"host/{region.WORKSTATIONS[0]}.{region.DOMAIN}")
+        self._tool("kvno", *services)
+
+    def _cldap(self) -> None:
+        configuration = f"--configfile={self._folder / 'smb.conf'}"
+        self._expect(region.DC_HOST, self._tool("samba-tool", "domain", "info", self._address, configuration))
+
+    def _directory(self) -> None:
+        query = ("-LLL", "-b", region.USER_BASE, f"(sAMAccountName={_USER})", "dn")
+        for uri in (f"ldap://{self._address}", f"ldaps://{self._address}"):
+            # Inside TLS a domain controller takes no second layer of encryption.
+            layers = ("-O", "maxssf=0") if uri.startswith("ldaps") else ()
+            self._expect(
+                region.user_dn(_USER), self._tool("ldapsearch", "-Y", "GSSAPI", "-Q", "-N", *layers, "-H", uri, *query)
+            )
+
+    def _web(self) -> None:
+        self._expect(_USER, self._page(""))
+
+    def _chain(self) -> None:
+        self._expect(_USER, self._page("db"))
+
+    def _end(self) -> None:
+        self._ccache.unlink()
+
+    def _page(self, path: str) -> str:
+        port = PORTS["http"]
+        url = f"http://{region.EHR_HOST}:{port}/{path}"
+        connect = ("--connect-to", f"{region.EHR_HOST}:{port}:{self._address}:{port}", "--noproxy", "*")
+        return self._tool("curl", "--silent", "--fail", "--negotiate", "--user", ":", *connect, url)
+
+    def _tool(self, name: str, *arguments: str) -> str:
+        env = environment(
+            KRB5_CONFIG=str(self._folder / "krb5.conf"),
+            KRB5CCNAME=f"FILE:{self._ccache}",
+            LDAPCONF="/dev/null",
+            LDAPTLS_CACERT=self._ca_file,
+        )
+        return run([self._programs[name], *arguments], env, timeout_s=_ANSWER_S)
+
+    @staticmethod
+    def _expect(words: str, answer: str) -> None:
+        if words.lower() not in answer.lower():
+            raise LabError(f"expected {words} in the answer, got {answer.strip()!r}")
+
+
+def _said(folder: Path) -> str:
+    """The last words of the servers, for the one who has to mend it."""
+    logs = sorted((folder / "logs").iterdir())
+    last = [f"{log.name}: {line}" for log in logs for line in log.read_text(errors="replace").splitlines()[-2:]]
+    return f"last words: {' | '.join(last) or 'none'}"

@@ -1,0 +1,170 @@
+"""What an arm's servers are configured with, and the files that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.lab.ad import region
+
+HOME = "/mnt"
+"""Where an arm's servers see its clone. Each has a mount namespace of its own, so both arms use the same path."""
+
+PORTS: Mapping[str, int] = {"dns": 53, "kdc": 88, "ldap": 389, "ldaps": 636, "http": 8080, "postgres": 5432}
+"""Samba can't be told other ports for LDAP, hence an address an arm."""
+
+OTHER_PORTS = (464, 3268, 3269)
+"""What else a domain controller listens on: kpasswd, the global catalogue and that by TLS."""
+
+Certificate = Literal["ec-p256", "rsa-4096"]
+
+_DIRECTIVES = "\n\t".join
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one arm's servers; what isn't named here is the lab's or the server's default."""
+
+    samba: Mapping[str, str] = field(default_factory=dict)
+    """smb.conf(5) parameters of [global] beside or instead of the lab's own."""
+    process_model: Literal["prefork", "standard", "single"] = "prefork"
+    """samba(8) --model: how the domain controller shares out connections."""
+    certificate: Certificate = "ec-p256"
+    """The key of the directory's TLS certificate."""
+    ehr_workers: int = 8
+    """The web front's processes; each serves one request at a time."""
+    database: Mapping[str, str] = field(default_factory=dict)
+    """postgresql.conf parameters beside or instead of the lab's own."""
+    ldif: str = ""
+    """Changes to the directory's entries (RFC 2849)."""
+
+
+def smb_conf(settings: Settings, address: str) -> str:
+    """The text of an smb.conf(5)."""
+    parameters = {
+        "netbios name": region.DC_NAME.upper(),
+        "realm": region.REALM,
+        "workgroup": region.WORKGROUP,
+        "server role": "active directory domain controller",
+        "server services": "ldap, cldap, kdc, dns",
+        # A mask of 32 bits is not taken for an interface.
+        "interfaces": f"{address}/8",
+        "bind interfaces only": "yes",
+        "disable netbios": "yes",
+        "dns forwarder": "",
+        # As Windows does; Samba's own default refuses GSSAPI inside TLS.
+        "ldap server require strong auth": "allow_sasl_over_tls",
+        "tls certfile": f"{HOME}/tls/{settings.certificate}-cert.pem",
+        "tls keyfile": f"{HOME}/tls/{settings.certificate}-key.pem",
+        "tls cafile": "",
+        "private dir": f"{HOME}/dc/private",
+        "lock directory": f"{HOME}/dc",
+        "state directory": f"{HOME}/dc/state",
+        "cache directory": f"{HOME}/dc/cache",
+        "binddns dir": f"{HOME}/dc/bind-dns",
+        "pid directory": f"{HOME}/dc/run",
+        "ncalrpc dir": f"{HOME}/dc/run/ncalrpc",
+        "winbindd socket directory": f"{HOME}/dc/run/winbindd",
+        "ntp signd socket directory": f"{HOME}/dc/run/ntp_signd",
+        "log file": f"{HOME}/logs/dc.log",
+        "logging": "file",
+        "log level": "0",
+        "max log size": "0",
+        # Each AS-REQ writes to the account's entry; a flush takes 0.1 to 80 ms and would be the disk's latency.
+        "ldb:nosync": "yes",
+        # ACLs in a file: extended attributes of the security namespace are not to be had in every container.
+        "vfs objects": "dfs_samba4 acl_xattr xattr_tdb",
+        "xattr_tdb:file": f"{HOME}/dc/state/xattr.tdb",
+        **settings.samba,
+    }
+    lines = _DIRECTIVES(f"{name} = {value}" for name, value in parameters.items())
+    sysvol = f"{HOME}/dc/state/sysvol"
+    return f"""[global]
+	{lines}
+[sysvol]
+	path = {sysvol}
+	read only = no
+[netlogon]
+	path = {sysvol}/{region.DOMAIN}/scripts
+	read only = no
+"""
+
+
+def httpd_conf(settings: Settings, address: str) -> str:
+    """The text of the web front's configuration.
+
+    A worker is a process that serves one request at a time (prefork), from the acceptance of its connection to the
+    database's answer, so ``ehr_workers`` bounds all that the front does at once.
+    """
+    modules = ("mpm_prefork", "authn_core", "authz_core", "authz_user", "auth_gssapi", "env", "wsgi")
+    load = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules)
+    count = settings.ehr_workers
+    authenticated = """AuthType GSSAPI
+	AuthName EHR
+	GssapiAllowedMech krb5
+	GssapiLocalName On
+	Require valid-user"""
+    return f"""ServerRoot {HOME}/web
+ServerName {region.EHR_HOST}
+Listen {address}:{PORTS["http"]}
+PidFile {HOME}/web/run/httpd.pid
+DefaultRuntimeDir {HOME}/web/run
+Mutex file:{HOME}/web/run default
+ErrorLog {HOME}/logs/web-errors.log
+LogLevel warn
+User www-data
+Group www-data
+{load}
+StartServers {count}
+MinSpareServers {count}
+MaxSpareServers {count}
+ServerLimit {count}
+MaxRequestWorkers {count}
+MaxConnectionsPerChild 0
+# An idle connection holds a worker.
+KeepAliveTimeout 1
+DocumentRoot {HOME}/web
+WSGIScriptAlias / {HOME}/web/ehr_app.py
+WSGIApplicationGroup %{{GLOBAL}}
+WSGIImportScript {HOME}/web/ehr_app.py process-group=%{{GLOBAL}} application-group=%{{GLOBAL}}
+SetEnv EHR_DATABASE_HOST {region.DATABASE_HOST}
+<Location />
+	{authenticated}
+	GssapiCredStore keytab:{HOME}/web/http.keytab
+</Location>
+<Location /db>
+	{authenticated}
+	GssapiCredStore keytab:{HOME}/web/http.keytab
+	GssapiCredStore client_keytab:{HOME}/web/http.keytab
+	GssapiCredStore ccache:FILE:{HOME}/web/delegated/front.ccache
+	GssapiUseS4U2Proxy On
+	GssapiDelegCcacheDir {HOME}/web/delegated
+	GssapiDelegCcacheUnique On
+</Location>
+"""
+
+
+def postgresql_conf(settings: Settings, address: str) -> str:
+    """The text of the database's configuration."""
+    parameters = {
+        "listen_addresses": f"'{address}'",
+        "port": str(PORTS["postgres"]),
+        "unix_socket_directories": "''",
+        "krb_server_keyfile": f"'{HOME}/db/postgres.keytab'",
+        "max_connections": "100",
+        "shared_buffers": "32MB",
+        # The clone is thrown away: what a flush protects from is no concern, and its time would be the disk's.
+        "fsync": "off",
+        "wal_level": "minimal",
+        "max_wal_senders": "0",
+        # Killed hard, it would leave shared memory behind.
+        "dynamic_shared_memory_type": "mmap",
+        **settings.database,
+    }
+    return "".join(f"{name} = {value}\n" for name, value in parameters.items())
+
+
+def pg_hba_conf() -> str:
+    """The text of a pg_hba.conf: Kerberos and nothing else, each clinician by the role of that name."""
+    return f"host all all 127.0.0.0/8 gss include_realm=0 krb_realm={region.REALM}\n"

@@ -1,0 +1,271 @@
+"""What each step of a login does on the wire: every step's name, and the exchange that it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from harness.login import reads
+from harness.login.credentials import Accounts
+from harness.login.directory import DirectorySession, Entry
+from harness.login.kerberos import SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
+from harness.login.locate import Answer, Resolver, ServiceRecord, choose
+from harness.login.netlogon import CLDAP_PORT, ping, ping_request
+from harness.login.runtime import Runtime, StepFailedError, Timed
+from harness.login.web import EhrSession
+from harness.model.attempt import Outcome
+from harness.model.endpoint import Addresses, Endpoint
+from harness.model.target import Target
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class LoginState:
+    """One login under way, and what its present step has shown so far."""
+
+    user: str
+    tickets: TicketCache
+    directory: DirectorySession
+    ehr: EhrSession | None
+    bind_begun: tuple[Any, bytes] | None = None
+    """The context and first token of a bind, made with the ticket that it needs."""
+    entry: Entry | None = None
+    groups: frozenset[str] = frozenset()
+    controller: ServiceRecord | None = None
+    controller_address: str | None = None
+    dns_round_trips: int = 0
+    # Of the present step:
+    pool_wait: int = 0
+    first_taken: int | None = None
+    server: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def begin_step(self) -> None:
+        """Forget what the last step has shown."""
+        self.pool_wait, self.first_taken, self.server = 0, None, ""
+        self.notes.clear()
+
+    def close(self) -> None:
+        """Hang up everywhere; tickets are the caller's."""
+        self.directory.close()
+        if self.ehr is not None:
+            self.ehr.close()
+
+
+class Exchanges:
+    """The exchanges of one arm's logins, by the names of the steps."""
+
+    def __init__(
+        self, target: Target, accounts: Accounts, kerberos: KerberosClient, runtime: Runtime, addresses: Addresses
+    ) -> None:
+        self._target = target
+        self._accounts = accounts
+        self._kerberos = kerberos
+        self._runtime = runtime
+        directory, front = str(target.directory.endpoint), "" if target.ehr is None else str(target.ehr.endpoint)
+        # Of several KDCs, libkrb5 tells which one answered in its trace alone.
+        kdc = str(target.kdcs[0]) if len(target.kdcs) == 1 else ""
+        self._servers = {"kdc": kdc, "ldap": directory, "http": front, "ehr": front}
+        if target.dns is not None:
+            self._resolver = Resolver(target.dns)
+            self._ping = ping_request(target.dns.domain)
+        self._directories = target.directory.endpoint.at(addresses)
+        kdcs = [checked for kdc in target.kdcs for checked in kdc.at(addresses)]
+        self._controllers = frozenset(checked.host for checked in (*self._directories, *kdcs))
+        self._fronts = target.ehr.endpoint.at(addresses) if target.ehr is not None else ()
+        self._takes: dict[str, Callable[[LoginState, float], int | None]] = {
+            "dns_srv_kerberos": self._dns_srv_kerberos,
+            "dns_srv_dc": self._dns_srv_dc,
+            "dns_a": self._dns_a,
+            "cldap_ping": self._cldap_ping,
+            "kdc_as": self._kdc_as,
+            "kdc_tgs_host": lambda login, timeout_s: self._ticket("host", target.services.host, login, timeout_s),
+            "kdc_tgs_ldap": self._kdc_tgs_ldap,
+            "kdc_tgs_cifs": lambda login, timeout_s: self._ticket("cifs", target.services.cifs, login, timeout_s),
+            "kdc_tgs_http": lambda login, timeout_s: self._ticket("HTTP", self._ehr_host, login, timeout_s),
+            "ldap_connect": self._ldap_connect,
+            "ldap_rootdse": self._ldap_rootdse,
+            "ldap_bind": self._ldap_bind,
+            "ldap_simple_bind": self._ldap_simple_bind,
+            "ldap_own_entry": self._ldap_own_entry,
+            "ldap_groups": self._ldap_groups,
+            "ldap_token_groups": self._ldap_token_groups,
+            "ldap_in_chain": self._ldap_in_chain,
+            "http_negotiate": self._http_negotiate,
+            "ehr_query": self._ehr_query,
+        }
+
+    def new_login(self, user: str, tickets: TicketCache) -> LoginState:
+        """The state of a login that has not begun."""
+        target = self._target
+        ehr = EhrSession(target.ehr, self._fronts, target.directory.ca_file) if target.ehr is not None else None
+        return LoginState(user, tickets, DirectorySession(target.directory, self._directories), ehr)
+
+    def take(self, step: str, login: LoginState, timeout_s: float) -> int | None:
+        """Take one step; when it ended (monotonic ns), where a thread knows that better than the caller.
+
+        Raises StepFailedError.
+        """
+        login.server = self._servers.get(step.partition("_")[0], "")
+        return self._takes[step](login, timeout_s)
+
+    # Where the controller is. What name servers say changes no address that load goes to but among the target's own.
+
+    def _dns_srv_kerberos(self, login: LoginState, timeout_s: float) -> None:
+        records, answer = self._resolver.kerberos_servers(timeout_s)
+        _note_answer(login, answer)
+        login.notes.append(", ".join(f"{record.host}:{record.port}" for record in records))
+
+    def _dns_srv_dc(self, login: LoginState, timeout_s: float) -> None:
+        records, answer = self._resolver.domain_controllers(timeout_s)
+        _note_answer(login, answer)
+        own = {self._ldap_host, self._target.directory.endpoint.host, *(kdc.host for kdc in self._target.kdcs)}
+        login.controller = choose(records, frozenset(host.lower() for host in own))
+        login.notes.append(f"{login.controller.host} of {len(records)}")
+
+    def _dns_a(self, login: LoginState, timeout_s: float) -> None:
+        assert login.controller is not None
+        addresses, answer = self._resolver.addresses(login.controller.host, timeout_s)
+        _note_answer(login, answer)
+        login.notes.append(", ".join(addresses))
+        found = [address for address in addresses if address in self._controllers]
+        if not found:
+            raise StepFailedError(Outcome("error", "DC_NOT_IN_TARGETS"))
+        login.controller_address = found[0]
+
+    def _cldap_ping(self, login: LoginState, timeout_s: float) -> None:
+        directory = self._target.directory
+        host = login.controller_address or self._directories[0].host
+        server = Endpoint(host=host, port=CLDAP_PORT if directory.tls else directory.endpoint.port)
+        login.server = str(server)
+        found = ping(server, self._ping, timeout_s)
+        login.notes.append(f"{found.host}, site {found.site or '(none)'}, client's {found.client_site or '(none)'}")
+        login.notes.append(" ".join(found.roles))
+
+    # Tickets. A step that waits for a KDC ends when its thread says so, which is before the caller wakes up.
+
+    def _kdc_as(self, login: LoginState, timeout_s: float) -> int:
+        return self._kerberos.initial_ticket(login.user, login.tickets, self._call(login, timeout_s)).ended
+
+    def _ticket(self, service: str, host: str | None, login: LoginState, timeout_s: float) -> int:
+        assert host is not None
+        _, done = self._kerberos.service_token(service, host, login.tickets, self._call(login, timeout_s))
+        return done.ended
+
+    def _kdc_tgs_ldap(self, login: LoginState, timeout_s: float) -> int:
+        call = self._call(login, timeout_s)
+        context, done = self._kerberos.service_token("ldap", self._ldap_host, login.tickets, call, Ask(flags=SEALING))
+        login.bind_begun = context, done.value
+        return done.ended
+
+    def _call(self, login: LoginState, timeout_s: float, opens_step: bool = True) -> Call:
+        """What a Kerberos exchange is run by; the login learns how long no thread took it up, and when one did.
+
+        A step that the exchange opens begins only then; one that has begun on the wire before has its own beginning.
+        """
+
+        def call(function: Callable[[], T]) -> Timed[T]:
+            taken_up: list[int] = []
+
+            def work() -> T:
+                taken_up.append(time.monotonic_ns())
+                return function()
+
+            asked = time.monotonic_ns()
+            try:
+                return self._runtime.call(work, timeout_s)
+            finally:
+                login.pool_wait += (taken_up[0] if taken_up else time.monotonic_ns()) - asked
+                if opens_step and taken_up:
+                    login.first_taken = taken_up[0]
+
+        return call
+
+    # The directory.
+
+    def _ldap_connect(self, login: LoginState, timeout_s: float) -> None:
+        login.directory.connect(timeout_s)
+        if login.directory.tls_version is not None:
+            login.notes.append(login.directory.tls_version)
+
+    def _ldap_rootdse(self, login: LoginState, timeout_s: float) -> None:
+        if host := reads.root_entry(login.directory, timeout_s):
+            login.notes.append(host)
+
+    def _ldap_bind(self, login: LoginState, timeout_s: float) -> None:
+        asked = time.monotonic()
+        begun, login.bind_begun = login.bind_begun, None
+        # Within TLS the token has to name the connection, and must not ask for a layer that Active Directory refuses.
+        bindings = login.directory.bindings
+        if begun is None or bindings is not None:
+            # The ticket is in the cache, unless a warm clinician's has expired: the AP-REQ is built without the KDC.
+            ask = Ask(flags=SEALING) if bindings is None else Ask(bindings=bindings)
+            call = self._call(login, timeout_s)
+            context, done = self._kerberos.service_token("ldap", self._ldap_host, login.tickets, call, ask)
+            begun = context, done.value
+        left = timeout_s - (time.monotonic() - asked)
+        login.notes.append(login.directory.bind_gssapi(*begun, left))
+
+    def _ldap_simple_bind(self, login: LoginState, timeout_s: float) -> None:
+        login.directory.bind_simple(login.user, self._accounts.passwords[login.user].reveal(), timeout_s)
+
+    def _ldap_own_entry(self, login: LoginState, timeout_s: float) -> None:
+        login.entry = reads.own_entry(login.directory, self._target.directory, login.user, timeout_s)
+
+    def _ldap_groups(self, login: LoginState, timeout_s: float) -> None:
+        if self._target.directory.schema_kind == "ad":
+            return self._ldap_token_groups(login, timeout_s)
+        assert login.entry is not None
+        login.groups = reads.nested_groups(login.directory, self._target.directory, login.entry, timeout_s)
+
+    def _ldap_token_groups(self, login: LoginState, timeout_s: float) -> None:
+        assert login.entry is not None
+        login.groups = reads.token_groups(login.directory, login.entry, timeout_s)
+
+    def _ldap_in_chain(self, login: LoginState, timeout_s: float) -> None:
+        assert login.entry is not None
+        login.notes.append(reads.in_chain(login.directory, login.entry, login.groups, timeout_s))
+
+    # The EHR.
+
+    def _http_negotiate(self, login: LoginState, timeout_s: float) -> None:
+        page = self._ehr(login).front(partial(self._spnego, login), timeout_s)
+        login.notes.append("mutual" if page.mutual else "server not authenticated")
+
+    def _ehr_query(self, login: LoginState, timeout_s: float) -> None:
+        page = self._ehr(login).chart(partial(self._spnego, login), timeout_s)
+        if f"{login.user}@{self._target.realm}".encode() not in page.body:
+            raise StepFailedError(Outcome("error", "PRINCIPAL_MISSING"))
+
+    @staticmethod
+    def _ehr(login: LoginState) -> EhrSession:
+        assert login.ehr is not None
+        return login.ehr
+
+    def _spnego(self, login: LoginState, bindings: Any, timeout_s: float) -> tuple[Any, bytes]:
+        ask = Ask(mech=SPNEGO_MECH, bindings=bindings)
+        call = self._call(login, timeout_s, opens_step=False)
+        context, token = self._kerberos.service_token("HTTP", self._ehr_host, login.tickets, call, ask)
+        return context, token.value
+
+    @property
+    def _ldap_host(self) -> str:
+        return self._target.directory.service_host
+
+    @property
+    def _ehr_host(self) -> str:
+        assert self._target.ehr is not None
+        return self._target.ehr.service_host
+
+
+def _note_answer(login: LoginState, answer: Answer) -> None:
+    login.server = str(answer.server)
+    login.dns_round_trips += answer.tries + answer.tcp
+    if answer.tries > 1:
+        login.notes.append(f"{answer.tries} tries")
+    if answer.tcp:
+        login.notes.append("answer cut, by TCP")

@@ -1,0 +1,133 @@
+"""The name-server steps: where the domain's KDCs and controllers are, asked of the target's own name servers.
+
+Each query is a step with its own deadline. What is found never changes where load goes: a controller that isn't the
+target's own fails the step (rule of safety).
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import dns.exception
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+from dns.rdtypes.IN.A import A
+from dns.rdtypes.IN.SRV import SRV
+
+from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.model.attempt import Outcome
+from harness.model.endpoint import Endpoint
+from harness.model.target import Dns
+
+T = TypeVar("T")
+
+WAITS_S = (1.0, 1.0, 2.0, 4.0, 2.0)
+"""How long Windows' client waits for each answer until it asks the next server, or the only one again (KB2834226)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """An SRV record (RFC 2782)."""
+
+    priority: int
+    weight: int
+    port: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A name server's answer, which server gave it, and by what."""
+
+    message: dns.message.Message
+    server: Endpoint
+    tcp: bool
+    tries: int
+
+
+class Resolver:
+    """A client of an arm's name servers; every method raises StepFailedError, and TIMED_OUT after ``timeout_s``."""
+
+    def __init__(self, names: Dns) -> None:
+        self._names = names
+
+    def kerberos_servers(self, timeout_s: float) -> tuple[tuple[ServiceRecord, ...], Answer]:
+        """The domain's KDCs (RFC 4120 §7.2.3.2)."""
+        return self._services("_kerberos._tcp", self._names.domain, timeout_s)
+
+    def domain_controllers(self, timeout_s: float) -> tuple[tuple[ServiceRecord, ...], Answer]:
+        """The domain's controllers, or those of the site (MS-ADTS 6.3.2.3)."""
+        return self._services("_ldap._tcp", f"dc._msdcs.{self._names.domain}", timeout_s)
+
+    def addresses(self, host: str, timeout_s: float) -> tuple[tuple[str, ...], Answer]:
+        """The IPv4 addresses of a host."""
+        answer = self._ask(host, dns.rdatatype.A, timeout_s)
+        found = tuple(data.address for rrset in answer.message.answer for data in rrset if isinstance(data, A))
+        return _some(found), answer
+
+    def _services(self, service: str, domain: str, timeout_s: float) -> tuple[tuple[ServiceRecord, ...], Answer]:
+        at = "" if self._names.site is None else f".{self._names.site}._sites"
+        answer = self._ask(f"{service}{at}.{domain}", dns.rdatatype.SRV, timeout_s)
+        found = tuple(
+            ServiceRecord(data.priority, data.weight, data.port, data.target.to_text(omit_final_dot=True).lower())
+            for rrset in answer.message.answer
+            for data in rrset
+            if isinstance(data, SRV)
+        )
+        return _some(found), answer
+
+    def _ask(self, name: str, kind: dns.rdatatype.RdataType, timeout_s: float) -> Answer:
+        """The first server's answer; where it is silent, the next one's, until Windows' client would give up."""
+        deadline = time.monotonic() + timeout_s
+        query = dns.message.make_query(name, kind)
+        servers = itertools.cycle(self._names.servers)
+        for tries, (wait_s, server) in enumerate(zip(WAITS_S, servers, strict=False), start=1):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                message, tcp = _exchange(query, server, min(wait_s, left))
+            except (dns.exception.Timeout, OSError):  # OSError: nobody listens there
+                continue
+            except (dns.exception.DNSException, dns.query.BadResponse):
+                raise StepFailedError(Outcome("error", "DNS_MALFORMED")) from None
+            if (code := message.rcode()) != dns.rcode.NOERROR:
+                raise StepFailedError(Outcome("error", f"DNS {int(code)} {dns.rcode.to_text(code)}"))
+            return Answer(message, server, tcp, tries)
+        raise StepFailedError(TIMED_OUT if time.monotonic() >= deadline else Outcome("error", "DNS_NO_ANSWER"))
+
+
+def choose(records: Sequence[ServiceRecord], own: frozenset[str]) -> ServiceRecord:
+    """One of the records whose host is among ``own``, as RFC 2782 says: by priority, then at random by weight.
+
+    Raises StepFailedError where there is none: what the name server knows is then not the server under test.
+    """
+    ours = [record for record in records if record.host in own]
+    if not ours:
+        raise StepFailedError(Outcome("error", "DC_NOT_IN_TARGETS"))
+    first = min(record.priority for record in ours)
+    best = [record for record in ours if record.priority == first]
+    return random.choices(best, [record.weight or 0.01 for record in best])[0]
+
+
+def _exchange(query: dns.message.Message, server: Endpoint, timeout_s: float) -> tuple[dns.message.Message, bool]:
+    """One query by UDP, and by TCP where the answer was cut; whether TCP was needed."""
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as udp:
+        udp.setblocking(False)
+        udp.connect((server.host, server.port))  # so that a closed port is heard of, as by every resolver
+        return dns.query.udp_with_fallback(query, server.host, timeout_s, server.port, udp_sock=udp)
+
+
+def _some(found: tuple[T, ...]) -> tuple[T, ...]:
+    if not found:
+        raise StepFailedError(Outcome("error", "DNS_NO_RECORDS"))
+    return found

@@ -1,0 +1,487 @@
+"""The AD lab, by its peers' own tools: kinit, kvno, ldapsearch, dig, curl, openssl, samba."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from harness.errors import LabError
+from harness.lab import commands, store, supervisor
+from harness.lab.ad import addresses, namespace, programs, region
+from harness.lab.ad.changes import PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE, Change, ehr_workers
+from harness.lab.ad.domain import AdArm, AdLab
+from harness.lab.ad.settings import Settings
+from harness.model.target import Targets
+from harness.process import environment
+
+pytestmark = pytest.mark.integration
+
+PATIENCE_S = 60.0
+"""An upper bound on things that take milliseconds; only a hang reaches it."""
+IN_CHAIN = "1.2.840.113556.1.4.1941"
+"""LDAP_MATCHING_RULE_TRANSITIVE_EVAL (MS-ADTS 3.1.1.3.4.4.3)."""
+TITLE = "Changed on the candidate"
+
+
+def every_kind(settings: Settings) -> Settings:
+    """A change of each kind of setting at once, so that one lab shows them all."""
+    for change in (PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE, ehr_workers(1)):
+        settings = change.apply(settings)
+    ldif = f"dn: {region.user_dn('clin00001')}\nchangetype: modify\nadd: title\ntitle: {TITLE}\n"
+    return replace(settings, samba={"log level": "1"}, database={"max_connections": "37"}, ldif=ldif)
+
+
+@dataclass(slots=True)
+class Watched:
+    """What the lab's own start gave away, had it done so."""
+
+    lab: AdLab
+    secrets: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def watched(require_ad_lab: None) -> Iterator[Watched]:
+    """One lab for all tests that only look at it; its build and its start are watched for secrets."""
+    token_hex, popen = secrets.token_hex, subprocess.Popen.__init__
+    lab = Watched(AdLab(change=Change("every-kind", "A setting of each kind.", every_kind)))
+
+    def remember(size: int) -> str:
+        lab.secrets.append(token_hex(size))
+        return lab.secrets[-1]
+
+    def watch(self: object, argv: list[str], *rest: object, **more: object) -> None:
+        lab.commands.append(f"{argv} {more.get('env')}")
+        popen(self, argv, *rest, **more)  # type: ignore[call-overload]
+
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(secrets, "token_hex", remember)
+            patch.setattr(subprocess.Popen, "__init__", watch)
+            stack.enter_context(lab.lab)
+        yield lab
+
+
+@pytest.fixture
+def lab(watched: Watched) -> AdLab:
+    return watched.lab
+
+
+@pytest.fixture(params=["baseline", "candidate"])
+def arm(request: pytest.FixtureRequest, lab: AdLab) -> AdArm:
+    return lab.arms[request.param]
+
+
+def answer(arm: AdArm, *argv: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    settings = environment(
+        KRB5_CONFIG=str(arm.krb5_conf), KRB5CCNAME=f"FILE:{arm.folder}/test.ccache", LDAPCONF="/dev/null"
+    )
+    return subprocess.run(argv, env=settings, input=typed, capture_output=True, text=True, timeout=PATIENCE_S)
+
+
+def tool(arm: AdArm, *argv: str, typed: str = "") -> str:
+    """What a command-line tool prints, with this arm's realm and a ticket cache of its own."""
+    done = answer(arm, *argv, typed=typed)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def get_ticket(arm: AdArm, user: str, keytab: str = "clinicians.keytab") -> None:
+    tool(arm, "kinit", "-k", "-t", str(arm.folder / keytab), user)
+
+
+def search(arm: AdArm, *query: str, at: str | None = None) -> dict[str, list[str]]:
+    """The attributes of all entries found, by name."""
+    bind = ("-Y", "GSSAPI", "-Q", "-N", "-LLL", "-o", "ldif-wrap=no", "-H", f"ldap://{at or arm.address}")
+    found: dict[str, list[str]] = {}
+    for line in tool(arm, "ldapsearch", *bind, *query).splitlines():
+        name, separator, value = line.partition(":")
+        if separator and not line.startswith("#"):
+            found.setdefault(name, []).append(value.lstrip(": "))
+    return found
+
+
+def page(arm: AdArm, path: str, *more: str) -> subprocess.CompletedProcess[str]:
+    front = f"{region.EHR_HOST}:8080"
+    there = ("--noproxy", "*", "--connect-to", f"{front}:{arm.address}:8080", f"http://{front}/{path}")
+    return answer(arm, "curl", "--silent", "--fail", *more, *there)
+
+
+NEGOTIATE = ("--negotiate", "--user", ":")
+
+
+def password(arm: AdArm) -> str:
+    return (arm.folder / store.CLINICIANS_CSV).read_text().splitlines()[0].split(",")[1]
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_a_clinician_gets_a_ticket_by_password_and_by_key(arm: AdArm) -> None:
+    tool(arm, "kinit", "clin01999", typed=password(arm) + "\n")
+    assert "Default principal: clin01999@REGION.TEST" in tool(arm, "klist")
+    get_ticket(arm, "clin00007")
+    assert "Default principal: clin00007@REGION.TEST" in tool(arm, "klist")
+    assert "Password incorrect" in answer(arm, "kinit", "clin00007", typed="not it\n").stderr
+
+
+def test_every_hop_of_a_logon_has_a_service_ticket_with_an_aes_key(arm: AdArm) -> None:
+    get_ticket(arm, "clin00007")
+    services = [f"{name}@{region.REALM}" for name in (
+        "host/ws001.region.test", "host/ws020.region.test", "cifs/dc1.region.test", "ldap/dc1.region.test",
+        "HTTP/ehr.region.test", "postgres/pg.region.test", "integration/engine.region.test",
+    )]  # fmt: skip
+    tool(arm, "kvno", *services)
+    listed = tool(arm, "klist", "-e")
+    for service in services:
+        after = listed.partition(f"  {service}\n")[2]
+        assert after.splitlines()[0].endswith("aes256-cts-hmac-sha1-96 "), service
+
+
+def test_service_accounts_log_in_by_their_keytabs_and_no_key_is_rc4(arm: AdArm) -> None:
+    for service in (region.EHR_SERVICE, region.DATABASE_SERVICE, region.INTEGRATION_SERVICE):
+        get_ticket(arm, service, "services.keytab")
+        assert f"Default principal: {service}@REGION.TEST" in tool(arm, "klist")
+    for name in ("services.keytab", "clinicians.keytab", "web/http.keytab", "db/postgres.keytab"):
+        listed = tool(arm, "klist", "-ke", str(arm.folder / name))
+        assert listed.count("(aes") == listed.count("@REGION.TEST") > 0
+
+
+def test_a_clinician_is_found_in_a_group_that_nests_the_ward_four_deep(arm: AdArm) -> None:
+    get_ticket(arm, "clin00007")
+
+    def is_in(user: str, group: str) -> bool:
+        rule = f"(memberOf:{IN_CHAIN}:={region.group_dn(group)})"
+        return "dn" in search(arm, "-b", region.user_dn(user), "-s", "base", rule, "dn")
+
+    own = search(arm, "-b", region.user_dn("clin00007"), "-s", "base", "memberOf", "tokenGroups")
+    assert own["memberOf"] == [region.group_dn("Ward07")]
+    for group in ("Ward07", "Dept1", "Hospital", "EHR-Users"):
+        assert is_in("clin00007", group), group
+    assert not is_in("clin00007", "Ward08")
+    assert not is_in("manygroups", "EHR-Users")
+    wards = search(arm, "-b", region.GROUP_BASE, "(cn=Ward*)", "dn")["dn"]
+    users = search(arm, "-E", "pr=500/noprompt", "-b", region.USER_BASE, "(sAMAccountName=clin*)", "dn")["dn"]
+    assert (len(wards), len(users)) == (40, 2000)
+
+
+def test_one_user_has_200_nested_groups_and_a_large_ticket(arm: AdArm) -> None:
+    sizes = {}
+    for user in ("clin00007", "manygroups"):
+        get_ticket(arm, user)
+        sizes[user] = (arm.folder / "test.ccache").stat().st_size
+    groups = search(arm, "-b", region.user_dn("manygroups"), "-s", "base", "tokenGroups")["tokenGroups"]
+    assert len(groups) >= 200
+    assert sizes["manygroups"] > sizes["clin00007"] + 200 * 4
+    assert page(arm, "db", *NEGOTIATE).stdout == "manygroups@REGION.TEST 20\n"
+
+
+def test_the_fronts_page_answers_with_the_clinicians_name_and_nobody_else_gets_in(arm: AdArm) -> None:
+    get_ticket(arm, "clin00042")
+    assert page(arm, "", *NEGOTIATE).stdout == "clin00042\n"
+    assert page(arm, "").returncode != 0
+    assert page(arm, "db").returncode != 0
+
+
+def test_the_front_asks_the_database_as_the_clinician_by_delegation(arm: AdArm) -> None:
+    get_ticket(arm, "clin00042")
+    assert page(arm, "db", *NEGOTIATE).stdout == "clin00042@REGION.TEST 20\n"
+    # The clinician has no ticket for the database: the front got it, in the clinician's name, and keeps none.
+    assert "postgres/" not in tool(arm, "klist")
+    assert [path.name for path in (arm.folder / "web" / "delegated").iterdir()] == ["front.ccache"]
+
+
+def test_the_directory_refuses_a_client_that_neither_signs_nor_encrypts(arm: AdArm) -> None:
+    get_ticket(arm, "clin00042")
+    bind = ("ldapsearch", "-Y", "GSSAPI", "-Q", "-N", "-O", "maxssf=0", "-b", "", "-s", "base", "-H")
+    assert "Strong(er) authentication required" in answer(arm, *bind, f"ldap://{arm.address}").stderr
+
+
+def test_each_arms_names_lead_to_its_own_address(arm: AdArm) -> None:
+    def dig(kind: str, name: str) -> str:
+        return tool(arm, "dig", "+short", f"@{arm.address}", kind, name)
+
+    for name in ("dc1", "ehr", "pg", "ws001", "gc._msdcs", "DomainDnsZones"):
+        assert dig("A", f"{name}.region.test") == f"{arm.address}\n"
+    assert dig("A", "region.test") == f"{arm.address}\n"
+    assert dig("SRV", "_kerberos._tcp.dc._msdcs.region.test") == "0 100 88 dc1.region.test.\n"
+    assert dig("SRV", "_ldap._tcp.dc._msdcs.region.test") == "0 100 389 dc1.region.test.\n"
+
+
+def test_both_arms_have_the_same_sids_and_keys(lab: AdLab) -> None:
+    baseline, candidate = lab.arms["baseline"], lab.arms["candidate"]
+    sids = []
+    for arm in (baseline, candidate):
+        get_ticket(arm, "clin00042")
+        sids.append(search(arm, "-b", region.GROUP_BASE, "(objectClass=group)", "objectSid")["objectSid"])
+    assert sids[0] == sids[1]
+    assert len(sids[0]) > 200
+    for name in ("clinicians.csv", "clinicians.keytab", "services.keytab", "tls/ec-p256-key.pem"):
+        assert (baseline.folder / name).read_bytes() == (candidate.folder / name).read_bytes()
+    # A ticket from the baseline's KDC opens the candidate's directory and its front.
+    get_ticket(baseline, "clin00042")
+    whose = search(baseline, "-b", region.user_dn("clin00042"), "-s", "base", "cn", at=candidate.address)
+    assert whose["cn"] == ["clin00042"]
+    assert page(replace(baseline, address=candidate.address), "", *NEGOTIATE).stdout == "clin00042\n"
+
+
+def test_a_change_is_on_the_candidate_and_on_it_alone(lab: AdLab) -> None:
+    baseline, candidate = lab.arms["baseline"], lab.arms["candidate"]
+
+    def key(arm: AdArm) -> str:
+        shown = tool(arm, "openssl", "s_client", "-connect", f"{arm.address}:636", "-servername", region.DC_HOST)
+        return next(line for line in shown.splitlines() if line.startswith("Server public key is"))
+
+    def workers(arm: AdArm, server: str) -> int:
+        pid = arm.processes[server].pid
+        return len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+    def says(arm: AdArm) -> str:
+        return (arm.folder / "logs" / "dc.out").read_text()
+
+    def title(arm: AdArm) -> list[str]:
+        get_ticket(arm, "clin00042")
+        return search(arm, "-b", region.user_dn("clin00001"), "-s", "base", "title").get("title", [])
+
+    assert (key(baseline), key(candidate)) == ("Server public key is 256 bit", "Server public key is 4096 bit")
+    assert (workers(baseline, "web"), workers(candidate, "web")) == (8, 1)
+    assert "using 'prefork' process model" in says(baseline)
+    assert "using 'standard' process model" in says(candidate)
+    assert (title(baseline), title(candidate)) == ([], [TITLE])
+    for path, words in (("smb.conf", "log level = 1\n"), ("db/data/postgresql.conf", "max_connections = 37\n")):
+        assert words not in (baseline.folder / path).read_text()
+        assert words in (candidate.folder / path).read_text()
+
+
+def known_fields(targets: dict[str, object]) -> dict[str, object]:
+    """The targets without the fields of steps that this version of the model doesn't have."""
+    text = json.loads(json.dumps(targets))
+    for target in text["arms"].values():
+        for name in ("dns", "services", "ehr"):
+            target.pop(name)
+        target["directory"].pop("schema_kind")
+    return dict(text)
+
+
+def test_a_login_by_authgate_finds_the_nested_groups_on_each_arm(lab: AdLab, tmp_path: Path) -> None:
+    file = tmp_path / "targets.yaml"
+    file.write_text(yaml.safe_dump(known_fields(lab.targets)))
+    targets = Targets.model_validate(yaml.safe_load(file.read_text()))
+    assert {end.host for end in targets.arms["candidate"].endpoints} == {lab.arms["candidate"].address}
+    for name in lab.arms:
+        command = [sys.executable, "-m", "harness", "login", "clin00007", "--targets", str(file), "--arm", name]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "login: ok" in done.stdout
+        assert "4 groups" in done.stdout
+
+
+def test_no_secret_is_in_a_command_an_environment_or_a_file_of_others(watched: Watched) -> None:
+    passwords = [token for token in watched.secrets if len(token) == 32]
+    assert password(watched.lab.arms["baseline"]) in passwords
+    running = b"".join(path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()).decode()
+    assert "/usr/sbin/apache2" in running
+    assert any("provision" in command for command in watched.commands)
+    for token in passwords:
+        assert token not in running
+        assert not [command for command in watched.commands if token in command]
+    for arm in watched.lab.arms.values():
+        assert arm.folder.parent.stat().st_mode & 0o077 == 0
+        for path in arm.folder.rglob("*"):
+            if not path.is_file():
+                continue
+            secretive = path.name.endswith((".keytab", "-key.pem", ".ccache", ".csv")) or "private" in path.parts
+            holds = path.suffix != ".ldb" and any(token.encode() in path.read_bytes() for token in passwords)
+            assert not holds or path.name == store.CLINICIANS_CSV, path
+            assert not secretive or path.name == "krb5.conf" or not path.stat().st_mode & 0o077, path
+
+
+def test_an_address_that_is_in_use_is_passed_over_and_named_when_there_is_no_other(
+    lab: AdLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = lab.arms["baseline"].address
+    strangers = "127.0.0.77"
+    with socket.socket() as stranger:
+        stranger.bind((strangers, 636))
+        stranger.listen()
+        monkeypatch.setattr(addresses, "POOL", (mine, strangers))
+        with pytest.raises(LabError, match=r"another lab has it, TCP port 636 is taken"), AdLab(("baseline",)):
+            pass
+
+
+def test_without_root_or_a_program_or_namespaces_the_way_out_is_named(
+    require_ad_lab: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 1000)
+        with pytest.raises(LabError, match="root"), AdLab():
+            pass
+    with monkeypatch.context() as patch:
+        patch.setattr(programs, "_FILES", {"/usr/lib/nowhere/mod_wsgi.so": "libapache2-mod-wsgi-py3"})
+        with pytest.raises(LabError, match=r"mod_wsgi.so .*apt-get install .*libapache2-mod-wsgi-py3"), AdLab():
+            pass
+    with monkeypatch.context() as patch:
+        patch.setattr(namespace, "_NAMESPACES", ("--nonsense",))
+        with pytest.raises(LabError, match="SYS_ADMIN"), AdLab():
+            pass
+
+
+def test_options_of_the_other_kind_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="kind ad"):
+        supervisor.up(tmp_path, change="ehr-workers=1")
+    with pytest.raises(LabError, match="kind embedded"):
+        supervisor.up(tmp_path, "ad", relay=True)
+    with pytest.raises(LabError, match="ehr-workers=N"):
+        supervisor.up(tmp_path, "ad", change="nonsense")
+
+
+def namespace_of(pid: int) -> str:
+    """The pid namespace of a process, which must not be this one's."""
+    inside = str(Path(f"/proc/{pid}/ns/pid").readlink())
+    assert inside != str(Path("/proc/self/ns/pid").readlink())
+    return inside
+
+
+def processes_of(namespace: str) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if str((folder / "ns" / "pid").readlink()) == namespace:
+                found.append(int(folder.name))
+        except OSError:  # It ended as we looked, or is a zombie.
+            continue
+    return found
+
+
+def left_over() -> tuple[set[str], str]:
+    """What a lab's servers could leave outside its folder: files where theirs usually are, shared memory."""
+    folders = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/samba", "/var/lib/samba/private", "/var/log/samba")
+    theirs = re.compile("samba|smb|[lt]db|krb5|postgres|pgsql|apache|httpd|wsgi", re.IGNORECASE)
+    files = {str(path) for name in folders if Path(name).is_dir() for path in Path(name).iterdir()}
+    return {path for path in files if theirs.search(path)}, Path("/proc/sysvipc/shm").read_text()
+
+
+@pytest.fixture
+def no_trace(require_ad_lab: None, session_cache: Path) -> Iterator[None]:
+    """Nothing is outside the labs' folders after a test that wasn't there before, and none of their own is stale."""
+    before = left_over()
+    yield
+    store.remove_stale()
+    mine = [folder for folder in (session_cache / "authgate" / "run").iterdir() if f"-{os.getpid()}-" in folder.name]
+    assert len(list((session_cache / "authgate" / "run").iterdir())) == len(mine)
+    assert left_over() == before
+
+
+@pytest.mark.usefixtures("no_trace")
+def test_a_supervisor_that_is_killed_while_it_starts_takes_every_server_along(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "harness.lab.supervisor", str(tmp_path), "--kind", "ad", "--arms", "baseline"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as starting:
+        try:
+            inside = namespace_of(first_inside(starting.pid, "samba", "postgres", "apache2"))
+        finally:
+            starting.kill()
+    assert eventually(lambda: not processes_of(inside))
+
+
+@pytest.mark.usefixtures("no_trace")
+def test_a_supervisor_that_is_killed_takes_every_server_along(tmp_path: Path) -> None:
+    lab = supervisor.up(tmp_path, "ad", ("baseline",))
+    inside = namespace_of(lab.processes["baseline.dc"].pid)
+    assert len(processes_of(inside)) > 10
+    os.kill(lab.processes["supervisor"].pid, signal.SIGKILL)
+    assert eventually(lambda: not processes_of(inside))
+    found = supervisor.status(tmp_path)
+    assert found is not None
+    assert not any(found.alive.values())
+    assert supervisor.down(tmp_path)
+    assert supervisor.status(tmp_path) is None
+
+
+def first_inside(parent: int, *names: str) -> int:
+    """A process of one of these names below this one, in a pid namespace of its own, as soon as there is one."""
+    outside = str(Path("/proc/self/ns/pid").readlink())
+    found: list[int] = []
+
+    def look() -> bool:
+        waiting = [parent]
+        while waiting:
+            pid = waiting.pop()
+            try:
+                tasks = list(Path(f"/proc/{pid}/task").iterdir())
+                waiting += [int(child) for task in tasks for child in (task / "children").read_text().split()]
+                inside = str(Path(f"/proc/{pid}/ns/pid").readlink()) != outside
+                if inside and Path(f"/proc/{pid}/comm").read_text().strip() in names:
+                    found.append(pid)
+            except OSError:
+                continue
+        return bool(found)
+
+    assert eventually(look)
+    return found[0]
+
+
+def test_the_command_starts_shows_and_ends_a_lab_beside_another(lab: AdLab, tmp_path: Path) -> None:
+    def authgate_lab(*arguments: str) -> str:
+        done = CliRunner().invoke(commands.lab, [*arguments, "--dir", str(tmp_path)], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    said = authgate_lab("up", "--kind", "ad", "--change", "ehr-workers=2")
+    try:
+        assert "candidate: The web front serves at most 2 requests at a time.\n" in said
+        assert f"authgate login clin00007 --targets {tmp_path / 'targets.yaml'}" in said
+        shown = authgate_lab("status")
+        for name in ("baseline", "candidate"):
+            for server in ("dc", "web", "database"):
+                assert f"{name}.{server} " in shown
+        taken = {arm.address for arm in lab.arms.values()}
+        assert not [address for address in taken if f" {address}:" in shown]
+    finally:
+        assert authgate_lab("down") == "ended\n"
+    assert authgate_lab("status") == "no lab runs here\n"
+
+
+def test_an_edit_of_a_clone_dies_with_the_process_that_asked_for_it(require_ad_lab: None, tmp_path: Path) -> None:
+    code = (
+        "from harness.lab.ad import namespace, programs; from pathlib import Path\n"
+        f"namespace.run_inside(programs.find_ad_programs(), Path({str(tmp_path)!r}), ['sleep', '60'])"
+    )
+    asking = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        inside = namespace_of(first_inside(asking.pid, "sleep"))
+    finally:
+        asking.kill()
+        asking.wait()
+    assert eventually(lambda: not processes_of(inside))
+
+
+def test_leaving_a_lab_ends_its_servers_and_removes_its_clones(require_ad_lab: None) -> None:
+    with AdLab(("candidate",), credentials="keytab") as lab:
+        arm = lab.arms["candidate"]
+        inside = namespace_of(arm.processes["dc"].pid)
+        assert len(processes_of(inside)) > 10
+        keytab = Targets.model_validate(known_fields(lab.targets)).arms["candidate"].credentials.keytab
+        assert keytab is not None and "clin01999@REGION.TEST" in tool(arm, "klist", "-k", keytab)
+    assert not processes_of(inside)
+    assert not arm.folder.parent.exists()

@@ -1,0 +1,316 @@
+"""The whole logon against the AD lab, and what its peers' own tools say of it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.config import load_scenario
+from harness.lab.ad import region
+from harness.lab.ad.domain import AdArm, AdLab
+from harness.lab.ad.settings import PORTS
+from harness.login.krb5conf import use_krb5_conf
+from harness.login.path import LoginPath, LoginResult, StepFacts
+from harness.login.reads import sid_text
+from harness.login.runtime import ThreadRuntime
+from harness.login.trace import KdcTrace
+from harness.login.wire import channel_bindings
+from harness.model.scenario import Scenario
+from harness.model.steps import STEPS
+from harness.model.target import Target
+from harness.process import environment
+from harness.shipped import SCENARIOS, find
+from tests.integration.running import POLICY, Inputs, finished
+
+pytestmark = pytest.mark.integration
+
+PATIENCE_S = 20.0
+"""An upper bound on things that take milliseconds; only a hang reaches it."""
+USER = "clin00007"
+COLD_LOGON = load_scenario(find("cold-logon", SCENARIOS))
+SERVICES = {
+    "kdc_tgs_host": f"host/ws001.{region.DOMAIN}",
+    "kdc_tgs_ldap": f"ldap/{region.DC_HOST}",
+    "kdc_tgs_cifs": f"cifs/{region.DC_HOST}",
+    "kdc_tgs_http": f"HTTP/{region.EHR_HOST}",
+}
+
+
+@pytest.fixture(scope="module")
+def lab(require_ad_lab: None) -> Iterator[AdLab]:
+    """One lab for all tests, which only log in to it."""
+    with AdLab() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _process_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The code under test sets these for its process, which here is the tests'.
+    for name in ("KRB5_CONFIG", "KRB5CCNAME", "KRB5_TRACE"):
+        monkeypatch.setenv(name, os.devnull)
+
+
+@pytest.fixture(params=["baseline", "candidate"])
+def arm(request: pytest.FixtureRequest, lab: AdLab) -> AdArm:
+    return lab.arms[request.param]
+
+
+@pytest.fixture
+def baseline(lab: AdLab) -> AdArm:
+    return lab.arms["baseline"]
+
+
+def changed(arm: AdArm, **parts: dict[str, Any]) -> dict[str, Any]:
+    """The arm's target with some fields of its parts replaced."""
+    whole: dict[str, Any] = dict(arm.target)
+    return {**whole, **{name: {**whole[name], **part} for name, part in parts.items()}}
+
+
+def in_clear(arm: AdArm, port: int = PORTS["ldap"], address: str | None = None) -> dict[str, Any]:
+    """The arm's target with a directory without TLS, where Samba asks for signing or sealing."""
+    return changed(arm, directory={"uri": f"ldap://{address or arm.address}:{port}"})
+
+
+def client(target: dict[str, Any], folder: Path, *, trace: bool = False, **unlike: object) -> LoginPath:
+    """A prepared client of the target that takes the steps of a cold logon, unless told others."""
+    asked = {**COLD_LOGON.model_dump(), "population": {"users": 1}, **unlike}
+    told = Target.model_validate(target)
+    use_krb5_conf(told, folder)
+    found = KdcTrace(folder) if trace else None
+    path = LoginPath(told, Scenario.model_validate(asked), ThreadRuntime(), found)
+    path.prepare([USER])
+    return path
+
+
+def ended(result: LoginResult) -> tuple[str, str, str]:
+    return result.outcome.status, result.outcome.code, result.steps[-1].step
+
+
+def facts_of(result: LoginResult) -> dict[str, StepFacts]:
+    return {step.step: facts for step, facts in zip(result.steps, result.facts, strict=True)}
+
+
+def tool(arm: AdArm, *argv: str) -> str:
+    """What a command-line tool prints, with this arm's realm and a ticket cache of its own."""
+    settings = environment(
+        KRB5_CONFIG=str(arm.krb5_conf), KRB5CCNAME=f"FILE:{arm.folder}/login.ccache", LDAPCONF="/dev/null"
+    )
+    done = subprocess.run(argv, env=settings, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def get_ticket(arm: AdArm) -> None:
+    tool(arm, "kinit", "-k", "-t", str(arm.folder / "clinicians.keytab"), USER)
+
+
+@pytest.fixture(scope="module")
+def logon(lab: AdLab, tmp_path_factory: pytest.TempPathFactory) -> LoginResult:
+    """A cold logon to the baseline, explained."""
+    path = client(dict(lab.arms["baseline"].target), tmp_path_factory.mktemp("logon"), trace=True)
+    return path.login(USER, "cold", explain=True)
+
+
+def test_a_cold_logon_takes_every_step_of_each_arm_and_of_no_other(arm: AdArm, tmp_path: Path) -> None:
+    result = client(dict(arm.target), tmp_path).login(USER, "cold")
+    assert result.outcome.status == "ok"
+    assert [step.step for step in result.steps] == list(COLD_LOGON.steps)
+    assert {step.server.rpartition(":")[0] for step in result.steps} == {arm.address}
+    ports = {step.step.partition("_")[0]: int(step.server.rpartition(":")[2]) for step in result.steps}
+    assert ports == {"dns": 53, "cldap": 389, "kdc": 88, "ldap": 636, "http": 8080, "ehr": 8080}
+
+
+def test_a_warm_logon_asks_no_name_server_and_no_kdc(baseline: AdArm, tmp_path: Path) -> None:
+    path = client(dict(baseline.target), tmp_path, trace=True)
+    assert path.warm_up(USER).outcome.status == "ok"
+    assert path._trace is not None
+    path._trace.new_exchanges()
+    result = path.login(USER, "warm", explain=True)
+    assert result.outcome.status == "ok"
+    assert [step.step for step in result.steps] == [name for name in COLD_LOGON.steps if not STEPS[name].cached]
+    assert all(not facts.exchanges and not facts.tickets for facts in result.facts)
+
+
+def test_each_step_of_the_kdc_shows_the_ticket_that_kvno_gets(baseline: AdArm, logon: LoginResult) -> None:
+    get_ticket(baseline)
+    tool(baseline, "kvno", *SERVICES.values())
+    listed = set(re.findall(r"(\S+)@REGION\.TEST$", tool(baseline, "klist"), re.MULTILINE))
+    assert set(SERVICES.values()) <= listed
+    for step, service in SERVICES.items():
+        (ticket,) = facts_of(logon)[step].tickets
+        assert ticket.service == f"{service}@{region.REALM}"
+        assert len(facts_of(logon)[step].exchanges) == 1
+    assert len(facts_of(logon)["kdc_as"].exchanges) == 2
+
+
+def test_the_name_server_says_what_dig_shows(baseline: AdArm, logon: LoginResult) -> None:
+    def dig(name: str, kind: str) -> list[str]:
+        return tool(baseline, "dig", "+short", f"@{baseline.address}", name, kind).splitlines()
+
+    (controller,) = dig(f"_ldap._tcp.dc._msdcs.{region.DOMAIN}", "SRV")
+    assert facts_of(logon)["dns_srv_dc"].notes == (f"{controller.split()[3].rstrip('.')} of 1",)
+    (kdc,) = dig(f"_kerberos._tcp.{region.DOMAIN}", "SRV")
+    assert facts_of(logon)["dns_srv_kerberos"].notes == (f"{kdc.split()[3].rstrip('.')}:{kdc.split()[2]}",)
+    assert facts_of(logon)["dns_a"].notes == tuple(dig(region.DC_HOST, "A"))
+
+
+def test_the_site_asked_for_is_the_one_that_the_controller_names(baseline: AdArm, tmp_path: Path) -> None:
+    site = "Default-First-Site-Name"
+    steps = ("dns_srv_dc", "dns_a", "cldap_ping", "dns_srv_kerberos")
+    result = client(changed(baseline, dns={"site": site}), tmp_path, steps=steps).login(USER, "cold", explain=True)
+    assert result.outcome.status == "ok"
+    assert f"{region.DC_HOST}, site {site}, client's {site}" in facts_of(result)["cldap_ping"].notes
+    elsewhere = client(changed(baseline, dns={"site": "Nowhere"}), tmp_path, steps=steps).login(USER, "cold")
+    assert ended(elsewhere) == ("error", "DNS 3 NXDOMAIN", "dns_srv_dc")
+
+
+def test_the_groups_are_those_of_ldapsearch(baseline: AdArm, logon: LoginResult) -> None:
+    get_ticket(baseline)
+    query = ("ldapsearch", "-Y", "GSSAPI", "-Q", "-N", "-LLL", "-o", "ldif-wrap=no", "-H", f"ldap://{baseline.address}")
+    raw = tool(baseline, *query, "-s", "base", "-b", region.user_dn(USER), "(objectClass=*)", "tokenGroups")
+    encoded = re.findall(r"tokenGroups:: (\S+)", raw)
+    assert {sid_text(base64.b64decode(value)) for value in encoded} == logon.groups
+    (chain,) = facts_of(logon)["ldap_in_chain"].notes
+    named = tool(baseline, *query, "-s", "base", "-b", f"<SID={chain}>", "(objectClass=group)", "sAMAccountName")
+    assert f"sAMAccountName: {region.EHR_USERS}" in named.splitlines()
+
+
+def test_the_pages_are_those_that_curl_gets(baseline: AdArm, tmp_path: Path) -> None:
+    get_ticket(baseline)
+    front = f"{region.EHR_HOST}:{PORTS['http']}"
+    there = ("--noproxy", "*", "--connect-to", f"{front}:{baseline.address}:{PORTS['http']}")
+    seen = tool(baseline, "curl", "-s", "--fail", "--negotiate", "-u", ":", *there, f"http://{front}/db")
+    assert f"{USER}@{region.REALM}" in seen
+    # The front's own page names the user without a realm: nobody but the database says the principal.
+    front_only = changed(baseline, ehr={"database_path": "/"})
+    assert ended(client(front_only, tmp_path).login(USER, "cold")) == ("error", "PRINCIPAL_MISSING", "ehr_query")
+    absent = changed(baseline, ehr={"database_path": "none"})
+    assert ended(client(absent, tmp_path).login(USER, "cold")) == ("error", "HTTP 404", "ehr_query")
+
+
+@contextmanager
+def recorded(address: str, port: int) -> Iterator[tuple[int, bytearray]]:
+    """A port that passes one connection on, and the bytes that went over it, both ways."""
+    seen = bytearray()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE_S)
+
+        def pass_on(source: socket.socket, sink: socket.socket) -> None:
+            with suppress(OSError):
+                while data := source.recv(65536):
+                    seen.extend(data)
+                    sink.sendall(data)
+                sink.shutdown(socket.SHUT_WR)
+
+        def serve() -> None:
+            here, _ = listener.accept()
+            with here, socket.create_connection((address, port), PATIENCE_S) as there:
+                back = threading.Thread(target=pass_on, args=(there, here))
+                back.start()
+                pass_on(here, there)
+                back.join(PATIENCE_S)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1], seen
+        thread.join(PATIENCE_S)
+
+
+LDAP_STEPS = ("kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_rootdse", "ldap_bind", "ldap_own_entry",
+              "ldap_token_groups", "ldap_in_chain")  # fmt: skip
+
+
+def test_what_is_read_after_a_bind_without_tls_is_sealed(baseline: AdArm, logon: LoginResult, tmp_path: Path) -> None:
+    with recorded(baseline.address, PORTS["ldap"]) as (port, seen):
+        target = in_clear(baseline, port, "127.0.0.1")
+        result = client(target, tmp_path, steps=LDAP_STEPS).login(USER, "cold", explain=True)
+    assert result.outcome.status == "ok"
+    assert facts_of(result)["ldap_bind"].notes == ("sign and seal",)
+    assert result.groups == logon.groups
+    assert b"dnsHostName" in seen  # before the bind
+    for read in (b"sAMAccountName", b"tokenGroups", b"1.2.840.113556.1.4.1941"):
+        assert read not in seen
+
+
+def test_within_tls_no_layer_is_asked_for(logon: LoginResult) -> None:
+    assert facts_of(logon)["ldap_connect"].notes == ("TLSv1.3",)
+    assert facts_of(logon)["ldap_bind"].notes == ("no security layer",)
+
+
+def test_a_bind_is_bound_to_the_certificate_that_openssl_fingerprints(
+    baseline: AdArm, require_server: Callable[..., None]
+) -> None:
+    require_server("openssl")
+    directory: Any = baseline.target["directory"]
+    context = ssl.create_default_context(cafile=directory["ca_file"])
+    with (
+        socket.create_connection((baseline.address, PORTS["ldaps"]), PATIENCE_S) as plain,
+        context.wrap_socket(plain, server_hostname=baseline.address) as secure,
+    ):
+        found = channel_bindings(secure)
+    said = tool(baseline, "openssl", "x509", "-in", directory["ca_file"], "-noout", "-fingerprint", "-sha256", "-text")
+    assert "Signature Algorithm: ecdsa-with-SHA256" in said
+    digest = bytes.fromhex(re.findall(r"Fingerprint=(\S+)", said)[0].replace(":", ""))
+    assert len(digest) == hashlib.sha256().digest_size
+    assert found is not None
+    assert found.application_data == b"tls-server-end-point:" + digest
+
+
+def test_a_name_server_that_sends_logons_to_another_arm_fails_them_before_anything_is_sent_there(
+    lab: AdLab, tmp_path: Path
+) -> None:
+    """Both arms' controllers have one name, as clones have, and an address each."""
+    other = f"{lab.arms['candidate'].address}:{PORTS['dns']}"
+    target = changed(lab.arms["baseline"], dns={"servers": [other]})
+    assert ended(client(target, tmp_path).login(USER, "cold")) == ("error", "DC_NOT_IN_TARGETS", "dns_a")
+
+
+def test_a_service_that_the_domain_does_not_know_fails_its_own_step(baseline: AdArm, tmp_path: Path) -> None:
+    target = changed(baseline, services={"host": f"ws999.{region.DOMAIN}"})
+    result = client(target, tmp_path).login(USER, "cold")
+    assert ended(result) == ("error", "KDC_ERR_S_PRINCIPAL_UNKNOWN", "kdc_tgs_host")
+
+
+@pytest.mark.parametrize("closed", ["dns", "ehr"])
+def test_a_server_that_is_not_there_is_an_error_at_its_own_step(baseline: AdArm, tmp_path: Path, closed: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        nobody = f"127.0.0.1:{gone.getsockname()[1]}"
+    part: dict[str, Any] = {"dns": {"servers": [nobody]}, "ehr": {"url": f"http://{nobody}/"}}
+    expected = {
+        "dns": ("error", "DNS_NO_ANSWER", "dns_srv_dc"),
+        "ehr": ("error", "CONNECT_FAILED", "http_negotiate"),
+    }
+    target = changed(baseline, **{closed: part[closed]})
+    assert ended(client(target, tmp_path).login(USER, "cold")) == expected[closed]
+
+
+def test_a_gate_of_equal_controllers_measures_every_step_and_names_its_server(lab: AdLab, tmp_path: Path) -> None:
+    """The whole way under Locust, at a rate that two controllers on two cores serve."""
+    small = {
+        **COLD_LOGON.model_dump(mode="json"),
+        "population": {"users": 100, "cold_share": 0.7},
+        "arrivals": {"curve": "constant", "rate": 4},
+        "blocks": {"length_s": 2, "trim_s": 0.5, "pairs": 4},
+    }
+    inputs = Inputs(tmp_path)
+    done = finished(inputs.command(lab.targets, scenario=small, policy={**POLICY, "name": "ad"}))
+    assert done.returncode in (0, 20), done.stdout + done.stderr
+    attempts = inputs.attempts()
+    assert set(attempts["status"].to_pylist()) == {"ok"}
+    for name in ("baseline", "candidate"):
+        mine = attempts.filter([arm == name for arm in attempts["arm"].to_pylist()])
+        steps = [step for steps in mine["steps"].to_pylist() for step in steps]
+        assert {step["step"] for step in steps} == set(COLD_LOGON.steps)
+        assert {step["server"].rpartition(":")[0] for step in steps} == {lab.arms[name].address}

@@ -1,0 +1,66 @@
+"""A change of the AD lab's candidate is in the files of its servers, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.errors import LabError
+from harness.lab.ad import changes, region, settings
+from harness.lab.ad.changes import parse_change
+from harness.lab.ad.settings import Settings
+
+Text = Callable[[Settings, str], str]
+TEXTS = (settings.smb_conf, settings.httpd_conf, settings.postgresql_conf)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_arms_with_equal_settings_differ_in_their_address_alone(text: Text) -> None:
+    baseline, candidate = (text(Settings(), address) for address in ("127.0.0.2", "127.0.0.3"))
+    assert baseline != candidate
+    assert baseline.replace("127.0.0.2", "127.0.0.3") == candidate
+
+
+@pytest.mark.parametrize("spelling", ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2"])
+def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> None:
+    change = parse_change(spelling)
+    assert change.name == spelling
+    assert change.apply(Settings()) != Settings()
+    assert change.apply(change.apply(Settings())) == change.apply(Settings())
+
+
+@pytest.mark.parametrize("wrong", ["", "rsa", "ehr-workers", "ehr-workers=", "ehr-workers=0", "ehr-workers=many"])
+def test_a_change_that_is_not_known_is_refused_with_those_that_are(wrong: str) -> None:
+    with pytest.raises(LabError, match="expected one"):
+        parse_change(wrong)
+
+
+def test_a_setting_of_a_change_replaces_the_labs_own() -> None:
+    text = settings.smb_conf(Settings(samba={"log level": "10", "ldap debug level": "1"}), "127.0.0.2")
+    assert "log level = 10\n" in text and "log level = 0\n" not in text
+    assert "ldap debug level = 1\n" in text
+    assert "fsync = on\n" in settings.postgresql_conf(Settings(database={"fsync": "on"}), "127.0.0.2")
+
+
+def test_the_front_never_serves_more_requests_than_it_has_workers() -> None:
+    text = settings.httpd_conf(changes.ehr_workers(3).apply(Settings()), "127.0.0.2")
+    assert "MaxRequestWorkers 3\n" in text and "ServerLimit 3\n" in text
+
+
+def test_every_clinician_is_nested_four_deep_and_one_user_has_200_groups() -> None:
+    parents: dict[str, list[str]] = {}
+    for entry in region.entries(dict.fromkeys(region.accounts_with_password(), "x")):
+        for member in entry.get("member", ()):
+            parents.setdefault(member, []).append(str(entry["dn"]))
+
+    def depths(dn: str, depth: int = 0) -> dict[str, int]:
+        found = {dn: depth}
+        for parent in parents.get(dn, ()):
+            found |= depths(parent, depth + 1)
+        return found
+
+    for user in region.CLINICIANS:
+        assert depths(region.user_dn(user))[region.group_dn(region.EHR_USERS)] == 4
+    assert len(depths(region.user_dn(region.MANY_GROUPS_USER))) == 1 + 200
+    assert len(region.CLINICIANS) == 2000

@@ -1,0 +1,159 @@
+"""What a target says for the steps of a whole logon: its errors, its defaults, and what is refused for want of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.config import load_scenario, load_targets
+from harness.errors import ConfigError, UnsafeTargetError
+from harness.model.steps import STEPS
+from harness.model.target import Ehr, Target, Targets
+from harness.safety import check_safe
+from harness.shipped import scenarios
+
+TARGET: dict[str, Any] = {
+    "realm": "CLINIC.TEST",
+    "kdcs": ["127.0.0.1"],
+    "directory": {"uri": "ldap://127.0.0.1", "service_host": "dc1.clinic.test", "user_base": "", "group_base": ""},
+    "credentials": {"env": "CLINIC_ACCOUNTS"},
+}
+WHOLE: dict[str, Any] = {
+    **TARGET,
+    "directory": {**TARGET["directory"], "schema_kind": "ad"},
+    "dns": {"servers": ["127.0.0.2:5353", "::1"], "domain": "clinic.test"},
+    "services": {"host": "ws001.clinic.test", "cifs": "dc1.clinic.test"},
+    "ehr": {"url": "http://127.0.0.3:8080/portal/", "service_host": "ehr.clinic.test", "database_path": "db"},
+}
+SCENARIO: dict[str, Any] = {
+    "name": "rush",
+    "population": {"users": 1},
+    "arrivals": {"curve": "constant", "rate": 1},
+}
+
+
+def without(key: str) -> dict[str, Any]:
+    """The whole target but for one key path."""
+    head, _, rest = key.partition(".")
+    found = dict(WHOLE)
+    if rest:
+        found[head] = {name: value for name, value in WHOLE[head].items() if name != rest}
+    else:
+        del found[head]
+    return found
+
+
+def check(tmp_path: Path, steps: list[str], target: dict[str, Any]) -> None:
+    (tmp_path / "rush.yaml").write_text(yaml.safe_dump({**SCENARIO, "steps": steps}))
+    (tmp_path / "targets.yaml").write_text(yaml.safe_dump({"arms": {"baseline": target}}))
+    check_safe(load_targets(tmp_path / "targets.yaml"), load_scenario(tmp_path / "rush.yaml"), ["baseline"])
+
+
+def with_needs(step: str) -> list[str]:
+    """The step, and before it all that it needs."""
+    before: list[str] = []
+    for need in STEPS[step].needs:
+        before += [name for name in with_needs(need) if name not in before]
+    return [*before, step]
+
+
+@pytest.mark.parametrize(
+    ("step", "key", "expected"),
+    [
+        ("dns_srv_kerberos", "dns", "a value, which step dns_srv_kerberos needs, got none"),
+        ("dns_srv_dc", "dns", "a value, which step dns_srv_dc needs, got none"),
+        ("cldap_ping", "dns", "a value, which step cldap_ping needs, got none"),
+        ("kdc_tgs_host", "services.host", "a value, which step kdc_tgs_host needs, got none"),
+        ("kdc_tgs_cifs", "services.cifs", "a value, which step kdc_tgs_cifs needs, got none"),
+        ("kdc_tgs_http", "ehr", "a value, which step kdc_tgs_http needs, got none"),
+        ("ehr_query", "ehr.database_path", "a value, which step ehr_query needs, got none"),
+        ("ldap_token_groups", "directory.schema_kind", "ad, which step ldap_token_groups needs, got posix"),
+    ],
+)
+def test_a_step_without_its_server_is_refused_before_load_with_file_and_key(
+    tmp_path: Path, step: str, key: str, expected: str
+) -> None:
+    check(tmp_path, with_needs(step), WHOLE)
+    with pytest.raises(ConfigError) as raised:
+        check(tmp_path, with_needs(step), without(key))
+    assert str(raised.value) == f"{tmp_path}/targets.yaml: arms.baseline.{key}: expected {expected}"
+
+
+def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        check(tmp_path, list(STEPS), TARGET)
+    keys = [line.split(": ")[1].removeprefix("arms.baseline.") for line in str(raised.value).splitlines()]
+    assert keys == ["dns", "services.host", "services.cifs", "ehr", "directory.schema_kind", "ehr.database_path"]
+
+
+def test_a_target_of_before_still_serves_the_steps_of_before(tmp_path: Path) -> None:
+    check(tmp_path, [name for name, step in STEPS.items() if not step.fields], TARGET)
+
+
+def test_every_shipped_scenario_is_served_by_a_target_that_says_all() -> None:
+    whole = Target.model_validate(WHOLE)
+    for scenario in scenarios():
+        assert whole.lacks(scenario.steps) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"dns": {"servers": ["ns1.clinic.test"], "domain": "x"}},
+         "dns.servers: expected the address of a name server, got 'ns1.clinic.test'"),
+        ({"dns": {"servers": [], "domain": "x"}}, "dns.servers: "),
+        ({"dns": {"servers": ["127.0.0.1"], "domain": "clinic test"}}, "dns.domain: "),
+        ({"dns": {"servers": ["127.0.0.1"], "domain": "x", "site": "Ward 1"}}, "dns.site: "),
+        ({"dns": {"servers": ["127.0.0.1"]}}, "dns.domain: expected a value, got none"),
+        ({"dns": {"servers": ["127.0.0.1"], "domain": "x", "sites": "a"}}, "dns.sites: unknown key; did you mean site"),
+        ({"services": {"hosts": "ws"}}, "services.hosts: unknown key; did you mean host?"),
+        ({"services": {"host": "ws/001"}}, "services.host: "),
+        ({"ehr": {"url": "ftp://127.0.0.1/", "service_host": "x"}}, "ehr.url: "),
+        ({"ehr": {"url": "http://127.0.0.1:0/", "service_host": "x"}},
+         "ehr.url: expected a host and a port from 1 to 65535, got 'http://127.0.0.1:0/'"),
+        ({"ehr": {"url": "http://127.0.0.1/\r\nX: y", "service_host": "x"}}, "ehr.url: "),
+        ({"ehr": {"url": "http://127.0.0.1/", "service_host": "x\r\n"}}, "ehr.service_host: "),
+        ({"ehr": {"url": "http://127.0.0.1/", "service_host": "x", "database_path": "a b"}}, "ehr.database_path: "),
+        ({"directory": {**TARGET["directory"], "schema_kind": "novell"}},
+         "directory.schema_kind: expected 'posix' or 'ad', got \"novell\""),
+    ],
+)  # fmt: skip
+def test_what_a_target_says_wrong_is_named_by_its_key(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    (tmp_path / "targets.yaml").write_text(yaml.safe_dump({"arms": {"baseline": {**TARGET, **change}}}))
+    with pytest.raises(ConfigError) as raised:
+        load_targets(tmp_path / "targets.yaml")
+    assert f": arms.baseline.{said}" in str(raised.value)
+
+
+@pytest.mark.parametrize("part", [{"dns": {"servers": ["192.0.2.10"], "domain": "clinic.test"}},
+                                  {"ehr": {"url": "http://192.0.2.10/", "service_host": "ehr"}}])  # fmt: skip
+def test_name_servers_and_the_ehr_are_checked_as_every_address_is(tmp_path: Path, part: dict[str, Any]) -> None:
+    with pytest.raises(UnsafeTargetError, match=r"192\.0\.2\.10, which is not loopback"):
+        check(tmp_path, ["kdc_as"], {**TARGET, **part})
+
+
+@pytest.mark.parametrize(
+    ("url", "database_path", "endpoint", "page", "database_page"),
+    [
+        ("http://127.0.0.3:8080/", "db", "127.0.0.3:8080", "/", "/db"),
+        ("http://127.0.0.3", "db", "127.0.0.3:80", "/", "/db"),
+        ("https://ehr.clinic.test/portal", "db", "ehr.clinic.test:443", "/portal", "/db"),
+        ("https://[::1]/portal/", "chart/db", "[::1]:443", "/portal/", "/portal/chart/db"),
+        ("http://127.0.0.3/portal/", "/db", "127.0.0.3:80", "/portal/", "/db"),
+    ],
+)
+def test_the_ehrs_pages_are_found_as_a_browser_finds_them(
+    url: str, database_path: str, endpoint: str, page: str, database_page: str
+) -> None:
+    ehr = Ehr.model_validate({"url": url, "service_host": "ehr", "database_path": database_path})
+    assert (str(ehr.endpoint), ehr.page, ehr.database_page) == (endpoint, page, database_page)
+
+
+def test_targets_know_the_file_that_they_were_read_from_and_do_not_write_it_out() -> None:
+    found = Targets.model_validate({"arms": {"baseline": TARGET}})
+    assert found.source == "targets"
+    assert found.read_from("a.yaml").source == "a.yaml"
+    assert found.read_from("a.yaml").model_dump() == found.model_dump()

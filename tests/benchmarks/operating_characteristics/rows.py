@@ -62,6 +62,7 @@ ROWS = {
         Row("plus-5", "service +5 %", Candidate(factor=1.05)),
         Row("at-margin", "p50 exactly at its margin", quantile="p50", rises_to=0.10),
         Row("plus-10", "service +10 %", Candidate(factor=1.10)),
+        Row("plus-15", "service +15 %", Candidate(factor=1.15)),
         Row("plus-20", "service +20 %", Candidate(factor=1.20)),
         Row("plus-50", "p50 +50 %", quantile="p50", rises_to=0.5),
         Row("doubled", "p50 doubled", quantile="p50", rises_to=1.0),
@@ -75,6 +76,8 @@ ROWS = {
         Row("failures", "fast failures, 2 %", Candidate(failing=0.02)),
         Row("leak-1", "leak, 1 % a minute", Candidate(growth=0.01)),
         Row("leak-3", "leak, 3 % a minute", Candidate(growth=0.03)),
+        Row("fade", "cold start +20 % that fades (τ 1 min)", Candidate(fade=0.2)),
+        Row("fade-leak", "the same, and a leak of 2 % a minute", Candidate(fade=0.2, growth=0.02)),
         Row("faster", "10 % faster", Candidate(factor=0.90)),
     )
 }

@@ -61,6 +61,8 @@ DAY_SD = 0.05
 """How far, in ln-units, the level of all service times lies from one day to another."""
 NTLM_S = 0.3
 """What an NTLM fall-back adds to the bind while it holds a server."""
+FADES_S = 60.0
+"""The time constant of a candidate's cold start."""
 ADDED_S = 2.0
 """A resolver's time-out: it delays the login and holds no server."""
 
@@ -70,7 +72,8 @@ class Candidate:
     """In what the candidate differs from the baseline; nothing, unless it is said.
 
     ``factor`` multiplies every service time and ``factors`` those of single steps; ``added``, ``ntlm`` and ``failing``
-    are shares of its logins, ``growth`` is by how much it slows each minute, ``lost`` names a pool with a server less.
+    are shares of its logins, ``growth`` is by how much it slows each minute, ``fade`` by how much it is slower at first, ``lost`` names a pool with
+    a server less.
     """
 
     factor: float = 1.0
@@ -80,6 +83,7 @@ class Candidate:
     ntlm: float = 0.0
     failing: float = 0.0
     growth: float = 0.0
+    fade: float = 0.0
     lost: str = ""
 
 
@@ -153,7 +157,8 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
         factor *= np.tile(np.exp(environment.normal(0.0, DAY_SD, (2, 1))), (layout.pairs, 1))
     factor *= np.where(is_candidate, np.exp(deployed.normal(0.0, layout.deployment_sd)), 1.0)
     factor *= 1.0 + WARM_UP * np.exp(-since_s / WARM_UP_FADES_S) * _switched(layout)
-    factor *= np.where(is_candidate, candidate.factor * (1.0 + candidate.growth) ** (wall_s / 60.0), 1.0)
+    aged = (1.0 + candidate.growth) ** (wall_s / 60.0) * (1.0 + candidate.fade * np.exp(-wall_s / FADES_S))
+    factor *= np.where(is_candidate, candidate.factor * aged, 1.0)
     miss = MISS_SHARE + MISS_COLD_SHARE * np.exp(-since_s / MISS_FADES_S) * _switched(layout)
     sigma = np.where(is_candidate, candidate.sigma, SIGMA)
 

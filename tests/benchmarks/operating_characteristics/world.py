@@ -72,8 +72,8 @@ class Candidate:
     """In what the candidate differs from the baseline; nothing, unless it is said.
 
     ``factor`` multiplies every service time and ``factors`` those of single steps; ``added``, ``ntlm`` and ``failing``
-    are shares of its logins, ``growth`` is by how much it slows each minute, ``fade`` by how much it is slower at first, ``lost`` names a pool with
-    a server less.
+    are shares of its logins, ``growth`` is by how much it slows each minute, ``fade`` by how much it is slower at
+    first, ``lost`` names a pool with a server less.
     """
 
     factor: float = 1.0

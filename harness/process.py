@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import resource
 import select
 import signal
@@ -23,10 +24,13 @@ from pathlib import Path
 from typing import IO
 
 import harness
+from harness.errors import RunError
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # Loaded before any fork: the child may do no more than call it.
 
+SERVER_PORTS = 20_000, 32_000
+TRIED_PORTS = 200
 _OPEN_FILES = 8192
 """slapd sizes its tables by the limit on open files, which in a container may be a thousand million."""
 
@@ -149,20 +153,25 @@ def module_command(module: str) -> tuple[list[str], dict[str, str]]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that are free now for TCP and UDP alike; nothing keeps them so."""
+    """Ports of 127.0.0.1 that are free now for TCP and UDP alike; nothing keeps them so.
+
+    Drawn from below those that Linux gives to outgoing connections (32768 and up, ip(7)): a login under load would take
+    one of them sooner than the server that it was found for.
+    """
     with ExitStack() as stack:
         ports: list[int] = []
-        while len(ports) < count:
+        for port in random.SystemRandom().sample(range(*SERVER_PORTS), k=TRIED_PORTS):
             tcp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
             udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            tcp.bind(("127.0.0.1", 0))
-            port = tcp.getsockname()[1]
             try:
+                tcp.bind(("127.0.0.1", port))
                 udp.bind(("127.0.0.1", port))
             except OSError:
                 continue
             ports.append(port)
-        return ports
+            if len(ports) == count:
+                return ports
+    raise RunError(f"127.0.0.1: expected {count} free ports among {TRIED_PORTS} tried, got {len(ports)}")
 
 
 def listens(pid: int, port: int) -> bool:

@@ -53,10 +53,12 @@ def compare_pieces(
         discarded = policy.discard_pairs
         for stage in STAGES:
             usable = of_stage(counting, design, stage)
-            if usable or stage == "expected":
+            if usable:
                 piece = measure(table, design, policy, usable, stage, sizes[stage])
                 sizes[stage] = piece.sizes
                 found[stage].append(piece)
+    if not found["expected"]:
+        found["expected"].append(measure(table, design, policy, ()))
     return concluded({stage: joined(parts) for stage, parts in found.items() if parts}, seen, design, policy, site)
 
 
@@ -66,7 +68,7 @@ def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: S
     judged, refused = zip(*(judgeable(measured, design, policy.margins) for measured in stages.values()), strict=True)
     samples = [sample for part in judged for sample in part]
     bounds = boundings(samples, design, policy, site)
-    low_s, high_s = candidate_p95_s(expected.samples.get(BUDGETED), design, policy)
+    low_s, high_s = candidate_p95_s(expected.samples[BUDGETED], design, policy)
     age_s = expected.started_s + design.block_s
     return Comparison(
         design=design,
@@ -92,13 +94,11 @@ def outages(measured: Measured, policy: Policy) -> tuple[int, ...]:
     return tuple(pair for pair, out in zip(measured.pairs, down & served, strict=True) if out)
 
 
-def candidate_p95_s(sample: Sample | None, design: Design, policy: Policy) -> tuple[float, float]:
+def candidate_p95_s(sample: Sample, design: Design, policy: Policy) -> tuple[float, float]:
     """Lower and upper bound of the candidate's p95 over cold and warm logins, in seconds; 0 and infinite if unknown.
 
     Repeated bounds on the mean of ln(block p95), so that a single bad block can't lift it, at the policy's alpha.
     """
-    if sample is None:
-        return 0.0, math.inf
     counts = sample.counts[:, _CANDIDATE]
     held = counts > 0
     n = int(np.count_nonzero(held))

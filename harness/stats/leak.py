@@ -48,15 +48,17 @@ def leak_test(samples: Sequence[Sample], age_min: Floats) -> LeakTest | None:
     line = np.column_stack([np.ones(len(x)), x - x.mean()])
     fade, columns = _fade(x, y, line), line
     if fade is not None:
-        columns = np.column_stack([line, _curve(x, fade.minutes)])
-    slope, se, freedom = _slope(columns, y, fade is not None)
+        # The second column is how the curve changes with its time constant, which is known no better than the rest.
+        curve = _curve(x, fade.minutes)
+        columns = np.column_stack([line, curve, (x - x.min()) * curve])
+    slope, se, freedom = _slope(columns, y)
     return LeakTest(slope, se, p_value=float(stdtr(freedom, -slope / se)), minutes=span, fade=fade)
 
 
-def _slope(columns: Floats, y: Floats, fading: bool) -> tuple[float, float, int]:
-    """The slope, its standard error, and degrees of freedom; the time constant of a fade costs one too."""
+def _slope(columns: Floats, y: Floats) -> tuple[float, float, int]:
+    """The slope, its standard error, and degrees of freedom."""
     found, *_ = np.linalg.lstsq(columns, y, rcond=None)
-    freedom = len(y) - columns.shape[1] - fading
+    freedom = len(y) - columns.shape[1]
     variance = max(float(((y - columns @ found) ** 2).sum()) / freedom, ROUNDING**2)
     return float(found[1]), math.sqrt(variance * float(np.linalg.inv(columns.T @ columns)[1, 1])), freedom
 

@@ -35,7 +35,8 @@ def test_equal_arms_pass_with_exit_code_0_and_every_report(lab: Lab, inputs: Inp
     done = finished(inputs.command(lab.targets))
     assert done.returncode == 0, done.stdout + done.stderr
     verdict = inputs.verdict()
-    assert (verdict["verdict"], verdict["exit_code"], verdict["pairs_used"]) == ("PASS", 0, 3)
+    assert (verdict["verdict"], verdict["exit_code"]) == ("PASS", 0)
+    assert 3 <= verdict["pairs_used"] <= SCENARIO["blocks"]["pairs"]
     assert {f["decision"] for f in verdict["findings"]} <= {"pass", "notice", "not judged"}
     names = {path.name for path in inputs.run.iterdir()}
     assert {"report.html", "report.png", "verdict.json", "junit.xml", "summary.md", "manifest.json"} <= names

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.gate.judge import judge
-from harness.gate.words import change, instead, level, longer, seconds, share, step_title
+from harness.gate.words import change, instead, lasting, level, longer, seconds, share, step_title
 from harness.model.comparison import NotJudged
 from harness.model.health import ArmHealth
 from harness.model.policy import Budgets, Policy
@@ -164,3 +164,13 @@ def test_quantities_read_as_one_would_say_them() -> None:
     ]
     assert [longer(v) for v in (0.12, -0.03, 1667.0)] == ["12 % longer", "3 % shorter", "1,668 times as long"]
     assert step_title("a_step_of_tomorrow") == "a_step_of_tomorrow"
+
+
+def test_a_length_of_time_is_told_as_one_says_it() -> None:
+    assert [lasting(m) for m in (0.5, 45, 174, 12 * 1440, math.inf)] == [
+        "30 s",
+        "45 min",
+        "2.9 h",
+        "12 days",
+        "for ever",
+    ]

@@ -94,3 +94,7 @@ def test_a_tail_that_no_single_block_holds_is_divided_over_groups_of_blocks() ->
     rare = {a.quantile: a for a in anatomy(planted, replace(DESIGN, trim_s=9), POLICY, range(PAIRS))}
     assert set(rare) == {"p50", "p95", "p99"}
     assert sum(part.added_s for part in rare["p99"].parts) == pytest.approx(rare["p99"].added_s, abs=1e-12)
+
+
+def test_a_run_of_discarded_pairs_alone_has_no_anatomy() -> None:
+    assert anatomy(table(5, {}), DESIGN, Policy(discard_pairs=1), range(1)) == ()

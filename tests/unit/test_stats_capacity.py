@@ -248,3 +248,8 @@ def test_equal_arms_are_not_blocked_and_a_lost_server_of_a_pool_is_in_simulated_
             for found in lost
         ]
         assert abs(np.mean(logs)) < 0.05
+
+
+def test_a_rung_whose_logins_all_came_early_is_read_as_it_is() -> None:
+    found = read(table_of(np.linspace(4.0, 6.0, 300), np.full(300, 0.2)))
+    assert (found.state, found.growing) == ("held", False)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.model.capacity import Extrapolation, Span
-from harness.stats.queueing import FORETOLD_TO, Observed, extrapolate, fit, waiting
+from harness.stats.queueing import FORETOLD_TO, Observed, _jackknife, extrapolate, fit, waiting
 from tests.benchmarks.operating_characteristics.world import served
 
 ALPHA = 0.025
@@ -108,3 +108,8 @@ def test_a_server_that_bends_only_at_its_collapse_is_flat_before_it() -> None:
     found = foretold(flat, 60.0)
     assert found.at_peak is not None and found.at_peak.mean_s is not None
     assert found.at_peak.mean_s.estimate == pytest.approx(0.2, rel=1e-6)
+
+
+def test_a_ladder_left_out_that_brings_the_collapse_leaves_the_interval_open_above() -> None:
+    found = _jackknife(0.3, [0.3, math.inf, 0.2, 0.3], 0.025)
+    assert (found.estimate, found.low, found.high) == (0.3, 0.2, math.inf)

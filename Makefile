@@ -31,9 +31,9 @@ demo: setup
 	@$(BIN)/authgate demo --update $(UPDATE)
 
 test: PACKAGES = --test
-# Two processes, a file at a time each: most integration tests wait for load, and a file shares its servers.
+# Two processes, a file at a time each, the slow ones first: most wait for load, and a file shares its servers.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff check .

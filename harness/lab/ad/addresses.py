@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from harness.errors import LabError
 from harness.lab.ad.settings import OTHER_PORTS, PORTS
 
-POOL = tuple(f"127.0.0.{last}" for last in range(2, 10))
+POOL = tuple(f"127.0.0.{last}" for last in range(2, 34))
 """The directory's certificate and principals name these, so there are no more."""
 
 

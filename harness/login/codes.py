@@ -1,6 +1,7 @@
 """Protocol codes by name, and which of them mean that an account was refused.
 
-Numbers: RFC 4120 §7.5.9 (Kerberos; libkrb5 adds its table's base), RFC 4511 §A.1 (LDAP).
+Numbers: RFC 4120 §7.5.9 (Kerberos; libkrb5 adds its table's base), RFC 4511 §A.1 (LDAP); PostgreSQL's manual,
+appendix A (SQLSTATE).
 """
 
 from __future__ import annotations
@@ -83,3 +84,8 @@ def ldap_outcome(code: int) -> Outcome:
     """The outcome of an LDAP result code other than success."""
     name = _LDAP.get(code, "result")
     return Outcome("denied" if code in _LDAP_DENIED else "error", f"LDAP {code} {name}")
+
+
+def sql_outcome(state: str) -> Outcome:
+    """The outcome of a SQLSTATE: those of class 28 refuse who asks (invalid authorization specification)."""
+    return Outcome("denied" if state.startswith("28") else "error", f"SQLSTATE {state}")

@@ -13,7 +13,7 @@ from pathlib import Path
 import krb5
 
 from harness.errors import CredentialError
-from harness.model.target import Credentials
+from harness.model.target import AccountKind, Credentials
 
 
 class Secret:
@@ -47,11 +47,14 @@ class Accounts:
         return self.users[:count]
 
 
-def read_accounts(credentials: Credentials, realm: str) -> Accounts:
-    """The accounts of a target; raises CredentialError, which never quotes the content."""
+def read_accounts(credentials: Credentials, realm: str, kind: AccountKind = "clinicians") -> Accounts:
+    """The accounts of a target; raises CredentialError, which never quotes the content.
+
+    A name such as HTTP/ehr.clinic.test is a service's: no clinician has such a one.
+    """
     if credentials.keytab is not None:
         path = _private(Path(credentials.keytab))
-        return Accounts(_users_of_keytab(path, realm), {}, path)
+        return Accounts(_users_of_keytab(path, realm, kind), {}, path)
     if credentials.csv is not None:
         path = _private(Path(credentials.csv))
         try:
@@ -103,13 +106,13 @@ def _rows(text: str, source: str) -> Iterator[list[str]]:
         raise CredentialError(f"{source}:{reader.line_num}: expected user,password, got: {error}") from None
 
 
-def _users_of_keytab(path: Path, realm: str) -> tuple[str, ...]:
+def _users_of_keytab(path: Path, realm: str, kind: AccountKind) -> tuple[str, ...]:
     context = krb5.init_context()
     users: dict[str, None] = {}
     try:
         for entry in krb5.kt_resolve(context, f"FILE:{path}".encode()):
             name, _, entry_realm = (entry.principal.name or b"").decode().rpartition("@")
-            if entry_realm == realm and "/" not in name:
+            if entry_realm == realm and (kind == "services" or "/" not in name):
                 users[name] = None
     except krb5.Krb5Error as error:
         raise CredentialError(f"{path}: expected a keytab, got: {error}") from None

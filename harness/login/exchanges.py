@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from harness.login import reads
 from harness.login.credentials import Accounts
+from harness.login.database import DatabaseSession
 from harness.login.directory import DirectorySession, Entry
-from harness.login.kerberos import SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
+from harness.login.kerberos import PLAIN, SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
 from harness.login.locate import Answer, Resolver, ServiceRecord, choose
 from harness.login.netlogon import CLDAP_PORT, ping, ping_request
 from harness.login.runtime import Runtime, StepFailedError, Timed
@@ -31,6 +32,7 @@ class LoginState:
     tickets: TicketCache
     directory: DirectorySession
     ehr: EhrSession | None
+    database: DatabaseSession | None
     bind_begun: tuple[Any, bytes] | None = None
     """The context and first token of a bind, made with the ticket that it needs."""
     entry: Entry | None = None
@@ -54,6 +56,8 @@ class LoginState:
         self.directory.close()
         if self.ehr is not None:
             self.ehr.close()
+        if self.database is not None:
+            self.database.close()
 
 
 class Exchanges:
@@ -70,6 +74,8 @@ class Exchanges:
         # Of several KDCs, libkrb5 tells which one answered in its trace alone.
         kdc = str(target.kdcs[0]) if len(target.kdcs) == 1 else ""
         self._servers = {"kdc": kdc, "ldap": directory, "http": front, "ehr": front}
+        if target.database is not None:
+            self._servers["db"], self._db_host = str(target.database.endpoint), target.database.service_host
         if target.dns is not None:
             self._resolver = Resolver(target.dns)
             self._ping = ping_request(target.dns.domain)
@@ -77,6 +83,7 @@ class Exchanges:
         kdcs = [checked for kdc in target.kdcs for checked in kdc.at(addresses)]
         self._controllers = frozenset(checked.host for checked in (*self._directories, *kdcs))
         self._fronts = target.ehr.endpoint.at(addresses) if target.ehr is not None else ()
+        self._databases = target.database.endpoint.at(addresses) if target.database is not None else ()
         self._takes: dict[str, Callable[[LoginState, float], int | None]] = {
             "dns_srv_kerberos": self._dns_srv_kerberos,
             "dns_srv_dc": self._dns_srv_dc,
@@ -87,6 +94,7 @@ class Exchanges:
             "kdc_tgs_ldap": self._kdc_tgs_ldap,
             "kdc_tgs_cifs": lambda login, timeout_s: self._ticket("cifs", target.services.cifs, login, timeout_s),
             "kdc_tgs_http": lambda login, timeout_s: self._ticket("HTTP", self._ehr_host, login, timeout_s),
+            "kdc_tgs_postgres": lambda login, timeout_s: self._ticket("postgres", self._db_host, login, timeout_s),
             "ldap_connect": self._ldap_connect,
             "ldap_rootdse": self._ldap_rootdse,
             "ldap_bind": self._ldap_bind,
@@ -97,13 +105,16 @@ class Exchanges:
             "ldap_in_chain": self._ldap_in_chain,
             "http_negotiate": self._http_negotiate,
             "ehr_query": self._ehr_query,
+            "db_connect": self._db_connect,
+            "db_query": self._db_query,
         }
 
     def new_login(self, user: str, tickets: TicketCache) -> LoginState:
         """The state of a login that has not begun."""
         target = self._target
         ehr = EhrSession(target.ehr, self._fronts, target.directory.ca_file) if target.ehr is not None else None
-        return LoginState(user, tickets, DirectorySession(target.directory, self._directories), ehr)
+        database = DatabaseSession(target.database, self._databases) if target.database is not None else None
+        return LoginState(user, tickets, DirectorySession(target.directory, self._directories), ehr, database)
 
     def take(self, step: str, login: LoginState, timeout_s: float) -> int | None:
         """Take one step; when it ended (monotonic ns), where a thread knows that better than the caller.
@@ -161,6 +172,12 @@ class Exchanges:
         context, done = self._kerberos.service_token("ldap", self._ldap_host, login.tickets, call, Ask(flags=SEALING))
         login.bind_begun = context, done.value
         return done.ended
+
+    def _token(self, login: LoginState, service: str, host: str, ask: Ask, timeout_s: float) -> tuple[Any, bytes]:
+        """A context by the ticket in the cache and its first token, for a server that has just asked for it."""
+        call = self._call(login, timeout_s, opens_step=False)
+        context, token = self._kerberos.service_token(service, host, login.tickets, call, ask)
+        return context, token.value
 
     def _call(self, login: LoginState, timeout_s: float, opens_step: bool = True) -> Call:
         """What a Kerberos exchange is run by; the login learns how long no thread took it up, and when one did.
@@ -247,10 +264,18 @@ class Exchanges:
         return login.ehr
 
     def _spnego(self, login: LoginState, bindings: Any, timeout_s: float) -> tuple[Any, bytes]:
-        ask = Ask(mech=SPNEGO_MECH, bindings=bindings)
-        call = self._call(login, timeout_s, opens_step=False)
-        context, token = self._kerberos.service_token("HTTP", self._ehr_host, login.tickets, call, ask)
-        return context, token.value
+        return self._token(login, "HTTP", self._ehr_host, Ask(mech=SPNEGO_MECH, bindings=bindings), timeout_s)
+
+    # The database.
+
+    def _db_connect(self, login: LoginState, timeout_s: float) -> None:
+        assert login.database is not None
+        login.database.connect(login.user, partial(self._token, login, "postgres", self._db_host, PLAIN), timeout_s)
+
+    def _db_query(self, login: LoginState, timeout_s: float) -> None:
+        assert login.database is not None
+        if login.database.principal(timeout_s) != f"{login.user}@{self._target.realm}":
+            raise StepFailedError(Outcome("error", "PRINCIPAL_MISSING"))
 
     @property
     def _ldap_host(self) -> str:

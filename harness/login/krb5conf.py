@@ -22,6 +22,7 @@ def krb5_conf(target: Target, addresses: Addresses = NO_NAMES) -> str:
     udp_limit = 1 if target.kdc_transport == "tcp" else 1465
     services = [target.directory.service_host, target.services.host, target.services.cifs]
     services += [target.ehr.service_host] if target.ehr is not None else []
+    services += [target.database.service_host] if target.database is not None else []
     domain = target.directory.service_host.partition(".")[2] or target.realm.lower()
     hosts = "\n".join(f"\t{host} = {target.realm}" for host in dict.fromkeys(services) if host)
     return f"""[libdefaults]

@@ -26,7 +26,7 @@ class StepFacts:
     """What the protocol showed in one step, for the waterfall of a single login."""
 
     round_trips: int = 0
-    """Those of DNS, LDAP and HTTP; a KDC's are the exchanges that it answered."""
+    """Those of DNS, LDAP, HTTP and the database; a KDC's are the exchanges that it answered."""
     entries: int = 0
     tickets: tuple[TicketFacts, ...] = ()
     exchanges: tuple[KdcExchange, ...] = ()
@@ -55,12 +55,13 @@ class LoginPath:
         addresses: Addresses = NO_NAMES,
     ) -> None:
         self._trace = trace
-        self._target = target
         self._scenario = scenario
         self._runtime = runtime
         check_ca_file(target)
+        kind = scenario.population.accounts
+        target = target.of(kind)
         source = target.credentials
-        self._accounts: Accounts = read_accounts(source, target.realm)
+        self._accounts: Accounts = read_accounts(source, target.realm, kind)
         named = source.csv or source.keytab or f"environment variable {source.env}"
         self.users = self._accounts.first(scenario.population.users, named)
         self._known = frozenset(self._accounts.users)
@@ -158,5 +159,6 @@ class LoginPath:
 
 def _counted(login: LoginState) -> tuple[int, int, int]:
     web = 0 if login.ehr is None else login.ehr.round_trips
-    round_trips = login.dns_round_trips + login.directory.round_trips + web
+    database = 0 if login.database is None else login.database.round_trips
+    round_trips = login.dns_round_trips + login.directory.round_trips + web + database
     return round_trips, login.directory.entries, len(login.tickets.tickets())

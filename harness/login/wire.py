@@ -6,10 +6,13 @@ import functools
 import hashlib
 import io
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import gssapi.raw
+
+from harness.model.endpoint import Endpoint
 
 _FRAME_AT_MOST = 1 << 20
 """The largest sealed buffer that is accepted, 1 MiB; the server is told so."""
@@ -125,6 +128,15 @@ class _SealedSocket:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
+
+
+def first_connected(endpoints: Sequence[Endpoint], remaining: Callable[[], float]) -> socket.socket:
+    """A connection to the first of the endpoints that accepts one; raises the last one's OSError where none does."""
+    *others, last = [(endpoint.host, endpoint.port) for endpoint in endpoints]
+    for address in others:
+        with suppress(OSError):
+            return socket.create_connection(address, remaining())
+    return socket.create_connection(last, remaining())
 
 
 def no_delay(connected: Any) -> None:

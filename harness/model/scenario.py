@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from harness.model.base import Configured, NonNegative, Rate, Seconds, Share
 from harness.model.steps import STEPS
+from harness.model.target import AccountKind
 
 
 class ConstantRate(Configured):
@@ -98,6 +99,8 @@ class Population(Configured):
 
     users: Annotated[int, Field(gt=0, le=1_000_000)]
     cold_share: Share = 1.0
+    accounts: AccountKind = "clinicians"
+    """``services``: those of the target's service_accounts, by which components log in to each other."""
 
 
 class Blocks(Configured):

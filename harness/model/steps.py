@@ -57,6 +57,13 @@ STEPS: dict[str, Step] = {
         Step(
             "kdc_tgs_http", "Kerberos TGS exchange for HTTP/ (RFC 4120 §3.3)", ("kdc_as",), cached=True, fields=("ehr",)
         ),
+        Step(
+            "kdc_tgs_postgres",
+            "Kerberos TGS exchange for postgres/ (RFC 4120 §3.3)",
+            ("kdc_as",),
+            cached=True,
+            fields=("database",),
+        ),
         Step("ldap_connect", "LDAP connection, with TLS where configured (RFC 4511, 4513)"),
         Step("ldap_rootdse", "LDAP read of the server's root entry (RFC 4512 §5.1)", ("ldap_connect",)),
         Step("ldap_bind", "LDAP SASL GSSAPI bind (RFC 4752)", ("kdc_tgs_ldap", "ldap_connect")),
@@ -72,6 +79,13 @@ STEPS: dict[str, Step] = {
             ("http_negotiate",),
             fields=("ehr.database_path",),
         ),
+        Step(
+            "db_connect",
+            "connection to the database by Kerberos (PostgreSQL protocol 3.0)",
+            ("kdc_tgs_postgres",),
+            fields=("database",),
+        ),
+        Step("db_query", "read of whom the database has authenticated", ("db_connect",), fields=("database",)),
     )
 }
 

@@ -10,9 +10,12 @@ from typing import Annotated, Literal
 from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_validator, model_validator
 
 from harness.model.base import Configured, Positive
+from harness.model.database import Database
 from harness.model.endpoint import Addresses, Endpoint, Host, endpoints_from_text, parse_endpoint
 from harness.model.steps import STEPS
 
+AccountKind = Literal["clinicians", "services"]
+"""Whose logins they are: people's, or those of the components that log in to each other."""
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, ...] = ("baseline", "candidate")
 
@@ -44,6 +47,8 @@ class Directory(Configured):
     ca_file: str | None = None
     """The certificates to verify TLS against; without it the system's are used."""
     user_base: str
+    service_base: str | None = None
+    """Where the service accounts' own entries are; without it below ``user_base`` as well."""
     group_base: str
     user_attribute: str = "uid"
     bind_dn: str | None = None
@@ -173,6 +178,9 @@ class Target(Configured):
     dns: Dns | None = None
     services: Services = Services()
     ehr: Ehr | None = None
+    database: Database | None = None
+    service_accounts: Credentials | None = None
+    """The accounts by which components log in to each other, as the front to the database: often a keytab."""
 
     @field_validator("kdcs", mode="before")
     @classmethod
@@ -186,11 +194,24 @@ class Target(Configured):
         """Every address that a login on this arm may send to."""
         servers = () if self.dns is None else self.dns.servers
         front = () if self.ehr is None else (self.ehr.endpoint,)
-        return (*self.kdcs, self.directory.endpoint, *servers, *front)
+        database = () if self.database is None else (self.database.endpoint,)
+        return (*self.kdcs, self.directory.endpoint, *servers, *front, *database)
 
-    def lacks(self, steps: Iterable[str]) -> list[str]:
-        """What these steps of a login need that the target doesn't say, one line a key."""
+    def of(self, accounts: AccountKind) -> Target:
+        """The target as these accounts log in to it: with their credentials, and where their own entries are."""
+        if accounts == "clinicians":
+            return self
+        directory = self.directory
+        if directory.service_base is not None:
+            directory = directory.model_copy(update={"user_base": directory.service_base})
+        return self.model_copy(update={"credentials": self.service_accounts, "directory": directory})
+
+    def lacks(self, steps: Iterable[str], accounts: AccountKind = "clinicians") -> list[str]:
+        """What these steps of a login, by these accounts, need that the target doesn't say, one line a key."""
         lines: dict[str, str] = {}
+        if accounts == "services" and self.service_accounts is None:
+            key = "service_accounts"
+            lines[key] = f"{key}: expected a value, which population.accounts: services needs, got none"
         for step in steps:
             for field in STEPS[step].fields:
                 key, _, needed = field.partition("=")

@@ -21,6 +21,7 @@ from harness.config import load_scenario
 from harness.lab.ad import region
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import PORTS
+from harness.login.database import WHOSE
 from harness.login.krb5conf import use_krb5_conf
 from harness.login.path import LoginPath, LoginResult, StepFacts
 from harness.login.reads import sid_text
@@ -90,7 +91,7 @@ def client(target: dict[str, Any], folder: Path, *, trace: bool = False, **unlik
     use_krb5_conf(told, folder)
     found = KdcTrace(folder) if trace else None
     path = LoginPath(told, Scenario.model_validate(asked), ThreadRuntime(), found)
-    path.prepare([USER])
+    path.prepare(path.users if unlike.get("population") else [USER])
     return path
 
 
@@ -112,8 +113,14 @@ def tool(arm: AdArm, *argv: str) -> str:
     return done.stdout
 
 
-def get_ticket(arm: AdArm) -> None:
-    tool(arm, "kinit", "-k", "-t", str(arm.folder / "clinicians.keytab"), USER)
+def get_ticket(arm: AdArm, user: str = USER, keytab: str = "clinicians.keytab") -> None:
+    tool(arm, "kinit", "-k", "-t", str(arm.folder / keytab), user)
+
+
+DATABASE_STEPS = ("kdc_tgs_postgres", "db_connect", "db_query")
+FRONT_TO_DATABASE = ("kdc_as", *DATABASE_STEPS)
+ENGINE_TO_DIRECTORY = ("kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry")
+COMPONENTS: dict[str, Any] = {"population": {"users": len(region.COMPONENTS), "accounts": "services"}}
 
 
 @pytest.fixture(scope="module")
@@ -296,10 +303,68 @@ def test_a_server_that_is_not_there_is_an_error_at_its_own_step(baseline: AdArm,
     assert ended(client(target, tmp_path).login(USER, "cold")) == expected[closed]
 
 
+def test_a_component_logs_in_to_the_database_which_knows_it_as_psql_shows(baseline: AdArm, tmp_path: Path) -> None:
+    path = client(dict(baseline.target), tmp_path, trace=True, steps=FRONT_TO_DATABASE, **COMPONENTS)
+    assert path.users == region.COMPONENTS
+    result = path.login("svc-ehr", "cold", explain=True)
+    assert result.outcome.status == "ok"
+    assert [ticket.service for ticket in facts_of(result)["kdc_tgs_postgres"].tickets] == [
+        f"{region.DATABASE_SERVICE}@{region.REALM}"
+    ]
+    assert [facts_of(result)[step].round_trips for step in ("db_connect", "db_query")] == [2, 1]
+    assert {step.server for step in result.steps[2:]} == {f"{baseline.address}:{PORTS['postgres']}"}
+    get_ticket(baseline, "svc-ehr", "components.keytab")
+    where = f"host={region.DATABASE_HOST} hostaddr={baseline.address} dbname=ehr user=svc-ehr gssencmode=disable"
+    assert tool(baseline, "psql", "-w", "-At", "-c", WHOSE, where) == f"svc-ehr@{region.REALM}\n"
+
+
+def test_a_warm_component_asks_the_database_without_the_kdc(baseline: AdArm, tmp_path: Path) -> None:
+    path = client(dict(baseline.target), tmp_path, trace=True, steps=FRONT_TO_DATABASE, **COMPONENTS)
+    assert path.warm_up("svc-ehr").outcome.status == "ok"
+    assert path._trace is not None
+    path._trace.new_exchanges()
+    result = path.login("svc-ehr", "warm", explain=True)
+    assert (result.outcome.status, [step.step for step in result.steps]) == ("ok", ["db_connect", "db_query"])
+    assert all(not facts.exchanges and not facts.tickets for facts in result.facts)
+
+
+def test_a_clinician_may_ask_the_database_too(baseline: AdArm, tmp_path: Path) -> None:
+    path = client(dict(baseline.target), tmp_path, steps=FRONT_TO_DATABASE)
+    assert path.login(USER, "cold").outcome.status == "ok"
+
+
+def test_what_the_database_refuses_is_told_by_its_sqlstate(baseline: AdArm, tmp_path: Path) -> None:
+    """It knows no role of a service's principal name, and no other database."""
+    principals = changed(baseline, service_accounts={"keytab": str(baseline.folder / "services.keytab")})
+    path = client(principals, tmp_path, steps=FRONT_TO_DATABASE, **COMPONENTS)
+    assert path.users[0] == region.EHR_SERVICE
+    assert ended(path.login(region.EHR_SERVICE, "cold")) == ("denied", "SQLSTATE 28000", "db_connect")
+    elsewhere = changed(baseline, database={"uri": f"postgres://{baseline.address}/nowhere"})
+    path = client(elsewhere, tmp_path, steps=FRONT_TO_DATABASE, **COMPONENTS)
+    assert ended(path.login("svc-ehr", "cold")) == ("error", "SQLSTATE 3D000", "db_connect")
+
+
+@pytest.mark.parametrize("keytab", ["components.keytab", "services.keytab"])
+def test_a_component_finds_its_own_entry_by_the_name_that_it_logs_in_by(
+    baseline: AdArm, tmp_path: Path, keytab: str
+) -> None:
+    target = changed(baseline, service_accounts={"keytab": str(baseline.folder / keytab)})
+    path = client(target, tmp_path, steps=ENGINE_TO_DIRECTORY, **COMPONENTS)
+    for user in path.users:
+        result = path.login(user, "cold", explain=True)
+        assert result.outcome.status == "ok"
+        assert facts_of(result)["ldap_own_entry"].entries == 1
+    not_people = changed(baseline, directory={"service_base": region.USER_BASE})
+    path = client(not_people, tmp_path, steps=ENGINE_TO_DIRECTORY, **COMPONENTS)
+    assert ended(path.login(path.users[0], "cold")) == ("error", "ENTRIES_0", "ldap_own_entry")
+
+
 def test_a_gate_of_equal_controllers_measures_every_step_and_names_its_server(lab: AdLab, tmp_path: Path) -> None:
     """The whole way under Locust, at a rate that two controllers on two cores serve."""
+    steps = (*COLD_LOGON.steps, *DATABASE_STEPS)
     small = {
         **COLD_LOGON.model_dump(mode="json"),
+        "steps": steps,
         "population": {"users": 100, "cold_share": 0.7},
         "arrivals": {"curve": "constant", "rate": 4},
         "blocks": {"length_s": 2, "trim_s": 0.5, "pairs": 4},
@@ -311,6 +376,6 @@ def test_a_gate_of_equal_controllers_measures_every_step_and_names_its_server(la
     assert set(attempts["status"].to_pylist()) == {"ok"}
     for name in ("baseline", "candidate"):
         mine = attempts.filter([arm == name for arm in attempts["arm"].to_pylist()])
-        steps = [step for steps in mine["steps"].to_pylist() for step in steps]
-        assert {step["step"] for step in steps} == set(COLD_LOGON.steps)
-        assert {step["server"].rpartition(":")[0] for step in steps} == {lab.arms[name].address}
+        taken = [step for steps in mine["steps"].to_pylist() for step in steps]
+        assert {step["step"] for step in taken} == set(steps)
+        assert {step["server"].rpartition(":")[0] for step in taken} == {lab.arms[name].address}

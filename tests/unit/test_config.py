@@ -306,6 +306,12 @@ def test_files_of_targets_are_found_beside_the_targets_file(tmp_path: Path, monk
     found = load_targets(Path("site/targets.yaml")).arms["baseline"]
     assert found.credentials.csv == str(tmp_path.resolve() / "site" / "secrets" / "accounts.csv")
     assert found.directory.ca_file == str(tmp_path.resolve() / "site" / "ca.pem")
+    Path("site/targets.yaml").write_text(
+        TARGETS.replace("credentials:", "service_accounts: {keytab: s.keytab}\n    credentials:")
+    )
+    services = load_targets(Path("site/targets.yaml")).arms["baseline"].service_accounts
+    assert services is not None
+    assert services.keytab == str(tmp_path.resolve() / "site" / "s.keytab")
     absolute = TARGETS.replace("{csv: secrets/accounts.csv}", "{keytab: /etc/site.keytab}")
     Path("site/targets.yaml").write_text(absolute)
     assert load_targets(Path("site/targets.yaml")).arms["baseline"].credentials.keytab == "/etc/site.keytab"

@@ -88,6 +88,8 @@ def ad_target(folder: Path, address: str, chosen: Settings, credentials: Credent
             "service_host": region.EHR_HOST,
             "database_path": "db",
         },
+        "database": {"uri": f"postgres://{address}:{PORTS['postgres']}/ehr", "service_host": region.DATABASE_HOST},
+        "service_accounts": {"keytab": str(folder / build.COMPONENTS_KEYTAB)},
     }
 
 
@@ -109,6 +111,7 @@ def _directory(folder: Path, address: str, chosen: Settings) -> dict[str, str]:
         "service_host": region.DC_HOST,
         "ca_file": str(_certificate(folder, chosen)),
         "user_base": region.USER_BASE,
+        "service_base": region.SERVICE_BASE,
         "group_base": region.GROUP_BASE,
         "user_attribute": "sAMAccountName",
         "bind_dn": f"{{user}}@{region.DOMAIN}",

@@ -32,7 +32,9 @@ from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
 from harness.model.target import Target
 from harness.process import environment
+from harness.record.traffic import read_summary
 from harness.shipped import SCENARIOS, find
+from harness.traffic import learn
 from tests.integration.running import POLICY, Inputs, finished
 
 pytestmark = pytest.mark.integration
@@ -357,6 +359,13 @@ def test_a_component_finds_its_own_entry_by_the_name_that_it_logs_in_by(
     not_people = changed(baseline, directory={"service_base": region.USER_BASE})
     path = client(not_people, tmp_path, steps=ENGINE_TO_DIRECTORY, **COMPONENTS)
     assert ended(path.login(path.users[0], "cold")) == ("error", "ENTRIES_0", "ldap_own_entry")
+
+
+def test_a_scenario_learned_of_captured_traffic_logs_in(baseline: AdArm, tmp_path: Path) -> None:
+    capture = Path(__file__).parents[1] / "unit" / "data" / "ad-logins.tsv"
+    steps = learn(read_summary(capture), apart_s=1.0).steps
+    result = client(dict(baseline.target), tmp_path, steps=steps).login(USER, "cold")
+    assert (result.outcome.status, tuple(step.step for step in result.steps)) == ("ok", steps)
 
 
 def test_a_gate_of_equal_controllers_measures_every_step_and_names_its_server(lab: AdLab, tmp_path: Path) -> None:

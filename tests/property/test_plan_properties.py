@@ -96,4 +96,4 @@ def test_users_are_of_the_population_and_warm_ones_of_its_warm_part(scenario: Sc
     warm = warm_population(scenario)
     for block in plan_of(scenario, pairs).blocks:
         for arrival in block.arrivals:
-            assert 0 <= arrival.user < (warm if arrival.cache == "warm" else scenario.population.users)
+            assert 0 <= arrival.user < (warm if arrival.cohort == "warm" else scenario.population.users)

@@ -102,6 +102,24 @@ def table_of(world: World, design: Design = DESIGN) -> AttemptTable:
     )
 
 
+def mixed(worlds: Mapping[str, World], design: Design = DESIGN) -> AttemptTable:
+    """One run of several cohorts, each a world of its own whose logins are all cold."""
+    tables = [table_of(world, design) for world in worlds.values()]
+    lengths = [len(table) for table in tables]
+    joined = {name: np.concatenate([getattr(table, name) for table in tables]) for name in PER_LOGIN}
+    joined["cohort"] = np.repeat(np.arange(len(tables), dtype=np.int8), lengths)
+    before = np.cumsum([0, *lengths[:-1]])
+    steps = {}
+    for step in USUAL_S:
+        parts = [table.steps[step] for table in tables]
+        steps[step] = StepColumns(
+            np.concatenate([part.row + rows for part, rows in zip(parts, before, strict=True)]),
+            np.concatenate([part.service_s for part in parts]),
+            np.concatenate([part.status for part in parts]),
+        )
+    return AttemptTable(**joined, steps=steps, cohorts=tuple(worlds))
+
+
 def compared(world: World, design: Design = DESIGN, policy: Policy = POLICY, pairs: int | None = None) -> Comparison:
     """The comparison of a run, or of its first pairs."""
     return compare(table_of(world, design), design, policy, range(world.pairs if pairs is None else pairs))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from harness.assess import ending_of, evidence_of
@@ -155,6 +156,17 @@ def test_attempts_keep_times_codes_and_steps_on_the_way_to_the_statistics() -> N
     assert table.steps["ldap_bind"].row.tolist() == [0, 1]
     np.testing.assert_allclose(table.steps["ldap_bind"].service_s, [0.020, 0.005])
     assert [STATUSES[code] for code in table.steps["ldap_bind"].status] == ["ok", "denied"]
+
+
+def test_runs_from_before_there_were_cohorts_are_read_by_their_column_cache(run: RunFolder) -> None:
+    """Killed ones from their journals, whole ones from Parquet."""
+    now = attempts_batch(LOGINS)
+    then = now.rename_columns(["cache" if name == "cohort" else name for name in now.schema.names])
+    written(run.journal("attempts", "baseline"), [then], then.schema)
+    assert run.attempts()["cohort"].to_pylist() == ["cold", "warm", "warm", "cold"]
+    run.journal("attempts", "baseline").unlink()
+    pq.write_table(pa.Table.from_batches([then]), run.path / "attempts.parquet")
+    assert run.attempts().equals(pa.Table.from_batches([now]).sort_by("seq"))
 
 
 def test_each_step_names_the_server_that_it_spoke_to() -> None:

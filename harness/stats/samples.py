@@ -28,6 +28,7 @@ SETTLED_BY = 3
 """The first pairs, whose logins set the size of the groups."""
 LEAST_GROUPS = 12
 """With fewer values than this in a whole run the bounds would be too wide for any PASS."""
+FAILED = Metric("all", LOGIN, "failure_rate")
 BUDGETED = Metric("all", LOGIN, "p95")
 """The p95 of cold and warm logins together, for the budget: the sum of both is what a clinician may wait."""
 
@@ -60,8 +61,6 @@ class Measured:
     pairs: tuple[int, ...]
     sizes: Sizes
     samples: Mapping[Metric, Sample]
-    failed: Floats
-    """The share of failed logins by pair and arm."""
     started_s: Floats
     """When each pair's candidate block began, in seconds from the run's origin; NaN where it holds no login."""
     logins: Ints
@@ -75,7 +74,6 @@ class Measured:
             self,
             pairs=self.pairs[:pairs],
             samples={metric: sample.first(pairs) for metric, sample in self.samples.items()},
-            failed=self.failed[:pairs],
             started_s=self.started_s[:pairs],
             logins=self.logins[:, :pairs],
             spent_s={step: spent[:, :pairs] for step, spent in self.spent_s.items()},
@@ -123,7 +121,6 @@ def measure(
         pairs=logins.pairs,
         sizes=sizes,
         samples=samples,
-        failed=logins.shares(logins.failed)[0],
         started_s=_started_s(table, logins),
         logins=counts,
         spent_s={
@@ -153,7 +150,6 @@ def joined(pieces: Sequence[Measured]) -> Measured:
             )
             for metric, found in parts.items()
         },
-        failed=np.concatenate([piece.failed for piece in pieces]),
         started_s=np.concatenate([piece.started_s for piece in pieces]),
         logins=np.concatenate([piece.logins for piece in pieces], axis=1),
         spent_s={

@@ -215,7 +215,6 @@ def _settled_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[str, s
             elif needed > IMPRACTICAL * max(bounding.horizon, 1):
                 yield str(shift.metric), "it lies too near its margin for any practical number of pairs to settle it"
             else:
-                more = max(math.ceil(needed) - shift.pairs, 1) * shift.grouped
-                if shift.metric.stage == "headroom":
-                    more *= comparison.design.headroom_every or 1
+                pairs_each = shift.grouped / comparison.design.share(shift.metric.stage)
+                more = math.ceil(max(math.ceil(needed) - shift.pairs, 1) * pairs_each)
                 yield str(shift.metric), f"about {more} more pair{'s' if more > 1 else ''} would settle it"

@@ -29,6 +29,7 @@ SETTLED_BY = 3
 """The first pairs, whose logins set the size of the groups."""
 LEAST_GROUPS = 12
 """With fewer values than this in a whole run the bounds would be too wide for any PASS."""
+FAILED = Metric(EVERYONE, LOGIN, "failure_rate")
 BUDGETED = Metric(EVERYONE, LOGIN, "p95")
 """The p95 of all cohorts' logins together, for the budget: whatever the login, a clinician waits."""
 
@@ -62,8 +63,6 @@ class Measured:
     cohorts: tuple[str, ...]
     sizes: Sizes
     samples: Mapping[Metric, Sample]
-    failed: Floats
-    """The share of failed logins by pair and arm."""
     started_s: Floats
     """When each pair's candidate block began, in seconds from the run's origin; NaN where it holds no login."""
     logins: Ints
@@ -77,7 +76,6 @@ class Measured:
             self,
             pairs=self.pairs[:pairs],
             samples={metric: sample.first(pairs) for metric, sample in self.samples.items()},
-            failed=self.failed[:pairs],
             started_s=self.started_s[:pairs],
             logins=self.logins[:, :pairs],
             spent_s={step: spent[:, :pairs] for step, spent in self.spent_s.items()},
@@ -126,7 +124,6 @@ def measure(
         cohorts=table.cohorts,
         sizes=sizes,
         samples=samples,
-        failed=logins.shares(logins.failed)[0],
         started_s=_started_s(table, logins),
         logins=counts,
         spent_s={
@@ -157,7 +154,6 @@ def joined(pieces: Sequence[Measured]) -> Measured:
             )
             for metric, found in parts.items()
         },
-        failed=np.concatenate([piece.failed for piece in pieces]),
         started_s=np.concatenate([piece.started_s for piece in pieces]),
         logins=np.concatenate([piece.logins for piece in pieces], axis=1),
         spent_s={

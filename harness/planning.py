@@ -17,7 +17,7 @@ from harness.model.site import NO_SPREAD
 from harness.record.calibration import read
 from harness.record.folder import RunFolder
 from harness.stats.power import pairs_needed
-from harness.stats.shift import FAMILY_SHARES, LEAST_LOOK
+from harness.stats.shift import FAMILY_SHARES, first_look
 
 POWER = 0.8
 
@@ -52,8 +52,7 @@ def needs(noise: Sequence[Noise], policy: Policy, slowdown: float) -> list[Need]
         effect = math.log1p(slowdown) if item.unit == "log_ratio" else slowdown
         spread = item.deployments or NO_SPREAD
         block_from, pass_from = (
-            max(LEAST_LOOK, math.floor(pairs / item.pairs_each))
-            for pairs in (policy.looks.block_from, policy.looks.pass_from)
+            first_look(pairs, item.pairs_each) for pairs in (policy.looks.block_from, policy.looks.pass_from)
         )
         alpha = policy.alpha * FAMILY_SHARES[item.family] / families[item.family]
         found.append(

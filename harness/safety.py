@@ -21,7 +21,7 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Add
     lacking = [
         f"{targets.source}: arms.{arm}.{line}"
         for arm in arms
-        for line in targets.arms[arm].lacks(scenario.steps, scenario.population.accounts)
+        for line in targets.arms[arm].lacks(scenario.step_order, {cohort.accounts for cohort in scenario.mix.values()})
     ]
     if lacking:
         raise ConfigError("\n".join(lacking))

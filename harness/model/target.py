@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_validator, model_validator
@@ -206,12 +206,12 @@ class Target(Configured):
             directory = directory.model_copy(update={"user_base": directory.service_base})
         return self.model_copy(update={"credentials": self.service_accounts, "directory": directory})
 
-    def lacks(self, steps: Iterable[str], accounts: AccountKind = "clinicians") -> list[str]:
-        """What these steps of a login, by these accounts, need that the target doesn't say, one line a key."""
+    def lacks(self, steps: Iterable[str], accounts: Collection[AccountKind] = ()) -> list[str]:
+        """What these steps of a login, by such accounts, need that the target doesn't say, one line a key."""
         lines: dict[str, str] = {}
-        if accounts == "services" and self.service_accounts is None:
+        if "services" in accounts and self.service_accounts is None:
             key = "service_accounts"
-            lines[key] = f"{key}: expected a value, which population.accounts: services needs, got none"
+            lines[key] = f"{key}: expected a value, which a cohort with accounts: services needs, got none"
         for step in steps:
             for field in STEPS[step].fields:
                 key, _, needed = field.partition("=")

@@ -17,7 +17,7 @@ from harness.stats.attribution import attribution
 from harness.stats.bounds import critical_value
 from harness.stats.leak import leak_test
 from harness.stats.logins import of_stage
-from harness.stats.samples import BUDGETED, Measured, Sample, Sizes, joined, judgeable, measure, needed_in_block
+from harness.stats.samples import BUDGETED, FAILED, Measured, Sample, Sizes, joined, judgeable, measure, needed_in_block
 from harness.stats.shift import RESOLUTION_S, boundings, shift_of
 
 _BASELINE, _CANDIDATE = 0, 1
@@ -45,12 +45,12 @@ def compare_pieces(
     """
     found: dict[Stage, list[Measured]] = {stage: [] for stage in STAGES}
     sizes: dict[Stage, Sizes | None] = dict.fromkeys(STAGES)
-    discarded = seen = 0
+    seen = 0
     for table, pairs in pieces:
         counting = sorted(set(pairs))
+        discarded = max(policy.discard_pairs - seen, 0)
         seen += len(counting)
-        counting = counting[max(policy.discard_pairs - discarded, 0) :]
-        discarded = policy.discard_pairs
+        counting = counting[discarded:]
         for stage in STAGES:
             usable = of_stage(counting, design, stage)
             if usable:
@@ -89,13 +89,14 @@ def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: S
 
 def outages(measured: Measured, policy: Policy) -> tuple[int, ...]:
     """The pairs in which the candidate's block failed as in an outage while the baseline's served."""
-    down = measured.failed[:, _CANDIDATE] > policy.budgets.outage_share
-    served = measured.failed[:, _BASELINE] <= policy.limits.baseline_failures
+    failed = measured.samples[FAILED].values
+    down = failed[:, _CANDIDATE] > policy.budgets.outage_share
+    served = failed[:, _BASELINE] <= policy.limits.baseline_failures
     return tuple(pair for pair, out in zip(measured.pairs, down & served, strict=True) if out)
 
 
 def candidate_p95_s(sample: Sample, design: Design, policy: Policy) -> tuple[float, float]:
-    """Lower and upper bound of the candidate's p95 over cold and warm logins, in seconds; 0 and infinite if unknown.
+    """Lower and upper bound of the candidate's p95 over all cohorts' logins, in seconds; 0 and infinite if unknown.
 
     Repeated bounds on the mean of ln(block p95), so that a single bad block can't lift it, at the policy's alpha.
     """

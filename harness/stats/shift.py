@@ -81,15 +81,13 @@ def boundings(counted: Sequence[Counted], design: Design, policy: Policy, site: 
     for item in counted:
         family, stage = item.metric.family, item.metric.stage
         # Looks that can't decide spend none of the error: before them the bounds are open.
-        block_from, pass_from = (
-            max(LEAST_LOOK, math.floor(pairs * design.share(stage) / item.grouped))
-            for pairs in (policy.looks.block_from, max(policy.looks.pass_from, old_enough))
-        )
+        pairs_each = item.grouped / design.share(stage)
+        pass_from = first_look(max(policy.looks.pass_from, old_enough), pairs_each)
         horizon = design.horizon(stage, policy.discard_pairs) // item.grouped
         found.append(
             Bounding(
                 block_alpha=policy.alpha * FAMILY_SHARES[family] / families[family],
-                block_from=block_from,
+                block_from=first_look(policy.looks.block_from, pairs_each),
                 pass_alpha=policy.alpha,
                 pass_from=min(pass_from, max(horizon, LEAST_LOOK)),
                 horizon=horizon,
@@ -97,6 +95,14 @@ def boundings(counted: Sequence[Counted], design: Design, policy: Policy, site: 
             )
         )
     return found
+
+
+def first_look(pairs: int, pairs_each: float) -> int:
+    """After how many differences the look is taken that a policy wants after so many pairs of the run.
+
+    ``pairs_each`` is how many pairs of the run make one difference.
+    """
+    return max(LEAST_LOOK, math.floor(pairs / pairs_each))
 
 
 def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileShift:

@@ -25,7 +25,7 @@ from harness.config import load_scenario
 from harness.lab.domain import Lab
 from harness.load.fleet import LOCUSTFILE
 from harness.model.plan import make_plan
-from harness.model.steps import LOGIN, steps_of
+from harness.model.steps import LOGIN
 from harness.process import free_ports
 
 pytestmark = pytest.mark.integration
@@ -66,14 +66,14 @@ def scenario(tmp_path: Path) -> Path:
 
 
 def planned(scenario: Path) -> Counter[tuple[str, str]]:
-    """How often the plan takes each step, and the login as a whole, by cache."""
+    """How often the plan takes each step, and the login as a whole, by cohort."""
     what = load_scenario(scenario)
     plan = make_plan(what, ["baseline"])
     return Counter(
-        (arrival.cache, name)
+        (arrival.cohort, name)
         for block in plan.of("baseline")
         for arrival in block.arrivals
-        for name in (*steps_of(what.steps, arrival.cache), LOGIN)
+        for name in (*what.mix[arrival.cohort].taken, LOGIN)
     )
 
 

@@ -10,7 +10,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from harness.login.runtime import ThreadRuntime
 from harness.login.trace import KdcTrace
 from harness.login.wire import channel_bindings
 from harness.model.scenario import Scenario
-from harness.model.steps import STEPS
+from harness.model.steps import STEPS, Cache
 from harness.model.target import Target
 from harness.process import environment
 from harness.record.traffic import read_summary
@@ -86,14 +86,16 @@ def in_clear(arm: AdArm, port: int = PORTS["ldap"], address: str | None = None) 
     return changed(arm, directory={"uri": f"ldap://{address or arm.address}:{port}"})
 
 
-def client(target: dict[str, Any], folder: Path, *, trace: bool = False, **unlike: object) -> LoginPath:
+def client(
+    target: dict[str, Any], folder: Path, *, trace: bool = False, users: Sequence[str] = (USER,), **unlike: object
+) -> LoginPath:
     """A prepared client of the target that takes the steps of a cold logon, unless told others."""
     asked = {**COLD_LOGON.model_dump(), "population": {"users": 1}, **unlike}
     told = Target.model_validate(target)
     use_krb5_conf(told, folder)
     found = KdcTrace(folder) if trace else None
     path = LoginPath(told, Scenario.model_validate(asked), ThreadRuntime(), found)
-    path.prepare(path.users if unlike.get("population") else [USER])
+    path.prepare(users)
     return path
 
 
@@ -122,7 +124,6 @@ def get_ticket(arm: AdArm, user: str = USER, keytab: str = "clinicians.keytab") 
 DATABASE_STEPS = ("kdc_tgs_postgres", "db_connect", "db_query")
 FRONT_TO_DATABASE = ("kdc_as", *DATABASE_STEPS)
 ENGINE_TO_DIRECTORY = ("kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry")
-COMPONENTS: dict[str, Any] = {"population": {"users": len(region.COMPONENTS), "accounts": "services"}}
 
 
 @pytest.fixture(scope="module")
@@ -305,10 +306,32 @@ def test_a_server_that_is_not_there_is_an_error_at_its_own_step(baseline: AdArm,
     assert ended(client(target, tmp_path).login(USER, "cold")) == expected[closed]
 
 
+def components(
+    target: dict[str, Any],
+    folder: Path,
+    steps: Sequence[str],
+    users: Sequence[str] = region.COMPONENTS,
+    cache: Cache = "cold",
+) -> LoginPath:
+    """A prepared client of the components' accounts, all of one cohort."""
+    cohort = {"share": 1, "cache": cache, "accounts": "services", "steps": steps}
+    everyone = {"population": {"users": len(users)}, "steps": (), "cohorts": {"components": cohort}}
+    path = client(target, folder, trace=True, users=users, **everyone)
+    assert tuple(path.user("components", number) for number in range(len(users))) == tuple(users)
+    return path
+
+
+SERVICES_KEYTAB = (region.EHR_SERVICE, region.DATABASE_SERVICE, region.INTEGRATION_SERVICE)
+"""Who is in the lab's services.keytab, by the names of principals instead of accounts."""
+
+
+def by_principals(arm: AdArm) -> dict[str, Any]:
+    return changed(arm, service_accounts={"keytab": str(arm.folder / "services.keytab")})
+
+
 def test_a_component_logs_in_to_the_database_which_knows_it_as_psql_shows(baseline: AdArm, tmp_path: Path) -> None:
-    path = client(dict(baseline.target), tmp_path, trace=True, steps=FRONT_TO_DATABASE, **COMPONENTS)
-    assert path.users == region.COMPONENTS
-    result = path.login("svc-ehr", "cold", explain=True)
+    path = components(dict(baseline.target), tmp_path, FRONT_TO_DATABASE)
+    result = path.login("svc-ehr", "components", explain=True)
     assert result.outcome.status == "ok"
     assert [ticket.service for ticket in facts_of(result)["kdc_tgs_postgres"].tickets] == [
         f"{region.DATABASE_SERVICE}@{region.REALM}"
@@ -321,11 +344,11 @@ def test_a_component_logs_in_to_the_database_which_knows_it_as_psql_shows(baseli
 
 
 def test_a_warm_component_asks_the_database_without_the_kdc(baseline: AdArm, tmp_path: Path) -> None:
-    path = client(dict(baseline.target), tmp_path, trace=True, steps=FRONT_TO_DATABASE, **COMPONENTS)
-    assert path.warm_up("svc-ehr").outcome.status == "ok"
+    path = components(dict(baseline.target), tmp_path, FRONT_TO_DATABASE, cache="warm")
+    assert path.warm_up("svc-ehr", "components").outcome.status == "ok"
     assert path._trace is not None
     path._trace.new_exchanges()
-    result = path.login("svc-ehr", "warm", explain=True)
+    result = path.login("svc-ehr", "components", explain=True)
     assert (result.outcome.status, [step.step for step in result.steps]) == ("ok", ["db_connect", "db_query"])
     assert all(not facts.exchanges and not facts.tickets for facts in result.facts)
 
@@ -337,28 +360,24 @@ def test_a_clinician_may_ask_the_database_too(baseline: AdArm, tmp_path: Path) -
 
 def test_what_the_database_refuses_is_told_by_its_sqlstate(baseline: AdArm, tmp_path: Path) -> None:
     """It knows no role of a service's principal name, and no other database."""
-    principals = changed(baseline, service_accounts={"keytab": str(baseline.folder / "services.keytab")})
-    path = client(principals, tmp_path, steps=FRONT_TO_DATABASE, **COMPONENTS)
-    assert path.users[0] == region.EHR_SERVICE
-    assert ended(path.login(region.EHR_SERVICE, "cold")) == ("denied", "SQLSTATE 28000", "db_connect")
+    path = components(by_principals(baseline), tmp_path, FRONT_TO_DATABASE, SERVICES_KEYTAB)
+    refused = path.login(region.EHR_SERVICE, "components")
+    assert ended(refused) == ("denied", "SQLSTATE 28000", "db_connect")
     elsewhere = changed(baseline, database={"uri": f"postgres://{baseline.address}/nowhere"})
-    path = client(elsewhere, tmp_path, steps=FRONT_TO_DATABASE, **COMPONENTS)
-    assert ended(path.login("svc-ehr", "cold")) == ("error", "SQLSTATE 3D000", "db_connect")
+    refused = components(elsewhere, tmp_path, FRONT_TO_DATABASE).login("svc-ehr", "components")
+    assert ended(refused) == ("error", "SQLSTATE 3D000", "db_connect")
 
 
-@pytest.mark.parametrize("keytab", ["components.keytab", "services.keytab"])
-def test_a_component_finds_its_own_entry_by_the_name_that_it_logs_in_by(
-    baseline: AdArm, tmp_path: Path, keytab: str
-) -> None:
-    target = changed(baseline, service_accounts={"keytab": str(baseline.folder / keytab)})
-    path = client(target, tmp_path, steps=ENGINE_TO_DIRECTORY, **COMPONENTS)
-    for user in path.users:
-        result = path.login(user, "cold", explain=True)
-        assert result.outcome.status == "ok"
-        assert facts_of(result)["ldap_own_entry"].entries == 1
+def test_a_component_finds_its_own_entry_by_the_name_that_it_logs_in_by(baseline: AdArm, tmp_path: Path) -> None:
+    for target, users in ((dict(baseline.target), region.COMPONENTS), (by_principals(baseline), SERVICES_KEYTAB)):
+        path = components(target, tmp_path, ENGINE_TO_DIRECTORY, users)
+        for user in users:
+            result = path.login(user, "components", explain=True)
+            assert result.outcome.status == "ok"
+            assert facts_of(result)["ldap_own_entry"].entries == 1
     not_people = changed(baseline, directory={"service_base": region.USER_BASE})
-    path = client(not_people, tmp_path, steps=ENGINE_TO_DIRECTORY, **COMPONENTS)
-    assert ended(path.login(path.users[0], "cold")) == ("error", "ENTRIES_0", "ldap_own_entry")
+    lost = components(not_people, tmp_path, ENGINE_TO_DIRECTORY).login("svc-ehr", "components")
+    assert ended(lost) == ("error", "ENTRIES_0", "ldap_own_entry")
 
 
 def test_a_scenario_learned_of_captured_traffic_logs_in(baseline: AdArm, tmp_path: Path) -> None:

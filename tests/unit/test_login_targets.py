@@ -191,7 +191,7 @@ def test_what_is_written_in_the_place_of_service_accounts_is_not_repeated(tmp_pa
 
 
 def test_a_scenario_of_services_needs_their_accounts(tmp_path: Path) -> None:
-    of_services = {**SCENARIO, "population": {"users": 1, "accounts": "services"}, "steps": ["kdc_as"]}
+    of_services = {**SCENARIO, "cohorts": {"components": {"share": 1, "accounts": "services", "steps": ["kdc_as"]}}}
     scenario = Scenario.model_validate(of_services)
     check_safe(Targets.model_validate({"arms": {"baseline": WHOLE}}), scenario, ["baseline"])
     with pytest.raises(ConfigError, match=r"service_accounts: expected a value, which .* services needs, got none"):

@@ -389,11 +389,16 @@ def test_a_scenario_learned_of_captured_traffic_logs_in(baseline: AdArm, tmp_pat
 
 def test_a_gate_of_equal_controllers_measures_every_step_and_names_its_server(lab: AdLab, tmp_path: Path) -> None:
     """The whole way under Locust, at a rate that two controllers on two cores serve."""
-    steps = (*COLD_LOGON.steps, *DATABASE_STEPS)
+    cohorts = {
+        "logon": {"share": 0.5, "steps": COLD_LOGON.steps},
+        "unlock": {"share": 0.2, "cache": "warm", "steps": COLD_LOGON.steps},
+        "components": {"share": 0.3, "accounts": "services", "steps": FRONT_TO_DATABASE},
+    }
     small = {
         **COLD_LOGON.model_dump(mode="json"),
-        "steps": steps,
-        "population": {"users": 100, "cold_share": 0.7},
+        "steps": (),
+        "cohorts": cohorts,
+        "population": {"users": 100},
         "arrivals": {"curve": "constant", "rate": 4},
         "blocks": {"length_s": 2, "trim_s": 0.5, "pairs": 4},
     }
@@ -402,8 +407,10 @@ def test_a_gate_of_equal_controllers_measures_every_step_and_names_its_server(la
     assert done.returncode in (0, 20), done.stdout + done.stderr
     attempts = inputs.attempts()
     assert set(attempts["status"].to_pylist()) == {"ok"}
+    whose = set(zip(attempts["cohort"].to_pylist(), attempts["user"].to_pylist(), strict=True))
+    assert {user for cohort, user in whose if cohort == "components"} == set(region.COMPONENTS)
     for name in ("baseline", "candidate"):
         mine = attempts.filter([arm == name for arm in attempts["arm"].to_pylist()])
         taken = [step for steps in mine["steps"].to_pylist() for step in steps]
-        assert {step["step"] for step in taken} == set(steps)
+        assert {step["step"] for step in taken} == {*COLD_LOGON.steps, *DATABASE_STEPS}
         assert {step["server"].rpartition(":")[0] for step in taken} == {lab.arms[name].address}

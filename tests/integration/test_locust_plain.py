@@ -89,20 +89,7 @@ def headless(scenario: Path, targets: Path, *more: str) -> subprocess.CompletedP
 
 
 def test_a_headless_test_executes_the_plan_and_counts_each_step(targets: Path, scenario: Path, tmp_path: Path) -> None:
-    done = headless(scenario, targets, "-t", "6s", "--csv", str(tmp_path / "out"))
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    with (tmp_path / "out_stats.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["Name"] != "Aggregated"]
-    assert {(row["Type"], row["Name"]): int(row["Request Count"]) for row in rows} == planned(scenario)
-    assert {row["Failure Count"] for row in rows} == {"0"}
-    assert {"cold", "warm"} == {row["Type"] for row in rows}
-
-
-def test_cohorts_in_rounds_take_their_own_steps_with_the_tickets_that_these_leave_out(
-    targets: Path, scenario: Path, tmp_path: Path
-) -> None:
-    """A warm login whose cache lacks a ticket that its cohort leaves out would fail."""
+    """Of cohorts in rounds: a warm login whose cache lacks a ticket that its cohort leaves out would fail."""
     whole = ["kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry", "ldap_groups"]
     cohorts = {
         "cold-logon": {"steps": whole, "authentication": "password"},
@@ -115,13 +102,14 @@ def test_cohorts_in_rounds_take_their_own_steps_with_the_tickets_that_these_leav
     ]
     changes = {"steps": [], "cohorts": cohorts, "rounds": rounds, "population": {"users": 20}}
     scenario.write_text(yaml.safe_dump({**yaml.safe_load(scenario.read_text()), **changes}))
-    done = headless(scenario, targets, "-t", "6s", "--csv", str(tmp_path / "out"))
+    done = headless(scenario, targets, "-t", "8s", "--csv", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
     with (tmp_path / "out_stats.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["Name"] != "Aggregated"]
     assert {(row["Type"], row["Name"]): int(row["Request Count"]) for row in rows} == planned(scenario)
     assert {row["Failure Count"] for row in rows} == {"0"}
-    assert {"cold-logon", "tap-and-go", "peek"} == {row["Type"] for row in rows}
+    assert cohorts.keys() == {row["Type"] for row in rows}
 
 
 # Inputs that do not let a test begin. Without -t: a test that did not end by itself would never end.

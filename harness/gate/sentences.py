@@ -17,6 +17,8 @@ from harness.stats.validity import Unsound
 
 IMPRACTICAL = 20
 """So many times the planned pairs are not worth naming: the shift lies on its margin, for all that can be seen."""
+NAMED_AT_MOST = 8
+"""Of metrics that were not judged, those of whole logins first; the findings have them all."""
 AT = {
     "p50": "at the median (every second login)",
     "p95": "at the 95th percentile (1 login in 20)",
@@ -66,8 +68,10 @@ def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound
         notices.append("Capacity above the expected peak was not tested: a loss of it can hide at ordinary load.")
     if policy.quick:
         notices.append("A quick policy: it may pass before a leak could show.")
-    if unjudged := [f.metric for f in findings if f.decision == "not judged"]:
-        notices.append(f"Not judged, for the reason beside each finding: {', '.join(unjudged)}.")
+    if unjudged := [f.metric for f in sorted(findings, key=lambda f: f.step != LOGIN) if f.decision == "not judged"]:
+        more = f" and {len(unjudged) - NAMED_AT_MOST} more" if len(unjudged) > NAMED_AT_MOST else ""
+        named = ", ".join(unjudged[:NAMED_AT_MOST])
+        notices.append(f"Not judged, for the reason beside each finding: {named}{more}.")
     return tuple(notices)
 
 

@@ -76,7 +76,7 @@ class ArmWorker:
         self.meter = HealthMeter(arm)
 
     def prepare(self) -> LoginResult:
-        """Derive keys, log in once by each way, and fill the warm caches; the result is that of the last such login.
+        """Derive keys, log in once by each way, and fill the warm caches; the result is that of such a login.
 
         Raises CredentialError, and RunError where the first login was denied. A candidate whose KDC does not answer is
         for the judge: its logins fail, or derive their keys themselves once it answers.
@@ -106,19 +106,20 @@ class ArmWorker:
         return first
 
     def _first_login(self) -> LoginResult:
-        """A whole login by each way that the cohorts take, up to one that fails; the result of the last."""
+        """A whole login by each way that the cohorts take; the result of the first that fails, else of the first."""
         mix = self._scenario.mix
-        ways = {
-            (mix[name].steps, mix[name].authentication, mix[name].accounts): name for name in self._scenario.expected
-        }
+        ways: dict[tuple[object, ...], str] = {}
+        for name in self._scenario.expected:
+            ways.setdefault((mix[name].steps, mix[name].authentication, mix[name].accounts), name)
+        results = []
         for name in ways.values():
             user = self._path.user(name, 0)
-            result = self._path.whole_login(user, name, explain=True)
-            if result.outcome.status == "denied":
-                raise RunError(f"the first login, of {user}, was denied: {result.outcome.code}")
-            if result.outcome.status != "ok":
-                break
-        return result
+            results.append(self._path.whole_login(user, name, explain=True))
+            if results[-1].outcome.status == "denied":
+                raise RunError(f"the first login, of {user}, was denied: {results[-1].outcome.code}")
+            if results[-1].outcome.status != "ok":
+                return results[-1]
+        return results[0]
 
     def start(self, origin: int) -> None:
         """Let the seats begin; ``origin`` is the run's, in monotonic ns."""

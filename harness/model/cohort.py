@@ -21,7 +21,7 @@ SHARES_DIFFER = 1e-6
 """Shares that sum to 1 within this do so but for the rounding of decimals."""
 
 Authentication = Literal["key", "password"]
-CohortName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
+CohortName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=24)]
 
 
 def _known_and_in_order(steps: tuple[str, ...]) -> tuple[str, ...]:

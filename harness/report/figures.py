@@ -181,7 +181,7 @@ def _draw_tail(axes: Axes, evidence: Evidence, cohort: str) -> None:
     axes.set_ylim(max(least, 1e-5) / 1.5, 1.3)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.share(value)))
     axes.grid(True, axis="y")
-    axes.set_title(f"{_title(cohort)}: share slower, on a log scale")
+    axes.set_title(f"{_title(cohort)}: share slower, log scale")
     axes.set_xlabel("response time")
 
 

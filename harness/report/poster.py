@@ -23,7 +23,7 @@ LETTERS_A_LINE = 145
 def poster(evidence: Evidence) -> Figure:
     """The verdict's figure, 1,536 pixels wide as PNG; where no login was measured it is the verdict alone.
 
-    Of several cohorts it shows the one that the update slowed most.
+    Of several cohorts it shows the one that the update slowed most, in the step that is blamed if there is one.
     """
     sentence = textwrap.wrap(words.printable(evidence.verdict.sentence), 92) or [""]
     small = [line for text in _small_print(evidence) for line in textwrap.wrap(text, LETTERS_A_LINE)]
@@ -51,7 +51,9 @@ def _slowed_most(evidence: Evidence) -> str | None:
     cohorts = series.cohorts_seen(evidence)
     if not cohorts:
         return None
-    parts = evidence.comparison.attribution if evidence.comparison else ()
+    blamed = evidence.verdict.blamed_step
+    everywhere = evidence.comparison.attribution if evidence.comparison else ()
+    parts = [part for part in everywhere if blamed is None or part.step == blamed]
     return max(cohorts, key=lambda cohort: sum(part.added_s for part in parts if part.cohort == cohort))
 
 

@@ -38,7 +38,7 @@ def attribution(measured: Measured) -> tuple[StepShare, ...]:
 
 
 def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> tuple[Anatomy, ...]:
-    """The slowdown at each quantile, divided among the steps.
+    """The slowdown of each cohort at each quantile, divided among the steps that it takes.
 
     The login's quantile is the response time of the logins around it: those whose rank in their block lies within half
     the distance to the nearer end, a tenth at most (p50: ranks 40 to 60 %, p95: 92.5 to 97.5 %). Their mean times in
@@ -52,15 +52,16 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
     sizes = sizes_of(logins.counts, table.cohorts)
     found = []
     for code, cohort in enumerate(table.cohorts):
+        steps = tuple(step for step, columns in table.steps.items() if (table.cohort[columns.row] == code).any())
         for size in dict.fromkeys(sizes[cohort].values()) if logins.counts[code].any() else ():
             mine = logins.grouped(size)
             rank = _ranks(mine)
-            times = [mine.response_s, *(_of_login(table, mine, step, design.timeout_s) for step in table.steps)]
+            times = [mine.response_s, *(_of_login(table, mine, step, design.timeout_s) for step in steps)]
             for quantile in (quantile for quantile in QUANTILES if sizes[cohort][quantile] == size):
                 added = _added(mine, times, rank, code, QUANTILES[quantile])
                 if len(added) >= LEAST_PAIRS:
                     center, low, high = mean_interval(added[:, 0])
-                    parts = tuple(_parts(tuple(table.steps), added))
+                    parts = tuple(_parts(steps, added))
                     found.append(Anatomy(cohort, quantile, center, low, high, parts))
     return tuple(found)
 

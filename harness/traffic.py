@@ -136,7 +136,8 @@ class _Learner:
         logins = len(stretch.cold) or 1
         self._left_out[OTHER_TICKETS] += max(tickets - (logins if "ldap_bind" in stretch.steps else 0), 0)
         for step in stretch.steps.keys() & STEPS.keys():
-            self._seen[step] += min(stretch.steps[step], logins)
+            if stretch.cold or not STEPS[step].cached:
+                self._seen[step] += min(stretch.steps[step], logins)
 
 
 def learn(packets: Iterable[Packet], apart_s: float) -> Learned:

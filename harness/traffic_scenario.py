@@ -13,14 +13,18 @@ LOGINS_A_RUNG = 30
 """The rate of so many logins is known to within 18 % (one standard deviation of a Poisson count)."""
 RUNG_AT_LEAST_S = 60.0
 RUNGS_AT_MOST = 60
+RUNG_AT_MOST_S = 86_400.0
+PAIRS_AT_MOST = 10_000
+"""As a scenario has them; who captured for days cuts the hours that matter."""
+SPAN_AT_LEAST_S = 1.0
 
 
 def scenario_yaml(learned: Learned, name: str, source: str, apart_s: float) -> str:
     """The text of a scenario file; raises ConfigError where the traffic holds no login."""
     steps = learned.steps
-    if not steps or learned.span_s <= 0:
+    if not steps or learned.span_s < SPAN_AT_LEAST_S:
         told = "".join(f"\n{source}: left out: {why}: {count}" for why, count in _left_out(learned))
-        raise ConfigError(f"{source}: expected AS exchanges or binds to the directory over some time, got none{told}")
+        raise ConfigError(f"{source}: expected AS exchanges or binds over a second or more, got none{told}")
     cold_only = all(STEPS[step].cached for step in steps)
     times = learned.cold if cold_only else sorted((*learned.cold, *learned.warm))
     share = 1.0 if cold_only else round(len(learned.cold) / learned.logins, 4)
@@ -36,7 +40,7 @@ def scenario_yaml(learned: Learned, name: str, source: str, apart_s: float) -> s
         f"(a bind and no AS exchange, {apart_s:g} s from other packets)",
         *_arrivals(times, learned.span_s),
     ]
-    left_out = [(why, count) for why, count in _left_out(learned)]
+    left_out = _left_out(learned)
     if cold_only and learned.warm:
         left_out.append((f"warm logins: fewer than half of all {learned.logins} were seen to bind", len(learned.warm)))
     lines += ["# Left out:", *(f"#   {one_line(why)}: {count}" for why, count in left_out)] if left_out else []
@@ -64,7 +68,7 @@ def _arrivals(times: list[float] | tuple[float, ...], span_s: float) -> list[str
     """A ladder where there are logins enough to know more than one rate, and then as many pairs as it has time for."""
     width_s = max(RUNG_AT_LEAST_S, span_s * LOGINS_A_RUNG / len(times), span_s / RUNGS_AT_MOST)
     count = int(span_s / width_s)
-    if count < 2:
+    if count < 2 or span_s / count > RUNG_AT_MOST_S:
         rate = f"  rate: {_short(len(times) / span_s):<11} # logins a second: {len(times)} in {span_s:.1f} s"
         return ["arrivals:", "  curve: constant", rate]
     every_s = span_s / count
@@ -72,6 +76,7 @@ def _arrivals(times: list[float] | tuple[float, ...], span_s: float) -> list[str
     for at_s in times:
         logins[min(int(at_s / every_s), count - 1)] += 1
     length_s = Blocks().length_s
+    pairs = min(max(math.ceil(span_s / length_s), 2), PAIRS_AT_MOST)
     return [
         "arrivals:",
         "  curve: ladder",
@@ -81,7 +86,7 @@ def _arrivals(times: list[float] | tuple[float, ...], span_s: float) -> list[str
         *(f"    - {_short(max(n, 0.5) / every_s):<11} # {n} logins" for n in logins),
         "blocks:",
         f"  length_s: {length_s:g}",
-        f"  pairs: {max(math.ceil(span_s / length_s), 2):<10} # each pair has its own place in the captured time",
+        f"  pairs: {pairs:<10} # each pair has its own place in the captured time",
     ]
 
 

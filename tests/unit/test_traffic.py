@@ -136,7 +136,7 @@ def test_where_tls_hides_the_directory_the_cold_logins_remain(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "x.tsv: expected AS exchanges or binds to the directory over some time, got none"),
+        (b"", "x.tsv: expected AS exchanges or binds over a second or more, got none"),
         (cold(0, 2).encode() + b"1.0\t06\t1\n", "x.tsv:5: expected time, IP protocol, stream, source, destination, "
          "protocol, opcode, description, separated by tabs, got 3 of these fields"),
         (line(0, 2, "dns", 0).replace("0.000000", "noon").encode(),
@@ -173,7 +173,7 @@ def test_the_command_prints_a_scenario_by_the_files_name(tmp_path: Path, capsys:
 
 
 _PACKETS = st.tuples(
-    st.floats(0, 2000),
+    st.floats(0, 2000) | st.floats(0, 1e7),
     st.integers(1, 4),
     st.sampled_from(["kerberos", "ldap", "cldap", "dns", "smb2"]),
     st.sampled_from(["", "0", "1", "2", "3", "5", "10", "11", "13", "30"]),
@@ -196,6 +196,6 @@ def test_any_packets_give_a_scenario_that_can_be_read_or_are_refused(
         found = scenario_of(path, apart_s)
     except ConfigError as error:
         assert "expected AS exchanges or binds" in str(error)
-        assert not learned.steps or learned.span_s == 0
+        assert not learned.steps or learned.span_s < 1
     else:
         assert found.steps == learned.steps

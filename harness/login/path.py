@@ -73,7 +73,7 @@ class LoginPath:
         self._addresses = addresses
         check_ca_file(target)
         self._cohorts = scenario.mix
-        kinds = {name: (cohort.authentication or "key", cohort.accounts) for name, cohort in self._cohorts.items()}
+        kinds = {name: (cohort.authentication, cohort.accounts) for name, cohort in self._cohorts.items()}
         made = {kind: self._make_clients(*kind) for kind in dict.fromkeys(kinds.values())}
         self._clients = {name: made[kind] for name, kind in kinds.items()}
         for name, cohort in self._cohorts.items():
@@ -81,14 +81,14 @@ class LoginPath:
                 raise CredentialError("ldap_simple_bind needs credentials.csv or credentials.env, got a keytab")
         self._warm: dict[tuple[str, str], TicketCache] = {}
 
-    def _make_clients(self, authentication: Authentication, whose: str) -> _Clients:
+    def _make_clients(self, authentication: Authentication | None, whose: str) -> _Clients:
         if whose != "clinicians":
             raise CredentialError(f"accounts: {whose}: expected such accounts in the targets, got none")
         source = self._target.credentials
         accounts = read_accounts(source, self._target.realm)
         named = source.csv or source.keytab or f"environment variable {source.env}"
         users = accounts.first(self._scenario.population.users, named)
-        kerberos = KerberosClient(self._target.realm, accounts, authentication)
+        kerberos = KerberosClient(self._target.realm, accounts, authentication or self._scenario.authentication)
         exchanges = Exchanges(self._target, accounts, kerberos, self._runtime, self._addresses)
         return _Clients(accounts, frozenset(accounts.users), users, kerberos, exchanges)
 

@@ -119,6 +119,7 @@ class ArmWorker:
                 raise RunError(f"the first login, of {user}, was denied: {results[-1].outcome.code}")
             if results[-1].outcome.status != "ok":
                 return results[-1]
+            gevent.sleep(self._pause_s)
         return results[0]
 
     def start(self, origin: int) -> None:

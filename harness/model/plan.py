@@ -5,9 +5,9 @@ a pair is random: a job that runs every 30 s would otherwise fall on one arm onl
 at the same time.
 
 Where a scenario has rounds, the process is that of their beginnings, and each later login of a round is due a think
-time after the one before it, whether that has ended or not (a Poisson cluster process: Neyman & Scott 1958). Rounds
-also begin before a block does, and only what is due within it is sent: so the rate of logins is the scenario's from
-the block's first second on, and the cohorts have their shares of it.
+time after the one before it, whether that has ended or not (a Bartlett-Lewis process: P. A. W. Lewis, *A branching
+Poisson process model*, J. R. Stat. Soc. B 26, 1964). Rounds also begin before a block does, and only what is due within
+it is sent: so the rate of logins is the scenario's from the block's first second on, and the cohorts have their shares.
 """
 
 from __future__ import annotations

@@ -187,17 +187,23 @@ class Scenario(Configured):
 
     @property
     def mix(self) -> dict[str, Cohort]:
-        """Every cohort with its share of the logins: those of ``steps`` are ``cold`` and ``warm``."""
-        if not self.cohorts:
-            cold = self.population.cold_share
-            shares = zip(CACHES, (cold, 1 - cold), strict=True)
-            return {cache: Cohort(share=share, cache=cache, steps=self.steps) for cache, share in shares}
-        in_rounds = {
+        """Every cohort with its share of the logins and its authentication: of ``steps`` these are cold and warm."""
+        found = self.cohorts or {
+            cache: Cohort(share=share, cache=cache, steps=self.steps)
+            for cache, share in zip(CACHES, (self.population.cold_share, 1 - self.population.cold_share), strict=True)
+        }
+        shares = {
             name: sum(one.share * one.logins.count(name) for one in self.rounds) / self.round_logins
-            for name in (self.cohorts if self.rounds else ())
+            for name in (found if self.rounds else ())
         }
         return {
-            name: one.model_copy(update={"share": in_rounds.get(name, one.share)}) for name, one in self.cohorts.items()
+            name: cohort.model_copy(
+                update={
+                    "share": shares.get(name, cohort.share),
+                    "authentication": cohort.authentication or self.authentication,
+                }
+            )
+            for name, cohort in found.items()
         }
 
     @property

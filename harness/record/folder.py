@@ -57,7 +57,7 @@ class RunFolder:
                 "scenario": scenario.model_dump(mode="json"),
                 "scenario_digest": scenario.digest,
                 "seed": scenario.seed,
-                "authentication": scenario.authentication,
+                "authentication": _authentications(scenario),
                 "policy": policy.model_dump(mode="json"),
                 # Targets hold the place of the credentials and never a secret.
                 "targets": targets.model_dump(mode="json"),
@@ -182,3 +182,8 @@ class RunFolder:
 
     def _journals(self, kind: str) -> list[Path]:
         return sorted(self.path.glob(f"{kind}-*.arrows"))
+
+
+def _authentications(scenario: Scenario) -> str:
+    """The scenario's authentication, or each of its cohorts'."""
+    return " and ".join(dict.fromkeys(str(scenario.mix[name].authentication) for name in scenario.expected))

@@ -234,13 +234,8 @@ def _cells(times_s: Floats, cell: Ints, logins: Logins, size: int) -> Cells:
 
 def _of_all(logins: Logins, samples: Mapping[Metric, Sample], sizes: Sizes) -> Sample:
     """The p95 of all cohorts' logins together."""
-    kinds = [
-        sample
-        for metric, sample in samples.items()
-        if metric.step == LOGIN and metric.statistic == "p95" and sample.counts.any()
-    ]
-    if len(kinds) == 1:
-        return replace(kinds[0], metric=BUDGETED)
+    if len(logins.cohorts) == 1:
+        return replace(samples[Metric(logins.cohorts[0], LOGIN, "p95")], metric=BUDGETED)
     size = sizes[EVERYONE]["p95"]
     _, pairs, arms = logins.shape
     cell, shape = merged(logins.used % max(pairs * arms, 1), (1, pairs, arms), size)

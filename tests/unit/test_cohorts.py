@@ -143,6 +143,7 @@ def test_steps_alone_mean_a_cold_and_a_warm_cohort_of_the_same_way() -> None:
         "cold": (0.75, tuple(COLD)),
         "warm": (0.25, ("ldap_connect", "ldap_bind")),
     }
+    assert plain.mix["cold"].authentication == "key"
     assert plain.mix["warm"].held == ("kdc_as", "kdc_tgs_ldap")
     assert scenario(cohorts={}, steps=COLD).expected == ("cold",)
 

@@ -1,0 +1,93 @@
+"""The KDCs: whether each answers by UDP and by TCP, what its clock says, and which keys it offers for an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.doctor.as_request import ENCTYPES, PREAUTH_REQUIRED, RC4, KdcAnswer, Transport, ask
+from harness.doctor.patient import Deadline, Patient, told
+from harness.login.codes import kerberos_name
+from harness.login.runtime import StepFailedError
+from harness.model.diagnosis import Remark, ok, problem, warning
+from harness.model.endpoint import Endpoint
+
+SKEW_PROBLEM_S = 300.0
+"""What servers tolerate unless told otherwise (RFC 4120 §1.6, MS-KILE 3.1.1.1)."""
+SKEW_WARNING_S = 60.0
+TRANSPORTS: tuple[Transport, ...] = ("UDP", "TCP")
+_EACH_S = 2.0
+"""For one answer; libkrb5 itself asks the next KDC after 1 s."""
+_STRANGER = "authgate-doctor"
+"""Asked for where no account is known: a KDC that knows no such name tells its time all the same."""
+
+
+def answers(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+    """Each KDC answers a request without pre-authentication."""
+    user = patient.accounts.users[0] if patient.accounts is not None else _STRANGER
+    found: dict[tuple[Endpoint, Transport], KdcAnswer] = {}
+    for kdc in (checked for each in patient.target.kdcs for checked in patient.at(each)):
+        for transport in TRANSPORTS:
+            try:
+                answer = _ask(patient, kdc, transport, user, deadline)
+            except StepFailedError as failure:
+                yield _silent(patient, kdc, transport, told(failure))
+                continue
+            found[kdc, transport] = answer
+            said = "a ticket" if answer.code is None else kerberos_name(answer.code)
+            yield ok(f"{transport} {kdc}: {said} in {answer.took_s * 1e3:.1f} ms")
+    preferred = "TCP" if patient.target.kdc_transport == "tcp" else "UDP"
+    patient.kdc = next((way for way in found if way[1] == preferred), next(iter(found), None))
+    patient.answers = found or None
+    patient.traits["KDCs that answer"] = str(len({kdc for kdc, _ in found}))
+
+
+def _ask(patient: Patient, kdc: Endpoint, transport: Transport, user: str, deadline: Deadline) -> KdcAnswer:
+    each = Deadline(min(_EACH_S, deadline.remaining()))
+    return ask(kdc, transport, patient.target.realm, user, each.remaining)
+
+
+def _silent(patient: Patient, kdc: Endpoint, transport: Transport, why: str) -> Remark:
+    found = f"{transport} {kdc}: {why}"
+    advice = f"start the KDC, open port {kdc.port}/{transport.lower()}, or take it out of arms.{patient.arm}.kdcs"
+    # UDP alone is for small answers, and TCP alone is what Windows clients use.
+    needed = transport == "TCP" or patient.target.kdc_transport == "udp-first"
+    return problem(found, advice) if needed else warning(found, advice)
+
+
+def skew(patient: Patient, _: Deadline) -> Iterator[Remark]:
+    """Each KDC's clock is near this machine's, by the time in its answer."""
+    assert patient.answers is not None
+    by_kdc = {kdc: answer.skew_s for (kdc, _), answer in patient.answers.items() if answer.skew_s is not None}
+    for kdc, behind_s in by_kdc.items():
+        found = f"{kdc}: {_clock(behind_s)} this machine's"
+        advice = "set the clocks of KDC and load generator by one time source (w32tm /resync, chronyc makestep)"
+        if abs(behind_s) > SKEW_PROBLEM_S:
+            yield problem(f"{found}, more than the {SKEW_PROBLEM_S:.0f} s that Kerberos tolerates", advice)
+        elif abs(behind_s) > SKEW_WARNING_S:
+            yield warning(found, advice)
+        else:
+            yield ok(found)
+
+
+def _clock(skew_s: float) -> str:
+    return f"clock {abs(skew_s) * 1e3:,.0f} ms {'ahead of' if skew_s >= 0 else 'behind'}"
+
+
+def enctypes(patient: Patient, _: Deadline) -> Iterator[Remark]:
+    """The KDC asks the first account for pre-authentication, by a key that is none of RC4."""
+    assert patient.answers is not None and patient.kdc is not None and patient.accounts is not None
+    answer, user = patient.answers[patient.kdc], patient.accounts.users[0]
+    if answer.code is None:
+        found = f"{user}: a ticket without pre-authentication"
+        yield warning(found, "require pre-authentication of the accounts, as production does (DONT_REQ_PREAUTH off)")
+    elif answer.code == PREAUTH_REQUIRED:
+        patient.traits["encryption types"] = names = enctype_names(answer.enctypes)
+        if set(answer.enctypes) <= {RC4}:
+            yield warning(f"{user}: {names}", "set a new password, and msDS-SupportedEncryptionTypes to 24 (AES)")
+        else:
+            yield ok(f"{user}: {names}")
+
+
+def enctype_names(numbers: tuple[int, ...]) -> str:
+    """Encryption types as a user reads them."""
+    return ", ".join(ENCTYPES.get(number, f"encryption type {number}") for number in numbers) or "none"

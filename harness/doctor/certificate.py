@@ -13,17 +13,14 @@ _CURVES = {"2a8648ce3d030107": "P-256", "2b81040022": "P-384", "2b81040023": "P-
 """OIDs (RFC 5480 §2.1.1.1)."""
 _EDWARDS = {"2b6570": "Ed25519", "2b6571": "Ed448"}
 """OIDs (RFC 8410 §3)."""
-RSA_AT_LEAST = 2048
-"""SP 800-131A: shorter RSA keys are disallowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate's end, its key's kind and size in words, and whether that is less than is permitted today."""
+    """A certificate's end, and its key's kind and size in words."""
 
     not_after: datetime
     key: str
-    weak: bool
 
 
 def read_certificate(data: bytes) -> Certificate:
@@ -33,7 +30,7 @@ def read_certificate(data: bytes) -> Certificate:
     if len(fields) < 6:
         raise ValueError("a certificate cut off")
     _, not_after, *_ = fields[3].parts()
-    return Certificate(_instant(not_after), *_key(fields[5]))
+    return Certificate(_instant(not_after), _key(fields[5]))
 
 
 def _instant(value: der.Value) -> datetime:
@@ -41,14 +38,13 @@ def _instant(value: der.Value) -> datetime:
     return datetime.strptime(value.content.decode("ascii"), form).replace(tzinfo=UTC)
 
 
-def _key(public: der.Value) -> tuple[str, bool]:
+def _key(public: der.Value) -> str:
     algorithm, bits = public.parts()
     oid, *parameters = algorithm.parts()
     name = oid.content.hex()
     if name == _RSA:
         modulus, *_ = der.decode(bits.content[1:]).parts()
-        size = modulus.number().bit_length()
-        return f"RSA {size}", size < RSA_AT_LEAST
+        return f"RSA {modulus.number().bit_length()}"
     if name == _EC and parameters:
-        return f"EC {_CURVES.get(parameters[0].content.hex(), 'of another curve')}", False
-    return _EDWARDS.get(name, "a key of another kind"), False
+        return f"EC {_CURVES.get(parameters[0].content.hex(), 'of another curve')}"
+    return _EDWARDS.get(name, "a key of another kind")

@@ -21,6 +21,7 @@ _ADVICE = {
     10: "renew it",  # X509_V_ERR_CERT_HAS_EXPIRED
     62: "have it name what the targets connect to, or connect by a name that it has",  # X509_V_ERR_HOSTNAME_MISMATCH
     64: "have it name the address, or connect by a name that it has",  # X509_V_ERR_IP_ADDRESS_MISMATCH
+    66: "issue one with a longer key",  # X509_V_ERR_EE_KEY_TOO_SMALL
 }
 _TRUST = "put the certificate of its issuer into directory.ca_file"
 
@@ -55,7 +56,7 @@ def _examined(
     try:
         version, certificate, refused = _handshakes(context, endpoint, name, starttls, deadline)
     except (OSError, ValueError) as error:
-        why = "no answer in time" if isinstance(error, TimeoutError) else getattr(error, "reason", None) or error
+        why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         return problem(f"{endpoint}: no TLS ({why})", "let the server have a certificate and TLS 1.2 or newer")
     patient.traits[f"TLS of the {server}"] = f"{version}, {certificate.key}"
     days = (certificate.not_after - datetime.now(UTC)).total_seconds() / 86_400
@@ -64,8 +65,6 @@ def _examined(
         return problem(f"{found}: {refused.verify_message}", _ADVICE.get(refused.verify_code, _TRUST))
     if days < RENEW_DAYS:
         return warning(f"{found}, verified for {name}", "renew the certificate before it ends")
-    if certificate.weak:
-        return warning(f"{found}, verified for {name}", "issue a certificate with a longer key")
     return ok(f"{found}, verified for {name}")
 
 

@@ -75,3 +75,10 @@ def require_domain(require_server: RequireServer, session_cache: Path) -> Iterat
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(session_cache))
         yield
+
+
+@pytest.fixture(scope="session")
+def require_faketime() -> None:
+    """A program can be run at another time (libfaketime)."""
+    if not list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")):
+        _skip_or_fail("libfaketime.so.1 not found in /usr/lib")

@@ -20,6 +20,8 @@ _ADVICE = {
     "KDC_ERR_C_PRINCIPAL_UNKNOWN": "create the account, or take it out of the credentials",
     "KDC_ERR_PREAUTH_FAILED": "correct its password or key in the credentials; it was tried once",
     "KDC_ERR_POLICY": "let the account log in at any hour from any workstation",
+    "KDC_ERR_S_PRINCIPAL_UNKNOWN": "correct the realm in the targets",
+    "KDC_ERR_WRONG_REALM": "correct the realm in the targets",
     "KDC_ERR_ETYPE_NOSUPP": "let the account have AES keys: set a new password, msDS-SupportedEncryptionTypes to 24",
 }
 _ADVICE_ELSE = "look for it in the KDC's log"

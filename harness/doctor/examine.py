@@ -59,7 +59,7 @@ ARMS_CHECKS: tuple[tuple[str, Callable[[Patient, Patient], Iterator[Remark]], tu
 MACHINE_CHECKS: tuple[tuple[str, Callable[[Machine, Scenario | None], Iterator[Remark]]], ...] = (
     ("clock", machine.clock),
     ("open files", machine.files),
-    ("ports", machine.ephemeral_ports),
+    ("outgoing ports", machine.ephemeral_ports),
     ("processors", machine.processors),
     ("steal", machine.steal),
     ("governor", machine.governor),

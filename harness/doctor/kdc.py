@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from harness.doctor.as_request import ENCTYPES, PREAUTH_REQUIRED, RC4, KdcAnswer, Transport, ask
 from harness.doctor.patient import Deadline, Patient, told
@@ -22,36 +22,36 @@ _STRANGER = "authgate-doctor"
 
 
 def answers(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
-    """Each KDC answers a request without pre-authentication."""
+    """Each KDC answers a request without pre-authentication, by UDP and by TCP."""
     user = patient.accounts.users[0] if patient.accounts is not None else _STRANGER
     found: dict[tuple[Endpoint, Transport], KdcAnswer] = {}
     for kdc in (checked for each in patient.target.kdcs for checked in patient.at(each)):
+        silent: dict[Transport, str] = {}
         for transport in TRANSPORTS:
             try:
-                answer = _ask(patient, kdc, transport, user, deadline)
+                each_s = Deadline(min(_EACH_S, deadline.remaining()))
+                answer = ask(kdc, transport, patient.target.realm, user, each_s.remaining)
             except StepFailedError as failure:
-                yield _silent(patient, kdc, transport, told(failure))
+                silent[transport] = told(failure)
                 continue
             found[kdc, transport] = answer
             said = "a ticket" if answer.code is None else kerberos_name(answer.code)
             yield ok(f"{transport} {kdc}: {said} in {answer.took_s * 1e3:.1f} ms")
+        yield from _unanswered(patient, kdc, silent)
     preferred = "TCP" if patient.target.kdc_transport == "tcp" else "UDP"
     patient.kdc = next((way for way in found if way[1] == preferred), next(iter(found), None))
     patient.answers = found or None
     patient.traits["KDCs that answer"] = str(len({kdc for kdc, _ in found}))
 
 
-def _ask(patient: Patient, kdc: Endpoint, transport: Transport, user: str, deadline: Deadline) -> KdcAnswer:
-    each = Deadline(min(_EACH_S, deadline.remaining()))
-    return ask(kdc, transport, patient.target.realm, user, each.remaining)
-
-
-def _silent(patient: Patient, kdc: Endpoint, transport: Transport, why: str) -> Remark:
-    found = f"{transport} {kdc}: {why}"
-    advice = f"start the KDC, open port {kdc.port}/{transport.lower()}, or take it out of arms.{patient.arm}.kdcs"
-    # UDP alone is for small answers, and TCP alone is what Windows clients use.
-    needed = transport == "TCP" or patient.target.kdc_transport == "udp-first"
-    return problem(found, advice) if needed else warning(found, advice)
+def _unanswered(patient: Patient, kdc: Endpoint, silent: Mapping[Transport, str]) -> Iterator[Remark]:
+    """A KDC that answers by one transport alone serves logins; with the other one they wait, or fall back."""
+    advice = f"start the KDC, or take it out of arms.{patient.arm}.kdcs"
+    for transport, why in silent.items():
+        if len(silent) == len(TRANSPORTS):
+            yield problem(f"{transport} {kdc}: {why}", advice)
+        else:
+            yield warning(f"{transport} {kdc}: {why}", f"open port {kdc.port}/{transport.lower()}")
 
 
 def skew(patient: Patient, _: Deadline) -> Iterator[Remark]:

@@ -54,10 +54,10 @@ def files(_: Machine, scenario: Scenario | None) -> Iterator[Remark]:
     """A worker may have as many files open as its seats need."""
     limit = open_files()
     if scenario is None:
-        yield ok(f"{limit} a worker")
+        yield ok(f"{limit} files a worker")
         return
     needed = scenario.seats * FILES_A_SEAT + FILES_BESIDES
-    found = f"{limit} a worker, at most {needed} for {scenario.seats} seats"
+    found = f"{limit} files a worker, at most {needed} for {scenario.seats} seats"
     if needed > limit:
         yield warning(found, f"raise the hard limit (ulimit -Hn {needed}, LimitNOFILE), or lower the scenario's seats")
     else:
@@ -73,12 +73,12 @@ def ephemeral_ports(machine: Machine, scenario: Scenario | None) -> Iterator[Rem
     low, high = map(int, text.split())
     count = high - low + 1
     if scenario is None:
-        yield ok(f"{count}")
+        yield ok(f"{count} for outgoing connections")
         return
     exchanges = sum(name.startswith("kdc_") for name in scenario.steps)
     connections = max(exchanges + ("kdc_as" in scenario.steps), 1)  # pre-authentication is one more
     taken = round(connections * scenario.peak_rate * TIME_WAIT_S)
-    found = f"{count}, of which {taken} are taken at the peak if a KDC is asked by TCP"
+    found = f"{count} for outgoing connections, {taken} in use at the peak if a KDC is asked by TCP"
     if taken > count:
         yield warning(found, "widen net.ipv4.ip_local_port_range to 15000 65000, or lower the rate")
     else:

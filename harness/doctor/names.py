@@ -42,7 +42,7 @@ def _asked(patient: Patient, resolver: Resolver, server: Endpoint, deadline: Dea
     addresses, _ = resolver.addresses(own.host, deadline.remaining())
     took_s = time.monotonic() - began
     patient.traits["domain controllers in DNS"] = str(len(controllers))
-    found = f"{server}: {len(kdcs)} KDCs, {len(controllers)} controllers, {own.host} at {', '.join(addresses)}"
+    found = f"{server}: KDCs {len(kdcs)}, controllers {len(controllers)}, {own.host} at {', '.join(addresses)}"
     found += f", three answers in {took_s * 1e3:.1f} ms"
     checked = {each.host for endpoint in (target.directory.endpoint, *target.kdcs) for each in patient.at(endpoint)}
     if not checked & set(addresses):

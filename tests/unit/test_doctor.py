@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.cli import main
-from harness.doctor import arms, machine
+from harness.doctor import arms, inputs, machine
 from harness.doctor.accounts import SAMPLED_AT_MOST, sample
 from harness.doctor.as_request import PREAUTH_REQUIRED, KdcAnswer, as_request, read_answer
 from harness.doctor.certificate import read_certificate
@@ -113,6 +113,32 @@ def test_a_clock_is_judged_by_what_kerberos_tolerates(skew_s: float, level: str,
     (said,) = skew(patient, Deadline(1))
     assert said.level == level
     assert words in said.found
+
+
+# What is known before anything is sent.
+
+
+def test_credentials_that_others_may_read_are_a_problem_and_not_quoted(tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts.csv"
+    accounts.write_text("clin00007,do-not-show\n")
+    accounts.chmod(0o644)
+    patient = patient_of({**TARGET, "credentials": {"csv": str(accounts)}}, None, "127.0.0.1")
+    (said,) = inputs.credentials(patient, Deadline(1))
+    assert said.level == "problem"
+    assert f"chmod 600 {accounts}" in said.found
+    assert "do-not-show" not in str(said)
+    assert patient.accounts is None
+    accounts.chmod(0o600)
+    (said,) = inputs.credentials(patient, Deadline(1))
+    assert said.level == "ok"
+
+
+@pytest.mark.parametrize(("most", "level"), [(2, "ok"), (0.5, "problem")])
+def test_a_rate_that_the_servers_may_not_receive_is_a_problem(most: float, level: str) -> None:
+    patient = patient_of(TARGET, SCENARIO, "127.0.0.1")
+    patient.targets = patient.targets.model_copy(update={"max_rate": most})
+    (said,) = inputs.rate(patient, Deadline(1))
+    assert said.level == level
 
 
 # Which accounts are tried.
@@ -220,7 +246,7 @@ def test_ports_that_a_rate_would_use_up_are_warned_of(tmp_path: Path, rate: floa
     with kernel(tmp_path, proc__sys__net__ipv4__ip_local_port_range="32768\t60999\n") as here:
         (said,) = machine.ephemeral_ports(here, scenario)
     assert said.level == level
-    assert said.found.startswith("28232, ")
+    assert said.found.startswith("28232 ")
 
 
 @pytest.mark.parametrize(("seats", "level"), [(400, "ok"), (4000, "warning")])

@@ -71,4 +71,6 @@ def _refused(patient: Patient, user: str, deadline: Deadline) -> str:
         return told(failure)
     if patient.tickets is None:
         patient.tickets = tickets
+    else:
+        tickets.close()
     return ""

@@ -8,7 +8,7 @@ from harness.doctor.as_request import ENCTYPES, PREAUTH_REQUIRED, RC4, KdcAnswer
 from harness.doctor.patient import Deadline, Patient, told
 from harness.login.codes import kerberos_name
 from harness.login.runtime import StepFailedError
-from harness.model.diagnosis import Remark, ok, problem, warning
+from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
 
 SKEW_PROBLEM_S = 300.0
@@ -58,12 +58,14 @@ def skew(patient: Patient, _: Deadline) -> Iterator[Remark]:
     """Each KDC's clock is near this machine's, by the time in its answer."""
     assert patient.answers is not None
     by_kdc = {kdc: answer.skew_s for (kdc, _), answer in patient.answers.items() if answer.skew_s is not None}
-    for kdc, behind_s in by_kdc.items():
-        found = f"{kdc}: {_clock(behind_s)} this machine's"
+    if not by_kdc:
+        yield not_applicable("no answer tells the time")
+    for kdc, ahead_s in by_kdc.items():
+        found = f"{kdc}: {_clock(ahead_s)} this machine's"
         advice = "set the clocks of KDC and load generator by one time source (w32tm /resync, chronyc makestep)"
-        if abs(behind_s) > SKEW_PROBLEM_S:
+        if abs(ahead_s) > SKEW_PROBLEM_S:
             yield problem(f"{found}, more than the {SKEW_PROBLEM_S:.0f} s that Kerberos tolerates", advice)
-        elif abs(behind_s) > SKEW_WARNING_S:
+        elif abs(ahead_s) > SKEW_WARNING_S:
             yield warning(found, advice)
         else:
             yield ok(found)
@@ -80,9 +82,11 @@ def enctypes(patient: Patient, _: Deadline) -> Iterator[Remark]:
     if answer.code is None:
         found = f"{user}: a ticket without pre-authentication"
         yield warning(found, "require pre-authentication of the accounts, as production does (DONT_REQ_PREAUTH off)")
-    elif answer.code == PREAUTH_REQUIRED:
+    elif answer.code != PREAUTH_REQUIRED:
+        yield not_applicable(f"{user}: {kerberos_name(answer.code)}")
+    else:
         patient.traits["encryption types"] = names = enctype_names(answer.enctypes)
-        if set(answer.enctypes) <= {RC4}:
+        if answer.enctypes == (RC4,):
             yield warning(f"{user}: {names}", "set a new password, and msDS-SupportedEncryptionTypes to 24 (AES)")
         else:
             yield ok(f"{user}: {names}")
@@ -90,4 +94,4 @@ def enctypes(patient: Patient, _: Deadline) -> Iterator[Remark]:
 
 def enctype_names(numbers: tuple[int, ...]) -> str:
     """Encryption types as a user reads them."""
-    return ", ".join(ENCTYPES.get(number, f"encryption type {number}") for number in numbers) or "none"
+    return ", ".join(ENCTYPES.get(number, f"encryption type {number}") for number in numbers) or "none named"

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.cli import main
-from harness.doctor import arms, inputs, machine
+from harness.doctor import arms, inputs, kdc, machine
 from harness.doctor.accounts import SAMPLED_AT_MOST, sample
 from harness.doctor.as_request import PREAUTH_REQUIRED, KdcAnswer, as_request, read_answer
 from harness.doctor.certificate import read_certificate
 from harness.doctor.examine import examine
-from harness.doctor.kdc import skew
 from harness.doctor.machine import Machine
 from harness.doctor.patient import Deadline, Patient
 from harness.login import der
+from harness.login.credentials import Accounts
 from harness.model.diagnosis import Check, Diagnosis, Remark, ok, problem, warning
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
@@ -108,9 +108,8 @@ def test_a_request_names_the_user_and_holds_no_pre_authentication() -> None:
 )
 def test_a_clock_is_judged_by_what_kerberos_tolerates(skew_s: float, level: str, words: str) -> None:
     patient = patient_of(TARGET)
-    kdc = patient.target.kdcs[0]
-    patient.answers = {(kdc, "UDP"): KdcAnswer(PREAUTH_REQUIRED, 0.001, skew_s, (18,))}
-    (said,) = skew(patient, Deadline(1))
+    patient.answers = {(patient.target.kdcs[0], "UDP"): KdcAnswer(PREAUTH_REQUIRED, 0.001, skew_s, (18,))}
+    (said,) = kdc.skew(patient, Deadline(1))
     assert said.level == level
     assert words in said.found
 
@@ -139,6 +138,29 @@ def test_a_rate_that_the_servers_may_not_receive_is_a_problem(most: float, level
     patient.targets = patient.targets.model_copy(update={"max_rate": most})
     (said,) = inputs.rate(patient, Deadline(1))
     assert said.level == level
+
+
+def patient_told(answer: KdcAnswer) -> Patient:
+    """One whose KDC has answered so."""
+    patient = patient_of(TARGET)
+    patient.kdc = patient.target.kdcs[0], "UDP"
+    patient.answers, patient.accounts = {patient.kdc: answer}, Accounts(("clin00007",), {})
+    return patient
+
+
+@pytest.mark.parametrize(
+    ("code", "enctypes", "level", "words"),
+    [
+        (PREAUTH_REQUIRED, (18, 23), "ok", "aes256-cts-hmac-sha1-96, arcfour-hmac (RC4)"),
+        (PREAUTH_REQUIRED, (23,), "warning", "arcfour-hmac (RC4)"),
+        (18, (), "n/a", "KDC_ERR_CLIENT_REVOKED"),
+        (None, (), "warning", "without pre-authentication"),
+    ],
+)
+def test_the_keys_of_an_account_are_judged(code: int | None, enctypes: tuple[int, ...], level: str, words: str) -> None:
+    (said,) = kdc.enctypes(patient_told(KdcAnswer(code, 0.001, 0.0, enctypes)), Deadline(1))
+    assert said.level == level
+    assert words in said.found
 
 
 # Which accounts are tried.

@@ -12,7 +12,7 @@ from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
 
 SKEW_PROBLEM_S = 300.0
-"""What servers tolerate unless told otherwise (RFC 4120 §1.6, MS-KILE 3.1.1.1)."""
+"""What servers tolerate unless told otherwise (RFC 4120 §3.2.3)."""
 SKEW_WARNING_S = 60.0
 TRANSPORTS: tuple[Transport, ...] = ("UDP", "TCP")
 _EACH_S = 2.0

@@ -18,12 +18,15 @@ from harness.model.endpoint import Endpoint
 RENEW_DAYS = 30
 _EACH_S = 3.0
 _ADVICE = {
+    9: "set the clocks of server and load generator",  # X509_V_ERR_CERT_NOT_YET_VALID
     10: "renew it",  # X509_V_ERR_CERT_HAS_EXPIRED
     62: "have it name what the targets connect to, or connect by a name that it has",  # X509_V_ERR_HOSTNAME_MISMATCH
     64: "have it name the address, or connect by a name that it has",  # X509_V_ERR_IP_ADDRESS_MISMATCH
     66: "issue one with a longer key",  # X509_V_ERR_EE_KEY_TOO_SMALL
+    # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT to X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE
+    **dict.fromkeys(range(18, 22), "put the certificate of its issuer into directory.ca_file"),
 }
-_TRUST = "put the certificate of its issuer into directory.ca_file"
+_ADVICE_ELSE = "issue one that clients accept"
 
 
 def directory(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
@@ -62,7 +65,7 @@ def _examined(
     days = (certificate.not_after - datetime.now(UTC)).total_seconds() / 86_400
     found = f"{endpoint}: {version}, {certificate.key}, {_days(days)}"
     if refused is not None:
-        return problem(f"{found}: {refused.verify_message}", _ADVICE.get(refused.verify_code, _TRUST))
+        return problem(f"{found}: {refused.verify_message}", _ADVICE.get(refused.verify_code, _ADVICE_ELSE))
     if days < RENEW_DAYS:
         return warning(f"{found}, verified for {name}", "renew the certificate before it ends")
     return ok(f"{found}, verified for {name}")

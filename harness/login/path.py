@@ -26,7 +26,7 @@ class StepFacts:
     """What the protocol showed in one step, for the waterfall of a single login."""
 
     round_trips: int = 0
-    """Those of DNS, LDAP and HTTP; a KDC's are the exchanges that it answered."""
+    """Those of DNS, CLDAP, LDAP and HTTP; a KDC's are the exchanges that it answered."""
     entries: int = 0
     tickets: tuple[TicketFacts, ...] = ()
     exchanges: tuple[KdcExchange, ...] = ()
@@ -158,5 +158,5 @@ class LoginPath:
 
 def _counted(login: LoginState) -> tuple[int, int, int]:
     web = 0 if login.ehr is None else login.ehr.round_trips
-    round_trips = login.dns_round_trips + login.directory.round_trips + web
+    round_trips = login.locating_round_trips + login.directory.round_trips + web
     return round_trips, login.directory.entries, len(login.tickets.tickets())

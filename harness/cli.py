@@ -39,6 +39,7 @@ from harness.assess import evidence_of
 from harness.calibration_commands import calibrate_site, plan_run
 from harness.capacity_command import capacity
 from harness.config import SCHEMAS, load_policy, load_scenario
+from harness.doctor_command import doctor
 from harness.errors import AuthgateError, ConfigError
 from harness.import_commands import import_from
 from harness.lab.commands import lab
@@ -80,6 +81,7 @@ cli.add_command(calibrate_site)
 cli.add_command(plan_run)
 cli.add_command(capacity)
 cli.add_command(import_from)
+cli.add_command(doctor)
 
 
 @cli.command()

@@ -26,7 +26,7 @@ class StepFacts:
     """What the protocol showed in one step, for the waterfall of a single login."""
 
     round_trips: int = 0
-    """Those of DNS, LDAP, HTTP and the database; a KDC's are the exchanges that it answered."""
+    """Those of DNS, CLDAP, LDAP, HTTP and the database; a KDC's are the exchanges that it answered."""
     entries: int = 0
     tickets: tuple[TicketFacts, ...] = ()
     exchanges: tuple[KdcExchange, ...] = ()
@@ -196,5 +196,5 @@ class LoginPath:
 def _counted(login: LoginState) -> tuple[int, int, int]:
     web = 0 if login.ehr is None else login.ehr.round_trips
     database = 0 if login.database is None else login.database.round_trips
-    round_trips = login.dns_round_trips + login.directory.round_trips + web + database
+    round_trips = login.locating_round_trips + login.directory.round_trips + web + database
     return round_trips, login.directory.entries, len(login.tickets.tickets())

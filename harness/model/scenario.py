@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from harness.model.base import Configured, NonNegative, Rate, Seconds, Share
 from harness.model.cohort import RESERVED, SHARES_DIFFER, Authentication, Cohort, CohortName, Round, Steps, in_one_order
 from harness.model.steps import CACHES
+from harness.model.target import AccountKind
 
 
 class ConstantRate(Configured):
@@ -220,6 +221,11 @@ class Scenario(Configured):
     def warm(self) -> tuple[str, ...]:
         """The expected cohorts whose logins find tickets in their cache."""
         return tuple(name for name in self.expected if self.mix[name].cache == "warm")
+
+    @property
+    def whose(self) -> frozenset[AccountKind]:
+        """Whose accounts log in."""
+        return frozenset(cohort.accounts for cohort in self.mix.values())
 
     @property
     def step_order(self) -> tuple[str, ...]:

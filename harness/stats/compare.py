@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from harness.model.attempt import AttemptTable
-from harness.model.comparison import Comparison, Design, Stage
+from harness.model.comparison import Comparison, Design, NotJudged, QuantileShift, Stage
 from harness.model.policy import Policy
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.steps import LOGIN
@@ -65,9 +65,7 @@ def compare_pieces(
 def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: Site = UNCALIBRATED) -> Comparison:
     """The comparison that was measured in the stages of a run of which ``seen`` pairs ran to their end."""
     expected = stages["expected"]
-    judged, refused = zip(*(judgeable(measured, design, policy.margins) for measured in stages.values()), strict=True)
-    samples = [sample for part in judged for sample in part]
-    bounds = boundings(samples, design, policy, site)
+    shifts, not_judged = shifts_of(stages, design, policy, site)
     low_s, high_s = candidate_p95_s(expected.samples[BUDGETED], design, policy)
     age_s = expected.started_s + design.block_s
     return Comparison(
@@ -76,15 +74,26 @@ def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: S
         seen=seen,
         load_s=len(ARMS) * design.block_s * seen,
         candidate_age_s=float(np.max(age_s, where=~np.isnan(age_s), initial=0.0)),
-        shifts=tuple(shift_of(s, b, policy.margins) for s, b in zip(samples, bounds, strict=True)),
+        shifts=shifts,
         leak=leak_test(_login_p50(expected), (age_s - design.block_s / 2) / 60),
         attribution=attribution(expected),
-        not_judged=tuple(reason for part in refused for reason in part),
+        not_judged=not_judged,
         outage_blocks=outages(expected, policy),
         candidate_p95_s=low_s,
         candidate_p95_high_s=high_s,
         site=site,
     )
+
+
+def shifts_of(
+    stages: Stages, design: Design, policy: Policy, site: Site = UNCALIBRATED
+) -> tuple[tuple[QuantileShift, ...], tuple[NotJudged, ...]]:
+    """The shift of every metric that can be judged, and why the others can't."""
+    judged, refused = zip(*(judgeable(measured, design, policy.margins) for measured in stages.values()), strict=True)
+    samples = [sample for part in judged for sample in part]
+    bounds = boundings(samples, design, policy, site)
+    shifts = tuple(shift_of(s, b, policy.margins) for s, b in zip(samples, bounds, strict=True))
+    return shifts, tuple(reason for part in refused for reason in part)
 
 
 def outages(measured: Measured, policy: Policy) -> tuple[int, ...]:

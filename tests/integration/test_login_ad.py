@@ -35,6 +35,7 @@ from harness.process import environment
 from harness.record.traffic import read_summary
 from harness.shipped import SCENARIOS, find
 from harness.traffic import learn
+from tests.integration.capture import Packet, capture, confirm
 from tests.integration.running import POLICY, Inputs, finished
 
 pytestmark = pytest.mark.integration
@@ -132,6 +133,55 @@ def logon(lab: AdLab, tmp_path_factory: pytest.TempPathFactory) -> LoginResult:
     """A cold logon to the baseline, explained."""
     path = client(dict(lab.arms["baseline"].target), tmp_path_factory.mktemp("logon"), trace=True)
     return path.login(USER, "cold", explain=True)
+
+
+WIRE = {
+    ("udp", PORTS["dns"]): "dns",
+    ("udp", PORTS["kdc"]): "kerberos",
+    ("tcp", PORTS["kdc"]): "kerberos",
+    ("udp", PORTS["ldap"]): "cldap",
+    ("tcp", PORTS["ldap"]): "ldap",
+    ("tcp", PORTS["ldaps"]): "tls",
+    ("tcp", PORTS["http"]): "http",
+}
+
+
+@pytest.fixture(scope="module")
+def seen(
+    lab: AdLab, require_capture: None, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, LoginResult], list[Packet]]:
+    """Logons to the baseline, explained, and all packets of its own ports meanwhile."""
+    arm, folder = lab.arms["baseline"], tmp_path_factory.mktemp("wire")
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        dead = f"127.0.0.1:{gone.getsockname()[1]}"
+    twice = changed(arm, dns={"servers": [dead, f"{arm.address}:{PORTS['dns']}"]})
+
+    def logon(target: dict[str, Any], cache: Cache = "cold", **unlike: object) -> LoginResult:
+        path = client(target, folder, trace=True, **unlike)
+        if cache == "warm":
+            assert path.warm_up(USER).outcome.status == "ok"
+        assert path._trace is not None
+        path._trace.new_exchanges()
+        return path.login(USER, cache, explain=True)
+
+    with pytest.MonkeyPatch.context() as patch, capture(folder, WIRE, arm.address) as captured:
+        for name in ("KRB5_CONFIG", "KRB5CCNAME", "KRB5_TRACE"):
+            patch.setenv(name, os.devnull)
+        logins = {
+            "cold": logon(dict(arm.target)),
+            "warm": logon(dict(arm.target), "warm"),
+            "cold, signed and sealed": logon(in_clear(arm)),
+            "with a dead name server first": logon(twice, steps=("dns_srv_dc", "dns_a", "ldap_connect")),
+        }
+    return logins, captured.packets
+
+
+@pytest.mark.parametrize("kind", ["cold", "warm", "cold, signed and sealed", "with a dead name server first"])
+def test_what_the_waterfall_claims_is_what_is_seen_on_the_wire(
+    seen: tuple[dict[str, LoginResult], list[Packet]], kind: str
+) -> None:
+    logins, packets = seen
+    confirm(logins[kind], packets, WIRE)
 
 
 def test_a_cold_logon_takes_every_step_of_each_arm_and_of_no_other(arm: AdArm, tmp_path: Path) -> None:

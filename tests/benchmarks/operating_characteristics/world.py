@@ -98,7 +98,7 @@ class Layout:
     quick: bool = False
     """Judged by a policy that may pass before the candidate is old enough to show a leak."""
     block_s: float = 7.5
-    trim_s: float = 2.0
+    trim_s: float = 2.5
     headroom: Headroom | None = None
     stored: bool = False
     """The arms are measured on different days, each in a world of its own."""

@@ -96,7 +96,7 @@ def _growth_finding(statistic: str, soak: Soak, decision: Decision, note: str, g
     start = growth.start if growth else None
     return Finding(
         metric=f"login {statistic.replace('_', ' ')} growth",
-        cache="cold",
+        cohort=soak.cohort,
         step=LOGIN,
         quantile=statistic,
         unit=unit,

@@ -105,7 +105,7 @@ def outages(measured: Measured, policy: Policy) -> tuple[int, ...]:
 
 
 def candidate_p95_s(sample: Sample, design: Design, policy: Policy) -> tuple[float, float]:
-    """Lower and upper bound of the candidate's p95 over cold and warm logins, in seconds; 0 and infinite if unknown.
+    """Lower and upper bound of the candidate's p95 over all cohorts' logins, in seconds; 0 and infinite if unknown.
 
     Repeated bounds on the mean of ln(block p95), so that a single bad block can't lift it, at the policy's alpha.
     """

@@ -139,8 +139,8 @@ def test_what_a_fast_failure_costs_is_charged_to_the_step_that_failed() -> None:
 
 def test_warm_logins_have_no_part_in_steps_that_they_skip() -> None:
     parts = compared(World(pairs=6, cold_share=0.5)).attribution
-    assert {p.step for p in parts if p.cache == "warm"} == {"ldap_bind", "ldap_groups"}
-    assert {p.step for p in parts if p.cache == "cold"} == set(USUAL_S)
+    assert {p.step for p in parts if p.cohort == "warm"} == {"ldap_bind", "ldap_groups"}
+    assert {p.step for p in parts if p.cohort == "cold"} == set(USUAL_S)
 
 
 def test_the_budget_is_held_against_a_lower_bound_of_the_candidates_p95() -> None:

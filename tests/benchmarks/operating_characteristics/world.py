@@ -287,7 +287,7 @@ def _table(
         pair=(block // 2).astype(np.int64),
         offset_s=offsets[block, at],
         intended_s=wall_s[block, at],
-        cache=np.zeros(len(block), dtype=np.int8),
+        cohort=np.zeros(len(block), dtype=np.int8),
         status=status.astype(np.int8),
         response_s=response,
         service_s=response.copy(),

@@ -35,18 +35,18 @@ def load_targets(path: Path) -> Targets:
     folder = path.resolve().parent
     arms = {}
     for arm, target in targets.arms.items():
-        credentials = target.credentials.model_copy(
-            update={
-                key: str(folder / value)
-                for key in ("csv", "keytab")
-                if (value := getattr(target.credentials, key)) is not None
-            }
-        )
-        directory = target.directory
-        if directory.ca_file is not None:
-            directory = directory.model_copy(update={"ca_file": str(folder / directory.ca_file)})
+        credentials = _beside(folder, target.credentials, "csv", "keytab")
+        if (cards := credentials.smart_cards) is not None:
+            credentials = credentials.model_copy(update={"smart_cards": _beside(folder, cards, "folder", "anchors")})
+        directory = _beside(folder, target.directory, "ca_file")
         arms[arm] = target.model_copy(update={"credentials": credentials, "directory": directory})
     return targets.model_copy(update={"arms": arms}).read_from(str(path))
+
+
+def _beside(folder: Path, part: T, *keys: str) -> T:
+    """The part with the file names under these keys resolved against the folder."""
+    names = {key: getattr(part, key) for key in keys}
+    return part.model_copy(update={key: str(folder / name) for key, name in names.items() if name is not None})
 
 
 def load_policy(path: Path) -> Policy:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.cache import cache_home, private_folder
-from harness.lab import directory, hospital, kdc, keytab
+from harness.lab import directory, hospital, kdc, keytab, pki
 from harness.lab.tools import Tools, run
 from harness.process import Identity, environment
 
@@ -42,9 +42,10 @@ def built(tools: Tools) -> Path:
         password = secrets.token_hex(16)
         kdc.build(tools, folder, password)
         directory.build(tools, folder, password)
+        pki.build(folder, hospital.REALM, hospital.KDC_HOST, hospital.CLINICIANS)
         write_private(folder / CLINICIANS_CSV, "".join(f"{user},{password}\n" for user in hospital.CLINICIANS))
 
-    sources = (__file__, hospital.__file__, kdc.__file__, keytab.__file__, directory.__file__)
+    sources = (__file__, hospital.__file__, kdc.__file__, keytab.__file__, directory.__file__, pki.__file__)
     return built_once(recipe_digest(sources, tools.digest), build)
 
 

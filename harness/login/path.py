@@ -60,12 +60,15 @@ class LoginPath:
         self._runtime = runtime
         check_ca_file(target)
         source = target.credentials
-        self._accounts: Accounts = read_accounts(source, target.realm)
-        named = source.csv or source.keytab or f"environment variable {source.env}"
+        self._accounts: Accounts = read_accounts(source, target.realm, scenario.authentication)
+        named = str(source.key_source) if self._accounts.cards is None else "credentials.smart_cards"
         self.users = self._accounts.first(scenario.population.users, named)
         self._known = frozenset(self._accounts.users)
-        if "ldap_simple_bind" in scenario.steps and not self._accounts.passwords:
-            raise CredentialError("ldap_simple_bind needs credentials.csv or credentials.env, got a keytab")
+        for name in scenario.steps:
+            if STEPS[name].password and (without := set(self.users) - self._accounts.passwords.keys()):
+                raise CredentialError(
+                    f"{name} needs each user's password, in credentials.csv or env, got none of {min(without)}"
+                )
         self._kerberos = KerberosClient(target.realm, self._accounts, scenario.authentication)
         self._warm: dict[str, TicketCache] = {}
         self._exchanges = Exchanges(target, self._accounts, self._kerberos, runtime, addresses)

@@ -87,6 +87,8 @@ class LadderRate(Configured):
         return max(self.rates)
 
 
+Authentication = Literal["key", "password", "smart-card"]
+
 ROUNDING = 1e-9
 """A block begins at a multiple of its length, which in floats may lie a little below it."""
 
@@ -135,8 +137,9 @@ class Scenario(Configured):
     steps: Annotated[tuple[str, ...], Field(min_length=1)]
     population: Population
     arrivals: Arrivals
-    authentication: Literal["key", "password"] = "key"
-    """``key``: the long-term key is derived once at start; ``password``: string-to-key is paid in every login."""
+    authentication: Authentication = "key"
+    """``key``: the long-term key is derived once at start; ``password``: string-to-key is paid in every login;
+    ``smart-card``: by PKINIT (RFC 4556), with each clinician's certificate."""
     timeout_s: Seconds = 10.0
     """The deadline of a whole login; a login that passes it is censored there."""
     step_timeout_s: Seconds = 10.0

@@ -7,8 +7,9 @@ with a card (verify its chain and a signature, map its name, agree on a key, sig
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -33,11 +34,17 @@ _UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 """The user principal name by which Active Directory maps a card (MS-PKCA 3.1.5.2.1.1)."""
 
 
+Names = Literal["rfc4556", "ad"]
+"""What certificates are told by: the realm's principals, or as Active Directory has it, cards by the user principal
+name and domain controllers by their host."""
+
+
 class Authority:
     """A certificate authority whose key lives in this process only."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, naming: Names) -> None:
         self._key = _new_key()
+        self._naming = naming
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
@@ -45,15 +52,17 @@ class Authority:
         self.certificate = root.add_extension(usage, True).sign(self._key, hashes.SHA256())
 
     def kdc(self, key: RSAPrivateKey, realm: str, host: str) -> x509.Certificate:
-        """The certificate of a realm's KDC, with what RFC 4556 and Windows clients want in it."""
-        names = [_principal_name(realm, ["krbtgt", realm]), x509.DNSName(host)]
+        """The certificate of a realm's KDC."""
+        names: list[x509.GeneralName] = [x509.DNSName(host)]
+        if self._naming == "rfc4556":
+            names.append(_principal_name(realm, ["krbtgt", realm]))
         return self._issue(host, key, names, [_KPKDC, ExtendedKeyUsageOID.SERVER_AUTH])
 
     def card(self, key: RSAPrivateKey, realm: str, user: str) -> x509.Certificate:
-        """A clinician's certificate, which names them both as RFC 4556 and as Active Directory do."""
+        """A clinician's certificate."""
         upn = x509.OtherName(_UPN, _der(0x0C, f"{user}@{realm.lower()}".encode()))
-        names: list[x509.GeneralName] = [_principal_name(realm, [user]), upn]
-        return self._issue(user, key, names, [_CLIENT_AUTH, ExtendedKeyUsageOID.SMARTCARD_LOGON])
+        name = upn if self._naming == "ad" else _principal_name(realm, [user])
+        return self._issue(user, key, [name], [_CLIENT_AUTH, ExtendedKeyUsageOID.SMARTCARD_LOGON])
 
     def revocations(self, *revoked: x509.Certificate) -> x509.CertificateRevocationList:
         """The list that revokes these certificates (RFC 5280 §5)."""
@@ -78,16 +87,15 @@ class Authority:
         )
 
 
-def build(folder: Path, realm: str, kdc_host: str, users: Iterable[str]) -> None:
+def build(folder: Path, realm: str, kdc_host: str, users: Sequence[str], naming: Names = "rfc4556") -> None:
     """Write the authority's, the KDC's and every user's certificates into ``folder``."""
-    authority, kdc_key, key = Authority(f"{realm} cards"), _new_key(), _new_key()
+    authority, kdc_key, key = Authority(f"Cards of {kdc_host}", naming), _new_key(), _new_key()
     (folder / CA_CERTIFICATE).write_bytes(_pem(authority.certificate))
     (folder / KDC_CERTIFICATE).write_bytes(_pem(authority.kdc(kdc_key, realm, kdc_host)))
     _write_private(folder / KDC_KEY, _key_pem(kdc_key))
     key_pem = _key_pem(key)
     cards = folder / CARDS
     cards.mkdir(0o700)
-    users = list(users)
     for user in users:
         _write_private(cards / f"{user}.pem", _pem(authority.card(key, realm, user)) + key_pem)
     lost = authority.card(key, realm, users[0])

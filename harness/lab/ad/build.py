@@ -53,7 +53,7 @@ def _build(programs: Programs, folder: Path) -> None:
     _provision(programs, folder)
     _populate(programs, folder)
     _certificates(programs, folder / "tls")
-    pki.build(folder, region.REALM, region.DC_HOST, region.USERS)
+    pki.build(folder, region.REALM, region.DC_HOST, region.USERS, naming="ad")
     _database(programs, folder)
     _owners(folder)
 

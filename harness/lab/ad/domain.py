@@ -100,7 +100,10 @@ def _login(folder: Path, address: str, chosen: Settings, credentials: Credential
         # As Windows clients do: a ticket with a PAC doesn't fit a datagram, so UDP first is a round trip lost.
         "kdc_transport": "tcp",
         "directory": _directory(folder, address, chosen),
-        "credentials": {credentials: str(folder / files[credentials]), "smart_cards": pki.smart_cards(folder)},
+        "credentials": {
+            credentials: str(folder / files[credentials]),
+            "smart_cards": {**pki.smart_cards(folder), "kdc_hosts": [region.DC_HOST]},
+        },
     }
 
 

@@ -7,6 +7,7 @@ with a card (verify its chain and a signature, map its name, agree on a key, sig
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -122,8 +123,8 @@ def _key_pem(key: RSAPrivateKey) -> bytes:
 
 
 def _write_private(path: Path, data: bytes) -> None:
-    path.touch(0o600)
-    path.write_bytes(data)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
 
 
 def _principal_name(realm: str, components: list[str]) -> x509.OtherName:

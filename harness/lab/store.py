@@ -143,9 +143,16 @@ def remove(folder: Path) -> None:
 
 
 def clone(built_folder: Path, folder: Path) -> None:
-    """Copy the built domain into ``folder``, which must not exist; raises LabError."""
+    """Copy the built domain into ``folder``, which must not exist; raises LabError.
+
+    The cards are not copied but linked to: nobody changes them, and 2,000 files take longer than all the rest.
+    """
+    copied = [str(path) for path in built_folder.iterdir() if path.name != pki.CARDS]
+    folder.mkdir()
+    shutil.copystat(built_folder, folder)
     # slapd's database is a sparse file of 256 MB with 2 MB in it; shutil would write the holes too.
-    run(["cp", "-a", str(built_folder), str(folder)], environment())
+    run(["cp", "-a", *copied, str(folder)], environment())
+    (folder / pki.CARDS).symlink_to(built_folder / pki.CARDS)
 
 
 def _runs() -> Path:

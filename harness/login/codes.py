@@ -93,13 +93,10 @@ _LDAP_DENIED = {48, 49}
 
 
 def kerberos_outcome(code: int) -> Outcome:
-    """The outcome of a libkrb5 error code (signed 32 bits, or GSS-API's unsigned minor status), or errno.
-
-    EIO is what libkrb5 says where it needs a password and there is nobody to ask, as when a card led to no key.
-    """
+    """The outcome of a libkrb5 error code (signed 32 bits, or GSS-API's unsigned minor status)."""
     signed = code - (1 << 32) if code >= 1 << 31 else code
-    if signed in errno.errorcode:
-        return Outcome("error", f"KRB5_{errno.errorcode[signed]}")
+    if signed == errno.EIO:  # what libkrb5 says where it would ask for a password, since a card led to no key
+        return Outcome("error", "KRB5_EIO")
     number = signed - _KRB5_BASE
     name = _KERBEROS.get(number, f"KRB5_{number}" if 0 <= number < 512 else f"KRB5_{signed}")
     return Outcome("denied" if number in _KERBEROS_DENIED else "error", name)

@@ -58,7 +58,7 @@ class NtlmContext:
         """The next token to send; None begins."""
         try:
             return self._context.step(token) or b""
-        except SpnegoError:
+        except (SpnegoError, ValueError):
             raise StepFailedError(Outcome("error", "NTLM_BAD_CHALLENGE")) from None
 
     def wrap(self, data: bytes, seals: bool) -> Wrapped:
@@ -70,7 +70,7 @@ class NtlmContext:
         """What the peer wrapped."""
         try:
             return Wrapped(self._context.unwrap(token).data)
-        except SpnegoError:
+        except (SpnegoError, ValueError):
             raise StepFailedError(Outcome("error", "NTLM_BAD_SIGNATURE")) from None
 
     def get_wrap_size_limit(self, size: int, seals: bool) -> int:

@@ -5,6 +5,7 @@ ldap3's own NTLM is refused by domain controllers that require signing.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ _KEY_EXCHANGE = 0x40000000
 """NTLMSSP_NEGOTIATE_KEY_EXCH (MS-NLMP 2.2.2.5)."""
 _SIGNATURE_BYTES = 16
 """What wrapping adds (MS-NLMP 2.2.2.9)."""
+_MALFORMED = (SpnegoError, ValueError, LookupError, struct.error)
+"""What pyspnego raises of a token that isn't one."""
 _SEALING = ContextReq.confidentiality | ContextReq.integrity | ContextReq.sequence_detect | ContextReq.replay_detect
 
 
@@ -58,7 +61,7 @@ class NtlmContext:
         """The next token to send; None begins."""
         try:
             return self._context.step(token) or b""
-        except (SpnegoError, ValueError):
+        except _MALFORMED:
             raise StepFailedError(Outcome("error", "NTLM_BAD_CHALLENGE")) from None
 
     def wrap(self, data: bytes, seals: bool) -> Wrapped:
@@ -70,7 +73,7 @@ class NtlmContext:
         """What the peer wrapped."""
         try:
             return Wrapped(self._context.unwrap(token).data)
-        except (SpnegoError, ValueError):
+        except _MALFORMED:
             raise StepFailedError(Outcome("error", "NTLM_BAD_SIGNATURE")) from None
 
     def get_wrap_size_limit(self, size: int, seals: bool) -> int:

@@ -18,6 +18,8 @@ from harness.errors import CredentialError
 from harness.login.secret_files import private_file
 from harness.model.target import SmartCards
 
+_IDENTITY = b"X509_user_identity"
+"""kinit(1), -X."""
 _SUFFIX = ".pem"
 _CERTIFICATE = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----")
 _KEY = "PRIVATE KEY-----"
@@ -50,9 +52,6 @@ class Cards:
         return options
 
 
-_IDENTITY = b"X509_user_identity"
-
-
 def read_cards(source: SmartCards) -> Cards:
     """The cards of a target; raises CredentialError, which never quotes a file's content."""
     check_plugin()
@@ -65,7 +64,7 @@ def read_cards(source: SmartCards) -> Cards:
         raise CredentialError(f"{folder}: expected a readable folder of cards, got: {error.strerror}") from None
     if not files:
         raise CredentialError(f"{folder}: expected a file USER{_SUFFIX} for each card, got none")
-    for path in (anchors, folder):
+    for path in (anchors, folder, *files):
         if "," in str(path):
             raise CredentialError(f"{path}: expected a path without a comma, which libkrb5 takes for a list")
     return Cards({path.stem: _card(path) for path in files}, anchors)

@@ -21,8 +21,8 @@ CARDS = "cards"
 """The folder of the cards, USER.pem each: a certificate and its key."""
 CA_CERTIFICATE, KDC_CERTIFICATE, KDC_KEY, REVOCATIONS = "card-ca.pem", "kdc-cert.pem", "kdc-key.pem", "card-ca.crl"
 LOST_CARD = "lost-card.pem"
-"""A card of the first clinician's that the authority has revoked. Samba's KDC (4.17) takes it all the same: it reads
-``pkinit_revoke`` and looks nothing up in it."""
+"""A card of the first clinician's that the authority has revoked. Samba's KDC (4.17) took it all the same, with the
+list in its ``pkinit_revoke`` as PEM and as DER."""
 
 _RSA_BITS = 2048
 _EXPONENT = 65537

@@ -319,7 +319,7 @@ def test_a_gate_of_equal_controllers_measures_every_step_and_names_its_server(la
 # Smart cards, and what falls back to NTLM.
 
 CARD_TRIES = 4
-"""Of 2,500 logins by card 9 failed: a KDC of this age loses a byte of a shared secret that begins with a zero (heimdal's
+"""Of 2,500 logins by card 9 failed: a KDC this old loses a byte of a shared secret that begins with a zero (heimdal's
 pull request 1177), and MIT's client then has another key. So many failures in a row are no such chance: 1 in 2³²."""
 NTLM = ("ldap_connect", "ldap_ntlm_bind", "ldap_own_entry", "ldap_token_groups")
 

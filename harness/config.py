@@ -42,11 +42,17 @@ def load_targets(path: Path) -> Targets:
     return targets.model_copy(update={"arms": arms}).read_from(str(path))
 
 
+_FILES = ("csv", "keytab", "ca_file", "folder", "anchors")
+
+
 def _found_from(folder: Path, part: Configured | None) -> Configured | None:
+    """The part with the file names in it resolved against the folder."""
     if part is None:
         return None
-    named = {key: value for key in ("csv", "keytab", "ca_file") if (value := getattr(part, key, None)) is not None}
-    return part.model_copy(update={key: str(folder / value) for key, value in named.items()})
+    named: dict[str, object] = {k: str(folder / v) for k in _FILES if (v := getattr(part, k, None)) is not None}
+    if (cards := getattr(part, "smart_cards", None)) is not None:
+        named["smart_cards"] = _found_from(folder, cards)
+    return part.model_copy(update=named)
 
 
 def load_policy(path: Path) -> Policy:

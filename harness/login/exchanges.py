@@ -15,6 +15,7 @@ from harness.login.directory import DirectorySession, Entry
 from harness.login.kerberos import PLAIN, SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
 from harness.login.locate import Answer, Resolver, ServiceRecord, choose
 from harness.login.netlogon import CLDAP_PORT, ping, ping_request
+from harness.login.ntlm import NtlmContext
 from harness.login.runtime import Runtime, StepFailedError, Timed
 from harness.login.web import EhrSession
 from harness.model.attempt import Outcome
@@ -100,6 +101,7 @@ class Exchanges:
             "ldap_rootdse": self._ldap_rootdse,
             "ldap_bind": self._ldap_bind,
             "ldap_simple_bind": self._ldap_simple_bind,
+            "ldap_ntlm_bind": self._ldap_ntlm_bind,
             "ldap_own_entry": self._ldap_own_entry,
             "ldap_groups": self._ldap_groups,
             "ldap_token_groups": self._ldap_token_groups,
@@ -162,6 +164,8 @@ class Exchanges:
     # Tickets. A step that waits for a KDC ends when its thread says so, which is before the caller wakes up.
 
     def _kdc_as(self, login: LoginState, timeout_s: float) -> int:
+        if (cards := self._accounts.cards) is not None:
+            login.notes.append(f"certificate {cards.by_user[login.user].certificate_bytes} B")
         return self._kerberos.initial_ticket(login.user, login.tickets, self._call(login, timeout_s)).ended
 
     def _ticket(self, service: str, host: str | None, login: LoginState, timeout_s: float) -> int:
@@ -231,6 +235,12 @@ class Exchanges:
 
     def _ldap_simple_bind(self, login: LoginState, timeout_s: float) -> None:
         login.directory.bind_simple(login.user, self._accounts.passwords[login.user].reveal(), timeout_s)
+
+    def _ldap_ntlm_bind(self, login: LoginState, timeout_s: float) -> None:
+        bindings, password = login.directory.bindings, self._accounts.passwords[login.user]
+        channel = None if bindings is None else bindings.application_data
+        context = NtlmContext(self._target.realm, login.user, password, self._ldap_host, channel)
+        login.notes.append(login.directory.bind_ntlm(context, timeout_s))
 
     def _ldap_own_entry(self, login: LoginState, timeout_s: float) -> None:
         login.entry = reads.own_entry(login.directory, self._target.directory, login.user, timeout_s)

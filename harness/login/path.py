@@ -18,6 +18,7 @@ from harness.model.cohort import Authentication
 from harness.model.endpoint import NO_NAMES, Addresses
 from harness.model.plan import NS
 from harness.model.scenario import Scenario
+from harness.model.steps import STEPS
 from harness.model.target import AccountKind, Target
 
 
@@ -77,18 +78,23 @@ class LoginPath:
         made = {kind: self._make_clients(*kind) for kind in dict.fromkeys(kinds.values())}
         self._clients = {name: made[kind] for name, kind in kinds.items()}
         for name, cohort in self._cohorts.items():
-            if "ldap_simple_bind" in cohort.steps and not self._clients[name].accounts.passwords:
-                raise CredentialError("ldap_simple_bind needs credentials.csv or credentials.env, got a keytab")
+            clients = self._clients[name]
+            without = set(clients.users) - clients.accounts.passwords.keys()
+            if without and (step := next((step for step in cohort.steps if STEPS[step].password), None)):
+                raise CredentialError(
+                    f"{step} needs each user's password, in credentials.csv or env, got none of {min(without)}"
+                )
         self._warm: dict[tuple[str, str], TicketCache] = {}
 
     def _make_clients(self, authentication: Authentication | None, whose: AccountKind) -> _Clients:
         target = self._target.of(whose)
         source = target.credentials
-        accounts = read_accounts(source, target.realm, whose)
-        named = source.csv or source.keytab or f"environment variable {source.env}"
+        how = authentication or self._scenario.authentication
+        accounts = read_accounts(source, target.realm, how, whose)
+        named = str(source.key_source) if accounts.cards is None else "credentials.smart_cards"
         count = self._scenario.population.users  # of clinicians: components are few, and take turns
         users = accounts.first(count if whose == "clinicians" else min(count, len(accounts.users)), named)
-        kerberos = KerberosClient(target.realm, accounts, authentication or self._scenario.authentication)
+        kerberos = KerberosClient(target.realm, accounts, how)
         exchanges = Exchanges(target, accounts, kerberos, self._runtime, self._addresses)
         return _Clients(accounts, frozenset(accounts.users), users, kerberos, exchanges)
 

@@ -20,7 +20,8 @@ RESERVED = (EVERYONE, LOGIN)
 SHARES_DIFFER = 1e-6
 """Shares that sum to 1 within this do so but for the rounding of decimals."""
 
-Authentication = Literal["key", "password"]
+Authentication = Literal["key", "password", "smart-card"]
+"""How a ticket is got: by the long-term key that was derived at start, by the password, or by a card (PKINIT)."""
 CohortName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=24)]
 
 

@@ -144,7 +144,8 @@ class Scenario(Configured):
     """Logins of different kinds, judged each by itself; instead of ``steps``."""
     arrivals: Arrivals
     authentication: Authentication = "key"
-    """``key``: the long-term key is derived once at start; ``password``: string-to-key is paid in every login."""
+    """``key``: the long-term key is derived once at start; ``password``: string-to-key is paid in every login;
+    ``smart-card``: by PKINIT (RFC 4556), with each clinician's certificate."""
     timeout_s: Seconds = 10.0
     """The deadline of a whole login; a login that passes it is censored there."""
     step_timeout_s: Seconds = 10.0

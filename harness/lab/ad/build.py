@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.lab import hospital, keytab, store
+from harness.lab import hospital, keytab, pki, store
 from harness.lab.ad import addresses, region, settings
 from harness.lab.ad.namespace import run_inside
 from harness.lab.ad.programs import SYSTEM_PYTHON, Programs
@@ -33,7 +33,7 @@ _NOTES_A_CLINICIAN = 20
 def built(programs: Programs) -> Path:
     """The folder of the built domain, built now if it wasn't; raises LabError."""
     names = (region.__file__, hospital.__file__, settings.__file__, addresses.__file__)
-    sources = (__file__, *names, keytab.__file__, str(_SAMBA_EDIT), str(_EHR_APP))
+    sources = (__file__, *names, keytab.__file__, pki.__file__, str(_SAMBA_EDIT), str(_EHR_APP))
     return store.built_once(store.recipe_digest(sources, programs.digest), lambda folder: _build(programs, folder))
 
 
@@ -55,6 +55,7 @@ def _build(programs: Programs, folder: Path) -> None:
     _provision(programs, folder)
     _populate(programs, folder)
     _certificates(programs, folder / "tls")
+    pki.build(folder, region.REALM, region.DC_HOST, region.USERS, naming="ad")
     _database(programs, folder)
     _owners(folder)
 

@@ -28,9 +28,9 @@ from harness.lab.ad.changes import parse_change
 from harness.lab.ad.domain import AdLab
 from harness.lab.base import CredentialKind
 from harness.lab.domain import Lab
+from harness.model.fault import Hold
 from harness.model.target import ARMS, Arm
 from harness.process import Identity, module_command
-from harness.updates.fault import Hold
 
 Kind = Literal["embedded", "ad"]
 KINDS: tuple[Kind, ...] = ("embedded", "ad")
@@ -210,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.kind == "ad":
         lab = AdLab(options.arms, change=options.change, credentials=options.credentials)
     else:
-        hold = Hold(options.hold_s, options.workers) if options.hold_s is not None else None
+        hold = Hold(hold_s=options.hold_s, workers=options.workers) if options.hold_s is not None else None
         lab = Lab(options.arms, hold=hold, relay=options.relay, credentials=options.credentials)
     try:
         _supervise(options.directory, options.kind, lab)

@@ -63,6 +63,7 @@ from harness.run import execute
 from harness.site import Subject, find_site, site_of_run
 from harness.soak import SoakPlan
 from harness.trend import trend
+from harness.updates.commands import updates
 
 USAGE_ERROR = 2
 CRASH = 1
@@ -79,6 +80,7 @@ cli.add_command(lab)
 cli.add_command(calibrate_site)
 cli.add_command(plan_run)
 cli.add_command(capacity)
+cli.add_command(updates)
 
 
 @cli.command()

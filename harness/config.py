@@ -16,11 +16,12 @@ from harness.model.base import Configured
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
+from harness.model.update import Update
 
 KeyPath = tuple[str | int, ...]
 T = TypeVar("T", bound=Configured)
 
-SCHEMAS: dict[str, type[Configured]] = {"scenario": Scenario, "targets": Targets, "policy": Policy}
+SCHEMAS: dict[str, type[Configured]] = {"scenario": Scenario, "targets": Targets, "policy": Policy, "update": Update}
 """The kinds of file that a user writes, by the name under which ``authgate schema`` prints them."""
 
 
@@ -52,6 +53,11 @@ def load_targets(path: Path) -> Targets:
 def load_policy(path: Path) -> Policy:
     """The policy in a YAML file; raises ConfigError."""
     return _load(path, Policy)
+
+
+def load_update(path: Path) -> Update:
+    """The catalogue entry in a YAML file; raises ConfigError."""
+    return _load(path, Update)
 
 
 def _load(path: Path, kind: type[T]) -> T:
@@ -265,7 +271,7 @@ def _element(annotation: object) -> object:
 
 def _tag(model: type[BaseModel]) -> str | None:
     """The literal by which a discriminated union picks this member."""
-    field = model.model_fields.get("curve")
+    field = model.model_fields.get("curve") or model.model_fields.get("kind")
     values = getattr(field.annotation, "__args__", ()) if field is not None else ()
     return str(values[0]) if values else None
 

@@ -75,6 +75,11 @@ _PLAIN: Mapping[str, Change] = {
             lambda settings: replace(settings, certificate="rsa-4096"),
         ),
         Change(
+            "tls-for-simple-binds",
+            "The directory refuses a simple bind on a connection in clear.",
+            lambda settings: replace(settings, other=(*settings.other, "security simple_bind=128")),
+        ),
+        Change(
             "starttls",
             "Clients protect LDAP by StartTLS.",
             lambda settings: replace(settings, starttls=True),

@@ -314,9 +314,3 @@ def test_a_relay_dies_with_a_parent_that_is_killed(echo: Echo, tmp_path: Path) -
         finally:
             parent.kill()
     wait_for(lambda: not relay.alive)
-
-
-@pytest.mark.parametrize(("hold_s", "workers"), [(0, 1), (-1, 1), (float("nan"), 1), (4.5, 0)])
-def test_a_hold_without_time_or_workers_is_refused(hold_s: float, workers: int) -> None:
-    with pytest.raises(ValueError, match=r"greater than|finite"):
-        Hold(hold_s=hold_s, workers=workers)

@@ -22,8 +22,8 @@ def without(dn: str, attribute: str, value: str) -> str:
 
 
 def disabled(percent: int) -> str:
-    """Disable so many of a hundred clinicians, spread evenly over all wards."""
-    chosen = (user for number, user in enumerate(CLINICIANS) if (number * 37) % 100 < percent)
+    """Disable so many of a hundred clinicians, spread evenly over all wards; the first is always let in."""
+    chosen = (user for number, user in enumerate(CLINICIANS) if (number * 37 + 50) % 100 < percent)
     return "".join(replaced(region.user_dn(user), "userAccountControl", DISABLED) for user in chosen)
 
 

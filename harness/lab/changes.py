@@ -25,6 +25,8 @@ class Settings:
     """The attributes that have an index."""
     certificate: Certificate = "ec-p256"
     """The key of the directory's TLS certificate."""
+    others: int = 0
+    """People in the directory besides the clinicians, who never log in."""
     starttls: bool = False
     """Whether clients are told to use StartTLS."""
     other: tuple[str, ...] = field(default=())
@@ -49,6 +51,11 @@ def _pbkdf2(iterations: int) -> Change:
 def _datagram(size: int) -> Change:
     says = f"The KDC answers by UDP with at most {size} bytes, and lets clients ask again by TCP for more."
     return Change("", says, lambda settings: replace(settings, kdc_datagram=size))
+
+
+def _others(count: int) -> Change:
+    says = f"The directory has {count:,} people more, who never log in."
+    return Change("", says, lambda settings: replace(settings, others=count))
 
 
 def _threads(count: int) -> Change:
@@ -90,6 +97,7 @@ _COUNTED: Mapping[str, tuple[int, Callable[[int], Change]]] = {
     "pbkdf2": (1, _pbkdf2),
     "kdc-datagram": (1, _datagram),
     "directory-threads": (2, _threads),
+    "others": (1, _others),
 }
 """Changes that take a number, with the least that they take."""
 

@@ -39,13 +39,18 @@ def change(tools: Tools, folder: Path, settings: Settings, password: str) -> Non
     """Give the clone in ``folder`` what the settings ask of certificate and entries; raises LabError."""
     if settings.certificate != DEFAULT.certificate:
         _make_certificate(tools, folder, settings.certificate)
+    if settings.pbkdf2_iterations is None and not settings.others:
+        return
     if settings.pbkdf2_iterations is not None:
         if not _is_loadable(tools, _PBKDF2):
             raise LabError(
                 f"pbkdf2: {_PBKDF2}.la not found; run: apt-get install --no-install-recommends slapd-contrib"
             )
-        shutil.rmtree(folder / _DATA)
-        _fill(tools, folder, _pbkdf2(password, settings.pbkdf2_iterations))
+        password_hash = _pbkdf2(password, settings.pbkdf2_iterations)
+    else:
+        password_hash = _ssha(password)
+    shutil.rmtree(folder / _DATA)
+    _fill(tools, folder, password_hash, settings.others)
 
 
 def _make_certificate(tools: Tools, folder: Path, kind: Certificate) -> None:
@@ -55,11 +60,11 @@ def _make_certificate(tools: Tools, folder: Path, kind: Certificate) -> None:
     run([tools["openssl"], "req", *key, *certificate, "-out", str(folder / CERTIFICATE)], environment())
 
 
-def _fill(tools: Tools, folder: Path, password_hash: str) -> None:
+def _fill(tools: Tools, folder: Path, password_hash: str, others: int = 0) -> None:
     (folder / _DATA).mkdir(0o700)
     conf = folder / "build-slapd.conf"
     conf.write_text(configuration(tools, folder))
-    run([tools["slapadd"], "-q", "-f", str(conf)], environment(), typed=hospital.ldif(password_hash))
+    run([tools["slapadd"], "-q", "-f", str(conf)], environment(), typed=hospital.ldif(password_hash, others))
     conf.unlink()
 
 

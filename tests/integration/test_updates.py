@@ -21,7 +21,7 @@ from harness.lab.ad.programs import find_ad_programs
 from harness.lab.ad.settings import Settings
 from harness.lab.base import RunningArm
 from harness.lab.domain import Lab
-from harness.lab.hospital import CLINICIANS, user_dn
+from harness.lab.hospital import CLINICIANS, SUFFIX, user_dn
 from harness.lab.relays import Relays
 from harness.login.krb5conf import krb5_conf
 from harness.model.fault import SERVICES, Delay
@@ -75,7 +75,7 @@ def by_relays(lab: Lab | AdLab, name: Arm) -> tuple[Target, Callable[..., float]
 @pytest.fixture(scope="module")
 def lab(require_domain: None) -> Iterator[Lab]:
     names = ("kdc-writes", "kdc-datagram=300", "no-uid-index", "rsa-4096-certificate", "pbkdf2=1000",
-             "tls-for-simple-binds", "directory-threads=2")  # fmt: skip
+             "tls-for-simple-binds", "directory-threads=2", "others=50")  # fmt: skip
     faults = (Delay(at="kdc_as", s=LATE_S), Delay(at="ldap", s=LATE_S))
     with Lab(changes=[embedded.parse_change(name) for name in names], faults=faults) as running:
         yield running
@@ -114,25 +114,13 @@ def test_passwords_are_hashed_as_said_and_still_let_their_owners_in_by_tls_alone
 
 
 def test_a_search_without_an_index_finds_what_one_with_an_index_finds(lab: Lab) -> None:
-    found = []
-    for arm in lab.arms.values():
+    for name, arm in lab.arms.items():
         assert get_ticket(arm, CLINICIANS[4]).returncode == 0
         url = f"ldap://127.0.0.1:{arm.ports['ldap']}"
-        query = (
-            "ldapsearch",
-            "-Y",
-            "GSSAPI",
-            "-Q",
-            "-N",
-            "-LLL",
-            "-H",
-            url,
-            "-b",
-            "dc=clinic,dc=test",
-            "uid=clin00042",
-        )
-        found.append(answer(arm, *query, "dn").stdout)
-    assert found[0] == found[1] == f"dn: {user_dn('clin00042').replace('Users', 'Users')}\n\n"
+        search = ("ldapsearch", "-Y", "GSSAPI", "-Q", "-N", "-LLL", "-H", url, "-b", SUFFIX)
+        assert answer(arm, *search, "uid=clin00042", "dn").stdout == f"dn: {user_dn('clin00042')}\n\n"
+        others = answer(arm, *search, "cn=other*", "dn").stdout.count("dn: ")
+        assert others == (50 if name == "candidate" else 0)
 
 
 def test_both_arms_go_by_relays_and_the_candidates_alone_has_the_faults(lab: Lab) -> None:

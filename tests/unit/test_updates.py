@@ -120,7 +120,7 @@ def test_steps_and_overrides_that_do_not_fit_are_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "spelling",
     ["kdc-writes", "no-uid-index", "rsa-4096-certificate", "tls-for-simple-binds", "starttls", "pbkdf2=1000",
-     "kdc-datagram=400", "directory-threads=2"],
+     "kdc-datagram=400", "directory-threads=2", "others=5"],
 )  # fmt: skip
 def test_a_change_of_the_embedded_domain_is_found_by_its_name_and_changes_something(spelling: str) -> None:
     change = embedded.parse_change(spelling)

@@ -48,7 +48,7 @@ def ehr_workers(count: int) -> Change:
 
 
 def _entries(name: str, says: str, ldif: str) -> Change:
-    return Change(name, says, lambda settings: replace(settings, ldif=settings.ldif + ldif))
+    return Change(name, says, lambda it: it if ldif in it.ldif else replace(it, ldif=it.ldif + ldif))
 
 
 def log_level(level: int) -> Change:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from harness.lab import changes as embedded
 from harness.lab import directory, kdc
 from harness.lab.ad import changes as ad
 from harness.lab.tools import Tools
+from harness.model.failures import Cause, CausePart, FailureAnatomy
 from harness.model.steps import steps_of
 from harness.model.update import Update
 from harness.updates.commands import in_words
-from harness.updates.replay import policy_of, scenario_of
+from harness.updates.replay import blamed_step, outcome_of, policy_of, scenario_of
+from tests.unit.evidence_samples import blocked, passed
 
 FILES = sorted(shipped.UPDATES.glob("*.yaml"))
 ELSEWHERE = Tools({}, Path("/nowhere"), None)
@@ -144,3 +147,24 @@ def test_arms_without_a_change_have_the_configuration_of_before() -> None:
     assert "disable_lockout = false" in kdc.configuration(folder, 88, check)
     assert "kdc_max_dgram_reply_size = 400\n" in kdc.configuration(folder, 88, check)
     assert "index uid eq" not in directory.configuration(ELSEWHERE, folder, check)
+
+
+def test_an_outcome_is_right_by_verdict_and_step_and_failures_are_laid_to_the_step_that_fails() -> None:
+    entry = load_update(shipped.UPDATES / "uppsala-2016.yaml")
+    slow = blocked()
+    assert slow.verdict.blamed_step is not None
+    for steps, right in (((slow.verdict.blamed_step,), True), (("dns_a",), False), ((), True)):
+        expected = entry.expected.model_copy(update={"steps": steps})
+        outcome = outcome_of(entry.model_copy(update={"expected": expected}), slow)
+        assert (outcome.verdict, outcome.as_expected) == ("BLOCK", right)
+    assert not outcome_of(entry, passed()).as_expected
+
+    cause = CausePart(Cause("ldap_bind", "error", "CONNECTION_LOST"), 0.0, 0.4, 0.4, 0.3, 0.5, 1.0, 0.9, 1.0)
+    failing = replace(
+        slow,
+        failures=FailureAnatomy(0.4, 0.3, 0.5, (cause,)),
+        verdict=replace(slow.verdict, blamed_step=None),
+    )
+    assert blamed_step(failing) == "ldap_bind"
+    unsure = replace(failing, failures=FailureAnatomy(0.4, -0.1, 0.9, (cause,)))
+    assert blamed_step(unsure) is None

@@ -50,7 +50,7 @@ class Lab(BaseLab[LabArm]):
 
     ``hold``, ``leak`` and ``faults`` are put before the candidate's servers; what they concern, and with ``relay`` the
     directory, is behind a relay on each arm, so that the relay itself is no difference between the arms. ``changes``
-    are made to the candidate's settings, ``common`` before them to those of both.
+    are made to the candidate's settings, ``common`` before them to those of both; ``common_faults`` likewise.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Lab(BaseLab[LabArm]):
         hold: Hold | None = None,
         leak: Leak | None = None,
         faults: Sequence[Fault] = (),
+        common_faults: Sequence[Fault] = (),
         relay: bool = False,
         changes: Sequence[Change] = (),
         common: Sequence[Change] = (),
@@ -67,7 +68,8 @@ class Lab(BaseLab[LabArm]):
     ) -> None:
         super().__init__()
         self._names = tuple(arms)
-        self._faults = (*(fault for fault in (hold, leak) if fault is not None), *faults)
+        self._common_faults = tuple(common_faults)
+        self._faults = (*common_faults, *(fault for fault in (hold, leak) if fault is not None), *faults)
         self._behind: set[Service] = {*faulty_services(self._faults), *(("ldap",) if relay else ())}
         self._changes = (*common, *changes)
         self._common = tuple(common)
@@ -79,7 +81,9 @@ class Lab(BaseLab[LabArm]):
         for name in self._names:
             settings = settings_of(self._changes if name == "candidate" else self._common)
             starter = _ArmStarter(tools, family, folder / name, self._credentials, settings)
-            self.arms[name] = starter.start(built, self._behind, self._faults if name == "candidate" else ())
+            self.arms[name] = starter.start(
+                built, self._behind, self._faults if name == "candidate" else self._common_faults
+            )
 
 
 class _ArmStarter:

@@ -37,6 +37,8 @@ class LabFault(Configured):
     """Changes by name that both arms have, so that the fault can show."""
     changes: tuple[Text, ...] = ()
     """Changes by name that the candidate has: the servers' own settings."""
+    common_relay: tuple[Fault, ...] = ()
+    """What befalls the traffic of both arms, such as the distance to a server, so that the fault can show."""
     relay: tuple[Fault, ...] = ()
     """What befalls the candidate's traffic where no server's own setting does it."""
     why: Text
@@ -44,7 +46,7 @@ class LabFault(Configured):
 
     @model_validator(mode="after")
     def _something_differs(self) -> LabFault:
-        for fault in self.relay:
+        for fault in (*self.common_relay, *self.relay):
             if self.lab == "embedded" and fault.service in ("dns", "http"):
                 raise ValueError(f"expected lab ad for a fault at {fault.at}, got embedded")
             if self.lab == "ad" and fault.at.startswith("ldap_"):

@@ -93,6 +93,7 @@ def _rows(update: Update) -> list[tuple[str, str]]:
     fault, expected, scenario = update.fault, update.expected, scenario_of(update)
     rows = [("mechanism", update.mechanism), ("lab", fault.lab)]
     rows += [("on both arms", change) for change in fault.common]
+    rows += [("on both arms", in_words(wire)) for wire in fault.common_relay]
     rows += [("candidate", change) for change in fault.changes]
     rows += [("candidate", in_words(wire)) for wire in fault.relay]
     rows += [("why so", fault.why), ("signature", ", ".join(update.signature))]

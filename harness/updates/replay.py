@@ -105,11 +105,13 @@ def lab_of(update: Update, scenario: Scenario) -> Lab | AdLab:
             changes=[ad.parse_change(name) for name in fault.changes],
             common=[ad.parse_change(name) for name in fault.common],
             faults=fault.relay,
+            common_faults=fault.common_relay,
             credentials=credentials,
         )
     return Lab(
         changes=[embedded.parse_change(name) for name in fault.changes],
         common=[embedded.parse_change(name) for name in fault.common],
         faults=fault.relay,
+        common_faults=fault.common_relay,
         credentials=credentials,
     )

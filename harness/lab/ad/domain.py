@@ -36,7 +36,7 @@ class AdLab(BaseLab[AdArm]):
 
     ``change`` and ``changes`` are made to the candidate's settings, ``common`` before them to those of both, and to
     nothing else; both arms are started from equal bytes. ``faults`` are put before the candidate's servers, and a relay
-    without any before the same ones of the baseline.
+    without any before the same ones of the baseline; ``common_faults`` are before both.
     """
 
     def __init__(
@@ -47,13 +47,15 @@ class AdLab(BaseLab[AdArm]):
         changes: Sequence[Change] = (),
         common: Sequence[Change] = (),
         faults: Sequence[Fault] = (),
+        common_faults: Sequence[Fault] = (),
         credentials: CredentialKind = "csv",
     ) -> None:
         super().__init__()
         self._names = tuple(arms)
         self._changes = (*common, *((change,) if change else ()), *changes)
         self._common = tuple(common)
-        self._faults = tuple(faults)
+        self._faults = (*common_faults, *faults)
+        self._common_faults = tuple(common_faults)
         self._credentials = credentials
 
     def _start(self, folder: Path, family: Family, stack: ExitStack) -> None:
@@ -75,7 +77,7 @@ class AdLab(BaseLab[AdArm]):
             processes, ports = servers.processes(), dict(PORTS)
             if self._faults:
                 behind = {service: PORTS[_PORT_OF.get(service, service)] for service in faulty_services(self._faults)}
-                faults = self._faults if name == "candidate" else ()
+                faults = self._faults if name == "candidate" else self._common_faults
                 relays = start_relays(family, folder / name, address, behind, faults)
                 processes["relay"] = Identity.of(relays.process.pid)
                 ports |= relays.named_ports()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from harness import shipped
@@ -17,12 +18,14 @@ from harness.lab.ad import changes as ad
 from harness.lab.ad.domain import AdLab
 from harness.lab.base import CredentialKind
 from harness.lab.domain import Lab
+from harness.model.attempt import STATUSES, AttemptTable
 from harness.model.evidence import Evidence
 from harness.model.policy import Policy
 from harness.model.progress import Display
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Targets
 from harness.model.update import Update
+from harness.model.verdict import Kind
 from harness.record.folder import RunFolder
 from harness.run import execute
 
@@ -58,14 +61,29 @@ def outcome_of(update: Update, evidence: Evidence) -> Outcome:
 
 
 def blamed_step(evidence: Evidence) -> str | None:
-    """The step that the verdict lays it to; failures, which add no time, are laid to the step that fails most."""
-    failures = evidence.failures
-    failed = evidence.verdict.findings[:1] and evidence.verdict.findings[0].quantile in ("failure_rate", "")
-    if failures is not None and failures.shown and (evidence.verdict.blamed_step is None or failed):
+    """The step that the verdict lays it to; failures, which add no time, are laid to the step that fails most.
+
+    A run that was stopped for its denials is too short for intervals: there the candidate's failures are counted.
+    """
+    verdict, failures = evidence.verdict, evidence.failures
+    by_failures = any(finding.quantile == "failure_rate" for finding in verdict.findings[:1])
+    if failures is not None and failures.shown and (verdict.blamed_step is None or by_failures):
         worst = max(failures.parts, key=lambda part: part.added)
         if worst.cause is not None and worst.cause.step:
             return worst.cause.step
-    return evidence.verdict.blamed_step
+    if verdict.kind is Kind.BLOCK and verdict.blamed_step is None and failures is None:
+        return _most_failed(evidence.table)
+    return verdict.blamed_step
+
+
+def _most_failed(table: AttemptTable) -> str | None:
+    candidates = table.arm == ARMS.index("candidate")
+    failed = {
+        step: int(np.count_nonzero(candidates[columns.row] & (columns.status != STATUSES.index("ok"))))
+        for step, columns in table.steps.items()
+    }
+    worst = max(failed, key=lambda step: failed[step], default=None)
+    return worst if worst is not None and failed[worst] else None
 
 
 def scenario_of(update: Update) -> Scenario:

@@ -21,9 +21,10 @@ from harness.lab.tools import Tools
 from harness.model.failures import Cause, CausePart, FailureAnatomy
 from harness.model.steps import steps_of
 from harness.model.update import Update
+from harness.model.verdict import Kind
 from harness.updates.commands import in_words
 from harness.updates.replay import blamed_step, outcome_of, policy_of, scenario_of
-from tests.unit.evidence_samples import blocked, passed
+from tests.unit.evidence_samples import Planted, blocked, evidence_of, passed
 
 FILES = sorted(shipped.UPDATES.glob("*.yaml"))
 ELSEWHERE = Tools({}, Path("/nowhere"), None)
@@ -166,5 +167,7 @@ def test_an_outcome_is_right_by_verdict_and_step_and_failures_are_laid_to_the_st
         verdict=replace(slow.verdict, blamed_step=None),
     )
     assert blamed_step(failing) == "ldap_bind"
+    assert blamed_step(evidence_of(Planted(dead="ldap_bind"), Kind.BLOCK, "denied")) == "ldap_bind"
+    assert blamed_step(evidence_of(Planted(), Kind.BLOCK, "too slow in all")) is None
     unsure = replace(failing, failures=FailureAnatomy(0.4, -0.1, 0.9, (cause,)))
     assert blamed_step(unsure) is None

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from harness.model.fault import SERVICES, Route, Slowdown
 from harness.updates.relay.framing import Piece
@@ -101,7 +102,7 @@ class Effects:
         steps = _steps(waits, datagram)
         factor = self._slow.get(kind, self._slow.get(self._service, 1.0))
         if factor > 1:
-            steps.append(lambda: asked.note(factor))
+            steps.append(partial(asked.note, factor))
         return steps
 
     def on_answer(self, asked: Asked, datagram: bool) -> list[Step]:
@@ -133,4 +134,4 @@ class Asked:
 
 
 def _steps(waits: Sequence[Wait], datagram: bool) -> list[Step]:
-    return [lambda wait=wait: wait(datagram) for wait in waits]  # type: ignore[misc]
+    return [partial(wait, datagram) for wait in waits]

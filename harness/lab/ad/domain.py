@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,9 +17,11 @@ from harness.lab.ad.programs import Programs, find_ad_programs
 from harness.lab.ad.ready import wait_until_ready
 from harness.lab.ad.settings import PORTS, Settings
 from harness.lab.base import BaseLab, CredentialKind, RunningArm
+from harness.lab.relays import faulty_services, start_relays
 from harness.login.krb5conf import krb5_conf
+from harness.model.fault import Fault, Service
 from harness.model.target import ARMS, Arm, Target
-from harness.process import Family
+from harness.process import Family, Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +34,28 @@ class AdArm(RunningArm):
 class AdLab(BaseLab[AdArm]):
     """The AD lab, as a context manager.
 
-    ``change`` is made to the candidate's settings, and to nothing else; both arms are started from equal bytes.
+    ``change`` and ``changes`` are made to the candidate's settings, ``common`` before them to those of both, and to
+    nothing else; both arms are started from equal bytes. ``faults`` are put before the candidate's servers, and a relay
+    without any before the same ones of the baseline; ``common_faults`` are before both.
     """
 
     def __init__(
-        self, arms: Sequence[Arm] = ARMS, *, change: Change | None = None, credentials: CredentialKind = "csv"
+        self,
+        arms: Sequence[Arm] = ARMS,
+        *,
+        change: Change | None = None,
+        changes: Sequence[Change] = (),
+        common: Sequence[Change] = (),
+        faults: Sequence[Fault] = (),
+        common_faults: Sequence[Fault] = (),
+        credentials: CredentialKind = "csv",
     ) -> None:
         super().__init__()
         self._names = tuple(arms)
-        self._change = change
+        self._changes = (*common, *((change,) if change else ()), *changes)
+        self._common = tuple(common)
+        self._faults = (*common_faults, *faults)
+        self._common_faults = tuple(common_faults)
         self._credentials = credentials
 
     def _start(self, folder: Path, family: Family, stack: ExitStack) -> None:
@@ -49,19 +64,40 @@ class AdLab(BaseLab[AdArm]):
         built = build.built(programs)
 
         def start(name: Arm, address: str) -> AdArm:
-            chosen = self._change.apply(Settings()) if self._change and name == "candidate" else Settings()
+            chosen = _settings_of(self._changes if name == "candidate" else self._common)
             store.clone(built, folder / name)
             _configure(programs, folder / name, address, chosen)
             servers = Servers(programs, family, folder / name, chosen)
             stack.callback(servers.close)
             ca_file = str(_certificate(folder / name, chosen))
             wait_until_ready(programs, folder / name, address, ca_file, lambda: servers.running)
+            if chosen.ldif:  # On the running server, as it is done in life; it may break what has just been checked.
+                build.edit(programs, folder / name, {"ldif": chosen.ldif})
             target = ad_target(folder / name, address, chosen, self._credentials)
-            return AdArm(folder / name, address, PORTS, servers.processes(), target, chosen)
+            processes, ports = servers.processes(), dict(PORTS)
+            if self._faults:
+                behind = {service: PORTS[_PORT_OF.get(service, service)] for service in faulty_services(self._faults)}
+                faults = self._faults if name == "candidate" else self._common_faults
+                relays = start_relays(family, folder / name, address, behind, faults)
+                processes["relay"] = Identity.of(relays.process.pid)
+                ports |= relays.named_ports()
+                target = relays.before(target, address)
+            return AdArm(folder / name, address, ports, processes, target, chosen)
 
         addresses = [take_address(stack) for _ in self._names]
         with ThreadPoolExecutor(len(self._names)) as pool:
             self.arms.update(zip(self._names, pool.map(start, self._names, addresses), strict=True))
+
+
+_PORT_OF: Mapping[Service, str] = {"ldap": "ldaps"}
+"""Clients speak to the directory by TLS."""
+
+
+def _settings_of(changes: Sequence[Change]) -> Settings:
+    settings = Settings()
+    for change in changes:
+        settings = change.apply(settings)
+    return settings
 
 
 def _configure(programs: Programs, folder: Path, address: str, chosen: Settings) -> None:
@@ -74,7 +110,7 @@ def _configure(programs: Programs, folder: Path, address: str, chosen: Settings)
     data = folder / "db" / "data"
     (data / "postgresql.conf").write_text(settings.postgresql_conf(chosen, address))
     (data / "pg_hba.conf").write_text(settings.pg_hba_conf())
-    build.edit(programs, folder, {"address": address, "ldif": chosen.ldif})
+    build.edit(programs, folder, {"address": address})
 
 
 def ad_target(folder: Path, address: str, chosen: Settings, credentials: CredentialKind) -> dict[str, object]:
@@ -99,8 +135,7 @@ def _login(folder: Path, address: str, chosen: Settings, credentials: Credential
     return {
         "realm": region.REALM,
         "kdcs": [f"{address}:{PORTS['kdc']}"],
-        # As Windows clients do: a ticket with a PAC doesn't fit a datagram, so UDP first is a round trip lost.
-        "kdc_transport": "tcp",
+        "kdc_transport": chosen.kdc_transport,
         "directory": _directory(folder, address, chosen),
         "credentials": {
             credentials: str(folder / files[credentials]),

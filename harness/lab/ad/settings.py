@@ -39,6 +39,8 @@ class Settings:
     """postgresql.conf parameters beside or instead of the lab's own."""
     ldif: str = ""
     """Changes to the directory's entries (RFC 2849)."""
+    kdc_transport: Literal["udp-first", "tcp"] = "tcp"
+    """How clients ask the KDC first. As Windows does by TCP: a ticket with a PAC doesn't fit a datagram."""
 
 
 def smb_conf(settings: Settings, address: str) -> str:

@@ -45,7 +45,7 @@ class LabFault(Configured):
     """Why these, and why these values."""
 
     @model_validator(mode="after")
-    def _something_differs(self) -> LabFault:
+    def _can_be_modelled(self) -> LabFault:
         for fault in (*self.common_relay, *self.relay):
             if self.lab == "embedded" and fault.service in ("dns", "http"):
                 raise ValueError(f"expected lab ad for a fault at {fault.at}, got embedded")

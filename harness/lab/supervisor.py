@@ -52,7 +52,7 @@ class LabStatus:
     ports: Mapping[str, int]
     """The ports by name (``baseline.kdc``, ``baseline.ldap``, …)."""
     addresses: Mapping[str, str]
-    """The address of each arm's ports."""
+    """The address of each process of the arms."""
     alive: Mapping[str, bool]
 
     @property
@@ -70,10 +70,12 @@ def up(
     relay: bool = False,
     credentials: CredentialKind = "csv",
     change: str | None = None,
+    controllers: int = 1,
 ) -> LabStatus:
     """Start a lab that runs until ``down``, and return when logins succeed; raises LabError.
 
-    ``hold`` and ``relay`` are those of Lab, ``change`` is the name of one of AdLab's, ``credentials`` those of both.
+    ``hold`` and ``relay`` are those of Lab, ``change`` (the name of one) and ``controllers`` those of AdLab,
+    ``credentials`` those of both.
     """
     if kind not in KINDS:
         raise LabError(f"lab: expected a kind among {', '.join(KINDS)}, got {kind!r}")
@@ -81,11 +83,14 @@ def up(
         parse_change(change)
         if kind != "ad":
             raise LabError(f"lab: expected kind ad for a change, got {kind!r}")
+    if controllers != 1 and kind != "ad":
+        raise LabError(f"lab: expected kind ad for {controllers} controllers, got {kind!r}")
     if kind == "ad" and (relay or hold is not None):
         raise LabError("lab: expected kind embedded for a relay or a hold, got 'ad'")
     command, env = module_command("harness.lab.supervisor")
     options = [str(directory.resolve()), "--kind", kind, "--credentials", credentials, "--arms", *arms]
     options += ["--change", change] if change else []
+    options += ["--controllers", str(controllers)]
     options += ["--relay"] if relay else []
     options += ["--hold-s", str(hold.hold_s), "--workers", str(hold.workers)] if hold else []
     env["XDG_CACHE_HOME"] = str(cache_home().parent)
@@ -180,7 +185,9 @@ def _supervise(directory: Path, kind: Kind, lab: Lab | AdLab) -> None:
         processes |= {f"{arm}.{name}": it for arm, run in lab.arms.items() for name, it in run.processes.items()}
         state = {
             "kind": kind,
-            "addresses": {arm: run.address for arm, run in lab.arms.items()},
+            "addresses": {
+                f"{arm}.{name}": run.address_of(name) for arm, run in lab.arms.items() for name in run.processes
+            },
             "processes": {name: asdict(process) for name, process in processes.items()},
             "ports": {f"{arm}.{name}": port for arm, run in lab.arms.items() for name, port in run.ports.items()},
         }
@@ -202,13 +209,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--change", type=parse_change)
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--credentials", choices=get_args(CredentialKind), default="csv")
+    parser.add_argument("--controllers", type=int, default=1)
     parser.add_argument("--relay", action="store_true")
     parser.add_argument("--hold-s", type=float)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(argv)
     lab: Lab | AdLab
     if options.kind == "ad":
-        lab = AdLab(options.arms, change=options.change, credentials=options.credentials)
+        lab = AdLab(
+            options.arms, change=options.change, credentials=options.credentials, controllers=options.controllers
+        )
     else:
         hold = Hold(options.hold_s, options.workers) if options.hold_s is not None else None
         lab = Lab(options.arms, hold=hold, relay=options.relay, credentials=options.credentials)

@@ -34,12 +34,41 @@ class Credentials(Configured):
         return self
 
 
-class Directory(Configured):
-    """An arm's LDAP service and where people and groups are in it."""
+class Controller(Configured):
+    """One LDAP server: where it is, and the name that it has in Kerberos."""
 
     uri: Annotated[str, Field(pattern=r"^ldaps?://[^/]+/?$")]
     service_host: Host
     """The host part of the service's principal, ldap/HOST."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is TLS from its first byte."""
+        return self.uri.startswith("ldaps://")
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The address that the URI names."""
+        text = self.uri.split("://", 1)[1].rstrip("/")
+        return Endpoint.model_validate(parse_endpoint(text, 636 if self.tls else 389))
+
+    @field_validator("uri")
+    @classmethod
+    def _endpoint_parses(cls, uri: str) -> str:
+        found = parse_endpoint(uri.split("://", 1)[1].rstrip("/"), 389)
+        try:
+            Endpoint.model_validate(found)
+        except ValidationError:
+            raise ValueError(f"expected a host and a port from 1 to 65535, got {uri!r}") from None
+        return uri
+
+
+class Directory(Controller):
+    """An arm's LDAP service, at one server or several, and where people and groups are in it."""
+
+    further_controllers: tuple[Controller, ...] = ()
+    """Further servers of the same directory, in order of preference: a login fails over to them, and one whose
+    scenario asks name servers for a controller goes to the one that they name."""
     starttls: bool = False
     ca_file: str | None = None
     """The certificates to verify TLS against; without it the system's are used."""
@@ -53,15 +82,9 @@ class Directory(Configured):
     """How groups are expanded: ``posix`` by a search a level of nesting, ``ad`` by the directory's tokenGroups."""
 
     @property
-    def tls(self) -> bool:
-        """Whether the connection is TLS from its first byte."""
-        return self.uri.startswith("ldaps://")
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The address that the URI names."""
-        text = self.uri.split("://", 1)[1].rstrip("/")
-        return Endpoint.model_validate(parse_endpoint(text, 636 if self.tls else 389))
+    def controllers(self) -> tuple[Controller, ...]:
+        """Every server of the directory, in order of preference."""
+        return (self, *self.further_controllers)
 
     @field_validator("bind_dn")
     @classmethod
@@ -70,15 +93,11 @@ class Directory(Configured):
             raise ValueError(f"expected {{user}} in it, got {bind_dn!r}")
         return bind_dn
 
-    @field_validator("uri")
-    @classmethod
-    def _endpoint_parses(cls, uri: str) -> str:
-        found = parse_endpoint(uri.split("://", 1)[1].rstrip("/"), 389)
-        try:
-            Endpoint.model_validate(found)
-        except ValidationError:
-            raise ValueError(f"expected a host and a port from 1 to 65535, got {uri!r}") from None
-        return uri
+    @model_validator(mode="after")
+    def _one_kind_of_connection(self) -> Directory:
+        if any(controller.tls != self.tls for controller in self.further_controllers):
+            raise ValueError(f"further_controllers: expected URIs like {self.uri.partition(':')[0]}://… alone")
+        return self
 
 
 class Dns(Configured):
@@ -186,7 +205,8 @@ class Target(Configured):
         """Every address that a login on this arm may send to."""
         servers = () if self.dns is None else self.dns.servers
         front = () if self.ehr is None else (self.ehr.endpoint,)
-        return (*self.kdcs, self.directory.endpoint, *servers, *front)
+        directory = (controller.endpoint for controller in self.directory.controllers)
+        return (*self.kdcs, *directory, *servers, *front)
 
     def lacks(self, steps: Iterable[str]) -> list[str]:
         """What these steps of a login need that the target doesn't say, one line a key."""

@@ -10,6 +10,7 @@ from harness.errors import CredentialError
 from harness.login.credentials import Accounts, read_accounts
 from harness.login.directory import check_ca_file
 from harness.login.exchanges import Exchanges, LoginState
+from harness.login.kdcs import KdcContexts
 from harness.login.kerberos import KerberosClient, TicketCache, TicketFacts
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
 from harness.login.trace import KdcExchange, KdcTrace
@@ -66,7 +67,8 @@ class LoginPath:
         self._known = frozenset(self._accounts.users)
         if "ldap_simple_bind" in scenario.steps and not self._accounts.passwords:
             raise CredentialError("ldap_simple_bind needs credentials.csv or credentials.env, got a keytab")
-        self._kerberos = KerberosClient(target.realm, self._accounts, scenario.authentication)
+        kdcs = KdcContexts(target, addresses) if sum(len(kdc.at(addresses)) for kdc in target.kdcs) > 1 else None
+        self._kerberos = KerberosClient(target.realm, self._accounts, scenario.authentication, kdcs)
         self._warm: dict[str, TicketCache] = {}
         self._exchanges = Exchanges(target, self._accounts, self._kerberos, runtime, addresses)
 
@@ -151,7 +153,7 @@ class LoginPath:
             _counted(login)[0] - round_trips,
             login.directory.entries - entries,
             login.tickets.tickets()[tickets:],
-            self._trace.new_exchanges() if self._trace is not None else (),
+            (*(self._trace.new_exchanges() if self._trace is not None else ()), *login.exchanges),
             tuple(login.notes),
         )
 

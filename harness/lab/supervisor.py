@@ -215,14 +215,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(argv)
     lab: Lab | AdLab
-    if options.kind == "ad":
-        lab = AdLab(
-            options.arms, change=options.change, credentials=options.credentials, controllers=options.controllers
-        )
-    else:
-        hold = Hold(options.hold_s, options.workers) if options.hold_s is not None else None
-        lab = Lab(options.arms, hold=hold, relay=options.relay, credentials=options.credentials)
     try:
+        if options.kind == "ad":
+            lab = AdLab(
+                options.arms, change=options.change, credentials=options.credentials, controllers=options.controllers
+            )
+        else:
+            hold = Hold(options.hold_s, options.workers) if options.hold_s is not None else None
+            lab = Lab(options.arms, hold=hold, relay=options.relay, credentials=options.credentials)
         _supervise(options.directory, options.kind, lab)
     except LabError as error:
         _answer({"error": str(error)})

@@ -142,7 +142,7 @@ def parse_response(blob: bytes) -> DomainController:
     names = []
     for _ in range(8):
         name, used = dns.name.from_wire(blob, at)
-        names.append(name.to_text(omit_final_dot=True))
+        names.append("" if name == dns.name.root else name.to_text(omit_final_dot=True))
         at += used
     forest, domain, host, _, _, _, site, client_site = names
     return DomainController(host, domain, forest, site, client_site, flags)

@@ -22,7 +22,7 @@ def test_arms_with_equal_settings_differ_in_their_address_alone(text: Text) -> N
     assert baseline.replace("127.0.0.2", "127.0.0.3") == candidate
 
 
-@pytest.mark.parametrize("spelling", ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2"])
+@pytest.mark.parametrize("spelling", ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2", "no-subnet"])
 def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> None:
     change = parse_change(spelling)
     assert change.name == spelling

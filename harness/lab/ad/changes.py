@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from harness.errors import LabError
+from harness.lab.ad import region
 from harness.lab.ad.settings import Settings
 
 
@@ -21,6 +22,8 @@ class Change:
     says: str
     """What is changed, in one sentence."""
     apply: Callable[[Settings], Settings]
+    controllers: int = 1
+    """How many controllers an arm must have at least."""
 
 
 PROCESS_MODEL_STANDARD = Change(
@@ -32,6 +35,12 @@ RSA_4096_CERTIFICATE = Change(
     "rsa-4096-certificate",
     "The directory's TLS certificate has an RSA key of 4096 bits instead of one on the curve P-256.",
     lambda settings: replace(settings, certificate="rsa-4096"),
+)
+NO_SUBNET = Change(
+    "no-subnet",
+    "The clients' subnet is mapped to no site, so that a client's site is not known.",
+    lambda settings: replace(settings, ldif=f"dn: {region.SUBNET_DN}\nchangetype: modify\ndelete: siteObject\n"),
+    controllers=2,
 )
 
 
@@ -46,7 +55,9 @@ def ehr_workers(count: int) -> Change:
     )
 
 
-_PLAIN: Mapping[str, Change] = {change.name: change for change in (PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE)}
+_PLAIN: Mapping[str, Change] = {
+    change.name: change for change in (PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE, NO_SUBNET)
+}
 _COUNTED: Mapping[str, Callable[[int], Change]] = {"ehr-workers": ehr_workers}
 
 SPELLINGS = (*_PLAIN, *(f"{name}=N" for name in _COUNTED))

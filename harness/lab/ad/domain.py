@@ -59,6 +59,8 @@ class AdLab(BaseLab[AdArm]):
         super().__init__()
         if controllers not in (1, 2):
             raise LabError(f"AD lab: expected 1 or 2 controllers, got {controllers}")
+        if change is not None and controllers < change.controllers:
+            raise LabError(f"AD lab: expected {change.controllers} controllers for {change.name}, got {controllers}")
         self._controllers = tuple(settings.SMB_CONFS)[:controllers]
         self._names = tuple(arms)
         self._change = change

@@ -259,6 +259,15 @@ def test_referrals_of_the_directory_are_named_and_never_followed(baseline: AdArm
     assert not facts(result)["ldap_rootdse"].notes[1:]
 
 
+def test_a_service_that_nobody_knows_costs_two_exchanges_one_with_referrals_and_one_without(
+    baseline: AdArm, tmp_path: Path
+) -> None:
+    path = client(baseline, tmp_path, ("kdc_as", "kdc_tgs_host"), services={"host": f"ws999.{region.DOMAIN}"})
+    result = path.login(USER, "cold", explain=True)
+    assert (result.outcome.code, result.steps[-1].step) == ("KDC_ERR_S_PRINCIPAL_UNKNOWN", "kdc_tgs_host")
+    assert [exchange.server for exchange in facts(result)["kdc_tgs_host"].exchanges] == [f"{baseline.address}:88"] * 2
+
+
 def test_a_gate_says_which_controllers_answered_and_how_fast(lab: AdLab, tmp_path: Path) -> None:
     small = {
         **COLD_LOGON.model_dump(mode="json"),

@@ -272,7 +272,7 @@ def test_a_gate_says_which_controllers_answered_and_how_fast(lab: AdLab, tmp_pat
     small = {
         **COLD_LOGON.model_dump(mode="json"),
         "steps": [*LOCATING, *LISTED],
-        "population": {"users": 100, "cold_share": 1},
+        "population": {"users": 20, "cold_share": 1},
         "arrivals": {"curve": "constant", "rate": 8},
         "blocks": {"length_s": 1, "trim_s": 0.2, "pairs": 4},
     }

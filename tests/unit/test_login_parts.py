@@ -215,7 +215,7 @@ def test_libkrb5_is_told_every_kdc_and_looks_nothing_up() -> None:
 
 def test_libkrb5_asks_the_preferred_kdc_first_and_the_others_as_listed() -> None:
     several = target().model_copy(update={"kdcs": tuple(Endpoint(host=f"127.0.0.{n}", port=88) for n in (2, 3, 4))})
-    assert re.findall(r"kdc = (\S+)", krb5_conf(several, first="127.0.0.4")) == [
+    assert re.findall(r"\tkdc = (\S+)", krb5_conf(several, first="127.0.0.4")) == [
         "127.0.0.4:88", "127.0.0.2:88", "127.0.0.3:88"
     ]  # fmt: skip
     assert krb5_conf(several, first="127.0.0.9") == krb5_conf(several)

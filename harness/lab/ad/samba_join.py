@@ -32,7 +32,11 @@ from samba.samdb import SamDB
 _RELAX = ["relax:0"]
 _TTL_S = 900
 _RID_POOL = 500
-"""Relative identifiers in a controller's pool (MS-ADTS 3.1.1.1.9)."""
+"""Relative identifiers in a controller's pool, as Windows and Samba give them."""
+_OF_EVERY_CONTROLLER = ("@", "gc", "DomainDnsZones", "ForestDnsZones")
+"""Names whose A records are those of all controllers; "@" is a zone's own."""
+_OF_ZONE = dnsp.DNS_RANK_ZONE
+"""Not root hints, which are foreign."""
 
 
 def _database(settings: LoadParm) -> SamDB:
@@ -73,7 +77,7 @@ def join(first: str, second: str, request: dict[str, Any]) -> None:
 
 
 def _give_rids(sam: SamDB, account: str) -> None:
-    """A pool of relative identifiers, as the RID master would give it (MS-ADTS 3.1.1.1.9 and MS-DRSR 4.1.10.4.3)."""
+    """A pool of relative identifiers, as the RID master would give it (MS-ADTS 6.1.5.3)."""
     manager = sam.search(sam.domain_dn(), ldb.SCOPE_BASE, attrs=["rIDManagerReference"])[0]["rIDManagerReference"][0]
     manager_dn = ldb.Dn(sam, str(manager))
     available = int(sam.search(manager_dn, ldb.SCOPE_BASE, attrs=["rIDAvailablePool"])[0]["rIDAvailablePool"][0])
@@ -92,29 +96,27 @@ def _give_rids(sam: SamDB, account: str) -> None:
 
 
 def _register(sam: SamDB, first: str, second: str, near: str, far: str, address: str) -> None:
-    """The second's records beside the first's, those of a site in its own (MS-ADTS 6.3.2.3)."""
+    """The second's records beside the first's, those of a site in its own (MS-ADTS 6.3.2)."""
+    name = first.partition(".")[0]
     for partition in ("DomainDnsZones", "ForestDnsZones"):
         base = f"CN=MicrosoftDNS,DC={partition},{sam.domain_dn()}"
         for node in list(sam.search(base, expression="(objectClass=dnsNode)", attrs=["dnsRecord"])):
+            dn, own = str(node.dn), str(node.dn.get_rdn_value())
+            if own == name:
+                _add_node(sam, dn.replace(name, second.partition(".")[0], 1), [ARecord(address, ttl=_TTL_S)])
+                continue
             records = [ndr_unpack(dnsp.DnssrvRpcRecord, bytes(value)) for value in node.get("dnsRecord", ())]
-            services = [r for r in records if r.wType == dnsp.DNS_TYPE_SRV and r.data.nameTarget.rstrip(".") == first]
-            added = [SRVRecord(second, r.data.wPort, r.data.wPriority, r.data.wWeight, ttl=_TTL_S) for r in services]
-            own = str(node.dn.get_rdn_value()) == first.partition(".")[0]
-            if not own and any(r.wType == dnsp.DNS_TYPE_A and r.rank == dnsp.DNS_RANK_ZONE for r in records):
-                shared = str(node.dn.get_rdn_value()) in ("@", "gc", "DomainDnsZones", "ForestDnsZones")
-                added += [ARecord(address, ttl=_TTL_S)] if shared else []
-            of_site = f".{near}._sites" in str(node.dn)
-            if of_site:
-                dn = str(node.dn).replace(f".{near}._sites", f".{far}._sites")
-                _add_node(sam, dn, added)
+            services = [r.data for r in records if r.wType == dnsp.DNS_TYPE_SRV and r.data.nameTarget == first]
+            added = [SRVRecord(second, data.wPort, data.wPriority, data.wWeight, ttl=_TTL_S) for data in services]
+            if own in _OF_EVERY_CONTROLLER and any(r.wType == dnsp.DNS_TYPE_A and r.rank == _OF_ZONE for r in records):
+                added.append(ARecord(address, ttl=_TTL_S))
+            if f".{near}._sites" in dn:
+                _add_node(sam, dn.replace(f".{near}._sites", f".{far}._sites"), added)
             elif added:
                 message = ldb.Message(node.dn)
                 values = [ndr_pack(record) for record in (*records, *added)]
                 message["dnsRecord"] = ldb.MessageElement(values, ldb.FLAG_MOD_REPLACE, "dnsRecord")
                 sam.modify(message)
-            if own:
-                dn = str(node.dn).replace(first.partition(".")[0], second.partition(".")[0], 1)
-                _add_node(sam, dn, [ARecord(address, ttl=_TTL_S)])
 
 
 def _add_node(sam: SamDB, dn: str, records: list[Any]) -> None:

@@ -43,7 +43,8 @@ class LoginState:
     groups: frozenset[str] = frozenset()
     controller: ServiceRecord | None = None
     controller_address: str | None = None
-    dns_round_trips: int = 0
+    locating_round_trips: int = 0
+    """Those of name servers and of the netlogon ping."""
     # Of the present step:
     pool_wait: int = 0
     first_taken: int | None = None
@@ -135,13 +136,13 @@ class Exchanges:
         assert host is not None
         with self._asking(login) as ask:
             call = self._call(login, timeout_s)
-            return self._kerberos.service_token(service, host, login.tickets, call, ask)[1].ended
+            return self._kerberos.service_token(service, host, login.tickets, call, kdcs=ask)[1].ended
 
     def _kdc_tgs_ldap(self, login: LoginState, timeout_s: float) -> int:
         call, host = self._call(login, timeout_s), login.order[0].controller.service_host
         with self._asking(login) as ask:
             wish = Ask(flags=SEALING)
-            context, done = self._kerberos.service_token("ldap", host, login.tickets, call, ask, wish)
+            context, done = self._kerberos.service_token("ldap", host, login.tickets, call, wish, ask)
         login.bind_begun = host, context, done.value
         return done.ended
 
@@ -207,7 +208,7 @@ class Exchanges:
             wish = Ask(flags=SEALING) if bindings is None else Ask(bindings=bindings)
             call = self._call(login, timeout_s)
             with self._asking(login, opens_step=False) as ask:
-                context, done = self._kerberos.service_token("ldap", host, login.tickets, call, ask, wish)
+                context, done = self._kerberos.service_token("ldap", host, login.tickets, call, wish, ask)
             begun = host, context, done.value
         left = timeout_s - (time.monotonic() - asked)
         login.notes.append(login.directory.bind_gssapi(*begun[1:], left))
@@ -252,7 +253,7 @@ class Exchanges:
         wish = Ask(mech=SPNEGO_MECH, bindings=bindings)
         call = self._call(login, timeout_s, opens_step=False)
         with self._asking(login, opens_step=False) as ask:
-            context, token = self._kerberos.service_token("HTTP", self._ehr_host, login.tickets, call, ask, wish)
+            context, token = self._kerberos.service_token("HTTP", self._ehr_host, login.tickets, call, wish, ask)
         return context, token.value
 
     @property

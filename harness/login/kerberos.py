@@ -19,6 +19,7 @@ import gssapi.raw
 import krb5
 
 from harness.errors import CredentialError, KdcUnavailableError
+from harness.login import der
 from harness.login.codes import kerberos_outcome
 from harness.login.controllers import Order
 from harness.login.credentials import Accounts
@@ -57,6 +58,8 @@ class TicketFacts:
     service: str
     session_enctype: str
     ticket_bytes: int
+    enctype: int
+    """By number: what the ticket itself is encrypted with, the service's key."""
 
 
 class TicketCache:
@@ -86,7 +89,7 @@ class TicketCache:
             service = (credentials.server.name or b"").decode()
             if not service.endswith("@X-CACHECONF:"):
                 enctype = krb5.enctype_to_name(credentials.keyblock.enctype)
-                found.append(TicketFacts(service, enctype, len(credentials.ticket)))
+                found.append(TicketFacts(service, enctype, len(credentials.ticket), _enctype(credentials.ticket)))
         return tuple(found)
 
     def close(self) -> None:
@@ -174,14 +177,14 @@ class KerberosClient:
         """An empty ticket cache."""
         return TicketCache(self._own)
 
-    def initial_ticket(self, user: str, cache: TicketCache, call: Call, ask: KdcAsk) -> Timed[Any]:
+    def initial_ticket(self, user: str, cache: TicketCache, call: Call, kdcs: KdcAsk | None = None) -> Timed[Any]:
         """The AS exchange with encrypted time stamp (two round trips); fills the cache. Raises StepFailedError."""
         principal = self._principal(self._own, user)
 
         def exchange() -> krb5.Creds:
             if self._authentication == "key" and user not in self._keytabs:
                 self._keytabs[user] = self._key_of(user, {})  # no KDC would say when the keys were derived
-            with self._context(ask) as context:
+            with self._context(kdcs) as context:
                 if self._authentication == "key":
                     return krb5.get_init_creds_keytab(context, principal, self._options, self._keytabs[user])
                 password = self._accounts.passwords[user].reveal().encode()
@@ -195,7 +198,7 @@ class KerberosClient:
         return done
 
     def service_token(
-        self, service: str, host: str, cache: TicketCache, call: Call, kdc: KdcAsk, ask: Ask = PLAIN
+        self, service: str, host: str, cache: TicketCache, call: Call, ask: Ask = PLAIN, kdcs: KdcAsk | None = None
     ) -> tuple[Any, Timed[bytes]]:
         """A GSS-API context for ``service@host`` and its first token; a TGS exchange where the cache has no ticket.
 
@@ -216,7 +219,7 @@ class KerberosClient:
             if self._kdcs is None:
                 return context, call(context.step)
             name = f"{service}/{host}@{self._realm}"
-            token, ended = call(lambda: self._ticket_and_token(context, cache, name, kdc)).value
+            token, ended = call(lambda: self._ticket_and_token(context, cache, name, kdcs or KdcAsk())).value
             return context, Timed(token, ended)
         except gssapi.exceptions.GSSError as error:
             raise StepFailedError(kerberos_outcome(error.min_code)) from None
@@ -254,6 +257,11 @@ class KerberosClient:
             yield context
         finally:
             self._contexts.append(context)
+
+
+def _enctype(ticket: bytes) -> int:
+    """Of a Ticket's enc-part (RFC 4120 §5.3 and §5.2.9)."""
+    return der.decode(der.decode(ticket).content).field(3).field(0).number()
 
 
 def _told(outcome: Outcome) -> str:

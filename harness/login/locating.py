@@ -58,7 +58,7 @@ class Locating:
         if site and site != found.site and self._names.site is None:
             try:
                 records, answer = self._resolver.domain_controllers(deadline - time.monotonic(), site)
-                login.dns_round_trips += answer.tries + answer.tcp
+                login.locating_round_trips += 1 + answer.tcp
                 _, nearer = self._controllers.named_by(records)
                 self._answering(login, nearer, deadline - time.monotonic())
             except StepFailedError as failure:
@@ -75,6 +75,7 @@ class Locating:
         login.server = str(next(iter(at)))
         server, found = first_answer(tuple(at), self._ping, timeout_s)
         login.server = str(server)
+        login.locating_round_trips += 1
         login.order = (at[server], *(checked for checked in order if checked is not at[server]))
         login.notes.append(f"{found.host}, site {found.site or '(none)'}, client's {found.client_site or '(none)'}")
         login.notes.append(" ".join(found.roles))
@@ -83,7 +84,7 @@ class Locating:
 
 def _note_answer(login: LoginState, answer: Answer) -> None:
     login.server = str(answer.server)
-    login.dns_round_trips += answer.tries + answer.tcp
+    login.locating_round_trips += 1 + answer.tcp
     if answer.tries > 1:
         login.notes.append(f"{answer.tries} tries")
     if answer.tcp:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.model.steps import Cache
 from harness.model.target import Arm
 
 
@@ -16,7 +15,7 @@ class ServerTimes:
     """
 
     arm: Arm
-    cache: Cache
+    cohort: str
     step: str
     server: str
     count: int

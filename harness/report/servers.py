@@ -13,8 +13,7 @@ class ServerTimesDocument(Document):
     """One server's part in a step on one arm."""
 
     arm: str
-    cache: str
-    """``cold`` or ``warm`` logins."""
+    cohort: str
     step: str
     server: str
     """Host and port; empty for steps that no server answered."""
@@ -39,7 +38,7 @@ def lines(evidence: Evidence) -> list[tuple[str, str, str, list[str]]]:
     """For each server of a step: the logins and step, the arm, the server, and its share, p50 and p95."""
     return [
         (
-            f"{it.cache} {words.printable(it.step)}",
+            f"{words.printable(it.cohort)} {words.printable(it.step)}",
             it.arm,
             words.printable(it.server) or "no answer",
             [words.share(it.share), words.seconds(it.p50_s), words.seconds(it.p95_s)],

@@ -29,7 +29,7 @@ def table(candidates: list[int], failed: bool = False) -> AttemptTable:
         pair=zeros,
         offset_s=np.full(2 * LOGINS, 5.0),
         intended_s=5.0 + 15.0 * arm,
-        cache=zeros.astype(np.int8),
+        cohort=zeros.astype(np.int8),
         status=status,
         response_s=took,
         service_s=took.copy(),
@@ -39,7 +39,7 @@ def table(candidates: list[int], failed: bool = False) -> AttemptTable:
 
 def found(of: AttemptTable) -> dict[tuple[str, str], tuple[int, float, float, float]]:
     rows = server_times(of, DESIGN, Policy(discard_pairs=0), [0])
-    assert {(row.cache, row.step) for row in rows} <= {("cold", "kdc_as")}
+    assert {(row.cohort, row.step) for row in rows} <= {("cold", "kdc_as")}
     return {(row.arm, row.server): (row.count, row.share, row.p50_s, row.p95_s) for row in rows}
 
 

@@ -45,7 +45,7 @@ FAR, NEAR = region.SECOND_SITE, region.FIRST_SITE
 @pytest.fixture(scope="module")
 def lab(require_ad_lab: None) -> Iterator[AdLab]:
     """Two controllers an arm; the candidate's clients are in a subnet that nobody has mapped to a site."""
-    with AdLab(change=NO_SUBNET, controllers=2) as running:
+    with AdLab(change=NO_SUBNET, credentials="keytab", controllers=2) as running:
         yield running
 
 
@@ -273,8 +273,8 @@ def test_a_gate_says_which_controllers_answered_and_how_fast(lab: AdLab, tmp_pat
         **COLD_LOGON.model_dump(mode="json"),
         "steps": [*LOCATING, *LISTED],
         "population": {"users": 20, "cold_share": 1},
-        "arrivals": {"curve": "constant", "rate": 8},
-        "blocks": {"length_s": 1, "trim_s": 0.2, "pairs": 4},
+        "arrivals": {"curve": "constant", "rate": 10},
+        "blocks": {"length_s": 0.6, "trim_s": 0.1, "pairs": 4},
     }
     inputs = Inputs(tmp_path)
     done = finished(inputs.command(lab.targets, scenario=small, policy={**POLICY, "name": "sites"}))

@@ -26,7 +26,7 @@ def test_arms_with_equal_settings_differ_in_their_address_alone(text: Text) -> N
     "spelling",
     ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2", "udp-first", "rc4-only-database",
      "rc4-only-ehr", "no-ehr-spn", "no-delegation", "log-level=10", "dc-workers=1", "disabled-percent=10",
-     "nested-groups=200"],
+     "nested-groups=200", "no-subnet"],
 )  # fmt: skip
 def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> None:
     change = parse_change(spelling)

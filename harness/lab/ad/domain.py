@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.lab import store
 from harness.lab.ad import build, region, settings
-from harness.lab.ad.addresses import take_address
+from harness.lab.ad.addresses import resolver_of, take_address
 from harness.lab.ad.changes import Change
 from harness.lab.ad.namespace import Servers, check_namespaces
 from harness.lab.ad.programs import Programs, find_ad_programs
@@ -52,10 +52,11 @@ class AdLab(BaseLab[AdArm]):
             chosen = self._change.apply(Settings()) if self._change and name == "candidate" else Settings()
             store.clone(built, folder / name)
             _configure(programs, folder / name, address, chosen)
-            servers = Servers(programs, family, folder / name, chosen)
+            servers = Servers(programs, family, folder / name, address, chosen)
             stack.callback(servers.close)
             ca_file = str(_certificate(folder / name, chosen))
-            wait_until_ready(programs, folder / name, address, ca_file, lambda: servers.running)
+            late_s = chosen.reverse_dns_delay_s
+            wait_until_ready(programs, folder / name, address, ca_file, lambda: servers.running, late_s)
             target = ad_target(folder / name, address, chosen, self._credentials)
             return AdArm(folder / name, address, PORTS, servers.processes(), target, chosen)
 
@@ -68,7 +69,8 @@ def _configure(programs: Programs, folder: Path, address: str, chosen: Settings)
     """Write what the settings say into a clone, before anything runs there."""
     (folder / "smb.conf").write_text(settings.smb_conf(chosen, address))
     (folder / "krb5.conf").write_text(krb5_conf(Target.model_validate(_login(folder, address, chosen, "csv"))))
-    (folder / "resolv.conf").write_text(f"nameserver {address}\nsearch {region.DOMAIN}\n")
+    (folder / "resolv.conf").write_text(settings.resolv_conf(resolver_of(address)))
+    (folder / "hosts").write_text(settings.hosts(address))
     (folder / "web" / "httpd.conf").write_text(settings.httpd_conf(chosen, address))
     data = folder / "db" / "data"
     (data / "postgresql.conf").write_text(settings.postgresql_conf(chosen, address))

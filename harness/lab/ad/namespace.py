@@ -13,7 +13,8 @@ import subprocess
 from pathlib import Path
 
 from harness.errors import LabError
-from harness.lab.ad.programs import Programs
+from harness.lab.ad.addresses import resolver_of
+from harness.lab.ad.programs import SYSTEM_PYTHON, Programs
 from harness.lab.ad.settings import HOME, Settings
 from harness.lab.tools import run
 from harness.process import Family, Identity, environment
@@ -29,7 +30,9 @@ _INIT = f"""set -eu
 {_SEE_CLONE}
 for folder in {" ".join(_SCRATCH)}; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
 mount --bind {HOME}/resolv.conf /etc/resolv.conf
+mount --bind {HOME}/hosts /etc/hosts
 cd /
+{SYSTEM_PYTHON} -I {HOME}/forwarder.py "$6" "$7" "$8" >{HOME}/logs/forwarder.out 2>&1 &
 "$2" --interactive --no-process-group --configfile={HOME}/smb.conf --model="$5" >{HOME}/logs/dc.out 2>&1 &
 setpriv --reuid=postgres --regid=postgres --clear-groups "$3" -D {HOME}/db/data >{HOME}/logs/db.out 2>&1 &
 "$4" -D FOREGROUND -f {HOME}/web/httpd.conf >{HOME}/logs/web.out 2>&1 &
@@ -49,7 +52,9 @@ def run_inside(programs: Programs, folder: Path, argv: list[str], typed: str = "
 class Servers:
     """The running servers of one arm."""
 
-    def __init__(self, programs: Programs, family: Family, folder: Path, settings: Settings) -> None:
+    def __init__(
+        self, programs: Programs, family: Family, folder: Path, address: str, settings: Settings
+    ) -> None:
         self._paths = {
             "dc": programs["samba"],
             "database": str(programs.postgresql / "postgres"),
@@ -58,6 +63,7 @@ class Servers:
         # Replay caches would be locked files in /var/tmp that both arms wait for.
         env = environment(KRB5_CONFIG=f"{HOME}/krb5.conf", KRB5RCACHENAME="none:")
         arguments = [str(folder), *(self._paths[name] for name in ("dc", "database", "web")), settings.process_model]
+        arguments += [resolver_of(address), address, str(settings.reverse_dns_delay_s)]
         init = ["sh", "-c", _INIT, "sh", *arguments]
         self._family = family
         self._unshare = family.spawn([programs["unshare"], *_NAMESPACES, *init], env, folder / "logs" / "init.out")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.errors import LabError
 from harness.lab.ad import region
+from harness.lab.ad.addresses import resolver_of
 from harness.lab.ad.build import CLINICIANS_KEYTAB
 from harness.lab.ad.programs import Programs
 from harness.lab.ad.settings import PORTS
@@ -25,14 +26,18 @@ _AGAIN_S = 0.05
 _USER = region.TEMPLATE
 
 
-def wait_until_ready(programs: Programs, folder: Path, address: str, ca_file: str, running: Callable[[], bool]) -> None:
+def wait_until_ready(
+    programs: Programs, folder: Path, address: str, ca_file: str, running: Callable[[], bool], late_s: float = 0.0
+) -> None:
     """Return when every service of the arm has answered as it should.
 
-    ``ca_file`` holds the certificate that the directory must have. Raises LabError, with the last answer, for the first
+    ``ca_file`` holds the certificate that the directory must have, ``late_s`` is how late names of clients come, for
+    which each page waits. Raises LabError, with the last answer, for the first
     service that doesn't answer in time, or once ``running`` says no.
     """
-    deadline = time.monotonic() + READY_S
-    for check in _Checks(programs, folder, address, ca_file).all():
+    checks = _Checks(programs, folder, address, ca_file, _ANSWER_S + late_s).all()
+    deadline = time.monotonic() + READY_S + 2 * late_s
+    for check in checks:
         while True:
             try:
                 check()
@@ -46,7 +51,8 @@ def wait_until_ready(programs: Programs, folder: Path, address: str, ca_file: st
 class _Checks:
     """The transactions; each raises LabError."""
 
-    def __init__(self, programs: Programs, folder: Path, address: str, ca_file: str) -> None:
+    def __init__(self, programs: Programs, folder: Path, address: str, ca_file: str, answer_s: float) -> None:
+        self._answer_s = answer_s
         self._ca_file = ca_file
         self._programs = programs
         self._folder = folder
@@ -62,9 +68,10 @@ class _Checks:
             self._expect(region.DC_HOST, self._dig("SRV", name))
         for name in (region.DC_HOST, region.EHR_HOST, region.DATABASE_HOST):
             self._expect(self._address, self._dig("A", name))
+        self._expect(self._address, self._dig("A", region.EHR_HOST, resolver_of(self._address)))
 
-    def _dig(self, kind: str, name: str) -> str:
-        return self._tool("dig", "+short", "+tries=1", "+time=1", f"@{self._address}", kind, name)
+    def _dig(self, kind: str, name: str, server: str | None = None) -> str:
+        return self._tool("dig", "+short", "+tries=1", "+time=1", f"@{server or self._address}", kind, name)
 
     def _kdc(self) -> None:
         self._tool("kinit", "-k", "-t", str(self._folder / CLINICIANS_KEYTAB), _USER)
@@ -106,7 +113,7 @@ class _Checks:
             LDAPCONF="/dev/null",
             LDAPTLS_CACERT=self._ca_file,
         )
-        return run([self._programs[name], *arguments], env, timeout_s=_ANSWER_S)
+        return run([self._programs[name], *arguments], env, timeout_s=self._answer_s)
 
     @staticmethod
     def _expect(words: str, answer: str) -> None:

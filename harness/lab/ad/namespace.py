@@ -52,9 +52,7 @@ def run_inside(programs: Programs, folder: Path, argv: list[str], typed: str = "
 class Servers:
     """The running servers of one arm."""
 
-    def __init__(
-        self, programs: Programs, family: Family, folder: Path, address: str, settings: Settings
-    ) -> None:
+    def __init__(self, programs: Programs, family: Family, folder: Path, address: str, settings: Settings) -> None:
         self._paths = {
             "dc": programs["samba"],
             "database": str(programs.postgresql / "postgres"),

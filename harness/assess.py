@@ -29,6 +29,7 @@ from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 from harness.stats.failures import failure_anatomy
+from harness.stats.retries import retry_anatomy
 from harness.stats.soak import soak_of
 
 _FAILED = pa.array(["denied", "timeout", "error"])
@@ -197,10 +198,11 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         table=table,
         design=assessor.design,
         health=found.health,
-        step_order=scenario.steps,
+        step_order=scenario.timed_steps,
         policy=judging,
         anatomy=anatomy(table, assessor.design, judging, pairs),
         failures=failure_anatomy(table, assessor.design, judging, pairs),
+        retries=retry_anatomy(table, assessor.design, judging, pairs),
     )
 
 
@@ -227,7 +229,7 @@ def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
         table=table,
         design=assessor.design,
         health=health,
-        step_order=scenario.steps,
+        step_order=scenario.timed_steps,
         soak=soak,
         policy=judging,
     )

@@ -9,7 +9,7 @@ from harness.gate.findings import BUDGET, LEAK, OUTAGE, decide
 from harness.gate.words import change, instead, level, longer, seconds, share, step_title
 from harness.model.comparison import QUANTILES, Comparison, StepShare
 from harness.model.policy import Policy
-from harness.model.steps import LOGIN
+from harness.model.steps import EARLIER_TRIES, LOGIN
 from harness.model.verdict import Finding, Kind
 from harness.stats.shift import boundings, pairs_to_settle
 from harness.stats.validity import Unsound
@@ -90,7 +90,11 @@ def site_notices(comparison: Comparison) -> tuple[str, ...]:
 
 
 def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -> str | None:
-    """The step that a BLOCK is laid to: of those that block the one that added most time, else whichever did."""
+    """The step that a BLOCK is laid to: of those that block the one that added most time, else whichever did.
+
+    Never the tries that were given up: what was slow in them is slow in the last try too.
+    """
+    attribution = [part for part in attribution if part.step != EARLIER_TRIES]
     blocking = {(f.cache, f.step) for f in findings if f.decision == "block" and f.step != LOGIN}
     named = [part for part in attribution if (part.cache, part.step) in blocking]
     worst = max(named or attribution, key=lambda part: part.added_s, default=None)
@@ -103,6 +107,9 @@ def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
     added = sum(part.added_s for part in attribution if part.cache == worst.cache and part.added_s > 0)
     part = worst.added_s / added if added > 0 else 0.0
     how_much = "nearly all" if part >= 0.9 else "most" if part >= 0.5 else "the greatest part"
+    lost = sum(p.added_s for p in attribution if p.cache == worst.cache and p.step == EARLIER_TRIES)
+    if lost > worst.added_s:
+        return f"most time is lost in tries that were given up, and then in the step {step_title(blamed)}"
     return f"{how_much} of the added time is in the step {step_title(blamed)}"
 
 

@@ -93,7 +93,7 @@ class LoginPath:
         return result
 
     def login(self, user: str, cache: Cache, explain: bool = False) -> LoginResult:
-        """One login, with its protocol facts if asked for; never raises for what the servers do."""
+        """One try of a login, with its protocol facts if asked for; never raises for what the servers do."""
         steps = steps_of(self._scenario.steps, cache)
         if cache == "cold":
             tickets = self._kerberos.new_cache()
@@ -111,7 +111,7 @@ class LoginPath:
         facts: list[StepFacts] = []
         outcome = OK
         began = time.monotonic_ns()
-        deadline = began + round(self._scenario.timeout_s * NS)
+        deadline = began + round(self._scenario.try_s * NS)
         try:
             for name in names:
                 before = _counted(login) if explain else (0, 0, 0)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from harness.model.base import Configured, NonNegative, Rate, Seconds, Share
-from harness.model.steps import STEPS
+from harness.model.steps import EARLIER_TRIES, STEPS
 
 
 class ConstantRate(Configured):
@@ -127,6 +127,25 @@ class Headroom(Configured):
     every: Annotated[int, Field(ge=2, le=100)] = 4
 
 
+class Patience(Configured):
+    """How long a clinician waits for a login before giving it up, and how often they come back.
+
+    Only a try that isn't done in time is repeated. A denied one never is: accounts would be locked out.
+    """
+
+    gives_up_s: Seconds
+    """After so long a try is abandoned: its connections are closed, whatever the servers still do for it."""
+    tries: Annotated[int, Field(ge=1, le=10)] = 3
+    """How often a login is tried at most."""
+    again_after_s: NonNegative = 1.0
+    """The pause between a try that was given up and the next one."""
+
+    @property
+    def longest_s(self) -> float:
+        """How long a login may take with all of its tries, in seconds."""
+        return self.tries * self.gives_up_s + (self.tries - 1) * self.again_after_s
+
+
 class Scenario(Configured):
     """One workload, the same for every arm."""
 
@@ -149,6 +168,8 @@ class Scenario(Configured):
     seed: Annotated[int, Field(ge=0)] = 2016
     stated_peak: Rate | None = None
     """The hospital's own peak in logins a second, to which ``authgate capacity`` extrapolates."""
+    patience: Patience | None = None
+    """Clients that give up and come back; null: each login is tried once, until ``timeout_s``."""
 
     @field_validator("steps")
     @classmethod
@@ -170,6 +191,30 @@ class Scenario(Configured):
         if self.population.cold_share < 1.0 and all(STEPS[name].cached for name in self.steps):
             raise ValueError("expected cold_share 1 where every step is one that a warm cache leaves out")
         return self
+
+    @model_validator(mode="after")
+    def _patience_ends_in_time(self) -> Scenario:
+        if self.patience is not None and self.patience.longest_s > self.timeout_s:
+            raise ValueError(
+                f"patience: expected all tries and the pauses between them within timeout_s ({self.timeout_s:g}), "
+                f"got {self.patience.longest_s:g} s"
+            )
+        return self
+
+    @property
+    def tries(self) -> int:
+        """How often a login is sent at most."""
+        return 1 if self.patience is None else self.patience.tries
+
+    @property
+    def try_s(self) -> float:
+        """The deadline of one try of a login, in seconds."""
+        return self.timeout_s if self.patience is None else self.patience.gives_up_s
+
+    @property
+    def timed_steps(self) -> tuple[str, ...]:
+        """What a login's time is recorded under, in order: its steps, behind what it lost in earlier tries."""
+        return self.steps if self.patience is None else (EARLIER_TRIES, *self.steps)
 
     @property
     def duration_s(self) -> float:

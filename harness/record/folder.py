@@ -20,7 +20,7 @@ from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
 from harness.record.journal import JournalReader, joined
-from harness.record.schema import ATTEMPTS, HEALTH
+from harness.record.schema import ATTEMPTS, HEALTH, of_today
 
 FORMAT = 1
 _VERSIONS_OF = ("authgate", "locust", "gevent", "krb5", "gssapi", "ldap3", "numpy", "scipy", "pyarrow")
@@ -175,10 +175,11 @@ class RunFolder:
         whole = self.path / f"{kind}.parquet"
         if whole.exists():
             try:
-                return pq.read_table(whole).cast(schema)
+                return of_today(pq.read_table(whole), schema).cast(schema)
             except (pa.ArrowException, ValueError, OSError) as error:
                 raise RunError(f"{whole}: expected a Parquet file of {kind}, got: {error}") from None
-        return joined((batch for path in self._journals(kind) for batch in JournalReader(path).each()), schema)
+        batches = (batch for path in self._journals(kind) for batch in JournalReader(path).each())
+        return joined((of_today(batch, schema) for batch in batches), schema)
 
     def _journals(self, kind: str) -> list[Path]:
         return sorted(self.path.glob(f"{kind}-*.arrows"))

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import dns.message
+import dns.reversename
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import LabError
 from harness.lab.ad import changes, region, settings
 from harness.lab.ad.changes import parse_change
+from harness.lab.ad.forwarder import is_reverse
 from harness.lab.ad.settings import Settings
 
 Text = Callable[[Settings, str], str]
@@ -22,7 +27,9 @@ def test_arms_with_equal_settings_differ_in_their_address_alone(text: Text) -> N
     assert baseline.replace("127.0.0.2", "127.0.0.3") == candidate
 
 
-@pytest.mark.parametrize("spelling", ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2"])
+@pytest.mark.parametrize(
+    "spelling", ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2", "slow-reverse-dns=4.5"]
+)
 def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> None:
     change = parse_change(spelling)
     assert change.name == spelling
@@ -30,10 +37,40 @@ def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> N
     assert change.apply(change.apply(Settings())) == change.apply(Settings())
 
 
-@pytest.mark.parametrize("wrong", ["", "rsa", "ehr-workers", "ehr-workers=", "ehr-workers=0", "ehr-workers=many"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "slow-reverse-dns=-1",
+        "slow-reverse-dns=1e3",
+        "",
+        "rsa",
+        "ehr-workers",
+        "ehr-workers=",
+        "ehr-workers=0",
+        "ehr-workers=many",
+    ],
+)
 def test_a_change_that_is_not_known_is_refused_with_those_that_are(wrong: str) -> None:
     with pytest.raises(LabError, match="expected one"):
         parse_change(wrong)
+
+
+def test_a_delay_that_the_resolver_would_not_wait_for_is_refused() -> None:
+    for wrong in ("0", "30", "1000"):
+        with pytest.raises(LabError, match="above 0 and below 30"):
+            parse_change(f"slow-reverse-dns={wrong}")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.7", "2001:db8::1"])
+def test_the_forwarder_tells_a_reverse_lookup_by_its_question(address: str) -> None:
+    assert is_reverse(dns.message.make_query(dns.reversename.from_address(address), "PTR").to_wire())
+    for other in (region.EHR_HOST, "arpa", "in-addr.arpa.region.test", "1.in-addr.test", "."):
+        assert not is_reverse(dns.message.make_query(other, "A").to_wire())
+
+
+@given(st.binary(max_size=64))
+def test_the_forwarder_survives_anything_that_is_no_query(data: bytes) -> None:
+    assert is_reverse(data) in (True, False)
 
 
 def test_a_setting_of_a_change_replaces_the_labs_own() -> None:

@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ from harness.report.series import failed_share, login_seconds
 from harness.run import execute
 from tests.benchmarks.uppsala_figure import draw
 
-HERE = Path(__file__).parent
+KEPT = Path(__file__).with_suffix(".json")
 FIGURE = shipped.CHECKOUT / "results" / "uppsala-2016.png"
 DELAY_S = 4.5
 """The region's own figure, per login. That name resolution took it by NetBIOS's 3 tries of 1.5 s is an inference."""
@@ -72,6 +71,7 @@ class Outcome:
     blamed_step: str | None
     load_s: float
     clock_s: float
+    measured: str
 
 
 def measured(load: str, targets: Targets, results: Path) -> Outcome:
@@ -87,7 +87,7 @@ def measured(load: str, targets: Targets, results: Path) -> Outcome:
         p50, p95 = np.quantile(login_seconds(evidence, arm, "cold"), [0.5, 0.95])
         again, tries = (getattr(retries.again, arm), getattr(retries.tries, arm)) if retries else (0.0, 1.0)
         arms[arm] = Served(float(p50), float(p95), failed_share(evidence, arm) or 0.0, again, tries)
-    return Outcome(load, scenario.arrivals.peak, arms, *_first_verdict(folder, scenario))
+    return Outcome(load, scenario.arrivals.peak, arms, *_first_verdict(folder, scenario), folder.created().isoformat())
 
 
 def _first_verdict(folder: RunFolder, scenario: Scenario) -> tuple[str, str | None, float, float]:
@@ -103,15 +103,15 @@ def _first_verdict(folder: RunFolder, scenario: Scenario) -> tuple[str, str | No
     return "INCONCLUSIVE", None, float("nan"), float("nan")
 
 
-def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """What is kept: the outcomes, and where and when they were measured."""
+def document(loads: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What is kept: the outcomes, and where they were measured."""
     return {
-        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+        "measured": max(load["measured"] for load in loads),
         "authgate": __version__,
         "system": platform.platform(),
         "delay_s": DELAY_S,
         "workers": 8,
-        "loads": [asdict(outcome) for outcome in outcomes],
+        "loads": list(loads),
     }
 
 
@@ -142,19 +142,27 @@ def table(found: dict[str, Any]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=list(LOADS), help="one load; nothing is written")
+    parser.add_argument("--only", choices=list(LOADS), help="measure this load anew, and keep the others as they are")
     parser.add_argument("--results", type=Path, help="keep the runs there")
     options = parser.parse_args(argv)
+    kept = _kept() if options.only else {}
     with tempfile.TemporaryDirectory() as scratch, AdLab(change=slow_reverse_dns(DELAY_S)) as lab:
         targets = Targets.model_validate(lab.targets)
         loads = [options.only] if options.only else list(LOADS)
-        found = document([measured(load, targets, options.results or Path(scratch)) for load in loads])
+        for load in loads:
+            kept[load] = asdict(measured(load, targets, options.results or Path(scratch)))
+            found = document([kept[name] for name in LOADS if name in kept])
+            KEPT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(table(found))
-    if not options.only:
-        (HERE / "uppsala.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        (HERE / "uppsala.md").write_text(table(found), encoding="utf-8")
-        draw(found, FIGURE)
+    KEPT.with_suffix(".md").write_text(table(found), encoding="utf-8")
+    draw(found, FIGURE)
     return 0
+
+
+def _kept() -> dict[str, Any]:
+    if not KEPT.exists():
+        return {}
+    return {load["load"]: load for load in json.loads(KEPT.read_text(encoding="utf-8"))["loads"]}
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from rich.console import Console
 from harness.gate.soak import judge_soak
 from harness.model.evidence import Evidence
 from harness.model.failures import Cause, CausePart, FailureAnatomy
-from harness.model.retries import Contrast, RetryAnatomy
 from harness.model.policy import Policy
+from harness.model.retries import Contrast, RetryAnatomy
 from harness.model.target import ARMS
 from harness.report import growth, rows
 from harness.report.console import print_verdict

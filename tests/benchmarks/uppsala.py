@@ -122,8 +122,9 @@ def table(found: dict[str, Any]) -> str:
         "",
         f"Measured {found['measured']}, authgate {found['authgate']}, {found['system']}; the front has "
         f"{found['workers']} workers, and the candidate's wait {found['delay_s']:g} s for the name of a client's "
-        "address. Clinicians give up after 10 s and come back after 1 s, 3 tries at most. Embedded servers on two "
-        "shared cores: the figures show the kind of the fault, and are no hospital's.",
+        "address. Clinicians give up after 10 s and come back after 1 s, 3 tries at most. Judged by the quick "
+        "policy. Servers, generator and other work shared two cores: the figures show the kind of the fault, and are "
+        "no hospital's.",
         "",
         "| load | arm | p50 | p95 | failed | tried again | tries a login | verdict (step) | load / clock until then |",
         "|---|---|---|---|---|---|---|---|---|",

@@ -299,23 +299,21 @@ def test_the_fronts_resolver_answers_as_the_controller_does_and_is_late_with_nam
 def test_a_worker_of_the_front_waits_for_the_name_of_each_client_so_it_serves_no_more_than_workers_by_delay(
     lab: AdLab,
 ) -> None:
-    count = 6
-    served_s, times_ms = {}, {}
-    for name, arm in lab.arms.items():
-        log = arm.folder / "logs" / "web-access.log"
-        get_ticket(arm, "clin00007")
-        before = len(log.read_text().splitlines())
-        began = time.monotonic()
-        with ThreadPoolExecutor(count) as pool:
-            pages = list(pool.map(lambda _: page(arm, "", *NEGOTIATE).stdout, range(count)))  # noqa: B023
-        served_s[name] = time.monotonic() - began
-        assert pages == ["clin00007\n"] * count
-        lines = [line.split() for line in log.read_text().splitlines()[before:]]
-        times_ms[name] = [int(line[-1]) / 1000 for line in lines]
-        assert {line[0] for line in lines} == {"127.0.0.1"}, "no file named the client before its name server did"
-    workers = lab.arms["candidate"].settings.ehr_workers
-    assert served_s["candidate"] >= count / workers * LATE_S
-    assert min(times_ms["candidate"]) >= 1000 * LATE_S > sorted(times_ms["baseline"])[0]
+    candidate, count = lab.arms["candidate"], 6
+    log = candidate.folder / "logs" / "web-access.log"
+    get_ticket(candidate, "clin00007")
+    before = len(log.read_text().splitlines())
+    began = time.monotonic()
+    with ThreadPoolExecutor(count) as pool:
+        pages = list(pool.map(lambda _: page(candidate, "", *NEGOTIATE).stdout, range(count)))
+    served_s = time.monotonic() - began
+    assert pages == ["clin00007\n"] * count
+    assert served_s >= count / candidate.settings.ehr_workers * LATE_S
+    # A page is logged once it is sent.
+    assert eventually(lambda: len(log.read_text().splitlines()) >= before + count)
+    lines = [line.split() for line in log.read_text().splitlines()[before:]]
+    assert {line[0] for line in lines} == {"127.0.0.1"}, "no file named the client before its name server did"
+    assert min(int(line[-1]) for line in lines) >= 1_000_000 * LATE_S
 
 
 def known_fields(targets: dict[str, object]) -> dict[str, object]:

@@ -85,6 +85,7 @@ class Assessor:
             self._planned_of[arm] = np.array([len(block.arrivals) for block in plan.of(arm)])
             self._planned += self._planned_of[arm]
         self._spans = {arm: [(b.start, b.start + b.length) for b in plan.of(arm)] for arm in self._arms}
+        self.cohorts = scenario.expected
         self.block_starts = {block.index: block.start for block in plan.blocks}
         self.design = Design(
             block_s=scenario.blocks.length_s,
@@ -114,7 +115,9 @@ class Assessor:
         """The verdict on the complete pairs of an Arrow table of attempts."""
         pairs = self.complete_pairs(attempts)[: ending.pairs]
         judged = attempts.filter(pc.less(attempts["pair"], len(pairs)))
-        comparison = compare(attempt_table(judged, self.block_starts), self.design, self._policy, pairs, self._site)
+        comparison = compare(
+            attempt_table(judged, self.block_starts, self.cohorts), self.design, self._policy, pairs, self._site
+        )
         healths = {arm: self.health(arm, attempts, health, ending) for arm in self._arms}
         return Assessment(judge(comparison, healths, ending.state, self._policy), comparison, healths)
 
@@ -185,7 +188,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     assessor = Assessor(scenario, judging, make_plan(scenario, folder.arms()), known)
     attempts, health = folder.attempts(), folder.health()
     found = assessor.assess(attempts, health, ending)
-    table = attempt_table(attempts, assessor.block_starts)
+    table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
     pairs = assessor.complete_pairs(attempts)[: ending.pairs]
     return Evidence(
         run_id=folder.run_id,
@@ -214,7 +217,7 @@ def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
     plan = make_plan(scenario, (arm,))
     assessor = Assessor(scenario, judging, plan)
     attempts = folder.attempts()
-    table = attempt_table(attempts, assessor.block_starts)
+    table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
     # In a run of one arm a pair is one block.
     soak = soak_of(table, arm, assessor.design, judging, assessor.complete_pairs(attempts))
     health: dict[Arm, ArmHealth] = {arm: assessor.health(arm, attempts, folder.health(), ending)}

@@ -77,19 +77,19 @@ class ArmWorker:
         self.meter = HealthMeter(arm)
 
     def prepare(self) -> LoginResult:
-        """Derive keys, log in once, and fill the warm caches; the result is that of the single login.
+        """Derive keys, log in once by each way, and fill the warm caches; the result is that of such a login.
 
         Raises CredentialError, and RunError where the first login was denied. A candidate whose KDC does not answer is
         for the judge: its logins fail, or derive their keys themselves once it answers.
         """
-        users = self._path.users
-        numbers = {arrival.user for block in self._blocks for arrival in block.arrivals}
-        warm = warm_population(self._scenario) if self._scenario.population.cold_share < 1 else 0
-        numbers |= {0, *range(warm)}
+        expected, warm = self._scenario.expected, range(warm_population(self._scenario))
+        filled = [(cohort, number) for cohort in self._scenario.warm for number in warm]
+        planned = {(arrival.cohort, arrival.user) for block in self._blocks for arrival in block.arrivals}
+        planned |= {(cohort, 0) for cohort in expected} | set(filled)
         unanswered = 0
-        for number in sorted(numbers):
+        for user in dict.fromkeys(self._path.user(*who) for who in sorted(planned, key=lambda who: who[1])):
             try:
-                self._path.prepare([users[number]])
+                self._path.prepare([user])
             except KdcUnavailableError:
                 unanswered += 1
                 if self._arm == "baseline":
@@ -97,16 +97,31 @@ class ArmWorker:
                 if unanswered == UNANSWERED_AT_MOST:
                     break
             gevent.sleep(self._pause_s)
-        first = self._path.login(users[0], "cold", explain=True)
-        if first.outcome.status == "denied":
-            raise RunError(f"the first login, of {users[0]}, was denied: {first.outcome.code}")
+        first = self._first_login()
         if first.outcome.status == "ok":
             at_once = Pool(WARM_UPS_AT_ONCE)
-            for user in users[:warm]:
-                at_once.spawn(self._path.warm_up, user)
+            for cohort, number in filled:
+                at_once.spawn(self._path.warm_up, self._path.user(cohort, number), cohort)
                 gevent.sleep(self._pause_s)
             at_once.join()
         return first
+
+    def _first_login(self) -> LoginResult:
+        """A whole login by each way that the cohorts take; the result of the first that fails, else of the first."""
+        mix = self._scenario.mix
+        ways: dict[tuple[object, ...], str] = {}
+        for name in self._scenario.expected:
+            ways.setdefault((mix[name].steps, mix[name].authentication, mix[name].accounts), name)
+        results = []
+        for name in ways.values():
+            user = self._path.user(name, 0)
+            results.append(self._path.whole_login(user, name, explain=True))
+            if results[-1].outcome.status == "denied":
+                raise RunError(f"the first login, of {user}, was denied: {results[-1].outcome.code}")
+            if results[-1].outcome.status != "ok":
+                return results[-1]
+            gevent.sleep(self._pause_s)
+        return results[0]
 
     def start(self, origin: int) -> None:
         """Let the seats begin; ``origin`` is the run's, in monotonic ns."""
@@ -127,7 +142,7 @@ class ArmWorker:
             self._send(block, arrival, seat_wait=max(0, -wait))
 
     def _send(self, block: Block, arrival: Arrival, seat_wait: int) -> None:
-        user = self._path.users[arrival.user]
+        user = self._path.user(arrival.cohort, arrival.user)
         started = max(time.monotonic_ns() - self._origin, arrival.intended)
         self.meter.busy_seats += 1
         try:
@@ -143,7 +158,7 @@ class ArmWorker:
             block=block.index,
             pair=block.pair,
             user=user,
-            cache=arrival.cache,
+            cohort=arrival.cohort,
             intended=arrival.intended,
             started=started,
             ended=max(time.monotonic_ns() - self._origin, started),
@@ -159,7 +174,7 @@ class ArmWorker:
             # Each step has its deadline; this one stands behind them all, for a server that drips.
             result = LoginResult(TIMED_OUT, ())
             with gevent.Timeout(self._scenario.try_s + 1.0, False):
-                result = self._path.login(user, arrival.cache)
+                result = self._path.login(user, arrival.cohort)
             return result
 
         def comes_back(after_s: float) -> bool:

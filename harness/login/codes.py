@@ -71,11 +71,16 @@ _LDAP = {
 _LDAP_DENIED = {48, 49}
 
 
+def kerberos_name(number: int) -> str:
+    """The name of an error code as it is in a KRB-ERROR."""
+    return _KERBEROS.get(number, f"KRB5_{number}")
+
+
 def kerberos_outcome(code: int) -> Outcome:
     """The outcome of a libkrb5 error code (signed 32 bits, or GSS-API's unsigned minor status)."""
     signed = code - (1 << 32) if code >= 1 << 31 else code
     number = signed - _KRB5_BASE
-    name = _KERBEROS.get(number, f"KRB5_{number}" if 0 <= number < 512 else f"KRB5_{signed}")
+    name = kerberos_name(number) if 0 <= number < 512 else f"KRB5_{signed}"
     return Outcome("denied" if number in _KERBEROS_DENIED else "error", name)
 
 

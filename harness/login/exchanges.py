@@ -37,7 +37,8 @@ class LoginState:
     groups: frozenset[str] = frozenset()
     controller: ServiceRecord | None = None
     controller_address: str | None = None
-    dns_round_trips: int = 0
+    locating_round_trips: int = 0
+    """Those of name servers and of the netlogon ping."""
     # Of the present step:
     pool_wait: int = 0
     first_taken: int | None = None
@@ -143,6 +144,7 @@ class Exchanges:
         server = Endpoint(host=host, port=CLDAP_PORT if directory.tls else directory.endpoint.port)
         login.server = str(server)
         found = ping(server, self._ping, timeout_s)
+        login.locating_round_trips += 1
         login.notes.append(f"{found.host}, site {found.site or '(none)'}, client's {found.client_site or '(none)'}")
         login.notes.append(" ".join(found.roles))
 
@@ -264,7 +266,7 @@ class Exchanges:
 
 def _note_answer(login: LoginState, answer: Answer) -> None:
     login.server = str(answer.server)
-    login.dns_round_trips += answer.tries + answer.tcp
+    login.locating_round_trips += 1 + answer.tcp
     if answer.tries > 1:
         login.notes.append(f"{answer.tries} tries")
     if answer.tcp:

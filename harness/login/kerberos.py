@@ -18,6 +18,7 @@ import gssapi.raw
 import krb5
 
 from harness.errors import CredentialError, KdcUnavailableError
+from harness.login import der
 from harness.login.codes import kerberos_outcome
 from harness.login.credentials import Accounts
 from harness.login.runtime import StepFailedError, Timed
@@ -54,6 +55,8 @@ class TicketFacts:
     service: str
     session_enctype: str
     ticket_bytes: int
+    enctype: int
+    """By number: what the ticket itself is encrypted with, the service's key."""
 
 
 class TicketCache:
@@ -81,7 +84,7 @@ class TicketCache:
             service = (credentials.server.name or b"").decode()
             if not service.endswith("@X-CACHECONF:"):
                 enctype = krb5.enctype_to_name(credentials.keyblock.enctype)
-                found.append(TicketFacts(service, enctype, len(credentials.ticket)))
+                found.append(TicketFacts(service, enctype, len(credentials.ticket), _enctype(credentials.ticket)))
         return tuple(found)
 
     def close(self) -> None:
@@ -218,6 +221,11 @@ class KerberosClient:
             yield context
         finally:
             self._contexts.append(context)
+
+
+def _enctype(ticket: bytes) -> int:
+    """Of a Ticket's enc-part (RFC 4120 §5.3 and §5.2.9)."""
+    return der.decode(der.decode(ticket).content).field(3).field(0).number()
 
 
 def _told(outcome: Outcome) -> str:

@@ -14,10 +14,10 @@ from harness.login.kerberos import KerberosClient, TicketCache, TicketFacts
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
 from harness.login.trace import KdcExchange, KdcTrace
 from harness.model.attempt import OK, Outcome, StepTiming
+from harness.model.cohort import Authentication
 from harness.model.endpoint import NO_NAMES, Addresses
 from harness.model.plan import NS
 from harness.model.scenario import Scenario
-from harness.model.steps import STEPS, Cache, steps_of
 from harness.model.target import Target
 
 
@@ -26,7 +26,7 @@ class StepFacts:
     """What the protocol showed in one step, for the waterfall of a single login."""
 
     round_trips: int = 0
-    """Those of DNS, LDAP and HTTP; a KDC's are the exchanges that it answered."""
+    """Those of DNS, CLDAP, LDAP and HTTP; a KDC's are the exchanges that it answered."""
     entries: int = 0
     tickets: tuple[TicketFacts, ...] = ()
     exchanges: tuple[KdcExchange, ...] = ()
@@ -41,6 +41,18 @@ class LoginResult:
     steps: tuple[StepTiming, ...]
     facts: tuple[StepFacts, ...] = field(default=())
     groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Clients:
+    """By whose accounts some cohorts log in, and how: one for each kind of accounts and authentication."""
+
+    accounts: Accounts
+    known: frozenset[str]
+    users: tuple[str, ...]
+    """Of the population, as the plan numbers them."""
+    kerberos: KerberosClient
+    exchanges: Exchanges
 
 
 class LoginPath:
@@ -58,55 +70,80 @@ class LoginPath:
         self._target = target
         self._scenario = scenario
         self._runtime = runtime
+        self._addresses = addresses
         check_ca_file(target)
-        source = target.credentials
-        self._accounts: Accounts = read_accounts(source, target.realm)
+        self._cohorts = scenario.mix
+        kinds = {name: (cohort.authentication, cohort.accounts) for name, cohort in self._cohorts.items()}
+        made = {kind: self._make_clients(*kind) for kind in dict.fromkeys(kinds.values())}
+        self._clients = {name: made[kind] for name, kind in kinds.items()}
+        for name, cohort in self._cohorts.items():
+            if "ldap_simple_bind" in cohort.steps and not self._clients[name].accounts.passwords:
+                raise CredentialError("ldap_simple_bind needs credentials.csv or credentials.env, got a keytab")
+        self._warm: dict[tuple[str, str], TicketCache] = {}
+
+    def _make_clients(self, authentication: Authentication | None, whose: str) -> _Clients:
+        if whose != "clinicians":
+            raise CredentialError(f"accounts: {whose}: expected such accounts in the targets, got none")
+        source = self._target.credentials
+        accounts = read_accounts(source, self._target.realm)
         named = source.csv or source.keytab or f"environment variable {source.env}"
-        self.users = self._accounts.first(scenario.population.users, named)
-        self._known = frozenset(self._accounts.users)
-        if "ldap_simple_bind" in scenario.steps and not self._accounts.passwords:
-            raise CredentialError("ldap_simple_bind needs credentials.csv or credentials.env, got a keytab")
-        self._kerberos = KerberosClient(target.realm, self._accounts, scenario.authentication)
-        self._warm: dict[str, TicketCache] = {}
-        self._exchanges = Exchanges(target, self._accounts, self._kerberos, runtime, addresses)
+        users = accounts.first(self._scenario.population.users, named)
+        kerberos = KerberosClient(self._target.realm, accounts, authentication or self._scenario.authentication)
+        exchanges = Exchanges(self._target, accounts, kerberos, self._runtime, self._addresses)
+        return _Clients(accounts, frozenset(accounts.users), users, kerberos, exchanges)
+
+    def user(self, cohort: str, number: int) -> str:
+        """The account that logs in where the plan says the ``number``-th; fewer accounts take turns."""
+        users = self._clients[cohort].users
+        return users[number % len(users)]
 
     def prepare(self, users: Sequence[str]) -> None:
         """Derive the users' long-term keys where the scenario's logins need them.
 
         Raises CredentialError, and as KdcUnavailableError where a login derives the key itself once a KDC answers.
         """
-        if unknown := [user for user in users if user not in self._known]:
+        if unknown := [user for user in users if not any(user in c.known for c in self._clients.values())]:
             raise CredentialError(f"credentials: expected an account {unknown[0]}, got none")
-        if "kdc_as" in self._scenario.steps:
-            timeout_s = self._scenario.step_timeout_s
-            self._kerberos.derive_keys(users, lambda derive: self._runtime.call(derive, timeout_s))
+        timeout_s = self._scenario.step_timeout_s
+        asking = {id(c): c for name, c in self._clients.items() if "kdc_as" in self._cohorts[name].steps}
+        for clients in asking.values():
+            theirs = [user for user in users if user in clients.known]
+            clients.kerberos.derive_keys(theirs, lambda derive: self._runtime.call(derive, timeout_s))
 
-    def warm_up(self, user: str) -> LoginResult:
-        """Fill the user's ticket cache by the steps that a warm login leaves out, and keep it; nothing is measured."""
-        tickets = self._kerberos.new_cache()
-        cached = tuple(name for name in self._scenario.steps if STEPS[name].cached)
-        result = self._run(cached, self._exchanges.new_login(user, tickets))
+    def warm_up(self, user: str, cohort: str = "warm") -> LoginResult:
+        """Fill the user's ticket cache by the steps that this cohort leaves out, and keep it; nothing is measured."""
+        tickets = self._clients[cohort].kerberos.new_cache()
+        result = self._run(cohort, self._cohorts[cohort].held, user, tickets)
         if result.outcome is OK:
-            self._warm[user] = tickets
+            self._warm[cohort, user] = tickets
         else:
             tickets.close()
         return result
 
-    def login(self, user: str, cache: Cache, explain: bool = False) -> LoginResult:
-        """One try of a login, with its protocol facts if asked for; never raises for what the servers do."""
-        steps = steps_of(self._scenario.steps, cache)
-        if cache == "cold":
-            tickets = self._kerberos.new_cache()
-            try:
-                return self._run(steps, self._exchanges.new_login(user, tickets), explain)
-            finally:
-                tickets.close()
-        if user not in self._warm and steps != self._scenario.steps:
+    def login(self, user: str, cohort: str, explain: bool = False) -> LoginResult:
+        """One try of a cohort's login, with its protocol facts if asked for; never raises for what the servers do."""
+        how = self._cohorts[cohort]
+        if how.cache == "cold":
+            return self.whole_login(user, cohort, explain)
+        tickets = self._warm.get((cohort, user))
+        if tickets is None and how.held:
             return LoginResult(Outcome("error", "NO_WARM_CACHE"), ())
-        tickets = self._warm.get(user) or self._kerberos.new_cache()
-        return self._run(steps, self._exchanges.new_login(user, tickets), explain)
+        tickets = tickets or self._clients[cohort].kerberos.new_cache()
+        return self._run(cohort, how.taken, user, tickets, explain)
 
-    def _run(self, names: Sequence[str], login: LoginState, explain: bool = False) -> LoginResult:
+    def whole_login(self, user: str, cohort: str, explain: bool = False) -> LoginResult:
+        """One login by all of a cohort's steps, from an empty ticket cache."""
+        tickets = self._clients[cohort].kerberos.new_cache()
+        try:
+            return self._run(cohort, self._cohorts[cohort].steps, user, tickets, explain)
+        finally:
+            tickets.close()
+
+    def _run(
+        self, cohort: str, names: Sequence[str], user: str, tickets: TicketCache, explain: bool = False
+    ) -> LoginResult:
+        exchanges = self._clients[cohort].exchanges
+        login = exchanges.new_login(user, tickets)
         steps: list[StepTiming] = []
         facts: list[StepFacts] = []
         outcome = OK
@@ -115,7 +152,7 @@ class LoginPath:
         try:
             for name in names:
                 before = _counted(login) if explain else (0, 0, 0)
-                timing = self._step(name, login, deadline)
+                timing = self._step(name, login, exchanges, deadline)
                 steps.append(timing)
                 if explain:
                     facts.append(self._facts(login, before))
@@ -126,7 +163,7 @@ class LoginPath:
             login.close()
         return LoginResult(outcome, tuple(steps), tuple(facts), login.groups)
 
-    def _step(self, name: str, login: LoginState, deadline: int) -> StepTiming:
+    def _step(self, name: str, login: LoginState, exchanges: Exchanges, deadline: int) -> StepTiming:
         login.begin_step()
         asked = time.monotonic_ns()
         timeout_s = min(self._scenario.step_timeout_s, (deadline - asked) / NS)
@@ -134,7 +171,7 @@ class LoginPath:
         try:
             if timeout_s <= 0:
                 raise StepFailedError(TIMED_OUT)
-            ended = self._exchanges.take(name, login, timeout_s)
+            ended = exchanges.take(name, login, timeout_s)
         except StepFailedError as failure:
             outcome = failure.outcome
         except Exception as error:  # noqa: BLE001 - an answer that a library chokes on; its type alone, never its text
@@ -158,5 +195,5 @@ class LoginPath:
 
 def _counted(login: LoginState) -> tuple[int, int, int]:
     web = 0 if login.ehr is None else login.ehr.round_trips
-    round_trips = login.dns_round_trips + login.directory.round_trips + web
+    round_trips = login.locating_round_trips + login.directory.round_trips + web
     return round_trips, login.directory.entries, len(login.tickets.tickets())

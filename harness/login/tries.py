@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from harness.login.path import LoginResult
 from harness.model.attempt import Outcome, StepTiming
-from harness.model.scenario import Patience
+from harness.model.patience import Patience
 from harness.model.steps import EARLIER_TRIES
 
 

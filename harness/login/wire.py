@@ -11,6 +11,8 @@ from typing import Any
 
 import gssapi.raw
 
+from harness.login import der
+
 _FRAME_AT_MOST = 1 << 20
 """The largest sealed buffer that is accepted, 1 MiB; the server is told so."""
 _SEALS = 4
@@ -156,19 +158,8 @@ _SIGNATURE_HASHES = {
 def _signature_algorithm(certificate: bytes) -> str:
     """The OID in a certificate's second field (RFC 5280 §4.1), as hexadecimal digits; empty where there is none."""
     try:
-        inside, _ = _der(certificate, 0)
-        _, signed_end = _der(certificate, inside)
-        algorithm, _ = _der(certificate, signed_end)
-        oid, end = _der(certificate, algorithm)
-    except IndexError:
+        _, algorithm, *_ = der.decode(certificate).parts()
+        oid, *_ = algorithm.parts()
+    except ValueError:
         return ""
-    return certificate[oid:end].hex()
-
-
-def _der(data: bytes, start: int) -> tuple[int, int]:
-    """Where the content of the DER value at ``start`` begins and ends (X.690 §8.1)."""
-    length, begin = data[start + 1], start + 2
-    if length & 0x80:
-        count = length & 0x7F
-        length, begin = int.from_bytes(data[begin : begin + count], "big"), begin + count
-    return begin, begin + length
+    return oid.content.hex()

@@ -25,7 +25,7 @@ ATTEMPTS: Any = pa.schema(
         ("block", pa.int32()),
         ("pair", pa.int32()),
         ("user", pa.string()),
-        ("cache", pa.string()),
+        ("cohort", pa.string()),
         ("intended", pa.int64()),
         ("started", pa.int64()),
         ("ended", pa.int64()),
@@ -52,9 +52,6 @@ ATTEMPTS: Any = pa.schema(
     ]
 )
 """One row a login; instants are ns from the run's origin."""
-
-_BEFORE = {"tries": 1}
-"""What runs recorded before there was such a column stand for."""
 
 HEALTH: Any = pa.schema(
     [
@@ -100,7 +97,7 @@ def attempts_batch(attempts: Sequence[Attempt]) -> Any:
             "block": a.block,
             "pair": a.pair,
             "user": a.user,
-            "cache": a.cache,
+            "cohort": a.cohort,
             "intended": a.intended,
             "started": a.started,
             "ended": a.ended,
@@ -132,15 +129,23 @@ def health_batch(seconds: Sequence[HealthSecond]) -> Any:
     return pa.RecordBatch.from_pylist([{n: getattr(s, n) for n in names} for s in seconds], schema=HEALTH)
 
 
-def of_today(rows: Any, schema: Any) -> Any:
-    """A table or a batch with the columns that were not recorded yet in its day; anything else as it is."""
-    for name in (name for name in _BEFORE if name in schema.names and name not in rows.schema.names):
-        rows = rows.append_column(schema.field(name), pa.array([_BEFORE[name]] * len(rows), schema.field(name).type))
-    return rows.select(schema.names) if set(rows.schema.names) == set(schema.names) else rows
+def as_now(part: Any) -> Any:
+    """Attempts, or health, with the columns of today.
+
+    Until there were cohorts, ``cache`` told logins apart; until clients came back, each login was tried once.
+    """
+    part = part.rename_columns(["cohort" if name == "cache" else name for name in part.schema.names])
+    if set(part.schema.names) != set(ATTEMPTS.names) - {"tries"}:
+        return part
+    once = pa.array([1] * len(part), pa.int32())
+    return part.append_column(ATTEMPTS.field("tries"), once).select(ATTEMPTS.names)
 
 
-def attempt_table(table: Any, block_starts: Mapping[int, int]) -> AttemptTable:
-    """The columns of an Arrow table of ATTEMPTS; ``block_starts`` maps a block's index to its start in ns."""
+def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence[str] = CACHES) -> AttemptTable:
+    """The columns of an Arrow table of ATTEMPTS, of logins of these cohorts.
+
+    ``block_starts`` maps a block's index to its start in ns.
+    """
     table = table.combine_chunks()
     intended = _ints(table["intended"])
     block = _ints(table["block"])
@@ -157,7 +162,7 @@ def attempt_table(table: Any, block_starts: Mapping[int, int]) -> AttemptTable:
         pair=_ints(table["pair"]),
         offset_s=(intended - starts[block]) / NS,
         intended_s=intended / NS,
-        cache=_codes(table["cache"], CACHES),
+        cohort=_codes(table["cohort"], cohorts),
         status=_codes(table["status"], STATUSES),
         response_s=(ended - intended) / NS,
         service_s=(ended - _ints(table["started"])) / NS,
@@ -165,6 +170,7 @@ def attempt_table(table: Any, block_starts: Mapping[int, int]) -> AttemptTable:
         given_up=given_up,
         code=_ints(code.indices).astype(np.int16),
         codes=tuple(code.dictionary.to_pylist()),
+        cohorts=tuple(cohorts),
     )
 
 

@@ -124,8 +124,8 @@ def table(found: dict[str, Any]) -> str:
         f"{found['workers']} workers, and the candidate's wait {found['delay_s']:g} s for the name of a client's "
         "address. Clinicians give up after 10 s and come back after 1 s, 3 tries at most. Judged by the quick "
         "policy. Servers, generator and other work shared two cores: the figures show the kind of the fault, and are "
-        "no hospital's. Seconds of load are those of both arms, in turns; the clock stops when the last of their logins "
-        "has ended.",
+        "no hospital's. Seconds of load are those of both arms, in turns; the clock stops when the last of their "
+        "logins has ended.",
         "",
         "| load | arm | p50 | p95 | failed | tried again | tries a login | verdict (step) | load / clock until then |",
         "|---|---|---|---|---|---|---|---|---|",

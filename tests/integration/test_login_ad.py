@@ -28,10 +28,11 @@ from harness.login.runtime import ThreadRuntime
 from harness.login.trace import KdcTrace
 from harness.login.wire import channel_bindings
 from harness.model.scenario import Scenario
-from harness.model.steps import STEPS
+from harness.model.steps import STEPS, Cache
 from harness.model.target import Target
 from harness.process import environment
 from harness.shipped import SCENARIOS, find
+from tests.integration.capture import Packet, capture, confirm
 from tests.integration.running import POLICY, Inputs, finished
 
 pytestmark = pytest.mark.integration
@@ -40,6 +41,7 @@ PATIENCE_S = 20.0
 """An upper bound on things that take milliseconds; only a hang reaches it."""
 USER = "clin00007"
 COLD_LOGON = load_scenario(find("cold-logon", SCENARIOS))
+WARD_ROUND = load_scenario(find("ward-round", SCENARIOS))
 SERVICES = {
     "kdc_tgs_host": f"host/ws001.{region.DOMAIN}",
     "kdc_tgs_ldap": f"ldap/{region.DC_HOST}",
@@ -123,6 +125,55 @@ def logon(lab: AdLab, tmp_path_factory: pytest.TempPathFactory) -> LoginResult:
     return path.login(USER, "cold", explain=True)
 
 
+WIRE = {
+    ("udp", PORTS["dns"]): "dns",
+    ("udp", PORTS["kdc"]): "kerberos",
+    ("tcp", PORTS["kdc"]): "kerberos",
+    ("udp", PORTS["ldap"]): "cldap",
+    ("tcp", PORTS["ldap"]): "ldap",
+    ("tcp", PORTS["ldaps"]): "tls",
+    ("tcp", PORTS["http"]): "http",
+}
+
+
+@pytest.fixture(scope="module")
+def seen(
+    lab: AdLab, require_capture: None, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, LoginResult], list[Packet]]:
+    """Logons to the baseline, explained, and all packets of its own ports meanwhile."""
+    arm, folder = lab.arms["baseline"], tmp_path_factory.mktemp("wire")
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        dead = f"127.0.0.1:{gone.getsockname()[1]}"
+    twice = changed(arm, dns={"servers": [dead, f"{arm.address}:{PORTS['dns']}"]})
+
+    def logon(target: dict[str, Any], cache: Cache = "cold", **unlike: object) -> LoginResult:
+        path = client(target, folder, trace=True, **unlike)
+        if cache == "warm":
+            assert path.warm_up(USER).outcome.status == "ok"
+        assert path._trace is not None
+        path._trace.new_exchanges()
+        return path.login(USER, cache, explain=True)
+
+    with pytest.MonkeyPatch.context() as patch, capture(folder, WIRE, arm.address) as captured:
+        for name in ("KRB5_CONFIG", "KRB5CCNAME", "KRB5_TRACE"):
+            patch.setenv(name, os.devnull)
+        logins = {
+            "cold": logon(dict(arm.target)),
+            "warm": logon(dict(arm.target), "warm"),
+            "cold, signed and sealed": logon(in_clear(arm)),
+            "with a dead name server first": logon(twice, steps=("dns_srv_dc", "dns_a", "ldap_connect")),
+        }
+    return logins, captured.packets
+
+
+@pytest.mark.parametrize("kind", ["cold", "warm", "cold, signed and sealed", "with a dead name server first"])
+def test_what_the_waterfall_claims_is_what_is_seen_on_the_wire(
+    seen: tuple[dict[str, LoginResult], list[Packet]], kind: str
+) -> None:
+    logins, packets = seen
+    confirm(logins[kind], packets, WIRE)
+
+
 def test_a_cold_logon_takes_every_step_of_each_arm_and_of_no_other(arm: AdArm, tmp_path: Path) -> None:
     result = client(dict(arm.target), tmp_path).login(USER, "cold")
     assert result.outcome.status == "ok"
@@ -130,6 +181,15 @@ def test_a_cold_logon_takes_every_step_of_each_arm_and_of_no_other(arm: AdArm, t
     assert {step.server.rpartition(":")[0] for step in result.steps} == {arm.address}
     ports = {step.step.partition("_")[0]: int(step.server.rpartition(":")[2]) for step in result.steps}
     assert ports == {"dns": 53, "cldap": 389, "kdc": 88, "ldap": 636, "http": 8080, "ehr": 8080}
+
+
+def test_every_cohort_of_a_ward_round_logs_in_by_its_own_steps(arm: AdArm, tmp_path: Path) -> None:
+    path = client(dict(arm.target), tmp_path, **{**WARD_ROUND.model_dump(), "population": {"users": 1}})
+    for name, cohort in WARD_ROUND.mix.items():
+        if cohort.cache == "warm":
+            assert path.warm_up(USER, name).outcome.status == "ok"
+        result = path.login(USER, name)
+        assert (result.outcome.status, [step.step for step in result.steps]) == ("ok", list(cohort.taken))
 
 
 def test_a_warm_logon_asks_no_name_server_and_no_kdc(baseline: AdArm, tmp_path: Path) -> None:

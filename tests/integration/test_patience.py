@@ -13,7 +13,7 @@ import pytest
 
 from harness.lab.domain import Lab
 from harness.login.tries import tried
-from harness.model.scenario import Patience
+from harness.model.patience import Patience
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import Target
 from harness.updates.fault import Hold

@@ -193,7 +193,7 @@ def test_a_repeated_key_is_an_error_at_its_second_place(
         ("a: " + "[" * 5000, "x.yaml:1: expected YAML, got: lists or mappings nested too deep"),
         ("a: &a [*a]\n", "x.yaml:1: name: expected a value, got none"),
         ("name: a\n" + "".join(f"k{i}: &k{i} [{', '.join([f'*k{i - 1}'] * 9 if i else ['x'])}]\n" for i in range(30)),
-         "x.yaml:1: steps: expected a value, got none"),
+         "x.yaml:1: population: expected a value, got none"),
     ],
 )  # fmt: skip
 def test_what_is_not_a_scenario_at_all_is_refused_with_its_line(

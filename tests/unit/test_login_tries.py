@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.login.path import LoginResult
 from harness.login.tries import tried
 from harness.model.attempt import OK, Outcome, StepTiming
-from harness.model.scenario import Patience
+from harness.model.patience import Patience
 from harness.model.steps import EARLIER_TRIES
 
 LATE, DENIED, BROKEN = Outcome("timeout", "DEADLINE"), Outcome("denied", "KDC_ERR_X"), Outcome("error", "LDAP 51")

@@ -41,6 +41,7 @@ from harness.capacity_command import capacity
 from harness.config import SCHEMAS, load_policy, load_scenario
 from harness.doctor_command import doctor
 from harness.errors import AuthgateError, ConfigError
+from harness.import_commands import import_from
 from harness.lab.commands import lab
 from harness.lab.domain import Lab
 from harness.login.once import log_in_once
@@ -63,6 +64,7 @@ from harness.run import execute
 from harness.site import Subject, find_site, site_of_run
 from harness.soak import SoakPlan
 from harness.trend import trend
+from harness.updates.commands import updates
 
 USAGE_ERROR = 2
 CRASH = 1
@@ -79,7 +81,9 @@ cli.add_command(lab)
 cli.add_command(calibrate_site)
 cli.add_command(plan_run)
 cli.add_command(capacity)
+cli.add_command(import_from)
 cli.add_command(doctor)
+cli.add_command(updates)
 
 
 @cli.command()

@@ -19,7 +19,9 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Add
     """
     arms = tuple(arms)
     lacking = [
-        f"{targets.source}: arms.{arm}.{line}" for arm in arms for line in targets.arms[arm].lacks(scenario.step_order)
+        f"{targets.source}: arms.{arm}.{line}"
+        for arm in arms
+        for line in targets.arms[arm].lacks(scenario.step_order, scenario.whose)
     ]
     if lacking:
         raise ConfigError("\n".join(lacking))

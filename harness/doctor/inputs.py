@@ -16,7 +16,8 @@ from harness.safety import resolve
 
 def servers(patient: Patient, _: Deadline) -> Iterator[Remark]:
     """The target says where each step of the scenario goes."""
-    lacking = patient.target.lacks(patient.scenario.steps) if patient.scenario is not None else []
+    asked = patient.scenario
+    lacking = [] if asked is None else patient.target.lacks(asked.step_order, asked.whose)
     for line in lacking:
         yield problem(f"arms.{patient.arm}.{line}", f"say it in {patient.targets.source}, or choose another scenario")
     if not lacking:

@@ -75,8 +75,8 @@ def ephemeral_ports(machine: Machine, scenario: Scenario | None) -> Iterator[Rem
     if scenario is None:
         yield ok(f"{count} for outgoing connections")
         return
-    exchanges = sum(name.startswith("kdc_") for name in scenario.steps)
-    connections = max(exchanges + ("kdc_as" in scenario.steps), 1)  # pre-authentication is one more
+    exchanges = sum(name.startswith("kdc_") for name in scenario.step_order)
+    connections = max(exchanges + ("kdc_as" in scenario.step_order), 1)  # pre-authentication is one more
     taken = round(connections * scenario.peak_rate * TIME_WAIT_S)
     found = f"{count} for outgoing connections, {taken} in use at the peak if a KDC is asked by TCP"
     if taken > count:

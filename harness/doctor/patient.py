@@ -70,7 +70,7 @@ class Patient:
     @property
     def steps(self) -> tuple[str, ...]:
         """The scenario's steps, without one all that there are, as far as the target has a server for them."""
-        wanted = STEPS if self.scenario is None else self.scenario.steps
+        wanted = STEPS if self.scenario is None else self.scenario.step_order
         return tuple(name for name in wanted if not self.target.lacks([name]))
 
     def takes(self, kind: str) -> bool:

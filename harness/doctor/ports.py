@@ -16,11 +16,13 @@ _REPEATED_SYN_S = 1.0
 
 
 def ports(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
-    """The directory and the EHR's front accept connections, soon."""
+    """The directory, the EHR's front and the database accept connections, soon."""
     target = patient.target
     wanted = {"directory.uri": target.directory.endpoint} if patient.takes("ldap") else {}
     if target.ehr is not None and patient.takes("http"):
         wanted["ehr.url"] = target.ehr.endpoint
+    if target.database is not None and patient.takes("db"):
+        wanted["database.uri"] = target.database.endpoint
     for key, endpoint in wanted.items():
         for checked in patient.at(endpoint):
             yield _connect(checked, f"arms.{patient.arm}.{key}", min(_EACH_S, deadline.remaining()))

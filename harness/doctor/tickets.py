@@ -30,6 +30,7 @@ def _services(patient: Patient) -> list[tuple[str, str]]:
         "kdc_tgs_ldap": ("ldap", target.directory.service_host),
         "kdc_tgs_cifs": ("cifs", target.services.cifs),
         "kdc_tgs_http": ("HTTP", target.ehr.service_host if target.ehr is not None else None),
+        "kdc_tgs_postgres": ("postgres", target.database.service_host if target.database is not None else None),
     }
     named = (hosts[step] for step in patient.steps if step in hosts)
     return [(service, host) for service, host in named if host is not None]

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from harness.arguments import FILE_PATH
-from harness.lab import supervisor
-from harness.lab.ad.changes import SPELLINGS, parse_change
+from harness.lab import changes, supervisor
+from harness.lab.ad import changes as ad_changes
 from harness.lab.hospital import CLINICIANS
 
 LAB_FOLDER = Path(".authgate-lab")
@@ -36,13 +36,17 @@ _lab_folder = click.option(
     show_default=True,
     help="embedded: MIT KDC and OpenLDAP, as any user. ad: Samba AD, web front and database, as root.",
 )
-@click.option("--change", help=f"What is changed on the candidate (kind ad): {', '.join(SPELLINGS)}.")
+@click.option(
+    "--change",
+    help=f"What is changed on the candidate. embedded: {', '.join(changes.SPELLINGS)}. "
+    f"ad: {', '.join(ad_changes.SPELLINGS)}.",
+)
 def up(folder: Path, kind: str, change: str | None) -> int:
     """Start it; it runs until `authgate lab down`."""
     status = supervisor.up(folder, kind, change=change)
     click.echo(f"ready; targets: {status.targets}")
     if change is not None:
-        click.echo(f"candidate: {parse_change(change).says}")
+        click.echo(f"candidate: {supervisor.says(kind, change)}")
     click.echo(f"try: authgate login {CLINICIANS[7]} --targets {status.targets}")
     return 0
 

@@ -6,13 +6,15 @@ import secrets
 from pathlib import Path
 
 from harness.errors import LabError
-from harness.lab import hospital, keytab
+from harness.lab import hospital, keytab, pki
+from harness.lab.changes import Settings
 from harness.lab.tools import Tools, run
 from harness.process import environment
 
 CLINICIANS_KEYTAB = "clinicians.keytab"
 SERVICES_KEYTAB = "services.keytab"
 
+DEFAULT = Settings()
 _TEMPLATE = "template"
 _ENCTYPES = ("aes256-cts", "aes128-cts")
 
@@ -52,28 +54,34 @@ def build(tools: Tools, folder: Path, password: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def configuration(folder: Path, port: int) -> str:
+def configuration(folder: Path, port: int, settings: Settings = DEFAULT) -> str:
     """The text of a kdc.conf(5) for the database in ``folder`` and a KDC at 127.0.0.1:``port``."""
+    # By default neither is written: it would be one write, with a flush, at every login.
+    spared = "false" if settings.kdc_writes else "true"
+    datagram = "" if settings.kdc_datagram is None else f"\tkdc_max_dgram_reply_size = {settings.kdc_datagram}\n"
     return f"""[kdcdefaults]
 	kdc_listen = 127.0.0.1:{port}
 	kdc_tcp_listen = 127.0.0.1:{port}
 	# The default of 5 makes a burst of logins wait 1 s for a repeated SYN.
 	kdc_tcp_listen_backlog = 64
-[realms]
+{datagram}[realms]
 	{hospital.REALM} = {{
 		database_name = {folder}/principal
 		key_stash_file = {folder}/stash
 		max_life = 10h
 		default_principal_flags = +preauth
 		supported_enctypes = {" ".join(f"{enctype}:normal" for enctype in _ENCTYPES)}
+		pkinit_identity = FILE:{folder}/{pki.KDC_CERTIFICATE},{folder}/{pki.KDC_KEY}
+		pkinit_anchors = FILE:{folder}/{pki.CA_CERTIFICATE}
+		pkinit_revoke = FILE:{folder}/{pki.REVOCATIONS}
+		pkinit_require_crl_checking = true
 	}}
 [dbmodules]
 	{hospital.REALM} = {{
 		db_library = db2
 		database_name = {folder}/principal
-		# Either would write, with a flush, at every login.
-		disable_last_success = true
-		disable_lockout = true
+		disable_last_success = {spared}
+		disable_lockout = {spared}
 	}}
 [logging]
 	kdc = FILE:{folder}/kdc.log

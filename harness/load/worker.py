@@ -100,8 +100,8 @@ class ArmWorker:
         first = self._first_login()
         if first.outcome.status == "ok":
             at_once = Pool(WARM_UPS_AT_ONCE)
-            for cohort, number in filled:
-                at_once.spawn(self._path.warm_up, self._path.user(cohort, number), cohort)
+            for user, cohort in dict.fromkeys((self._path.user(*who), who[0]) for who in filled):
+                at_once.spawn(self._path.warm_up, user, cohort)
                 gevent.sleep(self._pause_s)
             at_once.join()
         return first

@@ -18,7 +18,8 @@ from harness.model.cohort import Authentication
 from harness.model.endpoint import NO_NAMES, Addresses
 from harness.model.plan import NS
 from harness.model.scenario import Scenario
-from harness.model.target import Target
+from harness.model.steps import STEPS
+from harness.model.target import AccountKind, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class StepFacts:
     """What the protocol showed in one step, for the waterfall of a single login."""
 
     round_trips: int = 0
-    """Those of DNS, CLDAP, LDAP and HTTP; a KDC's are the exchanges that it answered."""
+    """Those of DNS, CLDAP, LDAP, HTTP and the database; a KDC's are the exchanges that it answered."""
     entries: int = 0
     tickets: tuple[TicketFacts, ...] = ()
     exchanges: tuple[KdcExchange, ...] = ()
@@ -77,19 +78,24 @@ class LoginPath:
         made = {kind: self._make_clients(*kind) for kind in dict.fromkeys(kinds.values())}
         self._clients = {name: made[kind] for name, kind in kinds.items()}
         for name, cohort in self._cohorts.items():
-            if "ldap_simple_bind" in cohort.steps and not self._clients[name].accounts.passwords:
-                raise CredentialError("ldap_simple_bind needs credentials.csv or credentials.env, got a keytab")
+            clients = self._clients[name]
+            without = set(clients.users) - clients.accounts.passwords.keys()
+            if without and (step := next((step for step in cohort.steps if STEPS[step].password), None)):
+                raise CredentialError(
+                    f"{step} needs each user's password, in credentials.csv or env, got none of {min(without)}"
+                )
         self._warm: dict[tuple[str, str], TicketCache] = {}
 
-    def _make_clients(self, authentication: Authentication | None, whose: str) -> _Clients:
-        if whose != "clinicians":
-            raise CredentialError(f"accounts: {whose}: expected such accounts in the targets, got none")
-        source = self._target.credentials
-        accounts = read_accounts(source, self._target.realm)
-        named = source.csv or source.keytab or f"environment variable {source.env}"
-        users = accounts.first(self._scenario.population.users, named)
-        kerberos = KerberosClient(self._target.realm, accounts, authentication or self._scenario.authentication)
-        exchanges = Exchanges(self._target, accounts, kerberos, self._runtime, self._addresses)
+    def _make_clients(self, authentication: Authentication | None, whose: AccountKind) -> _Clients:
+        target = self._target.of(whose)
+        source = target.credentials
+        how = authentication or self._scenario.authentication
+        accounts = read_accounts(source, target.realm, how, whose)
+        named = str(source.key_source) if accounts.cards is None else "credentials.smart_cards"
+        count = self._scenario.population.users  # of clinicians: components are few, and take turns
+        users = accounts.first(count if whose == "clinicians" else min(count, len(accounts.users)), named)
+        kerberos = KerberosClient(target.realm, accounts, how)
+        exchanges = Exchanges(target, accounts, kerberos, self._runtime, self._addresses)
         return _Clients(accounts, frozenset(accounts.users), users, kerberos, exchanges)
 
     def user(self, cohort: str, number: int) -> str:
@@ -195,5 +201,6 @@ class LoginPath:
 
 def _counted(login: LoginState) -> tuple[int, int, int]:
     web = 0 if login.ehr is None else login.ehr.round_trips
-    round_trips = login.locating_round_trips + login.directory.round_trips + web
+    database = 0 if login.database is None else login.database.round_trips
+    round_trips = login.locating_round_trips + login.directory.round_trips + web + database
     return round_trips, login.directory.entries, len(login.tickets.tickets())

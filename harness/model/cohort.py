@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from harness.model.base import Configured, Share
 from harness.model.steps import LOGIN, STEPS, Cache, steps_of
+from harness.model.target import AccountKind
 
 EVERYONE = "all"
 """The name under which all cohorts are judged together."""
@@ -19,7 +20,8 @@ RESERVED = (EVERYONE, LOGIN)
 SHARES_DIFFER = 1e-6
 """Shares that sum to 1 within this do so but for the rounding of decimals."""
 
-Authentication = Literal["key", "password"]
+Authentication = Literal["key", "password", "smart-card"]
+"""How a ticket is got: by the long-term key that was derived at start, by the password, or by a card (PKINIT)."""
 CohortName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=24)]
 
 
@@ -52,8 +54,8 @@ class Cohort(Configured):
     """Of the whole way; those that a warm cache holds are taken once for each account, before the load begins."""
     authentication: Authentication | None = None
     """Where it differs from the scenario's."""
-    accounts: Literal["clinicians", "services"] = "clinicians"
-    """Whose credentials log in."""
+    accounts: AccountKind = "clinicians"
+    """Whose credentials log in; ``services``: those of the target's service_accounts, of components."""
 
     @property
     def taken(self) -> tuple[str, ...]:

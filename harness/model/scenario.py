@@ -12,6 +12,7 @@ from harness.model.base import Configured, NonNegative, Rate, Seconds, Share
 from harness.model.cohort import RESERVED, SHARES_DIFFER, Authentication, Cohort, CohortName, Round, Steps, in_one_order
 from harness.model.patience import Patience
 from harness.model.steps import CACHES, EARLIER_TRIES
+from harness.model.target import AccountKind
 
 
 class ConstantRate(Configured):
@@ -144,7 +145,8 @@ class Scenario(Configured):
     """Logins of different kinds, judged each by itself; instead of ``steps``."""
     arrivals: Arrivals
     authentication: Authentication = "key"
-    """``key``: the long-term key is derived once at start; ``password``: string-to-key is paid in every login."""
+    """``key``: the long-term key is derived once at start; ``password``: string-to-key is paid in every login;
+    ``smart-card``: by PKINIT (RFC 4556), with each clinician's certificate."""
     timeout_s: Seconds = 10.0
     """The deadline of a whole login; a login that passes it is censored there."""
     step_timeout_s: Seconds = 10.0
@@ -247,6 +249,11 @@ class Scenario(Configured):
     def warm(self) -> tuple[str, ...]:
         """The expected cohorts whose logins find tickets in their cache."""
         return tuple(name for name in self.expected if self.mix[name].cache == "warm")
+
+    @property
+    def whose(self) -> frozenset[AccountKind]:
+        """Whose accounts log in."""
+        return frozenset(cohort.accounts for cohort in self.mix.values())
 
     @property
     def step_order(self) -> tuple[str, ...]:

@@ -217,6 +217,8 @@ def standing_notices(evidence: Evidence) -> tuple[str, ...]:
             "Long-term keys were derived before the run, so string-to-key (which each workstation pays for itself) "
             "is not in the figures."
         )
+    if evidence.said("authentication") == "smart-card":
+        notices.append("Cards were files: the time that a card's own chip takes to sign is not in the figures.")
     return tuple(notices)
 
 

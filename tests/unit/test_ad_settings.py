@@ -28,8 +28,11 @@ def test_arms_with_equal_settings_differ_in_their_address_alone(text: Text) -> N
 
 
 @pytest.mark.parametrize(
-    "spelling", ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2", "slow-reverse-dns=4.5"]
-)
+    "spelling",
+    ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2", "udp-first", "rc4-only-database",
+     "rc4-only-ehr", "no-ehr-spn", "no-delegation", "log-level=10", "dc-workers=1", "disabled-percent=10",
+     "nested-groups=200", "slow-reverse-dns=4.5"],
+)  # fmt: skip
 def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> None:
     change = parse_change(spelling)
     assert change.name == spelling
@@ -39,17 +42,9 @@ def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> N
 
 @pytest.mark.parametrize(
     "wrong",
-    [
-        "slow-reverse-dns=-1",
-        "slow-reverse-dns=1e3",
-        "",
-        "rsa",
-        "ehr-workers",
-        "ehr-workers=",
-        "ehr-workers=0",
-        "ehr-workers=many",
-    ],
-)
+    ["", "rsa", "ehr-workers", "ehr-workers=", "ehr-workers=0", "ehr-workers=many", "log-level=11", "dc-workers=0",
+     "disabled-percent=101", "nested-groups=201", "slow-reverse-dns=-1", "slow-reverse-dns=1e3"],
+)  # fmt: skip
 def test_a_change_that_is_not_known_is_refused_with_those_that_are(wrong: str) -> None:
     with pytest.raises(LabError, match="expected one"):
         parse_change(wrong)

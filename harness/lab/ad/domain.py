@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.lab import store
+from harness.lab import pki, store
 from harness.lab.ad import build, region, settings
 from harness.lab.ad.addresses import resolver_of, take_address
 from harness.lab.ad.changes import Change
@@ -17,9 +17,11 @@ from harness.lab.ad.programs import Programs, find_ad_programs
 from harness.lab.ad.ready import wait_until_ready
 from harness.lab.ad.settings import PORTS, Settings
 from harness.lab.base import BaseLab, CredentialKind, RunningArm
+from harness.lab.relays import faulty_services, start_relays
 from harness.login.krb5conf import krb5_conf
+from harness.model.fault import Fault, Service
 from harness.model.target import ARMS, Arm, Target
-from harness.process import Family
+from harness.process import Family, Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +34,28 @@ class AdArm(RunningArm):
 class AdLab(BaseLab[AdArm]):
     """The AD lab, as a context manager.
 
-    ``change`` is made to the candidate's settings, and to nothing else; both arms are started from equal bytes.
+    ``change`` and ``changes`` are made to the candidate's settings, ``common`` before them to those of both, and to
+    nothing else; both arms are started from equal bytes. ``faults`` are put before the candidate's servers, and a relay
+    without any before the same ones of the baseline; ``common_faults`` are before both.
     """
 
     def __init__(
-        self, arms: Sequence[Arm] = ARMS, *, change: Change | None = None, credentials: CredentialKind = "csv"
+        self,
+        arms: Sequence[Arm] = ARMS,
+        *,
+        change: Change | None = None,
+        changes: Sequence[Change] = (),
+        common: Sequence[Change] = (),
+        faults: Sequence[Fault] = (),
+        common_faults: Sequence[Fault] = (),
+        credentials: CredentialKind = "csv",
     ) -> None:
         super().__init__()
         self._names = tuple(arms)
-        self._change = change
+        self._changes = (*common, *((change,) if change else ()), *changes)
+        self._common = tuple(common)
+        self._faults = (*common_faults, *faults)
+        self._common_faults = tuple(common_faults)
         self._credentials = credentials
 
     def _start(self, folder: Path, family: Family, stack: ExitStack) -> None:
@@ -49,7 +64,7 @@ class AdLab(BaseLab[AdArm]):
         built = build.built(programs)
 
         def start(name: Arm, address: str) -> AdArm:
-            chosen = self._change.apply(Settings()) if self._change and name == "candidate" else Settings()
+            chosen = _settings_of(self._changes if name == "candidate" else self._common)
             store.clone(built, folder / name)
             _configure(programs, folder / name, address, chosen)
             servers = Servers(programs, family, folder / name, address, chosen)
@@ -57,25 +72,47 @@ class AdLab(BaseLab[AdArm]):
             ca_file = str(_certificate(folder / name, chosen))
             late_s = chosen.reverse_dns_delay_s
             wait_until_ready(programs, folder / name, address, ca_file, lambda: servers.running, late_s)
+            if chosen.ldif:  # On the running server, as it is done in life; it may break what has just been checked.
+                build.edit(programs, folder / name, {"ldif": chosen.ldif})
             target = ad_target(folder / name, address, chosen, self._credentials)
-            return AdArm(folder / name, address, PORTS, servers.processes(), target, chosen)
+            processes, ports = servers.processes(), dict(PORTS)
+            if self._faults:
+                behind = {service: PORTS[_PORT_OF.get(service, service)] for service in faulty_services(self._faults)}
+                faults = self._faults if name == "candidate" else self._common_faults
+                relays = start_relays(family, folder / name, address, behind, faults)
+                processes["relay"] = Identity.of(relays.process.pid)
+                ports |= relays.named_ports()
+                target = relays.before(target, address)
+            return AdArm(folder / name, address, ports, processes, target, chosen)
 
         addresses = [take_address(stack) for _ in self._names]
         with ThreadPoolExecutor(len(self._names)) as pool:
             self.arms.update(zip(self._names, pool.map(start, self._names, addresses), strict=True))
 
 
+_PORT_OF: Mapping[Service, str] = {"ldap": "ldaps"}
+"""Clients speak to the directory by TLS."""
+
+
+def _settings_of(changes: Sequence[Change]) -> Settings:
+    settings = Settings()
+    for change in changes:
+        settings = change.apply(settings)
+    return settings
+
+
 def _configure(programs: Programs, folder: Path, address: str, chosen: Settings) -> None:
     """Write what the settings say into a clone, before anything runs there."""
     (folder / "smb.conf").write_text(settings.smb_conf(chosen, address))
-    (folder / "krb5.conf").write_text(krb5_conf(Target.model_validate(_login(folder, address, chosen, "csv"))))
+    login = krb5_conf(Target.model_validate(_login(folder, address, chosen, "csv")))
+    (folder / "krb5.conf").write_text(f"{login}{settings.kdc_section()}")
     (folder / "resolv.conf").write_text(settings.resolv_conf(resolver_of(address)))
     (folder / "hosts").write_text(settings.hosts(address))
     (folder / "web" / "httpd.conf").write_text(settings.httpd_conf(chosen, address))
     data = folder / "db" / "data"
     (data / "postgresql.conf").write_text(settings.postgresql_conf(chosen, address))
     (data / "pg_hba.conf").write_text(settings.pg_hba_conf())
-    build.edit(programs, folder, {"address": address, "ldif": chosen.ldif})
+    build.edit(programs, folder, {"address": address})
 
 
 def ad_target(folder: Path, address: str, chosen: Settings, credentials: CredentialKind) -> dict[str, object]:
@@ -90,6 +127,8 @@ def ad_target(folder: Path, address: str, chosen: Settings, credentials: Credent
             "service_host": region.EHR_HOST,
             "database_path": "db",
         },
+        "database": {"uri": f"postgres://{address}:{PORTS['postgres']}/ehr", "service_host": region.DATABASE_HOST},
+        "service_accounts": {"keytab": str(folder / build.COMPONENTS_KEYTAB)},
     }
 
 
@@ -98,10 +137,12 @@ def _login(folder: Path, address: str, chosen: Settings, credentials: Credential
     return {
         "realm": region.REALM,
         "kdcs": [f"{address}:{PORTS['kdc']}"],
-        # As Windows clients do: a ticket with a PAC doesn't fit a datagram, so UDP first is a round trip lost.
-        "kdc_transport": "tcp",
+        "kdc_transport": chosen.kdc_transport,
         "directory": _directory(folder, address, chosen),
-        "credentials": {credentials: str(folder / files[credentials])},
+        "credentials": {
+            credentials: str(folder / files[credentials]),
+            "smart_cards": {**pki.smart_cards(folder), "kdc_hosts": [region.DC_HOST]},
+        },
     }
 
 
@@ -111,6 +152,7 @@ def _directory(folder: Path, address: str, chosen: Settings) -> dict[str, str]:
         "service_host": region.DC_HOST,
         "ca_file": str(_certificate(folder, chosen)),
         "user_base": region.USER_BASE,
+        "service_base": region.SERVICE_BASE,
         "group_base": region.GROUP_BASE,
         "user_attribute": "sAMAccountName",
         "bind_dn": f"{{user}}@{region.DOMAIN}",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.lab import pki
 from harness.lab.ad import region
 
 HOME = "/mnt"
@@ -43,6 +44,8 @@ class Settings:
     """postgresql.conf parameters beside or instead of the lab's own."""
     ldif: str = ""
     """Changes to the directory's entries (RFC 2849)."""
+    kdc_transport: Literal["udp-first", "tcp"] = "tcp"
+    """How clients ask the KDC first. As Windows does by TCP: a ticket with a PAC doesn't fit a datagram."""
 
 
 def smb_conf(settings: Settings, address: str) -> str:
@@ -93,6 +96,15 @@ def smb_conf(settings: Settings, address: str) -> str:
 [netlogon]
 	path = {sysvol}/{region.DOMAIN}/scripts
 	read only = no
+"""
+
+
+def kdc_section() -> str:
+    """The part of a krb5.conf(5) that Samba's KDC reads, and libkrb5 doesn't: logins by smart card."""
+    return f"""[kdc]
+	enable-pkinit = yes
+	pkinit_identity = FILE:{HOME}/{pki.KDC_CERTIFICATE},{HOME}/{pki.KDC_KEY}
+	pkinit_anchors = FILE:{HOME}/{pki.CA_CERTIFICATE}
 """
 
 

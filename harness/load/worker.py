@@ -23,6 +23,7 @@ from harness.load.pool import GeventRuntime
 from harness.login.krb5conf import use_krb5_conf
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import TIMED_OUT
+from harness.login.tries import tried
 from harness.model.attempt import Attempt, Outcome
 from harness.model.plan import Arrival, Block, warm_population
 from harness.model.scenario import Scenario
@@ -65,7 +66,7 @@ class ArmWorker:
         addresses = check_safe(targets, scenario, [arm])
         self._scratch = scratch()
         use_krb5_conf(targets.arms[arm], Path(self._scratch.name), addresses)
-        runtime = GeventRuntime(scenario.seats, scenario.step_timeout_s)
+        runtime = GeventRuntime(scenario.seats, min(scenario.step_timeout_s, scenario.try_s))
         self._path = LoginPath(targets.arms[arm], scenario, runtime, addresses=addresses)
         self._arrivals: Iterator[tuple[Block, Arrival]] = (
             (block, arrival) for block in blocks for arrival in block.arrivals if arrival.seq % of == index
@@ -169,11 +170,18 @@ class ArmWorker:
         self._on_attempt(attempt)
 
     def _login(self, user: str, arrival: Arrival) -> LoginResult:
-        # Each step has its deadline; this one stands behind them all, for a server that drips.
-        result = LoginResult(TIMED_OUT, ())
-        with gevent.Timeout(self._scenario.timeout_s + 1.0, False):
-            result = self._path.login(user, arrival.cohort)
-        return result
+        def one_try() -> LoginResult:
+            # Each step has its deadline; this one stands behind them all, for a server that drips.
+            result = LoginResult(TIMED_OUT, ())
+            with gevent.Timeout(self._scenario.try_s + 1.0, False):
+                result = self._path.login(user, arrival.cohort)
+            return result
+
+        def comes_back(after_s: float) -> bool:
+            gevent.sleep(after_s)
+            return user not in self._denied
+
+        return tried(one_try, self._scenario.patience, comes_back)
 
 
 class Recorder:

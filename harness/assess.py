@@ -30,6 +30,7 @@ from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 from harness.stats.failures import failure_anatomy
 from harness.stats.retries import retry_anatomy
+from harness.stats.servers import server_times
 from harness.stats.soak import soak_of
 
 _FAILED = pa.array(["denied", "timeout", "error"])
@@ -206,6 +207,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         anatomy=anatomy(table, assessor.design, judging, pairs),
         failures=failure_anatomy(table, assessor.design, judging, pairs),
         retries=retry_anatomy(table, assessor.design, judging, pairs),
+        servers=server_times(table, assessor.design, judging, pairs),
     )
 
 

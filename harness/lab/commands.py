@@ -13,7 +13,7 @@ from harness.lab.hospital import CLINICIANS
 
 LAB_FOLDER = Path(".authgate-lab")
 
-_PORT_OF = {"slapd": "ldap", "dc": "ldap", "web": "http", "database": "postgres"}
+_PORT_OF = {"slapd": "ldap", "dc": "ldap", "dc1": "ldap", "dc2": "ldap", "web": "http", "database": "postgres"}
 """The port that is shown for a server which isn't called like its port."""
 
 
@@ -41,9 +41,16 @@ _lab_folder = click.option(
     help=f"What is changed on the candidate. embedded: {', '.join(changes.SPELLINGS)}. "
     f"ad: {', '.join(ad_changes.SPELLINGS)}.",
 )
-def up(folder: Path, kind: str, change: str | None) -> int:
+@click.option(
+    "--controllers",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="Domain controllers an arm (kind ad); the second is in a site of its own.",
+)
+def up(folder: Path, kind: str, change: str | None, controllers: int) -> int:
     """Start it; it runs until `authgate lab down`."""
-    status = supervisor.up(folder, kind, change=change)
+    status = supervisor.up(folder, kind, change=change, controllers=controllers)
     click.echo(f"ready; targets: {status.targets}")
     if change is not None:
         click.echo(f"candidate: {supervisor.says(kind, change)}")
@@ -72,6 +79,6 @@ def status(folder: Path) -> int:
         port = found.ports.get(f"{arm}.{_PORT_OF.get(server, server)}")
         click.echo(
             f"{name:<18} pid {process.pid:<8} {'runs' if found.alive[name] else 'ended':<6}"
-            + (f" {found.addresses[arm]}:{port}" if port else "")
+            + (f" {found.addresses[name]}:{port}" if port else "")
         )
     return 0

@@ -11,6 +11,7 @@ from harness.model.failures import FailureAnatomy
 from harness.model.health import ArmHealth
 from harness.model.policy import Policy
 from harness.model.retries import RetryAnatomy
+from harness.model.servers import ServerTimes
 from harness.model.soak import Soak
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
@@ -45,6 +46,8 @@ class Evidence:
     """Of what the difference in failed logins is made; None where none failed, or there are too few pairs."""
     retries: RetryAnatomy | None = None
     """How often logins were tried again; None where none was, or there are too few pairs."""
+    servers: tuple[ServerTimes, ...] = ()
+    """Which server answered, for each step of which an arm had several."""
     soak: Soak | None = None
     """What a soak says; then there is one arm, and no comparison."""
 

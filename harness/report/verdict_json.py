@@ -13,6 +13,7 @@ from harness.report import rows, words
 from harness.report.document import Document
 from harness.report.failures_json import FailuresDocument, failures_document
 from harness.report.retries_json import RetriesDocument
+from harness.report.servers import ServerTimesDocument, servers_document
 from harness.report.soak_json import SoakDocument, soak_document
 
 
@@ -146,6 +147,8 @@ class VerdictDocument(Document):
     """Which failures the change comes from; null where no login failed, or there are too few pairs."""
     retries: RetriesDocument | None
     """How often logins were tried again; null where none was, or there are too few pairs."""
+    servers: tuple[ServerTimesDocument, ...]
+    """Which server answered, for each step of which an arm had several."""
     soak: SoakDocument | None
     """Null where two arms were compared."""
 
@@ -182,6 +185,7 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
         calibration=_calibration(evidence),
         failures=None if evidence.failures is None else failures_document(evidence.failures),
         retries=None if evidence.retries is None else RetriesDocument.model_validate(asdict(evidence.retries)),
+        servers=servers_document(evidence),
         soak=None if evidence.soak is None else soak_document(evidence.soak),
     )
     return document.model_dump(mode="json")

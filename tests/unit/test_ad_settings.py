@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import dns.message
+import dns.rcode
 import dns.reversename
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from harness.errors import LabError
 from harness.lab.ad import changes, region, settings
 from harness.lab.ad.changes import parse_change
-from harness.lab.ad.forwarder import is_reverse
+from harness.lab.ad.forwarder import is_reverse, server_failure
 from harness.lab.ad.settings import Settings
 
 Text = Callable[[Settings, str], str]
@@ -31,7 +32,7 @@ def test_arms_with_equal_settings_differ_in_their_address_alone(text: Text) -> N
     "spelling",
     ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2", "udp-first", "rc4-only-database",
      "rc4-only-ehr", "no-ehr-spn", "no-delegation", "log-level=10", "dc-workers=1", "disabled-percent=10",
-     "nested-groups=200", "slow-reverse-dns=4.5"],
+     "nested-groups=200", "no-subnet", "slow-reverse-dns=4.5"],
 )  # fmt: skip
 def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> None:
     change = parse_change(spelling)
@@ -66,6 +67,13 @@ def test_the_forwarder_tells_a_reverse_lookup_by_its_question(address: str) -> N
 @given(st.binary(max_size=64))
 def test_the_forwarder_survives_anything_that_is_no_query(data: bytes) -> None:
     assert is_reverse(data) in (True, False)
+    assert server_failure(data)[:2] == data[:2]
+
+
+def test_where_the_controller_is_gone_the_forwarder_says_so_and_the_next_server_is_asked() -> None:
+    query = dns.message.make_query(region.EHR_HOST, "A")
+    answer = dns.message.from_wire(server_failure(query.to_wire()))
+    assert query.is_response(answer) and answer.rcode() == dns.rcode.SERVFAIL
 
 
 def test_a_setting_of_a_change_replaces_the_labs_own() -> None:

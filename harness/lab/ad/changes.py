@@ -23,6 +23,8 @@ class Change:
     says: str
     """What is changed, in one sentence."""
     apply: Callable[[Settings], Settings]
+    controllers: int = 1
+    """How many controllers an arm must have at least."""
 
 
 PROCESS_MODEL_STANDARD = Change(
@@ -34,6 +36,12 @@ RSA_4096_CERTIFICATE = Change(
     "rsa-4096-certificate",
     "The directory's TLS certificate has an RSA key of 4096 bits instead of one on the curve P-256.",
     lambda settings: replace(settings, certificate="rsa-4096"),
+)
+NO_SUBNET = Change(
+    "no-subnet",
+    "The clients' subnet is mapped to no site, so that a client's site is not known.",
+    lambda settings: replace(settings, ldif=f"dn: {region.SUBNET_DN}\nchangetype: modify\ndelete: siteObject\n"),
+    controllers=2,
 )
 
 
@@ -135,6 +143,7 @@ _PLAIN: Mapping[str, Change] = {
         RC4_ONLY_EHR,
         NO_EHR_SPN,
         NO_DELEGATION,
+        NO_SUBNET,
     )
 }
 _COUNTED: Mapping[str, Callable[[int], Change]] = {

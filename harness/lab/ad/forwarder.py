@@ -30,6 +30,11 @@ def _labels(query: bytes) -> Iterator[bytes]:
         at += 1 + query[at]
 
 
+def server_failure(query: bytes) -> bytes:
+    """The answer SERVFAIL (RFC 1035 §4.1.1), on which a resolver asks its next server at once."""
+    return query[:2] + bytes([query[2] | 0x80, 0x80 | 2]) + query[4:] if len(query) >= _HEADER else query
+
+
 class _Upstream(asyncio.DatagramProtocol):
     """One query on its way: a socket of its own, so that answers can't be mixed up."""
 
@@ -43,6 +48,10 @@ class _Upstream(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: object) -> None:
         if not self.answer.done():
             self.answer.set_result(data)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_result(server_failure(self._query))
 
 
 class Forwarder(asyncio.DatagramProtocol):

@@ -44,14 +44,14 @@ check: setup
 bench: setup
 	$(BIN)/python tests/benchmarks/bench_worker.py
 
-# Hashes, and no registry's address: the file must mean the same wherever it is installed from.
-LOCK = $(BIN)/python -m piptools compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
-	--no-emit-find-links --no-emit-trusted-host --no-header --upgrade
 # The catalogue and equal arms, gated for real: an hour or so, on a machine that does nothing else.
 scoreboard: PACKAGES = --test
 scoreboard: setup
 	$(BIN)/python -m tests.benchmarks.scoreboard
 
+# Hashes, and no registry's address: the file must mean the same wherever it is installed from.
+LOCK = $(BIN)/python -m piptools compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --no-header --upgrade
 lock: setup
 	$(BIN)/pip install -q pip-tools
 	$(LOCK) --extra dev -o requirements.txt pyproject.toml

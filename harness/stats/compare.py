@@ -65,7 +65,7 @@ def compare_pieces(
 def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: Site = UNCALIBRATED) -> Comparison:
     """The comparison that was measured in the stages of a run of which ``seen`` pairs ran to their end."""
     expected = stages["expected"]
-    shifts, not_judged = shifts_of(stages, design, policy, site)
+    shifts, not_judged = _shifts_of(stages, design, policy, site)
     low_s, high_s = candidate_p95_s(expected.samples[BUDGETED], design, policy)
     age_s = expected.started_s + design.block_s
     return Comparison(
@@ -85,7 +85,7 @@ def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: S
     )
 
 
-def shifts_of(
+def _shifts_of(
     stages: Stages, design: Design, policy: Policy, site: Site = UNCALIBRATED
 ) -> tuple[tuple[QuantileShift, ...], tuple[NotJudged, ...]]:
     """The shift of every metric that can be judged, and why the others can't."""

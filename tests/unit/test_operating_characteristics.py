@@ -12,7 +12,15 @@ from harness.model.comparison import Metric
 from harness.model.site import UNCALIBRATED, Site
 from harness.stats.compare import compare, concluded
 from tests.benchmarks.operating_characteristics.calibrated import repeat_of, site_of
-from tests.benchmarks.operating_characteristics.judged import HEALTH, RUNNING, Outcome, may_decide, measured, outcome
+from tests.benchmarks.operating_characteristics.judged import (
+    HEALTH,
+    RUNNING,
+    Outcome,
+    deciding_looks,
+    measured,
+    outcome,
+    seen_by,
+)
 from tests.benchmarks.operating_characteristics.rivals import RIVALS, bootstrap_low, kayenta_is_high
 from tests.benchmarks.operating_characteristics.rows import (
     DUET_10,
@@ -64,14 +72,12 @@ def test_the_noise_of_an_interleaved_run_is_the_design_s() -> None:
 
 @pytest.mark.parametrize("candidate", [Candidate(), TWICE, ROWS["failures"].candidate])
 def test_a_look_that_is_not_judged_could_not_have_decided(candidate: Candidate) -> None:
-    stages, policy = measured(simulate(candidate, INTERLEAVED_10, (16, 3)), INTERLEAVED_10, QUICK), QUICK
-    for pairs in range(4, 30):
-        seen = {stage: whole.first(pairs - 1) for stage, whole in stages.items()}
-        comparison = concluded(seen, pairs, INTERLEAVED_10.design, policy)
-        assert (
-            may_decide(seen, INTERLEAVED_10.design, policy, UNCALIBRATED)
-            or not judge(comparison, HEALTH, RUNNING, policy).final
-        )
+    layout, policy = INTERLEAVED_10, QUICK
+    stages = measured(simulate(candidate, layout, (16, 3)), layout, policy)
+    looks = set(deciding_looks(stages, layout, policy, UNCALIBRATED))
+    for pairs in range(4, layout.pairs):
+        comparison = concluded(seen_by(stages, pairs), pairs, layout.design, policy)
+        assert pairs in looks or not judge(comparison, HEALTH, RUNNING, policy).final
 
 
 @pytest.mark.parametrize("pairs", [4, 9, 20])

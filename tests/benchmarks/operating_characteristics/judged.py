@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.gate.judge import judge
-from harness.model.attempt import AttemptTable, Floats
-from harness.model.comparison import Design, Stage
+from harness.model.attempt import AttemptTable, Floats, Ints
+from harness.model.comparison import Stage
 from harness.model.health import ArmHealth, RunState
-from harness.model.policy import Policy
+from harness.model.policy import Margins, Policy
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
-from harness.stats.compare import STAGES, candidate_p95_s, concluded, outages, shifts_of
+from harness.stats.compare import STAGES, concluded, outages
 from harness.stats.logins import usable_pairs
-from harness.stats.samples import BUDGETED, Measured, measure
-from harness.stats.shift import LEAST_LOOK
+from harness.stats.samples import BUDGETED, Measured, Sample, judgeable, margin_of, measure
+from harness.stats.shift import LEAST_LOOK, Bounding, boundings, log_margin
 from tests.benchmarks.operating_characteristics.rivals import rival_blocks
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, simulate
 
@@ -104,28 +104,65 @@ def live_verdict(
 
     Arms measured on different days are judged once, when both are there.
     """
-    for pairs in range(1, layout.pairs + 1):
-        upto = {stage: sum(pair < pairs for pair in whole.pairs) for stage, whole in stages.items()}
-        if (upto["expected"] >= LEAST_LOOK and not layout.stored) or pairs == layout.pairs:
-            seen = {stage: whole.first(upto[stage]) for stage, whole in stages.items()}
-            if pairs == layout.pairs or may_decide(seen, layout.design, policy, site):
-                comparison = concluded(seen, pairs, layout.design, policy, site)
-                verdict = judge(comparison, HEALTH, RUNNING, policy)
-                if verdict.final:
-                    return verdict, pairs
+    looks = [layout.pairs] if layout.stored else [*deciding_looks(stages, layout, policy, site), layout.pairs]
+    for pairs in looks:
+        comparison = concluded(seen_by(stages, pairs), pairs, layout.design, policy, site)
+        verdict = judge(comparison, HEALTH, RUNNING, policy)
+        if verdict.final:
+            return verdict, pairs
     raise AssertionError("the last look is final")
 
 
-def may_decide(stages: Mapping[Stage, Measured], design: Design, policy: Policy, site: Site) -> bool:
-    """Whether a look before the last can end a run; most can't, and needn't be judged in full and put into words."""
-    shifts, _ = shifts_of(stages, design, policy, site)
+def seen_by(stages: Mapping[Stage, Measured], pairs: int) -> dict[Stage, Measured]:
+    """What the first ``pairs`` pairs of a run have shown in each of its stages."""
+    return {stage: whole.first(sum(pair < pairs for pair in whole.pairs)) for stage, whole in stages.items()}
+
+
+def deciding_looks(stages: Mapping[Stage, Measured], layout: Layout, policy: Policy, site: Site) -> Iterator[int]:
+    """The looks before the last that may end a run, in order; most can't, and needn't be judged in full.
+
+    A look is left out where each metric's lower bound, had it the whole error to itself, lies below its margin, and
+    some metric's upper bound above its own. A broken budget or an outage may end a run at any look.
+    """
     expected = stages["expected"]
-    return (
-        any(shift.low > shift.margin for shift in shifts)
-        or all(shift.high < shift.margin for shift in shifts)
-        or candidate_p95_s(expected.samples[BUDGETED], design, policy)[0] > (policy.budgets.login_p95_s or math.inf)
-        or bool(outages(expected, policy))
-    )
+    slowest_s = float(np.max(expected.samples[BUDGETED].values[:, 1], initial=0.0))
+    always = slowest_s > (policy.budgets.login_p95_s or math.inf) or bool(outages(expected, policy))
+    judged = [(m, s) for m in stages.values() for s in judgeable(m, layout.design, policy.margins)[0]]
+    bounds = boundings([sample for _, sample in judged], layout.design, policy, site)
+    looks = np.arange(layout.pairs)
+    courses = [
+        _course(sample, replace(bounding, block_alpha=policy.alpha), np.searchsorted(m.pairs, looks), policy.margins)
+        for (m, sample), bounding in zip(judged, bounds, strict=True)
+    ]
+    for pairs in range(LEAST_LOOK, layout.pairs):
+        here = [course[pairs] for course in courses]
+        if always or any(may_block for may_block, _ in here) or all(may_pass for _, may_pass in here):
+            yield pairs
+
+
+def _course(sample: Sample, bounding: Bounding, upto: Ints, margins: Margins) -> list[tuple[bool, bool]]:
+    """After each number of pairs, ``upto`` of which are of the sample's stage: may the metric block, may it pass?
+
+    The standard errors are those of ``shift_of`` without its floors, so that nothing that it would decide is left out.
+    """
+    before, after = sample.values.T
+    allowed = margin_of(sample.metric, margins)
+    assert allowed is not None  # judgeable() leaves out what has no margin
+    n = np.arange(1, len(before) + 1)
+    d, level_s = after - before, before
+    if not isinstance(allowed, float):
+        d, level_s = np.log(after / before), np.exp(np.cumsum(np.log(before)) / n)
+    mean = np.cumsum(d) / n
+    se = np.sqrt(np.maximum(np.cumsum(d * d) / n - mean**2, 0.0) / np.maximum(n - 1, 1))
+    found = []
+    for k in upto // sample.grouped:
+        if k < LEAST_LOOK:
+            found.append((False, True))  # it is not known yet, and leaves the decision to others
+            continue
+        at, error = float(mean[k - 1]), float(se[k - 1])
+        margin = allowed if isinstance(allowed, float) else log_margin(allowed, float(level_s[k - 1]))
+        found.append((at - bounding.down(int(k), error) > margin, at + bounding.up(int(k), error) < margin))
+    return found
 
 
 def passed(outcome_: Outcome) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ from harness.cache import scratch
 from harness.errors import KdcUnavailableError, RunError
 from harness.load.health import HealthMeter
 from harness.load.pool import GeventRuntime
+from harness.login.explained import arm_protocol, explained_login
 from harness.login.krb5conf import use_krb5_conf
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import TIMED_OUT
+from harness.login.trace import KdcTrace
 from harness.model.attempt import Attempt, Outcome
 from harness.model.plan import Arrival, Block, warm_population
+from harness.model.protocol import ArmProtocol
 from harness.model.scenario import Scenario
 from harness.model.target import Arm, Targets
 from harness.record.journal import FLUSH_EVERY_S, JournalWriter
@@ -64,9 +68,12 @@ class ArmWorker:
         self._pause_s = 0.0 if targets.max_rate is None else len(targets.arms) / targets.max_rate
         addresses = check_safe(targets, scenario, [arm])
         self._scratch = scratch()
-        use_krb5_conf(targets.arms[arm], Path(self._scratch.name), addresses)
-        runtime = GeventRuntime(scenario.seats, scenario.step_timeout_s)
-        self._path = LoginPath(targets.arms[arm], scenario, runtime, addresses=addresses)
+        self._target, self._addresses = targets.arms[arm], addresses
+        use_krb5_conf(self._target, Path(self._scratch.name), addresses)
+        self._runtime = GeventRuntime(scenario.seats, scenario.step_timeout_s)
+        self._path = LoginPath(self._target, scenario, self._runtime, addresses=addresses)
+        self.protocol: ArmProtocol | None = None
+        """What the first logins showed, once it is prepared."""
         self._arrivals: Iterator[tuple[Block, Arrival]] = (
             (block, arrival) for block in blocks for arrival in block.arrivals if arrival.seq % of == index
         )
@@ -76,7 +83,9 @@ class ArmWorker:
         self.meter = HealthMeter(arm)
 
     def prepare(self) -> LoginResult:
-        """Derive keys, log in once, and fill the warm caches; the result is that of the single login.
+        """Derive keys, log in once, explained, and fill the warm caches; the result is that of the single login.
+
+        Where the scenario has warm logins, one of them is explained too.
 
         Raises CredentialError, and RunError where the first login was denied. A candidate whose KDC does not answer is
         for the judge: its logins fail, or derive their keys themselves once it answers.
@@ -96,7 +105,7 @@ class ArmWorker:
                 if unanswered == UNANSWERED_AT_MOST:
                     break
             gevent.sleep(self._pause_s)
-        first = self._path.login(users[0], "cold", explain=True)
+        first = self._explain(users[0], warm > 0, unanswered == 0)
         if first.outcome.status == "denied":
             raise RunError(f"the first login, of {users[0]}, was denied: {first.outcome.code}")
         if first.outcome.status == "ok":
@@ -105,6 +114,28 @@ class ArmWorker:
                 at_once.spawn(self._path.warm_up, user)
                 gevent.sleep(self._pause_s)
             at_once.join()
+        return first
+
+    def _explain(self, user: str, warm: bool, answered: bool) -> LoginResult:
+        """The first logins, with what libkrb5 says of them; the result is that of the cold one.
+
+        By a client of its own, since libkrb5 goes on tracing in each context that began while it did.
+        """
+        with KdcTrace(Path(self._scratch.name)) as trace:
+            path = LoginPath(self._target, self._scenario, self._runtime, trace, self._addresses)
+            if answered:
+                with suppress(KdcUnavailableError):  # the login itself shows it, at its step
+                    path.prepare([user])
+            trace.new_exchanges()
+            first = path.login(user, "cold", explain=True)
+            logins = [explained_login("cold", first)]
+            if warm and first.outcome.status == "ok":
+                gevent.sleep(self._pause_s)
+                path.warm_up(user)
+                trace.new_exchanges()
+                gevent.sleep(self._pause_s)
+                logins.append(explained_login("warm", path.login(user, "warm", explain=True)))
+        self.protocol = arm_protocol(self._target, user, logins)
         return first
 
     def start(self, origin: int) -> None:

@@ -22,10 +22,11 @@ from ldap3.protocol.sasl.sasl import send_sasl_negotiation
 from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.runtime import TIMED_OUT, StepFailedError
-from harness.login.tls import FAILED, client_context, handshake
+from harness.login.tls import FAILED, client_context, handshake, tls_facts
 from harness.login.wire import LAYER_NAMES, BoundedSocket, channel_bindings, no_delay, secured, strongest_layer
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
+from harness.model.protocol import TlsFacts
 from harness.model.target import Directory, Target
 
 SUCCESS = 0
@@ -79,7 +80,7 @@ class DirectorySession:
         self._deadline = 0.0
         self.round_trips = 0
         self.entries = 0
-        self.tls_version: str | None = None
+        self.tls: TlsFacts | None = None
 
     def connect(self, timeout_s: float) -> None:
         """Connect within the deadline; by TLS where the target says so."""
@@ -97,8 +98,13 @@ class DirectorySession:
                 encrypted = handshake(
                     connected, client_context(directory.ca_file), directory.endpoint.host, self._remaining
                 )
-                self.tls_version = encrypted.version()
+                self.tls = tls_facts(encrypted)
                 connection.socket = BoundedSocket(encrypted, self._remaining)
+
+    @property
+    def received(self) -> int:
+        """How many bytes the directory has sent on the connection, within TLS."""
+        return 0 if self._connection is None else getattr(self._connection.socket, "received", 0)
 
     @property
     def bindings(self) -> Any:
@@ -120,7 +126,7 @@ class DirectorySession:
                     break
                 token = context.step(reply)
             offer = context.unwrap(reply).message
-            layer, answer = strongest_layer(offer, tls=self.tls_version is not None)
+            layer, answer = strongest_layer(offer, tls=self.tls is not None)
             if not layer:
                 raise StepFailedError(Outcome("error", "SASL_LAYER_REQUIRED"))
             self._negotiate(context.wrap(answer, False).message, last=True)

@@ -18,6 +18,7 @@ from harness.login.runtime import Runtime, StepFailedError, Timed
 from harness.login.web import EhrSession
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Addresses, Endpoint
+from harness.model.protocol import DnsQuery
 from harness.model.target import Target
 
 T = TypeVar("T")
@@ -38,16 +39,20 @@ class LoginState:
     controller: ServiceRecord | None = None
     controller_address: str | None = None
     dns_round_trips: int = 0
+    dns_records: int = 0
     # Of the present step:
     pool_wait: int = 0
     first_taken: int | None = None
     server: str = ""
+    queries: list[DnsQuery] = field(default_factory=list)
+    agreed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def begin_step(self) -> None:
         """Forget what the last step has shown."""
         self.pool_wait, self.first_taken, self.server = 0, None, ""
-        self.notes.clear()
+        for told in (self.queries, self.agreed, self.notes):
+            told.clear()
 
     def close(self) -> None:
         """Hang up everywhere; tickets are the caller's."""
@@ -189,8 +194,6 @@ class Exchanges:
 
     def _ldap_connect(self, login: LoginState, timeout_s: float) -> None:
         login.directory.connect(timeout_s)
-        if login.directory.tls_version is not None:
-            login.notes.append(login.directory.tls_version)
 
     def _ldap_rootdse(self, login: LoginState, timeout_s: float) -> None:
         if host := reads.root_entry(login.directory, timeout_s):
@@ -208,7 +211,7 @@ class Exchanges:
             context, done = self._kerberos.service_token("ldap", self._ldap_host, login.tickets, call, ask)
             begun = context, done.value
         left = timeout_s - (time.monotonic() - asked)
-        login.notes.append(login.directory.bind_gssapi(*begun, left))
+        login.agreed.append(login.directory.bind_gssapi(*begun, left))
 
     def _ldap_simple_bind(self, login: LoginState, timeout_s: float) -> None:
         login.directory.bind_simple(login.user, self._accounts.passwords[login.user].reveal(), timeout_s)
@@ -234,7 +237,7 @@ class Exchanges:
 
     def _http_negotiate(self, login: LoginState, timeout_s: float) -> None:
         page = self._ehr(login).front(partial(self._spnego, login), timeout_s)
-        login.notes.append("mutual" if page.mutual else "server not authenticated")
+        login.agreed.append("mutual" if page.mutual else "server not authenticated")
 
     def _ehr_query(self, login: LoginState, timeout_s: float) -> None:
         page = self._ehr(login).chart(partial(self._spnego, login), timeout_s)
@@ -265,6 +268,8 @@ class Exchanges:
 def _note_answer(login: LoginState, answer: Answer) -> None:
     login.server = str(answer.server)
     login.dns_round_trips += answer.tries + answer.tcp
+    login.dns_records += sum(len(records) for records in answer.message.answer)
+    login.queries.append(answer.query)
     if answer.tries > 1:
         login.notes.append(f"{answer.tries} tries")
     if answer.tcp:

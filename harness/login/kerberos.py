@@ -20,8 +20,10 @@ import krb5
 from harness.errors import CredentialError, KdcUnavailableError
 from harness.login.codes import kerberos_outcome
 from harness.login.credentials import Accounts
+from harness.login.der import ticket_enctype
 from harness.login.runtime import StepFailedError, Timed
 from harness.model.attempt import Outcome
+from harness.model.protocol import TicketFacts
 
 Call = Callable[[Callable[[], Any]], Timed[Any]]
 """Runs what may block, within the step's deadline: Runtime.call without its deadline."""
@@ -45,15 +47,6 @@ class Ask:
 
 
 PLAIN = Ask()
-
-
-@dataclass(frozen=True, slots=True)
-class TicketFacts:
-    """What a ticket shows of the server that issued it; ``ticket_bytes`` is the encoded ticket's size."""
-
-    service: str
-    session_enctype: str
-    ticket_bytes: int
 
 
 class TicketCache:
@@ -80,8 +73,10 @@ class TicketCache:
         for credentials in self._ccache:
             service = (credentials.server.name or b"").decode()
             if not service.endswith("@X-CACHECONF:"):
-                enctype = krb5.enctype_to_name(credentials.keyblock.enctype)
-                found.append(TicketFacts(service, enctype, len(credentials.ticket)))
+                session, ticket = credentials.keyblock.enctype, ticket_enctype(credentials.ticket)
+                found.append(
+                    TicketFacts(service, _enctype_name(session), len(credentials.ticket), _enctype_name(ticket))
+                )
         return tuple(found)
 
     def close(self) -> None:
@@ -218,6 +213,13 @@ class KerberosClient:
             yield context
         finally:
             self._contexts.append(context)
+
+
+def _enctype_name(enctype: int) -> str:
+    try:
+        return krb5.enctype_to_name(enctype)
+    except (krb5.Krb5Error, ValueError):  # the service's own business: this client need not know it
+        return f"enctype {enctype}"
 
 
 def _told(outcome: Outcome) -> str:

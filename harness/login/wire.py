@@ -11,6 +11,8 @@ from typing import Any
 
 import gssapi.raw
 
+from harness.login.der import signature_algorithm
+
 _FRAME_AT_MOST = 1 << 20
 """The largest sealed buffer that is accepted, 1 MiB; the server is told so."""
 _SEALS = 4
@@ -29,10 +31,13 @@ class BoundedSocket:
     def __init__(self, bounded: Any, remaining: Callable[[], float]) -> None:
         self._socket = bounded
         self._remaining = remaining
+        self.received = 0
+        """Bytes so far."""
 
     def recv(self, size: int) -> bytes:
         self._socket.settimeout(self._remaining())
         received: bytes = self._socket.recv(size)
+        self.received += len(received)
         return received
 
     def sendall(self, data: bytes) -> None:
@@ -140,7 +145,7 @@ def channel_bindings(connected: Any) -> gssapi.raw.ChannelBindings | None:
 
 @functools.lru_cache(maxsize=16)
 def _end_point(certificate: bytes) -> bytes:
-    digest = hashlib.new(_SIGNATURE_HASHES.get(_signature_algorithm(certificate), "sha256"), certificate)
+    digest = hashlib.new(_SIGNATURE_HASHES.get(signature_algorithm(certificate), "sha256"), certificate)
     return b"tls-server-end-point:" + digest.digest()
 
 
@@ -151,24 +156,3 @@ _SIGNATURE_HASHES = {
     "2a8648ce3d040304": "sha512",
 }
 """Signature algorithms (encoded OID) whose hash isn't SHA-256; RFC 5929 puts that in the place of MD5 and SHA-1."""
-
-
-def _signature_algorithm(certificate: bytes) -> str:
-    """The OID in a certificate's second field (RFC 5280 §4.1), as hexadecimal digits; empty where there is none."""
-    try:
-        inside, _ = _der(certificate, 0)
-        _, signed_end = _der(certificate, inside)
-        algorithm, _ = _der(certificate, signed_end)
-        oid, end = _der(certificate, algorithm)
-    except IndexError:
-        return ""
-    return certificate[oid:end].hex()
-
-
-def _der(data: bytes, start: int) -> tuple[int, int]:
-    """Where the content of the DER value at ``start`` begins and ends (X.690 §8.1)."""
-    length, begin = data[start + 1], start + 2
-    if length & 0x80:
-        count = length & 0x7F
-        length, begin = int.from_bytes(data[begin : begin + count], "big"), begin + count
-    return begin, begin + length

@@ -10,6 +10,7 @@ from harness.model.comparison import Anatomy, Comparison, Design
 from harness.model.failures import FailureAnatomy
 from harness.model.health import ArmHealth
 from harness.model.policy import Policy
+from harness.model.protocol import Difference
 from harness.model.soak import Soak
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
@@ -42,6 +43,8 @@ class Evidence:
     """The policy that judged."""
     failures: FailureAnatomy | None = None
     """Of what the difference in failed logins is made; None where none failed, or there are too few pairs."""
+    differences: tuple[Difference, ...] | None = None
+    """Between single logins on the arms; None where none were recorded on both."""
     soak: Soak | None = None
     """What a soak says; then there is one arm, and no comparison."""
 

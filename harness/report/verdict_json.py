@@ -13,6 +13,7 @@ from harness.report import rows, words
 from harness.report.document import Document
 from harness.report.failures_json import FailuresDocument, failures_document
 from harness.report.soak_json import SoakDocument, soak_document
+from harness.report.wire import DifferenceDocument, documents
 
 
 class FindingDocument(Document):
@@ -145,6 +146,8 @@ class VerdictDocument(Document):
     """Which failures the change comes from; null where no login failed, or there are too few pairs."""
     soak: SoakDocument | None
     """Null where two arms were compared."""
+    protocol: tuple[DifferenceDocument, ...] | None
+    """How single logins on the arms differ, the gravest first; null where none were recorded on both."""
 
 
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -179,6 +182,7 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
         calibration=_calibration(evidence),
         failures=None if evidence.failures is None else failures_document(evidence.failures),
         soak=None if evidence.soak is None else soak_document(evidence.soak),
+        protocol=documents(evidence),
     )
     return document.model_dump(mode="json")
 

@@ -22,11 +22,12 @@ from harness.lab.ad import region
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import PORTS
 from harness.login.krb5conf import use_krb5_conf
-from harness.login.path import LoginPath, LoginResult, StepFacts
+from harness.login.path import LoginPath, LoginResult
 from harness.login.reads import sid_text
 from harness.login.runtime import ThreadRuntime
 from harness.login.trace import KdcTrace
 from harness.login.wire import channel_bindings
+from harness.model.protocol import StepFacts
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
 from harness.model.target import Target

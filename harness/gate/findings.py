@@ -153,12 +153,12 @@ def _wire(difference: Difference, decisive: bool) -> Finding:
     # Not before the first look, as an outage: with it come the bounds that say what else the update did.
     return replace(
         _EMPTY,
-        metric=f"{difference.step} {difference.what} ({difference.change})",
+        metric=f"{difference.step} {difference.what}",
         cache=difference.cache,
         step=difference.step,
         quantile=WIRE,
         decision="block" if decisive else "inconclusive",
-        note=f"in single logins: {difference.sentence}",
+        note=f"{difference.baseline} → {difference.candidate} in single logins ({difference.change})",
     )
 
 

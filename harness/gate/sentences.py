@@ -163,7 +163,7 @@ def _slower(finding: Finding, findings: Sequence[Finding]) -> str:
 def _plainly(finding: Finding, findings: Sequence[Finding]) -> str:
     """A finding that is neither a login's time nor a rate."""
     if finding.quantile == WIRE:
-        return f"logins change on the wire, {finding.note}"
+        return f"logins change on the wire: {finding.metric}: {finding.note}"
     if finding.metric == LEAK:
         return f"logins grow slower the longer the servers run, by {change(finding.estimate, 'per_minute')}"
     if finding.metric == BUDGET:

@@ -110,7 +110,7 @@ class ArmWorker:
             raise RunError(f"the first login, of {users[0]}, was denied: {first.outcome.code}")
         if first.outcome.status == "ok":
             at_once = Pool(WARM_UPS_AT_ONCE)
-            for user in users[:warm]:
+            for user in (name for name in users[:warm] if name not in self._denied):
                 at_once.spawn(self._path.warm_up, user)
                 gevent.sleep(self._pause_s)
             at_once.join()
@@ -131,10 +131,15 @@ class ArmWorker:
             logins = [explained_login("cold", first)]
             if warm and first.outcome.status == "ok":
                 gevent.sleep(self._pause_s)
-                path.warm_up(user)
+                again = path.warm_up(user)
                 trace.new_exchanges()
                 gevent.sleep(self._pause_s)
-                logins.append(explained_login("warm", path.login(user, "warm", explain=True)))
+                if again.outcome.status == "ok":
+                    again = path.login(user, "warm", explain=True)
+                    logins.append(explained_login("warm", again))
+                if again.outcome.status == "denied":
+                    self.withhold(user)
+                    self._on_denied(user)
         self.protocol = arm_protocol(self._target, user, logins)
         return first
 

@@ -25,6 +25,9 @@ class ProtocolDocument(BaseModel):
     arms: dict[Arm, ArmProtocol]
 
 
+PROTOCOL_SCHEMA: dict[str, Any] = ProtocolDocument.model_json_schema()
+
+
 def as_json(found: ArmProtocol) -> dict[str, Any]:
     """One arm's part of the file, as values that ``json.dumps`` takes."""
     value: dict[str, Any] = _ARM.dump_python(found, mode="json")

@@ -87,6 +87,7 @@ class Assessor:
             self._planned_of[arm] = np.array([len(block.arrivals) for block in plan.of(arm)])
             self._planned += self._planned_of[arm]
         self._spans = {arm: [(b.start, b.start + b.length) for b in plan.of(arm)] for arm in self._arms}
+        self.cohorts = scenario.expected
         self.block_starts = {block.index: block.start for block in plan.blocks}
         self.design = Design(
             block_s=scenario.blocks.length_s,
@@ -116,7 +117,9 @@ class Assessor:
         """The verdict on an Arrow table's complete pairs of attempts, and on how the arms' single logins differ."""
         pairs = self.complete_pairs(attempts)[: ending.pairs]
         judged = attempts.filter(pc.less(attempts["pair"], len(pairs)))
-        comparison = compare(attempt_table(judged, self.block_starts), self.design, self._policy, pairs, self._site)
+        comparison = compare(
+            attempt_table(judged, self.block_starts, self.cohorts), self.design, self._policy, pairs, self._site
+        )
         healths = {arm: self.health(arm, attempts, health, ending) for arm in self._arms}
         return Assessment(judge(comparison, healths, ending.state, self._policy, differences), comparison, healths)
 
@@ -189,7 +192,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     shown = protocol.read(folder)
     differences = between(shown.get("baseline"), shown.get("candidate"))
     found = assessor.assess(attempts, health, ending, differences or ())
-    table = attempt_table(attempts, assessor.block_starts)
+    table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
     pairs = assessor.complete_pairs(attempts)[: ending.pairs]
     return Evidence(
         run_id=folder.run_id,
@@ -202,7 +205,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         table=table,
         design=assessor.design,
         health=found.health,
-        step_order=scenario.steps,
+        step_order=scenario.step_order,
         policy=judging,
         anatomy=anatomy(table, assessor.design, judging, pairs),
         failures=failure_anatomy(table, assessor.design, judging, pairs),
@@ -218,7 +221,7 @@ def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
     plan = make_plan(scenario, (arm,))
     assessor = Assessor(scenario, judging, plan)
     attempts = folder.attempts()
-    table = attempt_table(attempts, assessor.block_starts)
+    table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
     # In a run of one arm a pair is one block.
     soak = soak_of(table, arm, assessor.design, judging, assessor.complete_pairs(attempts))
     health: dict[Arm, ArmHealth] = {arm: assessor.health(arm, attempts, folder.health(), ending)}
@@ -233,7 +236,7 @@ def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
         table=table,
         design=assessor.design,
         health=health,
-        step_order=scenario.steps,
+        step_order=scenario.step_order,
         soak=soak,
         policy=judging,
     )

@@ -88,7 +88,7 @@ def search(
     judged = [ladder for ladder in ladders if not ladder.scout] or ladders
     sound = [ladder.rungs for ladder in judged if not ladder.trouble]
     comparison = compare_capacities(sound, policy.margins.capacity, policy.alpha)
-    foretold = {arm: extrapolations_of(sound, arm, scenario.steps, comparison, peak, policy.alpha) for arm in ARMS}
+    foretold = {arm: extrapolations_of(sound, arm, scenario.step_order, comparison, peak, policy.alpha) for arm in ARMS}
     return CapacityEvidence(
         search_id=f"capacity-{started:%Y%m%dT%H%M%SZ}-{scenario.name}-{secrets.token_hex(3)}",
         scenario=scenario.name,
@@ -172,7 +172,8 @@ class _Reader:
     def rungs(self, attempts: Any, health: Any, ending: Ending) -> Mapping[Arm, tuple[Rung, ...]]:
         """The rungs of the complete pairs."""
         pairs = len(self._assessor.complete_pairs(attempts))
-        table = attempt_table(attempts.filter(pc.less(attempts["pair"], pairs)), self._assessor.block_starts)
+        judged = attempts.filter(pc.less(attempts["pair"], pairs))
+        table = attempt_table(judged, self._assessor.block_starts, self._assessor.cohorts)
         found = {}
         for arm in ARMS:
             faults = {}

@@ -39,7 +39,9 @@ from harness.assess import evidence_of
 from harness.calibration_commands import calibrate_site, plan_run
 from harness.capacity_command import capacity
 from harness.config import SCHEMAS, load_policy, load_scenario
+from harness.doctor_command import doctor
 from harness.errors import AuthgateError, ConfigError
+from harness.import_commands import import_from
 from harness.lab.commands import lab
 from harness.lab.domain import Lab
 from harness.login.once import log_in_once
@@ -48,7 +50,6 @@ from harness.model.evidence import Evidence
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.site import UNCALIBRATED, Site
-from harness.model.steps import CACHES, Cache
 from harness.model.target import ARMS, Arm, Targets
 from harness.model.verdict import Kind
 from harness.offline import evidence_of_two, foreign_evidence, imported_evidence
@@ -80,6 +81,8 @@ cli.add_command(lab)
 cli.add_command(calibrate_site)
 cli.add_command(plan_run)
 cli.add_command(capacity)
+cli.add_command(import_from)
+cli.add_command(doctor)
 
 
 @cli.command()
@@ -173,7 +176,7 @@ def show_trend(runs: tuple[Path, ...]) -> int:
     table = Table("started", "arm", "login", *QUANTILES, "failed", "verdict", box=None)
     for point in trend([RunFolder.open(run) for run in runs]):
         times = (seconds(value) for value in point.quantiles_s)
-        table.add_row(point.started, point.arm, point.cache, *times, share(point.failed), point.verdict or "–")
+        table.add_row(point.started, point.arm, point.cohort, *times, share(point.failed), point.verdict or "–")
     Console().print(table)
     return 0
 
@@ -183,12 +186,14 @@ def show_trend(runs: tuple[Path, ...]) -> int:
 @targets_option
 @click.option("--arm", type=click.Choice(ARMS), default="baseline", show_default=True)
 @click.option("--scenario", type=ScenarioName(), default="morning-rush", show_default=True, help="Whose steps to take.")
-@click.option("--cache", type=click.Choice(CACHES), default="cold", show_default=True)
-def login(user: str, targets: Targets, arm: Arm, scenario: Scenario, cache: Cache) -> int:
+@click.option("--cohort", "--cache", help="Of the scenario's: cold or warm, or as it calls them. [default: the first]")
+def login(user: str, targets: Targets, arm: Arm, scenario: Scenario, cohort: str | None) -> int:
     """Log USER in once and print the waterfall: each step, its server, its protocol facts, and what failed."""
     if arm not in targets.arms:
         raise ConfigError(f"targets: arms: expected {arm}, got {', '.join(targets.arms)}")
-    result = log_in_once(targets, arm, scenario, user, cache)
+    if cohort is not None and cohort not in scenario.mix:
+        raise ConfigError(f"--cohort: expected one of {', '.join(scenario.mix)}, got {cohort}")
+    result = log_in_once(targets, arm, scenario, user, cohort or next(iter(scenario.mix)))
     print_waterfall(result, Console())
     return 0 if result.outcome.status == "ok" else CRASH
 
@@ -208,7 +213,7 @@ def scenarios() -> int:
     """List the scenarios that come with authgate."""
     table = Table("name", "logins/s", "cold", "minutes", "description", box=None)
     for found in shipped.scenarios():
-        cold = f"{found.population.cold_share:.0%}"
+        cold = f"{sum(cohort.share or 0.0 for cohort in found.mix.values() if cohort.cache == 'cold'):.0%}"
         table.add_row(found.name, f"{found.arrivals.peak:g}", cold, f"{found.duration_s / 60:g}", found.description)
     Console().print(table)
     return 0

@@ -20,6 +20,7 @@ from harness.model.target import Targets
 KeyPath = tuple[str | int, ...]
 T = TypeVar("T", bound=Configured)
 
+_SECRET = {"credentials", "service_accounts"}  # somebody may write a password there
 SCHEMAS: dict[str, type[Configured]] = {"scenario": Scenario, "targets": Targets, "policy": Policy}
 """The kinds of file that a user writes, by the name under which ``authgate schema`` prints them."""
 
@@ -35,18 +36,23 @@ def load_targets(path: Path) -> Targets:
     folder = path.resolve().parent
     arms = {}
     for arm, target in targets.arms.items():
-        credentials = target.credentials.model_copy(
-            update={
-                key: str(folder / value)
-                for key in ("csv", "keytab")
-                if (value := getattr(target.credentials, key)) is not None
-            }
-        )
-        directory = target.directory
-        if directory.ca_file is not None:
-            directory = directory.model_copy(update={"ca_file": str(folder / directory.ca_file)})
-        arms[arm] = target.model_copy(update={"credentials": credentials, "directory": directory})
+        parts = {"credentials": target.credentials, "service_accounts": target.service_accounts}
+        named = {name: _found_from(folder, part) for name, part in {**parts, "directory": target.directory}.items()}
+        arms[arm] = target.model_copy(update=named)
     return targets.model_copy(update={"arms": arms}).read_from(str(path))
+
+
+_FILES = ("csv", "keytab", "ca_file", "folder", "anchors")
+
+
+def _found_from(folder: Path, part: Configured | None) -> Configured | None:
+    """The part with the file names in it resolved against the folder."""
+    if part is None:
+        return None
+    named: dict[str, object] = {k: str(folder / v) for k in _FILES if (v := getattr(part, k, None)) is not None}
+    if (cards := getattr(part, "smart_cards", None)) is not None:
+        named["smart_cards"] = _found_from(folder, cards)
+    return part.model_copy(update=named)
 
 
 def load_policy(path: Path) -> Policy:
@@ -179,7 +185,7 @@ class _Problem:
         loc = details["loc"]
         path, owner = _walk(loc if details["type"] == "extra_forbidden" else _without_key_mark(loc), kind)
         dotted = ".".join(str(part) for part in path)
-        found = "…" if "credentials" in path else details["input"]  # somebody may write a password there
+        found = "…" if _SECRET & set(path) else details["input"]
         context = details.get("ctx", {})
         match details["type"]:
             case "extra_forbidden":

@@ -138,7 +138,10 @@ def evidence_of_two(
     }
     design = replace(assessors[0].design, interleaved=False)
     table = _one_after_the_other(
-        *(attempt_table(rows, assessor.block_starts) for assessor, rows in zip(assessors, measured, strict=True))
+        *(
+            attempt_table(rows, assessor.block_starts, assessor.cohorts)
+            for assessor, rows in zip(assessors, measured, strict=True)
+        )
     )
     site = _site_of_two(before, after, judging, calibration)
     comparison = compare(table, design, judging, range(pairs), site)
@@ -160,7 +163,7 @@ def evidence_of_two(
         table=table,
         design=design,
         health=health,
-        step_order=scenario.steps,
+        step_order=scenario.step_order,
         anatomy=anatomy(table, design, judging, range(pairs)),
         policy=judging,
         differences=differences,
@@ -202,9 +205,10 @@ def _one_after_the_other(before: AttemptTable, after: AttemptTable) -> AttemptTa
         pair=np.concatenate([before.pair, after.pair]),
         offset_s=np.concatenate([before.offset_s, after.offset_s]),
         intended_s=np.concatenate([before.intended_s, after.intended_s + later_s]),
-        cache=np.concatenate([before.cache, after.cache]),
+        cohort=np.concatenate([before.cohort, after.cohort]),
         status=np.concatenate([before.status, after.status]),
         response_s=np.concatenate([before.response_s, after.response_s]),
         service_s=np.concatenate([before.service_s, after.service_s]),
         steps=steps,
+        cohorts=before.cohorts,
     )

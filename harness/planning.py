@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from harness.model.site import NO_SPREAD
 from harness.record.calibration import read
 from harness.record.folder import RunFolder
 from harness.stats.power import pairs_needed
-from harness.stats.shift import FAMILY_SHARES, LEAST_LOOK
+from harness.stats.shift import block_alphas, first_look
 
 POWER = 0.8
 
@@ -46,16 +45,13 @@ def needs(noise: Sequence[Noise], policy: Policy, slowdown: float) -> list[Need]
 
     The metric that needs most comes first: a PASS waits for all, a BLOCK only for the first that can show it.
     """
-    families = Counter(item.family for item in noise)
     found = []
-    for item in noise:
+    for item, alpha in zip(noise, block_alphas(noise, policy.alpha), strict=True):
         effect = math.log1p(slowdown) if item.unit == "log_ratio" else slowdown
         spread = item.deployments or NO_SPREAD
         block_from, pass_from = (
-            max(LEAST_LOOK, math.floor(pairs / item.pairs_each))
-            for pairs in (policy.looks.block_from, policy.looks.pass_from)
+            first_look(pairs, item.pairs_each) for pairs in (policy.looks.block_from, policy.looks.pass_from)
         )
-        alpha = policy.alpha * FAMILY_SHARES[item.family] / families[item.family]
         found.append(
             Need(
                 item,

@@ -127,9 +127,15 @@ def _fork(argv: Sequence[str], env: Mapping[str, str], said: IO[bytes], stdout: 
     )
 
 
+def open_files() -> int:
+    """How many files a child of a family may have open."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+
+
 def _die_with(parent: int) -> Callable[[], None]:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    files = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    files = open_files()
 
     def in_child() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -17,7 +17,7 @@ from harness.assess import Assessor, Ending
 from harness.errors import ConfigError, RunError
 from harness.gate.protocol import between
 from harness.load.fleet import Fleet
-from harness.model.plan import NS, Plan, make_plan
+from harness.model.plan import NS, Plan, make_plan, preparations
 from harness.model.policy import Policy
 from harness.model.progress import Display, Snapshot
 from harness.model.protocol import Difference
@@ -86,7 +86,7 @@ def execute(
     folder.update_manifest(calibration=site_document(site), **(marks or {}))
     display(None)
     plan = make_plan(scenario, arms)
-    patience_s = PREPARED_WITHIN_S + (3 * scenario.population.users / targets.max_rate if targets.max_rate else 0.0)
+    patience_s = PREPARED_WITHIN_S + (3 * preparations(scenario) / targets.max_rate if targets.max_rate else 0.0)
     try:
         with Fleet(folder, scenario.seats) as fleet:
             ending = _Watch(folder, plan, scenario, policy, fleet, display, early_stop, site, stop).run(patience_s)

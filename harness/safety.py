@@ -19,16 +19,23 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Add
     """
     arms = tuple(arms)
     lacking = [
-        f"{targets.source}: arms.{arm}.{line}" for arm in arms for line in targets.arms[arm].lacks(scenario.steps)
+        f"{targets.source}: arms.{arm}.{line}"
+        for arm in arms
+        for line in targets.arms[arm].lacks(scenario.step_order, scenario.whose)
     ]
     if lacking:
         raise ConfigError("\n".join(lacking))
     hosts = {endpoint.host for arm in arms for endpoint in targets.arms[arm].endpoints}
-    addresses = {host: _addresses(host) for host in sorted(hosts)}
+    addresses = resolve(hosts)
     reasons = targets.refusals(addresses, scenario.peak_rate)
     if reasons:
         raise UnsafeTargetError("targets refused:\n" + "\n".join(f"  {reason}" for reason in reasons))
     return addresses
+
+
+def resolve(hosts: Iterable[str]) -> Addresses:
+    """The addresses of each host; raises UnsafeTargetError for the first that has none."""
+    return {host: _addresses(host) for host in sorted(set(hosts))}
 
 
 def _addresses(host: str) -> tuple[str, ...]:

@@ -23,14 +23,18 @@ class SoakPlan:
     rate: float | None = None
 
     def scenario(self, whole: Scenario) -> Scenario:
-        """The scenario's logins at one low rate, all cold, in the soak's blocks.
+        """The scenario's logins at one low rate, all cold, in the soak's blocks; of several cohorts, the longest way.
 
         All cold: a cold login takes every step, and the tickets of warm caches would expire within the hours.
         """
+        name, cohort = max(whole.mix.items(), key=lambda item: len(item[1].steps))
+        alone = {name: {**cohort.model_dump(mode="json"), "share": 1.0, "cache": "cold"}}
         rate = whole.arrivals.peak * SHARE_OF_PEAK if self.rate is None else self.rate
-        changes = {
+        changes: dict[str, object] = {
             "name": f"{whole.name}-soak",
             "population": {"users": whole.population.users, "cold_share": 1.0},
+            "cohorts": alone if whole.cohorts else {},
+            "rounds": [],
             "arrivals": {"curve": "constant", "rate": rate},
             "headroom": None,
             "blocks": {"length_s": self.hours * 3600 / BLOCKS, "trim_s": 0.0, "pairs": BLOCKS},

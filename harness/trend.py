@@ -11,7 +11,6 @@ from harness.assess import Assessor, evidence_of
 from harness.errors import RunError
 from harness.model.comparison import QUANTILES
 from harness.model.plan import make_plan
-from harness.model.steps import CACHES, Cache
 from harness.model.target import ARMS, Arm
 from harness.record.folder import RunFolder
 from harness.record.schema import attempt_table
@@ -21,7 +20,7 @@ from harness.stats.logins import Logins, logins_of, usable_pairs
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One arm's cold or warm logins in one run: quantiles of the response time in seconds, the share that failed.
+    """One arm's logins of a cohort in one run: quantiles of the response time in seconds, the share that failed.
 
     Over the logins that count, whatever block they fell in. ``verdict`` is empty for a run of one arm.
     """
@@ -29,7 +28,7 @@ class Point:
     started: str
     run_id: str
     arm: Arm
-    cache: Cache
+    cohort: str
     quantiles_s: tuple[float, ...]
     failed: float
     verdict: str
@@ -49,15 +48,15 @@ def _points(folder: RunFolder) -> Iterator[Point]:
     verdict = evidence_of(folder).verdict.kind.name if both else ""
     assessor = Assessor(folder.scenario(), folder.policy(), make_plan(folder.scenario(), folder.arms()))
     attempts = folder.attempts()
-    table = attempt_table(attempts, assessor.block_starts)
+    table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
     usable = usable_pairs(assessor.complete_pairs(attempts), assessor.design, folder.policy())
     logins = logins_of(table, assessor.design, folder.policy(), usable)
     for arm in folder.arms():
-        for code, cache in enumerate(CACHES):
-            mine = (table.arm[logins.rows] == ARMS.index(arm)) & (table.cache[logins.rows] == code)
+        for code, cohort in enumerate(table.cohorts):
+            mine = (table.arm[logins.rows] == ARMS.index(arm)) & (table.cohort[logins.rows] == code)
             if mine.any():
                 started = str(folder.manifest()["created"])
-                yield Point(started, folder.run_id, arm, cache, *_measured(logins, mine), verdict)
+                yield Point(started, folder.run_id, arm, cohort, *_measured(logins, mine), verdict)
 
 
 def _measured(logins: Logins, mine: Flags) -> tuple[tuple[float, ...], float]:

@@ -30,7 +30,7 @@ SOUND = ArmHealth(
 )
 HEALTH: dict[Arm, ArmHealth] = {"baseline": SOUND, "candidate": SOUND}
 RUNNING, ENDED = RunState(complete=False), RunState(complete=True)
-PER_LOGIN = ("arm", "block", "pair", "offset_s", "intended_s", "cache", "status", "response_s", "service_s")
+PER_LOGIN = ("arm", "block", "pair", "offset_s", "intended_s", "cohort", "status", "response_s", "service_s")
 """The columns of an AttemptTable that every table has, one value a login."""
 USUAL_S = {"kdc_as": 0.020, "kdc_tgs_ldap": 0.015, "ldap_bind": 0.030, "ldap_groups": 0.035}
 CACHED = ("kdc_as", "kdc_tgs_ldap")
@@ -63,11 +63,11 @@ def table_of(world: World, design: Design = DESIGN) -> AttemptTable:
     rng = np.random.default_rng(world.seed)
     n = round(world.rate * design.block_s)
     offsets = np.sort(rng.uniform(0, design.block_s, (world.pairs, 1, n)), axis=2).repeat(2, axis=1)
-    cache = (rng.uniform(size=(world.pairs, 1, n)) >= world.cold_share).astype(np.int8).repeat(2, axis=1)
+    cohort = (rng.uniform(size=(world.pairs, 1, n)) >= world.cold_share).astype(np.int8).repeat(2, axis=1)
     first = rng.permuted(np.tile([0, 1], (world.pairs, 1)), axis=1)
     block = (2 * np.arange(world.pairs)[:, None] + first)[:, :, None] + np.zeros((1, 1, n), dtype=np.int64)
     arm = np.zeros_like(block) + np.arange(2)[None, :, None]
-    flat = {"arm": arm.ravel().astype(np.int8), "block": block.ravel(), "cache": cache.ravel()}
+    flat = {"arm": arm.ravel().astype(np.int8), "block": block.ravel(), "cohort": cohort.ravel()}
     intended = block * design.block_s + offsets
     candidate = flat["arm"] == 1
     slow = np.exp(rng.normal(0, world.noise, (world.pairs, 2, 1)) + np.zeros((1, 1, n))).ravel()
@@ -75,7 +75,7 @@ def table_of(world: World, design: Design = DESIGN) -> AttemptTable:
     failing = candidate & (rng.uniform(size=len(slow)) < world.failing)
     steps, total, reached = {}, np.zeros(len(slow)), np.ones(len(slow), dtype=bool)
     for step, usual_s in USUAL_S.items():
-        taken = reached & ~((step in CACHED) & (flat["cache"] == CACHES.index("warm")))
+        taken = reached & ~((step in CACHED) & (flat["cohort"] == CACHES.index("warm")))
         service = usual_s * slow * np.exp(rng.normal(0, 0.3, len(slow)))
         service *= np.where(candidate, world.factors.get(step, 1.0), 1.0)
         if step == "ldap_bind":
@@ -93,12 +93,31 @@ def table_of(world: World, design: Design = DESIGN) -> AttemptTable:
         pair=flat["block"] // 2,
         offset_s=offsets.ravel(),
         intended_s=intended.ravel(),
-        cache=flat["cache"],
+        cohort=flat["cohort"],
+        cohorts=CACHES if world.cold_share < 1 else CACHES[:1],
         status=np.where(reached, 0, STATUSES.index("error")).astype(np.int8),
         response_s=total,
         service_s=total,
         steps=steps,
     )
+
+
+def mixed(worlds: Mapping[str, World], design: Design = DESIGN) -> AttemptTable:
+    """One run of several cohorts, each a world of its own whose logins are all cold."""
+    tables = [table_of(world, design) for world in worlds.values()]
+    lengths = [len(table) for table in tables]
+    joined = {name: np.concatenate([getattr(table, name) for table in tables]) for name in PER_LOGIN}
+    joined["cohort"] = np.repeat(np.arange(len(tables), dtype=np.int8), lengths)
+    before = np.cumsum([0, *lengths[:-1]])
+    steps = {}
+    for step in USUAL_S:
+        parts = [table.steps[step] for table in tables]
+        steps[step] = StepColumns(
+            np.concatenate([part.row + rows for part, rows in zip(parts, before, strict=True)]),
+            np.concatenate([part.service_s for part in parts]),
+            np.concatenate([part.status for part in parts]),
+        )
+    return AttemptTable(**joined, steps=steps, cohorts=tuple(worlds))
 
 
 def compared(world: World, design: Design = DESIGN, policy: Policy = POLICY, pairs: int | None = None) -> Comparison:
@@ -110,7 +129,7 @@ def logins(
     response_s: Mapping[tuple[int, Arm], list[float]],
     status: str = "ok",
     *,
-    cache: str = "cold",
+    cohort: str = "cold",
     offset_s: float = 5.0,
     step: str = "kdc_as",
 ) -> AttemptTable:
@@ -126,7 +145,8 @@ def logins(
         pair=pair.astype(np.int64),
         offset_s=np.full(n, offset_s),
         intended_s=(pair * 2 + arm) * 15.0 + offset_s,
-        cache=np.full(n, CACHES.index(cache), dtype=np.int8),  # type: ignore[arg-type]
+        cohorts=CACHES if cohort == "warm" else CACHES[:1],
+        cohort=np.full(n, CACHES.index(cohort), dtype=np.int8),  # type: ignore[arg-type]
         status=codes,
         response_s=times,
         service_s=times.copy(),

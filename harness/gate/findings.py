@@ -8,7 +8,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
-from harness.gate.words import seconds
+from harness.gate.words import of_cohort, seconds
+from harness.model.cohort import EVERYONE
 from harness.model.comparison import Comparison, LeakTest, NotJudged, QuantileShift, Unit
 from harness.model.policy import Leak, Policy
 from harness.model.protocol import Difference
@@ -24,7 +25,7 @@ LARGEST_LOG = 700.0
 """e^700 is near the largest float: such a ratio is as good as endless."""
 _EMPTY = Finding(
     metric="",
-    cache="all",
+    cohort=EVERYONE,
     step=LOGIN,
     quantile="",
     unit="share",
@@ -65,7 +66,7 @@ def of_shift(shift: QuantileShift) -> Finding:
 
     return Finding(
         metric=str(shift.metric),
-        cache=shift.metric.cache,
+        cohort=shift.metric.cohort,
         step=shift.metric.step,
         quantile=shift.metric.statistic,
         unit=UNITS[shift.metric.unit],
@@ -110,7 +111,8 @@ def _leak(leak: LeakTest | None, at_end: bool, policy: Leak, quick: bool) -> Fin
         return replace(
             template, decision="not judged" if quick else "inconclusive", note="too few pairs to test for it"
         )
-    note = f"p = {leak.p_value:.2g} over {leak.minutes:.0f} min"
+    where = f" in {of_cohort(leak.cohort)}" if leak.cohort else ""
+    note = f"p = {leak.p_value:.2g} over {leak.minutes:.0f} min{where}"
     if leak.p_value < policy.block_p and at_end:
         decision: Decision = "block"
     elif leak.p_value <= policy.suspect_p:
@@ -154,7 +156,7 @@ def _wire(difference: Difference, decisive: bool) -> Finding:
     return replace(
         _EMPTY,
         metric=f"{difference.step} {difference.what}",
-        cache=difference.cache,
+        cohort=difference.cohort,
         step=difference.step,
         quantile=WIRE,
         decision="block" if decisive else "inconclusive",
@@ -167,7 +169,7 @@ def _not_judged(item: NotJudged) -> Finding:
     return replace(
         _EMPTY,
         metric=str(metric),
-        cache=metric.cache,
+        cohort=metric.cohort,
         step=metric.step,
         quantile=metric.statistic,
         unit=UNITS[metric.unit],

@@ -55,7 +55,7 @@ def judge(
     if comparison.site.refusal:
         faults = (Unsound(comparison.site.refusal), *faults)
     still_open = _open(comparison, state, policy)
-    kind = _kind(findings, faults, still_open)
+    kind = kind_of(findings, faults, still_open)
     reasons: tuple[str, ...]
     match kind:
         case Kind.BLOCK:
@@ -96,7 +96,8 @@ def _unknown(health: Mapping[Arm, ArmHealth]) -> tuple[str, ...]:
     return ("How well the load was generated is not known: another tool measured.",)
 
 
-def _kind(findings: Sequence[Finding], faults: Sequence[Unsound], still_open: Sequence[str]) -> Kind:
+def kind_of(findings: Sequence[Finding], faults: Sequence[Unsound], still_open: Sequence[str]) -> Kind:
+    """The kind of verdict that findings come to (rules 1 to 4); ``still_open`` is what keeps it from a PASS."""
     blocked = any(finding.decision == "block" for finding in findings)
     if blocked and all(fault.spares_block for fault in faults):
         return Kind.BLOCK

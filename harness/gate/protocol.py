@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
+from harness.model.cohort import EVERYONE
 from harness.model.protocol import (
     CHANGES,
     ArmProtocol,
@@ -22,7 +23,7 @@ from harness.model.protocol import (
     StepFacts,
     TicketFacts,
 )
-from harness.model.steps import CACHES, STEPS
+from harness.model.steps import STEPS
 
 ENCTYPES: Mapping[str, tuple[int, int]] = {
     "des-cbc-crc": (0, 56),
@@ -52,35 +53,42 @@ NONE = "none"
 
 Found = tuple[Change, str, str, str, str]
 """A change, what changed, how it is on each arm, and a remark."""
+_Steps = Mapping[str, ExplainedStep]
 
 
 def between(baseline: ArmProtocol | None, candidate: ArmProtocol | None) -> tuple[Difference, ...] | None:
     """What differs between the arms, the gravest kind first, then in the order of the steps; None where one is unknown.
 
-    A difference is told once where every kind of login (cold, warm) that takes the step shows it.
+    A difference is told once where every cohort that takes the step shows it.
     """
     if baseline is None or candidate is None:
         return None
     shown: dict[tuple[str, Found], list[str]] = {}
     takers: Counter[str] = Counter()
-    for cache in CACHES:
-        before, after = (_steps(arm, cache) for arm in (baseline, candidate))
+    for cohort, before, after in _pairs(baseline, candidate):
         for step in before:
             if step in after:
                 takers[step] += 1
                 for found in _in_step(before[step], after[step], baseline.own_names, candidate.own_names):
-                    shown.setdefault((step, found), []).append(cache)
+                    shown.setdefault((step, found), []).append(cohort)
     told = [
-        Difference(change, step, cache, *rest)
-        for (step, (change, *rest)), caches in shown.items()
-        for cache in (["all"] if len(caches) == takers[step] else caches)
+        Difference(change, step, cohort, *rest)
+        for (step, (change, *rest)), cohorts in shown.items()
+        for cohort in ([EVERYONE] if len(cohorts) == takers[step] else dict.fromkeys(cohorts))
     ]
     kinds, steps = list(CHANGES), list(STEPS)
-    return tuple(sorted(told, key=lambda d: (kinds.index(d.change), steps.index(d.step), d.cache, d.what)))
+    return tuple(sorted(told, key=lambda d: (kinds.index(d.change), steps.index(d.step), d.cohort, d.what)))
 
 
-def _steps(arm: ArmProtocol, cache: str) -> dict[str, ExplainedStep]:
-    return {step.step: step for login in arm.logins if login.cache == cache for step in login.steps}
+def _pairs(baseline: ArmProtocol, candidate: ArmProtocol) -> Iterator[tuple[str, _Steps, _Steps]]:
+    """The logins that both arms show, by cohort: the first of its kind with the first, the second with the second."""
+    for cohort in dict.fromkeys(login.cohort for login in baseline.logins):
+        before, after = (
+            [{step.step: step for step in login.steps} for login in arm.logins if login.cohort == cohort]
+            for arm in (baseline, candidate)
+        )
+        for one, other in zip(before, after, strict=False):
+            yield cohort, one, other
 
 
 def _in_step(

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from harness.gate.findings import BUDGET, LEAK, OUTAGE, WIRE, decide
-from harness.gate.words import change, instead, level, longer, seconds, share, step_title
+from harness.gate.words import change, instead, level, longer, of_cohort, seconds, share, step_title
+from harness.model.cohort import EVERYONE
 from harness.model.comparison import QUANTILES, Comparison, StepShare
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
@@ -17,12 +18,15 @@ from harness.stats.validity import Unsound
 
 IMPRACTICAL = 20
 """So many times the planned pairs are not worth naming: the shift lies on its margin, for all that can be seen."""
+NAMED_AT_MOST = 8
+"""Of metrics that were not judged, those of whole logins first; the findings have them all."""
 AT = {
     "p50": "at the median (every second login)",
     "p95": "at the 95th percentile (1 login in 20)",
     "p99": "at the 99th percentile (1 login in 100)",
 }
 KINDS = {"cold": "first logins", "warm": "repeat logins"}
+"""What cohorts of these names are called to somebody who knows no caches; others go by their own."""
 
 
 def sentence_of(kind: Kind, findings: Sequence[Finding], reasons: Sequence[str], blame: str, policy: Policy) -> str:
@@ -65,8 +69,10 @@ def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound
         notices.append("Capacity above the expected peak was not tested: a loss of it can hide at ordinary load.")
     if policy.quick:
         notices.append("A quick policy: it may pass before a leak could show.")
-    if unjudged := [f.metric for f in findings if f.decision == "not judged"]:
-        notices.append(f"Not judged, for the reason beside each finding: {', '.join(unjudged)}.")
+    if unjudged := [f.metric for f in sorted(findings, key=lambda f: f.step != LOGIN) if f.decision == "not judged"]:
+        more = f" and {len(unjudged) - NAMED_AT_MOST} more" if len(unjudged) > NAMED_AT_MOST else ""
+        named = ", ".join(unjudged[:NAMED_AT_MOST])
+        notices.append(f"Not judged, for the reason beside each finding: {named}{more}.")
     return tuple(notices)
 
 
@@ -104,8 +110,8 @@ def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -
     slower = [f for f in findings if f.decision == "block" and f.quantile != WIRE]
     if not slower:
         return None
-    blocking = {(f.cache, f.step) for f in slower if f.step != LOGIN}
-    named = [part for part in attribution if (part.cache, part.step) in blocking]
+    blocking = {(f.cohort, f.step) for f in slower if f.step != LOGIN}
+    named = [part for part in attribution if (part.cohort, part.step) in blocking]
     worst = max(named or attribution, key=lambda part: part.added_s, default=None)
     return worst.step if worst and (named or worst.added_s > 0) else None
 
@@ -113,7 +119,7 @@ def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -
 def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
     """How much of the added time lies in the blamed step."""
     worst = max((part for part in attribution if part.step == blamed), key=lambda part: part.added_s)
-    added = sum(part.added_s for part in attribution if part.cache == worst.cache and part.added_s > 0)
+    added = sum(part.added_s for part in attribution if part.cohort == worst.cohort and part.added_s > 0)
     part = worst.added_s / added if added > 0 else 0.0
     how_much = "nearly all" if part >= 0.9 else "most" if part >= 0.5 else "the greatest part"
     return f"{how_much} of the added time is in the step {step_title(blamed)}"
@@ -153,8 +159,8 @@ def _is_login_time(finding: Finding) -> bool:
 
 
 def _slower(finding: Finding, findings: Sequence[Finding]) -> str:
-    both = {f.cache for f in findings if f.step == LOGIN} >= set(KINDS)
-    who = KINDS[finding.cache] if both else "logins"
+    several = len({f.cohort for f in findings if f.step == LOGIN} - {EVERYONE}) > 1
+    who = KINDS.get(finding.cohort, of_cohort(finding.cohort)) if several else "logins"
     candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
     about = longer(finding.estimate or 0.0)
     return f"{who} would take {candidate} instead of {baseline} {AT[finding.quantile]}, about {about}"
@@ -229,7 +235,6 @@ def _settled_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[str, s
             elif needed > IMPRACTICAL * max(bounding.horizon, 1):
                 yield str(shift.metric), "it lies too near its margin for any practical number of pairs to settle it"
             else:
-                more = max(math.ceil(needed) - shift.pairs, 1) * shift.grouped
-                if shift.metric.stage == "headroom":
-                    more *= comparison.design.headroom_every or 1
+                pairs_each = shift.grouped / comparison.design.share(shift.metric.stage)
+                more = math.ceil(max(math.ceil(needed) - shift.pairs, 1) * pairs_each)
                 yield str(shift.metric), f"about {more} more pair{'s' if more > 1 else ''} would settle it"

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from harness.gate.findings import GRAVITY, LARGEST_LOG
-from harness.gate.judge import PASSING
+from harness.gate.judge import kind_of
 from harness.gate.words import change, lasting, level, longer, share, step_title
 from harness.model.health import ArmHealth, RunState
 from harness.model.policy import Policy
@@ -35,7 +35,7 @@ def judge_soak(soak: Soak, health: Mapping[Arm, ArmHealth], state: RunState, pol
     findings = soak_findings(soak, policy)
     faults = unsound(health, policy.limits, (soak.arm,))
     still_open = tuple(_open(soak, state, policy))
-    kind = _kind(findings, faults, still_open, state)
+    kind = Kind.INVALID if state.stopped_for_denials else kind_of(findings, faults, still_open)
     match kind:
         case Kind.BLOCK:
             reasons = tuple(f"{f.metric}: {_figures(f, soak)}" for f in findings if f.decision == "block")
@@ -96,7 +96,7 @@ def _growth_finding(statistic: str, soak: Soak, decision: Decision, note: str, g
     start = growth.start if growth else None
     return Finding(
         metric=f"login {statistic.replace('_', ' ')} growth",
-        cache="cold",
+        cohort=soak.cohort,
         step=LOGIN,
         quantile=statistic,
         unit=unit,
@@ -120,20 +120,6 @@ def projection(growth: Growth) -> str:
         return f"twice as slow in {lasting(math.log(2) / growth.slope)}, if it goes on"
     day = min(growth.start + growth.slope * 24 * HOUR_MIN, 1.0)
     return f"{share(day)} after a day, if it goes on"
-
-
-def _kind(
-    findings: tuple[Finding, ...], faults: tuple[Unsound, ...], still_open: tuple[str, ...], state: RunState
-) -> Kind:
-    if state.stopped_for_denials:
-        return Kind.INVALID
-    blocked = any(finding.decision == "block" for finding in findings)
-    if blocked and all(fault.spares_block for fault in faults):
-        return Kind.BLOCK
-    if faults:
-        return Kind.INVALID
-    passed = all(finding.decision in PASSING for finding in findings)
-    return Kind.PASS if passed and not still_open else Kind.INCONCLUSIVE
 
 
 def _open(soak: Soak, state: RunState, policy: Policy) -> Iterator[str]:
@@ -168,7 +154,7 @@ def _settled_in(growth: Growth, soak: Soak) -> str:
 
 
 def _figures(finding: Finding, soak: Soak) -> str:
-    growth = soak.growth("p50" if finding.quantile == "p50" else finding.quantile)  # type: ignore[arg-type]
+    growth = soak.growth(finding.quantile)  # type: ignore[arg-type]
     assert growth is not None
     unit = finding.unit
     bounds = f"bounds {change(finding.low, unit)} to {change(finding.high, unit)}"

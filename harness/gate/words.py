@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.model.steps import STEPS
+from harness.model.steps import CACHES, STEPS
 
 ABSENT = "–"
 FACTOR_FROM = 4.0
@@ -78,6 +78,11 @@ def lasting(minutes: float) -> str:
         if minutes < upto:
             return f"{_coarse(minutes / size)} {unit}"
     return "for ever"
+
+
+def of_cohort(cohort: str) -> str:
+    """Whose logins: cold logins, warm logins, logins of tap-and-go."""
+    return f"{cohort} logins" if cohort in CACHES else f"logins of {cohort}"
 
 
 def step_title(step: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import LabError
-from harness.lab import directory, hospital, kdc, store
+from harness.lab import directory, hospital, kdc, pki, store
 from harness.lab.base import BaseLab, CredentialKind, RunningArm
 from harness.lab.tools import Tools, find_tools, run
 from harness.login.krb5conf import krb5_conf
@@ -169,7 +169,10 @@ class _ArmStarter:
                 "user_attribute": "uid",
                 "bind_dn": hospital.user_dn("{user}"),
             },
-            "credentials": {self._credentials: str(self._folder / files[self._credentials])},
+            "credentials": {
+                self._credentials: str(self._folder / files[self._credentials]),
+                "smart_cards": pki.smart_cards(self._folder),
+            },
         }
 
     def _said(self) -> str:

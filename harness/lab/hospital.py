@@ -9,6 +9,7 @@ SUFFIX = "dc=clinic,dc=test"
 USER_BASE = f"ou=Users,{SUFFIX}"
 GROUP_BASE = f"ou=Groups,{SUFFIX}"
 DIRECTORY_HOST = "ldap.clinic.test"
+KDC_HOST = "kdc.clinic.test"
 SERVICES = (f"ldap/{DIRECTORY_HOST}", "HTTP/ehr.clinic.test", "postgres/pg.clinic.test")
 
 CLINICIANS = tuple(f"clin{number:05d}" for number in range(2000))

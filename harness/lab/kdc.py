@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 from harness.errors import LabError
-from harness.lab import hospital, keytab
+from harness.lab import hospital, keytab, pki
 from harness.lab.tools import Tools, run
 from harness.process import environment
 
@@ -66,6 +66,10 @@ def configuration(folder: Path, port: int) -> str:
 		max_life = 10h
 		default_principal_flags = +preauth
 		supported_enctypes = {" ".join(f"{enctype}:normal" for enctype in _ENCTYPES)}
+		pkinit_identity = FILE:{folder}/{pki.KDC_CERTIFICATE},{folder}/{pki.KDC_KEY}
+		pkinit_anchors = FILE:{folder}/{pki.CA_CERTIFICATE}
+		pkinit_revoke = FILE:{folder}/{pki.REVOCATIONS}
+		pkinit_require_crl_checking = true
 	}}
 [dbmodules]
 	{hospital.REALM} = {{

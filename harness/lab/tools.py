@@ -30,6 +30,7 @@ SERVERS = ("krb5kdc", "kdb5_util", "kadmin.local", "slapd", "slapadd")
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/openldap", "/usr/libexec", "/usr/libexec/openldap")
 _SCHEMAS = ("/etc/ldap/schema", "/etc/openldap/schema", "/usr/local/etc/openldap/schema")
 _MODULES = ("/usr/lib/ldap", "/usr/lib/openldap", "/usr/lib64/openldap", "/usr/libexec/openldap")
+_PKINIT = tuple(f"usr/{lib}/krb5/plugins/preauth/pkinit.so" for lib in ("lib", "lib64", "lib/*"))
 _SASL = ("usr/lib/sasl2", "usr/lib64/sasl2", "usr/lib/*/sasl2")
 
 
@@ -59,6 +60,8 @@ def find_tools() -> Tools:
         missing["core.schema"] = "slapd"
     if not _has_sasl_gssapi():
         missing["libgssapiv2.so"] = "libsasl2-modules-gssapi-mit"
+    if not any(path for pattern in _PKINIT for path in Path("/").glob(pattern)):
+        missing["pkinit.so"] = "krb5-pkinit"
     if missing or schema is None:
         raise missing_error("embedded domain", missing)
     return Tools(found, schema, _first_folder(_MODULES, "*.la"))

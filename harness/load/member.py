@@ -24,7 +24,7 @@ def fire_requests(environment: Any, attempt: Attempt) -> None:
     rows += [(step.step, step.ended - step.started, step.outcome) for step in attempt.steps]
     for name, duration_ns, outcome in rows:
         environment.events.request.fire(
-            request_type=attempt.cache,
+            request_type=attempt.cohort,
             name=name,
             response_time=duration_ns / 1e6,
             response_length=0,

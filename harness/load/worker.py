@@ -28,7 +28,7 @@ from harness.login.runtime import TIMED_OUT
 from harness.login.trace import KdcTrace
 from harness.model.attempt import Attempt, Outcome
 from harness.model.plan import Arrival, Block, warm_population
-from harness.model.protocol import ArmProtocol
+from harness.model.protocol import ArmProtocol, ExplainedLogin
 from harness.model.scenario import Scenario
 from harness.model.target import Arm, Targets
 from harness.record.journal import FLUSH_EVERY_S, JournalWriter
@@ -83,21 +83,21 @@ class ArmWorker:
         self.meter = HealthMeter(arm)
 
     def prepare(self) -> LoginResult:
-        """Derive keys, log in once, explained, and fill the warm caches; the result is that of the single login.
+        """Derive keys, log in once by each way, explained, and fill the warm caches; the result is of such a login.
 
-        Where the scenario has warm logins, one of them is explained too.
+        Of each warm cohort one login from a filled cache is explained too.
 
         Raises CredentialError, and RunError where the first login was denied. A candidate whose KDC does not answer is
         for the judge: its logins fail, or derive their keys themselves once it answers.
         """
-        users = self._path.users
-        numbers = {arrival.user for block in self._blocks for arrival in block.arrivals}
-        warm = warm_population(self._scenario) if self._scenario.population.cold_share < 1 else 0
-        numbers |= {0, *range(warm)}
+        expected, warm = self._scenario.expected, range(warm_population(self._scenario))
+        filled = [(cohort, number) for cohort in self._scenario.warm for number in warm]
+        planned = {(arrival.cohort, arrival.user) for block in self._blocks for arrival in block.arrivals}
+        planned |= {(cohort, 0) for cohort in expected} | set(filled)
         unanswered = 0
-        for number in sorted(numbers):
+        for user in dict.fromkeys(self._path.user(*who) for who in sorted(planned, key=lambda who: who[1])):
             try:
-                self._path.prepare([users[number]])
+                self._path.prepare([user])
             except KdcUnavailableError:
                 unanswered += 1
                 if self._arm == "baseline":
@@ -105,43 +105,65 @@ class ArmWorker:
                 if unanswered == UNANSWERED_AT_MOST:
                     break
             gevent.sleep(self._pause_s)
-        first = self._explain(users[0], warm > 0, unanswered == 0)
-        if first.outcome.status == "denied":
-            raise RunError(f"the first login, of {users[0]}, was denied: {first.outcome.code}")
+        first = self._first_logins(unanswered == 0)
         if first.outcome.status == "ok":
             at_once = Pool(WARM_UPS_AT_ONCE)
-            for user in (name for name in users[:warm] if name not in self._denied):
-                at_once.spawn(self._path.warm_up, user)
+            for user, cohort in dict.fromkeys((self._path.user(*who), who[0]) for who in filled):
+                if user in self._denied:
+                    continue
+                at_once.spawn(self._path.warm_up, user, cohort)
                 gevent.sleep(self._pause_s)
             at_once.join()
         return first
 
-    def _explain(self, user: str, warm: bool, answered: bool) -> LoginResult:
-        """The first logins, with what libkrb5 says of them; the result is that of the cold one.
+    def _first_logins(self, answered: bool) -> LoginResult:
+        """Whole logins by each way that the cohorts take, then a login of each warm cohort, with what libkrb5 says.
 
-        By a client of its own, since libkrb5 goes on tracing in each context that began while it did.
+        The result is that of the first whole one that fails, else of the first. By a client of its own, since libkrb5
+        goes on tracing in each context that began while it did; ``answered`` says whether it may derive keys anew.
         """
+        mix = self._scenario.mix
+        ways: dict[tuple[object, ...], str] = {}
+        for name in self._scenario.expected:
+            ways.setdefault((mix[name].steps, mix[name].authentication, mix[name].accounts), name)
         with KdcTrace(Path(self._scratch.name)) as trace:
             path = LoginPath(self._target, self._scenario, self._runtime, trace, self._addresses)
-            if answered:
-                with suppress(KdcUnavailableError):  # the login itself shows it, at its step
-                    path.prepare([user])
-            trace.new_exchanges()
-            first = path.login(user, "cold", explain=True)
-            logins = [explained_login("cold", first)]
-            if warm and first.outcome.status == "ok":
-                gevent.sleep(self._pause_s)
-                again = path.warm_up(user)
+            explained: list[ExplainedLogin] = []
+            whole = []
+            for name in ways.values():
+                user = path.user(name, 0)
+                if answered:
+                    with suppress(KdcUnavailableError):  # the login itself shows it, at its step
+                        path.prepare([user])
                 trace.new_exchanges()
+                whole.append(path.whole_login(user, name, explain=True))
+                explained.append(explained_login(name, user, whole[-1]))
+                if whole[-1].outcome.status == "denied":
+                    raise RunError(f"the first login, of {user}, was denied: {whole[-1].outcome.code}")
+                if whole[-1].outcome.status != "ok":
+                    break
                 gevent.sleep(self._pause_s)
-                if again.outcome.status == "ok":
-                    again = path.login(user, "warm", explain=True)
-                    logins.append(explained_login("warm", again))
-                if again.outcome.status == "denied":
-                    self.withhold(user)
-                    self._on_denied(user)
-        self.protocol = arm_protocol(self._target, user, logins)
-        return first
+            else:
+                explained += self._warm_logins(path, trace)
+        self.protocol = arm_protocol(self._target, explained)
+        return whole[0] if whole[-1].outcome.status == "ok" else whole[-1]
+
+    def _warm_logins(self, path: LoginPath, trace: KdcTrace) -> Iterator[ExplainedLogin]:
+        """A login of each warm cohort, after one that fills its cache; an account that is denied takes no more part."""
+        for name in self._scenario.warm:
+            user = path.user(name, 0)
+            if user in self._denied:
+                continue
+            result = path.warm_up(user, name)
+            gevent.sleep(self._pause_s)
+            if result.outcome.status == "ok":
+                trace.new_exchanges()
+                result = path.login(user, name, explain=True)
+                yield explained_login(name, user, result)
+                gevent.sleep(self._pause_s)
+            if result.outcome.status == "denied":
+                self.withhold(user)
+                self._on_denied(user)
 
     def start(self, origin: int) -> None:
         """Let the seats begin; ``origin`` is the run's, in monotonic ns."""
@@ -162,7 +184,7 @@ class ArmWorker:
             self._send(block, arrival, seat_wait=max(0, -wait))
 
     def _send(self, block: Block, arrival: Arrival, seat_wait: int) -> None:
-        user = self._path.users[arrival.user]
+        user = self._path.user(arrival.cohort, arrival.user)
         started = max(time.monotonic_ns() - self._origin, arrival.intended)
         self.meter.busy_seats += 1
         try:
@@ -178,7 +200,7 @@ class ArmWorker:
             block=block.index,
             pair=block.pair,
             user=user,
-            cache=arrival.cache,
+            cohort=arrival.cohort,
             intended=arrival.intended,
             started=started,
             ended=max(time.monotonic_ns() - self._origin, started),
@@ -193,7 +215,7 @@ class ArmWorker:
         # Each step has its deadline; this one stands behind them all, for a server that drips.
         result = LoginResult(TIMED_OUT, ())
         with gevent.Timeout(self._scenario.timeout_s + 1.0, False):
-            result = self._path.login(user, arrival.cache)
+            result = self._path.login(user, arrival.cohort)
         return result
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import os
-import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import krb5
 
 from harness.errors import CredentialError
-from harness.model.target import Credentials
+from harness.login.cards import Cards, read_cards
+from harness.login.secret_files import private_file
+from harness.model.cohort import Authentication
+from harness.model.target import AccountKind, Credentials
 
 
 class Secret:
@@ -34,11 +36,15 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The accounts in the order in which the plan numbers them; a keytab instead of passwords where one was given."""
+    """The accounts in the order in which the plan numbers them; a keytab instead of passwords where one was given.
+
+    By smart card, those that have one, with what else the target has of them.
+    """
 
     users: tuple[str, ...]
     passwords: Mapping[str, Secret]
     keytab: Path | None = None
+    cards: Cards | None = None
 
     def first(self, count: int, source: str) -> tuple[str, ...]:
         """The first ``count`` users; raises CredentialError where there are fewer."""
@@ -47,13 +53,30 @@ class Accounts:
         return self.users[:count]
 
 
-def read_accounts(credentials: Credentials, realm: str) -> Accounts:
-    """The accounts of a target; raises CredentialError, which never quotes the content."""
+def read_accounts(
+    credentials: Credentials, realm: str, authentication: Authentication = "key", kind: AccountKind = "clinicians"
+) -> Accounts:
+    """The accounts of a target that can log in so; raises CredentialError, which never quotes the content.
+
+    A name such as HTTP/ehr.clinic.test is a service's: no clinician has such a one.
+    """
+    if authentication != "smart-card":
+        if credentials.key_source is None:
+            raise CredentialError(f"authentication: {authentication} needs credentials.csv, keytab or env, got cards")
+        return _read_keys(credentials, realm, kind)
+    if credentials.smart_cards is None:
+        raise CredentialError("authentication: smart-card needs credentials.smart_cards, got none")
+    cards = read_cards(credentials.smart_cards)
+    known = Accounts((), {}) if credentials.key_source is None else _read_keys(credentials, realm, kind)
+    return replace(known, users=tuple(cards.by_user), cards=cards)
+
+
+def _read_keys(credentials: Credentials, realm: str, kind: AccountKind) -> Accounts:
     if credentials.keytab is not None:
-        path = _private(Path(credentials.keytab))
-        return Accounts(_users_of_keytab(path, realm), {}, path)
+        path = private_file(Path(credentials.keytab))
+        return Accounts(_users_of_keytab(path, realm, kind), {}, path)
     if credentials.csv is not None:
-        path = _private(Path(credentials.csv))
+        path = private_file(Path(credentials.csv))
         try:
             text = path.read_text(encoding="utf-8-sig")
         except OSError as error:
@@ -66,18 +89,6 @@ def read_accounts(credentials: Credentials, realm: str) -> Accounts:
     if value is None:
         raise CredentialError(f"credentials.env: expected the environment variable {name}, which is not set")
     return _parse(value, f"environment variable {name}")
-
-
-def _private(path: Path) -> Path:
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise CredentialError(f"{path}: expected a readable file, got: {error.strerror}") from None
-    if stat.S_IMODE(mode) & 0o077:
-        raise CredentialError(f"{path}: expected a file that only its owner may read; run: chmod 600 {path}")
-    if not os.access(path, os.R_OK):
-        raise CredentialError(f"{path}: expected a readable file, got: permission denied")
-    return path
 
 
 def _parse(text: str, source: str) -> Accounts:
@@ -103,13 +114,13 @@ def _rows(text: str, source: str) -> Iterator[list[str]]:
         raise CredentialError(f"{source}:{reader.line_num}: expected user,password, got: {error}") from None
 
 
-def _users_of_keytab(path: Path, realm: str) -> tuple[str, ...]:
+def _users_of_keytab(path: Path, realm: str, kind: AccountKind) -> tuple[str, ...]:
     context = krb5.init_context()
     users: dict[str, None] = {}
     try:
         for entry in krb5.kt_resolve(context, f"FILE:{path}".encode()):
             name, _, entry_realm = (entry.principal.name or b"").decode().rpartition("@")
-            if entry_realm == realm and "/" not in name:
+            if entry_realm == realm and (kind == "services" or "/" not in name):
                 users[name] = None
     except krb5.Krb5Error as error:
         raise CredentialError(f"{path}: expected a keytab, got: {error}") from None

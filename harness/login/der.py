@@ -1,72 +1,87 @@
-"""DER (X.690), as far as a certificate or a ticket is read for a fact or two that its library keeps to itself."""
+"""DER (X.690) as far as a few messages need it: written by hand, read into a tree of tags and contents."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-_PUBLIC_KEYS = {
-    "2a8648ce3d030107": "EC P-256",  # RFC 5480
-    "2b81040022": "EC P-384",
-    "2b81040023": "EC P-521",
-    "2b6570": "Ed25519",  # RFC 8410
-    "2b6571": "Ed448",
-}
-"""By encoded OID: of the curve for EC keys, of the algorithm for the others."""
-_RSA = "2a864886f70d010101"
-"""RFC 8017."""
-_EC = "2a8648ce3d0201"
-_VERSION, _ENC_PART, _ETYPE = 0xA0, 0xA3, 0xA0
+INTEGER, BIT_STRING = 0x02, 0x03
+UTC_TIME, GENERALIZED_TIME, GENERAL_STRING = 0x17, 0x18, 0x1B
+SEQUENCE = 0x30
 
 
-def values(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The values that follow each other in ``data``: of each its tag and its content; raises ValueError."""
-    at = 0
-    while at < len(data):
-        if at + 2 > len(data):
-            raise ValueError("DER: cut short")
-        tag, length, begin = data[at], data[at + 1], at + 2
-        if length & 0x80:
-            count = length & 0x7F
-            length, begin = int.from_bytes(data[begin : begin + count], "big"), begin + count
-        at = begin + length
-        if at > len(data):
-            raise ValueError("DER: cut short")
-        yield tag, data[begin:at]
+def application(number: int) -> int:
+    """The tag of a constructed application type."""
+    return 0x60 | number
 
 
-def parts(data: bytes) -> list[bytes]:
-    """The contents alone."""
-    return [content for _, content in values(data)]
+def context(number: int) -> int:
+    """The tag of an explicitly tagged field."""
+    return 0xA0 | number
 
 
-def signature_algorithm(certificate: bytes) -> str:
-    """The OID in a certificate's second field (RFC 5280 §4.1), as hexadecimal digits; empty where there is none."""
-    try:
-        (inside,) = parts(certificate)
-        return parts(parts(inside)[1])[0].hex()
-    except (ValueError, IndexError):
-        return ""
+def context_simple(number: int) -> int:
+    """The tag of an implicitly tagged field that has no parts."""
+    return 0x80 | number
 
 
-def public_key(certificate: bytes) -> str:
-    """The kind and size of a certificate's key (RFC 5280 §4.1.2.7), such as ``RSA 2048``; raises ValueError."""
-    (inside,) = parts(certificate)
-    fields = list(values(parts(inside)[0]))
-    if fields[0][0] == _VERSION:
-        del fields[0]
-    algorithm, key = parts(fields[5][1])
-    oid, *parameters = (content.hex() for content in parts(algorithm))
-    if oid == _RSA:
-        (numbers,) = parts(key[1:])  # after the count of unused bits
-        return f"RSA {int.from_bytes(parts(numbers)[0], 'big').bit_length()}"
-    named = parameters[0] if oid == _EC and parameters else oid
-    return _PUBLIC_KEYS.get(named, f"key of OID {named}")
+def encode(tag: int, *parts: bytes) -> bytes:
+    """A value of these parts."""
+    content = b"".join(parts)
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + content
 
 
-def ticket_enctype(ticket: bytes) -> int:
-    """The encryption type of a ticket's sealed part (RFC 4120 §5.3); raises ValueError."""
-    (application,) = parts(ticket)
-    (fields,) = parts(application)
-    (encrypted,) = parts(dict(values(fields))[_ENC_PART])
-    (number,) = parts(dict(values(encrypted))[_ETYPE])
-    return int.from_bytes(number, "big", signed=True)
+def integer(value: int) -> bytes:
+    """A non-negative INTEGER."""
+    return encode(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value: its tag and its content, which a constructed one's parts are in."""
+
+    tag: int
+    content: bytes
+
+    def parts(self) -> Iterator[Value]:
+        """The values inside; raises ValueError where the content is cut off."""
+        rest = self.content
+        while rest:
+            value, rest = _first(rest)
+            yield value
+
+    def part(self, tag: int) -> Value | None:
+        """The first value of this tag inside."""
+        return next((value for value in self.parts() if value.tag == tag), None)
+
+    def field(self, number: int) -> Value:
+        """What an explicitly tagged field holds; raises ValueError where there is none."""
+        tagged = self.part(context(number))
+        if tagged is None:
+            raise ValueError(f"no field {number}")
+        return decode(tagged.content)
+
+    def number(self) -> int:
+        """The value of an INTEGER."""
+        return int.from_bytes(self.content, "big", signed=True)
+
+
+def decode(data: bytes) -> Value:
+    """The value at the beginning of the data; raises ValueError."""
+    return _first(data)[0]
+
+
+def _first(data: bytes) -> tuple[Value, bytes]:
+    if len(data) < 2:
+        raise ValueError("cut off")
+    length, begin = data[1], 2
+    if length & 0x80:
+        begin += length & 0x7F
+        length = int.from_bytes(data[2:begin], "big")
+    if len(data) < begin + length:
+        raise ValueError("cut off")
+    return Value(data[0], data[begin : begin + length]), data[begin + length :]

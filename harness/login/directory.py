@@ -21,9 +21,20 @@ from ldap3.protocol.sasl.sasl import send_sasl_negotiation
 
 from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
+from harness.login.ntlm import NtlmContext
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.login.tls import FAILED, client_context, handshake, tls_facts
-from harness.login.wire import LAYER_NAMES, BoundedSocket, channel_bindings, no_delay, secured, strongest_layer
+from harness.login.wire import (
+    LAYER_NAMES,
+    NO_LAYER,
+    SEALS,
+    BoundedSocket,
+    channel_bindings,
+    no_delay,
+    sealed,
+    secured,
+    strongest_layer,
+)
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
 from harness.model.protocol import TlsFacts
@@ -133,6 +144,22 @@ class DirectorySession:
             connection.bound = True
             connection.socket = secured(connection.socket, context, layer, offer)
             return LAYER_NAMES[layer]
+
+    def bind_ntlm(self, context: NtlmContext, timeout_s: float) -> str:
+        """A SASL GSS-SPNEGO bind by NTLM (MS-ADTS 5.1.1.1.2); the name of the security layer.
+
+        Later requests are sealed where the connection isn't TLS.
+        """
+        connection = self._connection
+        with self.within(timeout_s):
+            connection.sasl_mechanism = "GSS-SPNEGO"
+            challenge = self._negotiate(context.step(None))
+            self._negotiate(context.step(challenge), last=True)
+            connection.bound = True
+            if self.tls is not None:
+                return f"NTLM, {LAYER_NAMES[NO_LAYER]}"
+            connection.socket = sealed(connection.socket, context)
+            return f"NTLM, {LAYER_NAMES[SEALS]}"
 
     def bind_simple(self, user: str, password: str, timeout_s: float) -> None:
         """A simple bind as the user (RFC 4513 §5.1)."""

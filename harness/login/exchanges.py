@@ -4,61 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from harness.login import reads
 from harness.login.credentials import Accounts
-from harness.login.directory import DirectorySession, Entry
-from harness.login.kerberos import SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
-from harness.login.locate import Answer, Resolver, ServiceRecord, choose
+from harness.login.database import DatabaseSession
+from harness.login.directory import DirectorySession
+from harness.login.kerberos import PLAIN, SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
+from harness.login.locate import Resolver, choose
 from harness.login.netlogon import CLDAP_PORT, ping, ping_request
+from harness.login.ntlm import NtlmContext
 from harness.login.runtime import Runtime, StepFailedError, Timed
+from harness.login.state import LoginState
 from harness.login.web import EhrSession
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Addresses, Endpoint
-from harness.model.protocol import DnsQuery
 from harness.model.target import Target
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class LoginState:
-    """One login under way, and what its present step has shown so far."""
-
-    user: str
-    tickets: TicketCache
-    directory: DirectorySession
-    ehr: EhrSession | None
-    bind_begun: tuple[Any, bytes] | None = None
-    """The context and first token of a bind, made with the ticket that it needs."""
-    entry: Entry | None = None
-    groups: frozenset[str] = frozenset()
-    controller: ServiceRecord | None = None
-    controller_address: str | None = None
-    dns_round_trips: int = 0
-    dns_records: int = 0
-    # Of the present step:
-    pool_wait: int = 0
-    first_taken: int | None = None
-    server: str = ""
-    queries: list[DnsQuery] = field(default_factory=list)
-    agreed: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def begin_step(self) -> None:
-        """Forget what the last step has shown."""
-        self.pool_wait, self.first_taken, self.server = 0, None, ""
-        for told in (self.queries, self.agreed, self.notes):
-            told.clear()
-
-    def close(self) -> None:
-        """Hang up everywhere; tickets are the caller's."""
-        self.directory.close()
-        if self.ehr is not None:
-            self.ehr.close()
 
 
 class Exchanges:
@@ -75,6 +39,8 @@ class Exchanges:
         # Of several KDCs, libkrb5 tells which one answered in its trace alone.
         kdc = str(target.kdcs[0]) if len(target.kdcs) == 1 else ""
         self._servers = {"kdc": kdc, "ldap": directory, "http": front, "ehr": front}
+        if target.database is not None:
+            self._servers["db"], self._db_host = str(target.database.endpoint), target.database.service_host
         if target.dns is not None:
             self._resolver = Resolver(target.dns)
             self._ping = ping_request(target.dns.domain)
@@ -82,6 +48,7 @@ class Exchanges:
         kdcs = [checked for kdc in target.kdcs for checked in kdc.at(addresses)]
         self._controllers = frozenset(checked.host for checked in (*self._directories, *kdcs))
         self._fronts = target.ehr.endpoint.at(addresses) if target.ehr is not None else ()
+        self._databases = target.database.endpoint.at(addresses) if target.database is not None else ()
         self._takes: dict[str, Callable[[LoginState, float], int | None]] = {
             "dns_srv_kerberos": self._dns_srv_kerberos,
             "dns_srv_dc": self._dns_srv_dc,
@@ -92,23 +59,28 @@ class Exchanges:
             "kdc_tgs_ldap": self._kdc_tgs_ldap,
             "kdc_tgs_cifs": lambda login, timeout_s: self._ticket("cifs", target.services.cifs, login, timeout_s),
             "kdc_tgs_http": lambda login, timeout_s: self._ticket("HTTP", self._ehr_host, login, timeout_s),
+            "kdc_tgs_postgres": lambda login, timeout_s: self._ticket("postgres", self._db_host, login, timeout_s),
             "ldap_connect": self._ldap_connect,
             "ldap_rootdse": self._ldap_rootdse,
             "ldap_bind": self._ldap_bind,
             "ldap_simple_bind": self._ldap_simple_bind,
+            "ldap_ntlm_bind": self._ldap_ntlm_bind,
             "ldap_own_entry": self._ldap_own_entry,
             "ldap_groups": self._ldap_groups,
             "ldap_token_groups": self._ldap_token_groups,
             "ldap_in_chain": self._ldap_in_chain,
             "http_negotiate": self._http_negotiate,
             "ehr_query": self._ehr_query,
+            "db_connect": self._db_connect,
+            "db_query": self._db_query,
         }
 
     def new_login(self, user: str, tickets: TicketCache) -> LoginState:
         """The state of a login that has not begun."""
         target = self._target
         ehr = EhrSession(target.ehr, self._fronts, target.directory.ca_file) if target.ehr is not None else None
-        return LoginState(user, tickets, DirectorySession(target.directory, self._directories), ehr)
+        database = DatabaseSession(target.database, self._databases) if target.database is not None else None
+        return LoginState(user, tickets, DirectorySession(target.directory, self._directories), ehr, database)
 
     def take(self, step: str, login: LoginState, timeout_s: float) -> int | None:
         """Take one step; when it ended (monotonic ns), where a thread knows that better than the caller.
@@ -122,12 +94,12 @@ class Exchanges:
 
     def _dns_srv_kerberos(self, login: LoginState, timeout_s: float) -> None:
         records, answer = self._resolver.kerberos_servers(timeout_s)
-        _note_answer(login, answer)
+        login.note_answer(answer)
         login.notes.append(", ".join(f"{record.host}:{record.port}" for record in records))
 
     def _dns_srv_dc(self, login: LoginState, timeout_s: float) -> None:
         records, answer = self._resolver.domain_controllers(timeout_s)
-        _note_answer(login, answer)
+        login.note_answer(answer)
         own = {self._ldap_host, self._target.directory.endpoint.host, *(kdc.host for kdc in self._target.kdcs)}
         login.controller = choose(records, frozenset(host.lower() for host in own))
         login.notes.append(f"{login.controller.host} of {len(records)}")
@@ -135,7 +107,7 @@ class Exchanges:
     def _dns_a(self, login: LoginState, timeout_s: float) -> None:
         assert login.controller is not None
         addresses, answer = self._resolver.addresses(login.controller.host, timeout_s)
-        _note_answer(login, answer)
+        login.note_answer(answer)
         login.notes.append(", ".join(addresses))
         found = [address for address in addresses if address in self._controllers]
         if not found:
@@ -148,12 +120,15 @@ class Exchanges:
         server = Endpoint(host=host, port=CLDAP_PORT if directory.tls else directory.endpoint.port)
         login.server = str(server)
         found = ping(server, self._ping, timeout_s)
+        login.locating_round_trips += 1
         login.notes.append(f"{found.host}, site {found.site or '(none)'}, client's {found.client_site or '(none)'}")
         login.notes.append(" ".join(found.roles))
 
     # Tickets. A step that waits for a KDC ends when its thread says so, which is before the caller wakes up.
 
     def _kdc_as(self, login: LoginState, timeout_s: float) -> int:
+        if (cards := self._accounts.cards) is not None:
+            login.notes.append(f"certificate {cards.by_user[login.user].certificate_bytes} B")
         return self._kerberos.initial_ticket(login.user, login.tickets, self._call(login, timeout_s)).ended
 
     def _ticket(self, service: str, host: str | None, login: LoginState, timeout_s: float) -> int:
@@ -166,6 +141,12 @@ class Exchanges:
         context, done = self._kerberos.service_token("ldap", self._ldap_host, login.tickets, call, Ask(flags=SEALING))
         login.bind_begun = context, done.value
         return done.ended
+
+    def _token(self, login: LoginState, service: str, host: str, ask: Ask, timeout_s: float) -> tuple[Any, bytes]:
+        """A context by the ticket in the cache and its first token, for a server that has just asked for it."""
+        call = self._call(login, timeout_s, opens_step=False)
+        context, token = self._kerberos.service_token(service, host, login.tickets, call, ask)
+        return context, token.value
 
     def _call(self, login: LoginState, timeout_s: float, opens_step: bool = True) -> Call:
         """What a Kerberos exchange is run by; the login learns how long no thread took it up, and when one did.
@@ -216,6 +197,12 @@ class Exchanges:
     def _ldap_simple_bind(self, login: LoginState, timeout_s: float) -> None:
         login.directory.bind_simple(login.user, self._accounts.passwords[login.user].reveal(), timeout_s)
 
+    def _ldap_ntlm_bind(self, login: LoginState, timeout_s: float) -> None:
+        bindings, password = login.directory.bindings, self._accounts.passwords[login.user]
+        channel = None if bindings is None else bindings.application_data
+        context = NtlmContext(self._target.realm, login.user, password, self._ldap_host, channel)
+        login.agreed.append(login.directory.bind_ntlm(context, timeout_s))
+
     def _ldap_own_entry(self, login: LoginState, timeout_s: float) -> None:
         login.entry = reads.own_entry(login.directory, self._target.directory, login.user, timeout_s)
 
@@ -250,10 +237,18 @@ class Exchanges:
         return login.ehr
 
     def _spnego(self, login: LoginState, bindings: Any, timeout_s: float) -> tuple[Any, bytes]:
-        ask = Ask(mech=SPNEGO_MECH, bindings=bindings)
-        call = self._call(login, timeout_s, opens_step=False)
-        context, token = self._kerberos.service_token("HTTP", self._ehr_host, login.tickets, call, ask)
-        return context, token.value
+        return self._token(login, "HTTP", self._ehr_host, Ask(mech=SPNEGO_MECH, bindings=bindings), timeout_s)
+
+    # The database.
+
+    def _db_connect(self, login: LoginState, timeout_s: float) -> None:
+        assert login.database is not None
+        login.database.connect(login.user, partial(self._token, login, "postgres", self._db_host, PLAIN), timeout_s)
+
+    def _db_query(self, login: LoginState, timeout_s: float) -> None:
+        assert login.database is not None
+        if login.database.principal(timeout_s) != f"{login.user}@{self._target.realm}":
+            raise StepFailedError(Outcome("error", "PRINCIPAL_MISSING"))
 
     @property
     def _ldap_host(self) -> str:
@@ -263,14 +258,3 @@ class Exchanges:
     def _ehr_host(self) -> str:
         assert self._target.ehr is not None
         return self._target.ehr.service_host
-
-
-def _note_answer(login: LoginState, answer: Answer) -> None:
-    login.server = str(answer.server)
-    login.dns_round_trips += answer.tries + answer.tcp
-    login.dns_records += sum(len(records) for records in answer.message.answer)
-    login.queries.append(answer.query)
-    if answer.tries > 1:
-        login.notes.append(f"{answer.tries} tries")
-    if answer.tcp:
-        login.notes.append("answer cut, by TCP")

@@ -6,23 +6,24 @@ from collections.abc import Iterable
 
 from harness.login.path import LoginResult
 from harness.model.protocol import ArmProtocol, ExplainedLogin, ExplainedStep
-from harness.model.steps import Cache
 from harness.model.target import Target
 
 HOST, DOMAIN = "HOST", "DOMAIN"
 
 
-def explained_login(cache: Cache, result: LoginResult) -> ExplainedLogin:
+def explained_login(cohort: str, user: str, result: LoginResult) -> ExplainedLogin:
     """The login's steps with their facts."""
     steps = zip(result.steps, result.facts, strict=True)
     return ExplainedLogin(
-        cache, tuple(ExplainedStep(step.step, step.outcome.status, step.outcome.code, facts) for step, facts in steps)
+        cohort,
+        user,
+        tuple(ExplainedStep(step.step, step.outcome.status, step.outcome.code, facts) for step, facts in steps),
     )
 
 
-def arm_protocol(target: Target, user: str, logins: Iterable[ExplainedLogin]) -> ArmProtocol:
+def arm_protocol(target: Target, logins: Iterable[ExplainedLogin]) -> ArmProtocol:
     """The logins of one arm, with what its own names stand for."""
     names = {target.directory.service_host.lower(): HOST}
     if target.dns is not None:
         names[target.dns.domain.lower()] = DOMAIN
-    return ArmProtocol(user, names, tuple(logins))
+    return ArmProtocol(names, tuple(logins))

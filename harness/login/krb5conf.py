@@ -22,6 +22,7 @@ def krb5_conf(target: Target, addresses: Addresses = NO_NAMES) -> str:
     udp_limit = 1 if target.kdc_transport == "tcp" else 1465
     services = [target.directory.service_host, target.services.host, target.services.cifs]
     services += [target.ehr.service_host] if target.ehr is not None else []
+    services += [target.database.service_host] if target.database is not None else []
     domain = target.directory.service_host.partition(".")[2] or target.realm.lower()
     hosts = "\n".join(f"\t{host} = {target.realm}" for host in dict.fromkeys(services) if host)
     return f"""[libdefaults]
@@ -34,12 +35,21 @@ def krb5_conf(target: Target, addresses: Addresses = NO_NAMES) -> str:
 	udp_preference_limit = {udp_limit}
 [realms]
 	{target.realm} = {{
-{kdcs}
+{kdcs}{_kdc_certificates(target)}
 	}}
 [domain_realm]
 	.{domain} = {target.realm}
 {hosts}
 """
+
+
+def _kdc_certificates(target: Target) -> str:
+    """What a KDC's certificate may say instead of what RFC 4556 §3.2.4 asks for, where the target names hosts."""
+    cards = target.credentials.smart_cards
+    if cards is None or not cards.kdc_hosts:
+        return ""
+    names = "".join(f"\n\t\tpkinit_kdc_hostname = {host}" for host in cards.kdc_hosts)
+    return f"{names}\n\t\tpkinit_eku_checking = kpServerAuth"
 
 
 def use_krb5_conf(target: Target, folder: Path, addresses: Addresses = NO_NAMES) -> Path:

@@ -12,15 +12,14 @@ from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.login.trace import KdcTrace
 from harness.model.scenario import ConstantRate, Scenario
-from harness.model.steps import Cache
 from harness.model.target import Arm, Targets
 from harness.safety import check_safe
 
 
-def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cache: Cache) -> LoginResult:
-    """One login on one arm by the scenario's steps, explained; a warm one logs in cold before, unmeasured.
+def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cohort: str) -> LoginResult:
+    """One login on one arm by the steps of a cohort, explained; a warm one fills its ticket cache before, unmeasured.
 
-    Raises UnsafeTargetError, CredentialError, and RunError where the cold login before a warm one failed.
+    Raises UnsafeTargetError, CredentialError, and RunError where the warm login's ticket cache could not be filled.
     """
     one_a_second = scenario.model_copy(update={"arrivals": ConstantRate(curve="constant", rate=1)})
     addresses = check_safe(targets, one_a_second, [arm])
@@ -33,10 +32,10 @@ def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cache
         path = LoginPath(target, one, ThreadRuntime(), trace, addresses)
         with suppress(KdcUnavailableError):  # the login itself shows it, at its step
             path.prepare([user])
-        if cache == "warm":
-            before = path.warm_up(user)
+        if scenario.mix[cohort].cache == "warm":
+            before = path.warm_up(user, cohort)
             if before.outcome.status != "ok":
                 failed = before.steps[-1]
                 raise RunError(f"the cold login before the warm one failed at {failed.step}: {failed.outcome.code}")
         trace.new_exchanges()
-        return path.login(user, cache, explain=True)
+        return path.login(user, cohort, explain=True)

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from harness.errors import CredentialError
 from harness.login.credentials import Accounts, read_accounts
 from harness.login.directory import check_ca_file
-from harness.login.exchanges import Exchanges, LoginState
+from harness.login.exchanges import Exchanges
 from harness.login.kerberos import KerberosClient, TicketCache
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
+from harness.login.state import LoginState
 from harness.login.trace import KdcTrace
 from harness.model.attempt import OK, Outcome, StepTiming
+from harness.model.cohort import Authentication
 from harness.model.endpoint import NO_NAMES, Addresses
 from harness.model.plan import NS
 from harness.model.protocol import StepFacts, TicketFacts, TlsFacts
 from harness.model.scenario import Scenario
-from harness.model.steps import STEPS, Cache, steps_of
-from harness.model.target import Target
+from harness.model.steps import STEPS
+from harness.model.target import AccountKind, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,9 @@ class _Shown:
 
     @classmethod
     def by(cls, login: LoginState) -> _Shown:
-        directory, web = login.directory, login.ehr
+        directory, web, database = login.directory, login.ehr, login.database
         return cls(
-            login.dns_round_trips + directory.round_trips + (0 if web is None else web.round_trips),
+            login.locating_round_trips + sum(one.round_trips for one in (directory, web, database) if one is not None),
             directory.entries,
             login.dns_records,
             directory.received + (0 if web is None else web.received),
@@ -58,6 +60,18 @@ class LoginResult:
     groups: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class _Clients:
+    """By whose accounts some cohorts log in, and how: one for each kind of accounts and authentication."""
+
+    accounts: Accounts
+    known: frozenset[str]
+    users: tuple[str, ...]
+    """Of the population, as the plan numbers them."""
+    kerberos: KerberosClient
+    exchanges: Exchanges
+
+
 class LoginPath:
     """The logins of one arm: one target, one scenario, the accounts of its population."""
 
@@ -73,55 +87,85 @@ class LoginPath:
         self._target = target
         self._scenario = scenario
         self._runtime = runtime
+        self._addresses = addresses
         check_ca_file(target)
+        self._cohorts = scenario.mix
+        kinds = {name: (cohort.authentication, cohort.accounts) for name, cohort in self._cohorts.items()}
+        made = {kind: self._make_clients(*kind) for kind in dict.fromkeys(kinds.values())}
+        self._clients = {name: made[kind] for name, kind in kinds.items()}
+        for name, cohort in self._cohorts.items():
+            clients = self._clients[name]
+            without = set(clients.users) - clients.accounts.passwords.keys()
+            if without and (step := next((step for step in cohort.steps if STEPS[step].password), None)):
+                raise CredentialError(
+                    f"{step} needs each user's password, in credentials.csv or env, got none of {min(without)}"
+                )
+        self._warm: dict[tuple[str, str], TicketCache] = {}
+
+    def _make_clients(self, authentication: Authentication | None, whose: AccountKind) -> _Clients:
+        target = self._target.of(whose)
         source = target.credentials
-        self._accounts: Accounts = read_accounts(source, target.realm)
-        named = source.csv or source.keytab or f"environment variable {source.env}"
-        self.users = self._accounts.first(scenario.population.users, named)
-        self._known = frozenset(self._accounts.users)
-        if "ldap_simple_bind" in scenario.steps and not self._accounts.passwords:
-            raise CredentialError("ldap_simple_bind needs credentials.csv or credentials.env, got a keytab")
-        self._kerberos = KerberosClient(target.realm, self._accounts, scenario.authentication)
-        self._warm: dict[str, TicketCache] = {}
-        self._exchanges = Exchanges(target, self._accounts, self._kerberos, runtime, addresses)
+        how = authentication or self._scenario.authentication
+        accounts = read_accounts(source, target.realm, how, whose)
+        named = str(source.key_source) if accounts.cards is None else "credentials.smart_cards"
+        count = self._scenario.population.users  # of clinicians: components are few, and take turns
+        users = accounts.first(count if whose == "clinicians" else min(count, len(accounts.users)), named)
+        kerberos = KerberosClient(target.realm, accounts, how)
+        exchanges = Exchanges(target, accounts, kerberos, self._runtime, self._addresses)
+        return _Clients(accounts, frozenset(accounts.users), users, kerberos, exchanges)
+
+    def user(self, cohort: str, number: int) -> str:
+        """The account that logs in where the plan says the ``number``-th; fewer accounts take turns."""
+        users = self._clients[cohort].users
+        return users[number % len(users)]
 
     def prepare(self, users: Sequence[str]) -> None:
         """Derive the users' long-term keys where the scenario's logins need them.
 
         Raises CredentialError, and as KdcUnavailableError where a login derives the key itself once a KDC answers.
         """
-        if unknown := [user for user in users if user not in self._known]:
+        if unknown := [user for user in users if not any(user in c.known for c in self._clients.values())]:
             raise CredentialError(f"credentials: expected an account {unknown[0]}, got none")
-        if "kdc_as" in self._scenario.steps:
-            timeout_s = self._scenario.step_timeout_s
-            self._kerberos.derive_keys(users, lambda derive: self._runtime.call(derive, timeout_s))
+        timeout_s = self._scenario.step_timeout_s
+        asking = {id(c): c for name, c in self._clients.items() if "kdc_as" in self._cohorts[name].steps}
+        for clients in asking.values():
+            theirs = [user for user in users if user in clients.known]
+            clients.kerberos.derive_keys(theirs, lambda derive: self._runtime.call(derive, timeout_s))
 
-    def warm_up(self, user: str) -> LoginResult:
-        """Fill the user's ticket cache by the steps that a warm login leaves out, and keep it; nothing is measured."""
-        tickets = self._kerberos.new_cache()
-        cached = tuple(name for name in self._scenario.steps if STEPS[name].cached)
-        result = self._run(cached, self._exchanges.new_login(user, tickets))
+    def warm_up(self, user: str, cohort: str = "warm") -> LoginResult:
+        """Fill the user's ticket cache by the steps that this cohort leaves out, and keep it; nothing is measured."""
+        tickets = self._clients[cohort].kerberos.new_cache()
+        result = self._run(cohort, self._cohorts[cohort].held, user, tickets)
         if result.outcome is OK:
-            self._warm[user] = tickets
+            self._warm[cohort, user] = tickets
         else:
             tickets.close()
         return result
 
-    def login(self, user: str, cache: Cache, explain: bool = False) -> LoginResult:
-        """One login, with its protocol facts if asked for; never raises for what the servers do."""
-        steps = steps_of(self._scenario.steps, cache)
-        if cache == "cold":
-            tickets = self._kerberos.new_cache()
-            try:
-                return self._run(steps, self._exchanges.new_login(user, tickets), explain)
-            finally:
-                tickets.close()
-        if user not in self._warm and steps != self._scenario.steps:
+    def login(self, user: str, cohort: str, explain: bool = False) -> LoginResult:
+        """One login of a cohort, with its protocol facts if asked for; never raises for what the servers do."""
+        how = self._cohorts[cohort]
+        if how.cache == "cold":
+            return self.whole_login(user, cohort, explain)
+        tickets = self._warm.get((cohort, user))
+        if tickets is None and how.held:
             return LoginResult(Outcome("error", "NO_WARM_CACHE"), ())
-        tickets = self._warm.get(user) or self._kerberos.new_cache()
-        return self._run(steps, self._exchanges.new_login(user, tickets), explain)
+        tickets = tickets or self._clients[cohort].kerberos.new_cache()
+        return self._run(cohort, how.taken, user, tickets, explain)
 
-    def _run(self, names: Sequence[str], login: LoginState, explain: bool = False) -> LoginResult:
+    def whole_login(self, user: str, cohort: str, explain: bool = False) -> LoginResult:
+        """One login by all of a cohort's steps, from an empty ticket cache."""
+        tickets = self._clients[cohort].kerberos.new_cache()
+        try:
+            return self._run(cohort, self._cohorts[cohort].steps, user, tickets, explain)
+        finally:
+            tickets.close()
+
+    def _run(
+        self, cohort: str, names: Sequence[str], user: str, tickets: TicketCache, explain: bool = False
+    ) -> LoginResult:
+        exchanges = self._clients[cohort].exchanges
+        login = exchanges.new_login(user, tickets)
         steps: list[StepTiming] = []
         facts: list[StepFacts] = []
         outcome = OK
@@ -130,7 +174,7 @@ class LoginPath:
         try:
             for name in names:
                 before = _Shown.by(login) if explain else None
-                timing = self._step(name, login, deadline)
+                timing = self._step(name, login, exchanges, deadline)
                 steps.append(timing)
                 if before is not None:
                     facts.append(self._facts(login, before))
@@ -141,7 +185,7 @@ class LoginPath:
             login.close()
         return LoginResult(outcome, tuple(steps), tuple(facts), login.groups)
 
-    def _step(self, name: str, login: LoginState, deadline: int) -> StepTiming:
+    def _step(self, name: str, login: LoginState, exchanges: Exchanges, deadline: int) -> StepTiming:
         login.begin_step()
         asked = time.monotonic_ns()
         timeout_s = min(self._scenario.step_timeout_s, (deadline - asked) / NS)
@@ -149,7 +193,7 @@ class LoginPath:
         try:
             if timeout_s <= 0:
                 raise StepFailedError(TIMED_OUT)
-            ended = self._exchanges.take(name, login, timeout_s)
+            ended = exchanges.take(name, login, timeout_s)
         except StepFailedError as failure:
             outcome = failure.outcome
         except Exception as error:  # noqa: BLE001 - an answer that a library chokes on; its type alone, never its text

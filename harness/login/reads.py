@@ -36,8 +36,9 @@ def root_entry(session: DirectorySession, timeout_s: float) -> str:
 
 
 def own_entry(session: DirectorySession, directory: Directory, user: str, timeout_s: float) -> Entry:
-    """The user's entry: exactly one is expected."""
-    where = f"({directory.user_attribute}={escape_filter_chars(user)})"
+    """The user's entry: exactly one is expected. A service whose name is SERVICE/HOST is found by that."""
+    attribute = "servicePrincipalName" if "/" in user else directory.user_attribute
+    where = f"({attribute}={escape_filter_chars(user)})"
     attributes = OWN_ATTRIBUTES if directory.schema_kind == "posix" else (*OWN_ATTRIBUTES, "objectSid")
     with session.within(timeout_s):
         found = session.search(directory.user_base, where, attributes)

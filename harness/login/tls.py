@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from harness.login.der import public_key
+from harness.login.certificate import public_key
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.protocol import TlsFacts
@@ -63,7 +63,7 @@ def tls_facts(encrypted: ssl.SSLSocket) -> TlsFacts:
 def _key_of(certificate: bytes) -> str:
     try:
         return public_key(certificate)
-    except (ValueError, IndexError):  # OpenSSL has verified it, and may know what isn't known here
+    except ValueError:  # OpenSSL has verified it, and may know what isn't known here
         return "unknown"
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import http.client
-import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ import gssapi
 from harness.login.codes import kerberos_outcome
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.login.tls import FAILED, client_context, handshake, tls_facts
-from harness.login.wire import BoundedSocket, channel_bindings, no_delay
+from harness.login.wire import BoundedSocket, channel_bindings, first_connected, no_delay
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
 from harness.model.protocol import TlsFacts
@@ -120,7 +119,7 @@ class EhrSession:
     def _connect(self) -> Any:
         """The connection, made anew where the server has closed the last one; TLS verifies the name of the service."""
         if self._socket is None:
-            connected = self._open()
+            connected: Any = first_connected(self._endpoints, self._remaining)
             no_delay(connected)
             if self._ehr.tls:
                 context = client_context(self._ca_file)
@@ -128,13 +127,6 @@ class EhrSession:
                 self.tls = tls_facts(connected)
             self._socket = BoundedSocket(connected, self._remaining)
         return self._socket
-
-    def _open(self) -> socket.socket:
-        *others, last = [(endpoint.host, endpoint.port) for endpoint in self._endpoints]
-        for address in others:
-            with suppress(OSError):
-                return socket.create_connection(address, self._remaining())
-        return socket.create_connection(last, self._remaining())
 
     @property
     def _host(self) -> str:

@@ -6,19 +6,23 @@ import functools
 import hashlib
 import io
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import gssapi.raw
 
-from harness.login.der import signature_algorithm
+from harness.login.certificate import signature_algorithm
+from harness.model.endpoint import Endpoint
 
 _FRAME_AT_MOST = 1 << 20
 """The largest sealed buffer that is accepted, 1 MiB; the server is told so."""
-_SEALS = 4
+_UNAGREED_AT_MOST = 1 << 16
+"""What is sent in one buffer where no size was agreed on; what a login sends is far below it."""
+SEALS = 4
 _SIGNS = 2
-_NO_LAYER = 1
-LAYER_NAMES = {_SEALS: "sign and seal", _SIGNS: "sign", _NO_LAYER: "no security layer"}
+NO_LAYER = 1
+LAYER_NAMES = {SEALS: "sign and seal", _SIGNS: "sign", NO_LAYER: "no security layer"}
 
 
 class BoundedSocket:
@@ -72,18 +76,23 @@ def strongest_layer(offer: bytes, tls: bool) -> tuple[int, bytes]:
     The strongest, as real clients do, and none within TLS, where Active Directory permits none (MS-ADTS 5.1.2.1).
     ``offer`` is a bit mask and the server's largest buffer in 3 bytes. 0 where the server asks for what can't be.
     """
-    for layer in (_NO_LAYER,) if tls else (_SEALS, _SIGNS, _NO_LAYER):
+    for layer in (NO_LAYER,) if tls else (SEALS, _SIGNS, NO_LAYER):
         if offer[0] & layer:
-            size = 0 if layer == _NO_LAYER else _FRAME_AT_MOST
+            size = 0 if layer == NO_LAYER else _FRAME_AT_MOST
             return layer, bytes([layer]) + size.to_bytes(3, "big")
     return 0, b""
 
 
 def secured(plain: Any, context: Any, layer: int, offer: bytes) -> Any:
     """The socket with the layer that was agreed on."""
-    if layer == _NO_LAYER:
+    if layer == NO_LAYER:
         return plain
-    return _SealedSocket(plain, context, layer == _SEALS, int.from_bytes(offer[1:4], "big"))
+    return _SealedSocket(plain, context, layer == SEALS, int.from_bytes(offer[1:4], "big"))
+
+
+def sealed(plain: Any, context: Any) -> Any:
+    """The socket sealed by a mechanism that agrees on no largest buffer (MS-ADTS 5.1.1.1.2)."""
+    return _SealedSocket(plain, context, True, _UNAGREED_AT_MOST)
 
 
 class _SealedSocket:
@@ -130,6 +139,15 @@ class _SealedSocket:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
+
+
+def first_connected(endpoints: Sequence[Endpoint], remaining: Callable[[], float]) -> socket.socket:
+    """A connection to the first of the endpoints that accepts one; raises the last one's OSError where none does."""
+    *others, last = [(endpoint.host, endpoint.port) for endpoint in endpoints]
+    for address in others:
+        with suppress(OSError):
+            return socket.create_connection(address, remaining())
+    return socket.create_connection(last, remaining())
 
 
 def no_delay(connected: Any) -> None:

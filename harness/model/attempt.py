@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from harness.model.steps import Cache
+from harness.model.steps import CACHES
 from harness.model.target import Arm
 
 Status = Literal["ok", "denied", "timeout", "error", "withheld"]
@@ -70,7 +70,7 @@ class Attempt:
     block: int
     pair: int
     user: str
-    cache: Cache
+    cohort: str
     intended: int
     started: int
     ended: int
@@ -97,8 +97,8 @@ class StepColumns:
 class AttemptTable:
     """Many logins as read-only columns of one length; row i is one login.
 
-    ``arm`` codes ARMS, ``cache`` codes CACHES, ``status`` codes STATUSES. ``offset_s`` is the intended start from the
-    start of the login's block, ``intended_s`` from the run's origin; response and service times are in seconds.
+    ``arm`` codes ARMS, ``cohort`` codes ``cohorts``, ``status`` codes STATUSES. ``offset_s`` is the intended start from
+    the start of the login's block, ``intended_s`` from the run's origin; response and service times are in seconds.
     ``code`` is the place in ``codes`` of the protocol's own word for the outcome; None where none was kept.
     """
 
@@ -107,19 +107,23 @@ class AttemptTable:
     pair: Ints
     offset_s: Floats
     intended_s: Floats
-    cache: Codes
+    cohort: Codes
     status: Codes
     response_s: Floats
     service_s: Floats
     steps: Mapping[str, StepColumns]
     code: Places | None = None
     codes: tuple[str, ...] = ("",)
+    cohorts: tuple[str, ...] = CACHES[:1]
+    """The cohorts that the logins may be of, in the scenario's order."""
 
     def __post_init__(self) -> None:
-        columns = (self.block, self.pair, self.offset_s, self.intended_s, self.cache, self.status,
+        columns = (self.block, self.pair, self.offset_s, self.intended_s, self.cohort, self.status,
                    self.response_s, self.service_s)  # fmt: skip
         if any(len(column) != len(self.arm) for column in columns):
             raise ValueError("expected columns of one length")
+        if int(self.cohort.max(initial=0)) >= max(len(self.cohorts), 1):
+            raise ValueError(f"expected codes of {', '.join(self.cohorts)}")
         for column in (self.arm, *columns):
             column.flags.writeable = False
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from harness.model.attempt import Floats
 from harness.model.site import UNCALIBRATED, Site
-from harness.model.steps import LOGIN, Cache
+from harness.model.steps import LOGIN
 
 Statistic = Literal["p50", "p95", "p99", "failure_rate", "slow_rate"]
 QUANTILES: dict[Statistic, float] = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
@@ -20,9 +20,10 @@ Unit = Literal["log_ratio", "share"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One thing that is compared; rates are over all logins, latencies over cold or warm ones apart."""
+    """One thing that is compared; rates are over all logins, latencies over those of one cohort."""
 
-    cache: Cache | Literal["all"]
+    cohort: str
+    """``all`` (EVERYONE) for what is judged over all of them."""
     step: str
     statistic: Statistic
     stage: Stage = "expected"
@@ -45,7 +46,7 @@ class Metric:
         above = " above the peak" if self.stage == "headroom" else ""
         if self.unit == "share":
             return f"login {self.statistic.replace('_', ' ')}{above}"
-        return f"{self.cache} {self.step} {self.statistic}{above}"
+        return f"{self.cohort} {self.step} {self.statistic}{above}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +135,10 @@ class Fade:
 
 @dataclass(frozen=True, slots=True)
 class LeakTest:
-    """The slope of the cold-and-warm login's p50 shift against the candidate's age.
+    """The slope of the p50 shift of one cohort's logins against the candidate's age: that of the gravest cohort.
 
-    ``slope`` and ``se`` are in ln-units a minute; ``p_value`` is one-sided, of a slope of zero or below. Where a cold
-    start was seen to fade, the slope is what is left beside it.
+    ``slope`` and ``se`` are in ln-units a minute; ``p_value`` is one-sided, of a slope of zero or below in
+    every cohort. Where a cold start was seen to fade, the slope is what is left beside it.
     """
 
     slope: float
@@ -145,6 +146,8 @@ class LeakTest:
     p_value: float
     minutes: float
     fade: Fade | None = None
+    cohort: str = ""
+    """Empty where one cohort alone was tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +160,9 @@ class NotJudged:
 
 @dataclass(frozen=True, slots=True)
 class StepShare:
-    """How much of the cold or warm login's mean slowdown lies in one step; ``added_s`` in seconds."""
+    """How much of the mean slowdown of a cohort's logins lies in one step; ``added_s`` in seconds."""
 
-    cache: Cache
+    cohort: str
     step: str
     added_s: float
     baseline_s: float
@@ -184,12 +187,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """Of what the slowdown at one quantile of the cold or warm login is made: the parts add up to the whole.
+    """Of what the slowdown at one quantile of a cohort's logins is made: the parts add up to the whole.
 
     ``elsewhere`` among the parts is response time outside every step: the wait for a seat, and the generator's own.
     """
 
-    cache: Cache
+    cohort: str
     quantile: Statistic
     added_s: float
     low_s: float

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.model.attempt import Status
-from harness.model.steps import Cache
+from harness.model.cohort import EVERYONE
 
 Transport = Literal["UDP", "TCP"]
 
@@ -67,7 +67,7 @@ class StepFacts:
     """What the protocol showed in one step of a single login."""
 
     round_trips: int = 0
-    """Those of DNS, LDAP and HTTP; a KDC's are the exchanges that it answered."""
+    """Those of DNS, CLDAP, LDAP, HTTP and the database; a KDC's are the exchanges that it answered."""
     entries: int = 0
     """Of the directory."""
     records: int = 0
@@ -98,20 +98,23 @@ class ExplainedStep:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedLogin:
-    """A single login with the facts of its steps, up to the one that failed."""
+    """A single login with the facts of its steps, up to the one that failed.
 
-    cache: Cache
+    A warm cohort may have two: one that takes its whole way, and one that finds what it needs in its ticket cache.
+    """
+
+    cohort: str
+    user: str
     steps: tuple[ExplainedStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ArmProtocol:
-    """What single logins of one user showed on one arm.
+    """What single logins showed on one arm, those of a cohort by the same user on each.
 
     ``own_names`` maps the target's own host and domain to what they are: the arms' own differ, and that is no change.
     """
 
-    user: str
     own_names: Mapping[str, str]
     logins: tuple[ExplainedLogin, ...]
 
@@ -178,12 +181,12 @@ CHANGES: Mapping[Change, str] = {
 class Difference:
     """One difference between the arms' single logins.
 
-    ``cache`` is ``all`` where every kind of login that takes the step shows it; ``remark`` is what to make of it.
+    ``cohort`` is ``all`` where every cohort that takes the step shows it; ``remark`` is what to make of it.
     """
 
     change: Change
     step: str
-    cache: str
+    cohort: str
     what: str
     baseline: str
     candidate: str
@@ -192,6 +195,6 @@ class Difference:
     @property
     def sentence(self) -> str:
         """The difference in one line."""
-        kind = "" if self.cache == "all" else f"{self.cache} "
+        whose = "" if self.cohort == EVERYONE else f"{self.cohort} "
         remark = f" ({self.remark})" if self.remark else ""
-        return f"{kind}{self.step}: {self.what}: {self.baseline} → {self.candidate}{remark}"
+        return f"{whose}{self.step}: {self.what}: {self.baseline} → {self.candidate}{remark}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from harness.model.base import Configured, NonNegative, Rate, Seconds, Share
-from harness.model.steps import STEPS
+from harness.model.cohort import RESERVED, SHARES_DIFFER, Authentication, Cohort, CohortName, Round, Steps, in_one_order
+from harness.model.steps import CACHES
+from harness.model.target import AccountKind
 
 
 class ConstantRate(Configured):
@@ -128,15 +131,21 @@ class Headroom(Configured):
 
 
 class Scenario(Configured):
-    """One workload, the same for every arm."""
+    """One workload, the same for every arm: either ``steps`` that cold and warm logins take, or ``cohorts``."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     description: str = ""
-    steps: Annotated[tuple[str, ...], Field(min_length=1)]
+    steps: Steps = ()
+    """Of every login; ``population.cold_share`` of them find no ticket in their cache."""
     population: Population
+    rounds: tuple[Round, ...] = ()
+    """Where clinicians log in several times, with think times between; each login is of a cohort."""
+    cohorts: Annotated[dict[CohortName, Cohort], Field(max_length=20)] = Field(default={}, validate_default=True)
+    """Logins of different kinds, judged each by itself; instead of ``steps``."""
     arrivals: Arrivals
-    authentication: Literal["key", "password"] = "key"
-    """``key``: the long-term key is derived once at start; ``password``: string-to-key is paid in every login."""
+    authentication: Authentication = "key"
+    """``key``: the long-term key is derived once at start; ``password``: string-to-key is paid in every login;
+    ``smart-card``: by PKINIT (RFC 4556), with each clinician's certificate."""
     timeout_s: Seconds = 10.0
     """The deadline of a whole login; a login that passes it is censored there."""
     step_timeout_s: Seconds = 10.0
@@ -150,26 +159,79 @@ class Scenario(Configured):
     stated_peak: Rate | None = None
     """The hospital's own peak in logins a second, to which ``authgate capacity`` extrapolates."""
 
-    @field_validator("steps")
+    @field_validator("cohorts")
     @classmethod
-    def _steps_are_known_and_in_order(cls, steps: tuple[str, ...]) -> tuple[str, ...]:
-        seen: set[str] = set()
-        for name in steps:
-            if name not in STEPS:
-                raise ValueError(f"expected steps among {', '.join(STEPS)}, got {name!r}")
-            if name in seen:
-                raise ValueError(f"expected each step once, got {name!r} again")
-            missing = [need for need in STEPS[name].needs if need not in seen]
-            if missing:
-                raise ValueError(f"expected {', '.join(missing)} before {name}")
-            seen.add(name)
-        return steps
+    def _cohorts_or_steps(cls, cohorts: dict[str, Cohort], info: ValidationInfo) -> dict[str, Cohort]:
+        if not {"steps", "population", "rounds"} <= info.data.keys():
+            return cohorts  # what is wrong there is said there
+        rounds: tuple[Round, ...] = info.data["rounds"]
+        if bool(cohorts) == bool(info.data["steps"]):
+            raise ValueError(f"expected either steps or cohorts, got {'both' if cohorts else 'neither'}")
+        if cohorts and info.data["population"].cold_share != 1:
+            raise ValueError("expected no population.cold_share beside cohorts, whose caches say it")
+        for name, cohort in cohorts.items():
+            _check_cohort(name, cohort, shared=not rounds)
+        named = dict.fromkeys(login for one in rounds for login in one.logins)
+        if rounds and named.keys() != cohorts.keys():
+            raise ValueError(
+                f"expected those that rounds name ({', '.join(named)}), got {', '.join(cohorts) or 'none'}"
+            )
+        shares = [one.share for one in rounds] or [cohort.share or 0.0 for cohort in cohorts.values()]
+        if cohorts and not math.isclose(sum(shares), 1, abs_tol=SHARES_DIFFER):
+            raise ValueError(f"expected shares {'of rounds ' if rounds else ''}that sum to 1, got {sum(shares):.6g}")
+        return cohorts
 
     @model_validator(mode="after")
     def _warm_logins_can_be(self) -> Scenario:
-        if self.population.cold_share < 1.0 and all(STEPS[name].cached for name in self.steps):
+        if self.population.cold_share < 1.0 and not self.mix["warm"].taken:
             raise ValueError("expected cold_share 1 where every step is one that a warm cache leaves out")
         return self
+
+    @property
+    def mix(self) -> dict[str, Cohort]:
+        """Every cohort with its share of the logins and its authentication: of ``steps`` these are cold and warm."""
+        found = self.cohorts or {
+            cache: Cohort(share=share, cache=cache, steps=self.steps)
+            for cache, share in zip(CACHES, (self.population.cold_share, 1 - self.population.cold_share), strict=True)
+        }
+        shares = {
+            name: sum(one.share * one.logins.count(name) for one in self.rounds) / self.round_logins
+            for name in (found if self.rounds else ())
+        }
+        return {
+            name: cohort.model_copy(
+                update={
+                    "share": shares.get(name, cohort.share),
+                    "authentication": cohort.authentication or self.authentication,
+                }
+            )
+            for name, cohort in found.items()
+        }
+
+    @property
+    def round_logins(self) -> float:
+        """How many logins a round holds in the mean; 1 where there are no rounds."""
+        return sum(one.share * len(one.logins) for one in self.rounds) or 1.0
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The cohorts that have any share of the logins."""
+        return tuple(name for name, cohort in self.mix.items() if cohort.share)
+
+    @property
+    def warm(self) -> tuple[str, ...]:
+        """The expected cohorts whose logins find tickets in their cache."""
+        return tuple(name for name in self.expected if self.mix[name].cache == "warm")
+
+    @property
+    def whose(self) -> frozenset[AccountKind]:
+        """Whose accounts log in."""
+        return frozenset(cohort.accounts for cohort in self.mix.values())
+
+    @property
+    def step_order(self) -> tuple[str, ...]:
+        """Every step of any cohort's way, in one order."""
+        return in_one_order(cohort.steps for cohort in self.mix.values())
 
     @property
     def duration_s(self) -> float:
@@ -185,9 +247,26 @@ class Scenario(Configured):
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical scenario; runs with different digests are never compared."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return self._digest_without()
 
     @property
     def workload_digest(self) -> str:
         """SHA-256 of the scenario without its seed: two runs with different luck are of one workload."""
-        return hashlib.sha256(self.model_dump_json(exclude={"seed"}).encode()).hexdigest()
+        return self._digest_without("seed")
+
+    def _digest_without(self, *left_out: str) -> str:
+        # Without the keys of the form that isn't used, a scenario has the digest that it had before there were two.
+        unused = () if self.cohorts else ("cohorts", "rounds")
+        return hashlib.sha256(self.model_dump_json(exclude={*left_out, *unused}).encode()).hexdigest()
+
+
+def _check_cohort(name: str, cohort: Cohort, shared: bool) -> None:
+    """Raise ValueError where a cohort can't be called so, or has a share too many or too few, or no step to take."""
+    if name in RESERVED or (name in CACHES and name != cohort.cache):
+        raise ValueError(f"expected another name than {name}, which means something else in reports")
+    if shared and not cohort.share:
+        raise ValueError(f"expected a share above 0 of {name}, got {'none' if cohort.share is None else 0}")
+    if not shared and cohort.share is not None:
+        raise ValueError(f"expected no share of {name} beside rounds, from which it follows")
+    if not cohort.taken:
+        raise ValueError(f"expected a step of {name} that a warm cache does not leave out, got none")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.model.attempt import Floats, Ints
 from harness.model.comparison import QUANTILES, Fade, Statistic, Unit
+from harness.model.steps import CACHES
 from harness.model.target import Arm
 
 
@@ -90,6 +91,8 @@ class Soak:
     steps: tuple[StepGrowth, ...]
     failed_share: float
     """The share of all logins that did not succeed."""
+    cohort: str = CACHES[0]
+    """Whose logins were sent."""
 
     def growth(self, statistic: Statistic) -> Growth | None:
         """The trend of one statistic, where it could be judged."""

@@ -27,6 +27,8 @@ class Step:
     needs: tuple[str, ...] = ()
     cached: bool = False
     fields: tuple[str, ...] = ()
+    password: bool = False
+    """Whether it is taken by the clinician's password, however they logged in before."""
 
 
 _AD = ("directory.schema_kind=ad",)
@@ -57,10 +59,24 @@ STEPS: dict[str, Step] = {
         Step(
             "kdc_tgs_http", "Kerberos TGS exchange for HTTP/ (RFC 4120 §3.3)", ("kdc_as",), cached=True, fields=("ehr",)
         ),
+        Step(
+            "kdc_tgs_postgres",
+            "Kerberos TGS exchange for postgres/ (RFC 4120 §3.3)",
+            ("kdc_as",),
+            cached=True,
+            fields=("database",),
+        ),
         Step("ldap_connect", "LDAP connection, with TLS where configured (RFC 4511, 4513)"),
         Step("ldap_rootdse", "LDAP read of the server's root entry (RFC 4512 §5.1)", ("ldap_connect",)),
         Step("ldap_bind", "LDAP SASL GSSAPI bind (RFC 4752)", ("kdc_tgs_ldap", "ldap_connect")),
-        Step("ldap_simple_bind", "LDAP simple bind (RFC 4513 §5.1)", ("ldap_connect",)),
+        Step("ldap_simple_bind", "LDAP simple bind (RFC 4513 §5.1)", ("ldap_connect",), password=True),
+        Step(
+            "ldap_ntlm_bind",
+            "LDAP SASL GSS-SPNEGO bind by NTLM (MS-NLMP)",
+            ("ldap_connect",),
+            fields=_AD,
+            password=True,
+        ),
         Step("ldap_own_entry", "LDAP search for the clinician's own entry", ("ldap_connect",)),
         Step("ldap_groups", "LDAP expansion of nested groups", ("ldap_own_entry",)),
         Step("ldap_token_groups", "LDAP read of tokenGroups (MS-ADTS 3.1.1.4.5.19)", ("ldap_own_entry",), fields=_AD),
@@ -72,6 +88,13 @@ STEPS: dict[str, Step] = {
             ("http_negotiate",),
             fields=("ehr.database_path",),
         ),
+        Step(
+            "db_connect",
+            "connection to the database by Kerberos (PostgreSQL protocol 3.0)",
+            ("kdc_tgs_postgres",),
+            fields=("database",),
+        ),
+        Step("db_query", "read of whom the database has authenticated", ("db_connect",), fields=("database",)),
     )
 }
 

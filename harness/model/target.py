@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_validator, model_validator
 
 from harness.model.base import Configured, Positive
+from harness.model.database import Database
 from harness.model.endpoint import Addresses, Endpoint, Host, endpoints_from_text, parse_endpoint
 from harness.model.steps import STEPS
 
+AccountKind = Literal["clinicians", "services"]
+"""Whose logins they are: people's, or those of the components that log in to each other."""
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, ...] = ("baseline", "candidate")
 
 
+class SmartCards(Configured):
+    """Soft smart cards for logins by PKINIT (RFC 4556)."""
+
+    folder: str
+    """A folder with a file USER.pem for each user: a certificate and its private key (mode 0600)."""
+    anchors: str
+    """A PEM file of the authorities that the cards and the KDCs' certificates are verified by."""
+    kdc_hosts: tuple[Host, ...] = ()
+    """Names of which a KDC's certificate may carry one where it doesn't name the realm's krbtgt, as those of Active
+    Directory's domain controllers."""
+
+
 class Credentials(Configured):
-    """Where the clinicians' credentials come from; exactly one source, never the secret itself."""
+    """Where the clinicians' credentials come from; never the secret itself.
+
+    Passwords or keys have exactly one source. Smart cards may take its place or stand beside it: a scenario says which
+    of the two its logins use.
+    """
 
     csv: str | None = None
     """A file of ``user,password`` lines that only its owner may read (mode 0600)."""
@@ -26,12 +45,19 @@ class Credentials(Configured):
     """A keytab with one entry or more for each user (mode 0600)."""
     env: str | None = None
     """The name of an environment variable that holds ``user,password`` lines."""
+    smart_cards: SmartCards | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Credentials:
-        if sum(source is not None for source in (self.csv, self.keytab, self.env)) != 1:
-            raise ValueError("expected exactly one of csv, keytab, env")
+        given = sum(source is not None for source in (self.csv, self.keytab, self.env))
+        if given > 1 or (given == 0 and self.smart_cards is None):
+            raise ValueError("expected exactly one of csv, keytab, env, or smart_cards in its place")
         return self
+
+    @property
+    def key_source(self) -> str | None:
+        """Where passwords or keys come from, as an error names it; None where there are only cards."""
+        return self.csv or self.keytab or (None if self.env is None else f"environment variable {self.env}")
 
 
 class Directory(Configured):
@@ -44,6 +70,8 @@ class Directory(Configured):
     ca_file: str | None = None
     """The certificates to verify TLS against; without it the system's are used."""
     user_base: str
+    service_base: str | None = None
+    """Where the service accounts' own entries are; without it below ``user_base`` as well."""
     group_base: str
     user_attribute: str = "uid"
     bind_dn: str | None = None
@@ -173,6 +201,9 @@ class Target(Configured):
     dns: Dns | None = None
     services: Services = Services()
     ehr: Ehr | None = None
+    database: Database | None = None
+    service_accounts: Credentials | None = None
+    """The accounts by which components log in to each other, as the front to the database: often a keytab."""
 
     @field_validator("kdcs", mode="before")
     @classmethod
@@ -186,11 +217,24 @@ class Target(Configured):
         """Every address that a login on this arm may send to."""
         servers = () if self.dns is None else self.dns.servers
         front = () if self.ehr is None else (self.ehr.endpoint,)
-        return (*self.kdcs, self.directory.endpoint, *servers, *front)
+        database = () if self.database is None else (self.database.endpoint,)
+        return (*self.kdcs, self.directory.endpoint, *servers, *front, *database)
 
-    def lacks(self, steps: Iterable[str]) -> list[str]:
-        """What these steps of a login need that the target doesn't say, one line a key."""
+    def of(self, accounts: AccountKind) -> Target:
+        """The target as these accounts log in to it: with their credentials, and where their own entries are."""
+        if accounts == "clinicians":
+            return self
+        directory = self.directory
+        if directory.service_base is not None:
+            directory = directory.model_copy(update={"user_base": directory.service_base})
+        return self.model_copy(update={"credentials": self.service_accounts, "directory": directory})
+
+    def lacks(self, steps: Iterable[str], accounts: Collection[AccountKind] = ()) -> list[str]:
+        """What these steps of a login, by such accounts, need that the target doesn't say, one line a key."""
         lines: dict[str, str] = {}
+        if "services" in accounts and self.service_accounts is None:
+            key = "service_accounts"
+            lines[key] = f"{key}: expected a value, which a cohort with accounts: services needs, got none"
         for step in steps:
             for field in STEPS[step].fields:
                 key, _, needed = field.partition("=")

@@ -35,7 +35,7 @@ class Finding:
     """
 
     metric: str
-    cache: str
+    cohort: str
     step: str
     quantile: str
     unit: Literal["relative", "share", "per_minute", "share_per_hour", "seconds"]

@@ -20,7 +20,7 @@ from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
 from harness.record.journal import JournalReader, joined
-from harness.record.schema import ATTEMPTS, HEALTH
+from harness.record.schema import ATTEMPTS, HEALTH, as_now
 
 FORMAT = 1
 _VERSIONS_OF = ("authgate", "locust", "gevent", "krb5", "gssapi", "ldap3", "numpy", "scipy", "pyarrow")
@@ -57,7 +57,7 @@ class RunFolder:
                 "scenario": scenario.model_dump(mode="json"),
                 "scenario_digest": scenario.digest,
                 "seed": scenario.seed,
-                "authentication": scenario.authentication,
+                "authentication": _authentications(scenario),
                 "policy": policy.model_dump(mode="json"),
                 # Targets hold the place of the credentials and never a secret.
                 "targets": targets.model_dump(mode="json"),
@@ -175,10 +175,15 @@ class RunFolder:
         whole = self.path / f"{kind}.parquet"
         if whole.exists():
             try:
-                return pq.read_table(whole).cast(schema)
+                return as_now(pq.read_table(whole)).cast(schema)
             except (pa.ArrowException, ValueError, OSError) as error:
                 raise RunError(f"{whole}: expected a Parquet file of {kind}, got: {error}") from None
-        return joined((batch for path in self._journals(kind) for batch in JournalReader(path).each()), schema)
+        return joined((as_now(batch) for path in self._journals(kind) for batch in JournalReader(path).each()), schema)
 
     def _journals(self, kind: str) -> list[Path]:
         return sorted(self.path.glob(f"{kind}-*.arrows"))
+
+
+def _authentications(scenario: Scenario) -> str:
+    """The scenario's authentication, or each of its cohorts'."""
+    return " and ".join(dict.fromkeys(str(scenario.mix[name].authentication) for name in scenario.expected))

@@ -74,7 +74,7 @@ def read_attempts(path: Path, trim_s: float, timeout_s: float) -> Foreign:
         pair=pair_of[block[logins]],
         offset_s=intended[logins] - starts[block[logins]],
         intended_s=intended[logins],
-        cache=np.zeros(len(logins), dtype=np.int8),
+        cohort=np.zeros(len(logins), dtype=np.int8),
         status=status[logins],
         response_s=latency[logins],
         service_s=latency[logins],

@@ -25,7 +25,7 @@ ATTEMPTS: Any = pa.schema(
         ("block", pa.int32()),
         ("pair", pa.int32()),
         ("user", pa.string()),
-        ("cache", pa.string()),
+        ("cohort", pa.string()),
         ("intended", pa.int64()),
         ("started", pa.int64()),
         ("ended", pa.int64()),
@@ -96,7 +96,7 @@ def attempts_batch(attempts: Sequence[Attempt]) -> Any:
             "block": a.block,
             "pair": a.pair,
             "user": a.user,
-            "cache": a.cache,
+            "cohort": a.cohort,
             "intended": a.intended,
             "started": a.started,
             "ended": a.ended,
@@ -127,8 +127,16 @@ def health_batch(seconds: Sequence[HealthSecond]) -> Any:
     return pa.RecordBatch.from_pylist([{n: getattr(s, n) for n in names} for s in seconds], schema=HEALTH)
 
 
-def attempt_table(table: Any, block_starts: Mapping[int, int]) -> AttemptTable:
-    """The columns of an Arrow table of ATTEMPTS; ``block_starts`` maps a block's index to its start in ns."""
+def as_now(part: Any) -> Any:
+    """Attempts with the columns of ATTEMPTS; until there were cohorts, ``cache`` told logins apart."""
+    return part.rename_columns(["cohort" if name == "cache" else name for name in part.schema.names])
+
+
+def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence[str] = CACHES) -> AttemptTable:
+    """The columns of an Arrow table of ATTEMPTS, of logins of these cohorts.
+
+    ``block_starts`` maps a block's index to its start in ns.
+    """
     table = table.combine_chunks()
     intended = _ints(table["intended"])
     block = _ints(table["block"])
@@ -144,13 +152,14 @@ def attempt_table(table: Any, block_starts: Mapping[int, int]) -> AttemptTable:
         pair=_ints(table["pair"]),
         offset_s=(intended - starts[block]) / NS,
         intended_s=intended / NS,
-        cache=_codes(table["cache"], CACHES),
+        cohort=_codes(table["cohort"], cohorts),
         status=_codes(table["status"], STATUSES),
         response_s=(ended - intended) / NS,
         service_s=(ended - _ints(table["started"])) / NS,
         steps=_steps(table["steps"]),
         code=_ints(code.indices).astype(np.int16),
         codes=tuple(code.dictionary.to_pylist()),
+        cohorts=tuple(cohorts),
     )
 
 

@@ -92,7 +92,7 @@ def _table(baseline: OneArm, candidate: OneArm, found: Cut) -> AttemptTable:
         pair=np.concatenate(found.pair),
         offset_s=np.concatenate(found.offset_s),
         intended_s=np.concatenate(found.start_s),
-        cache=np.zeros(sum(counts), dtype=np.int8),
+        cohort=np.zeros(sum(counts), dtype=np.int8),
         status=np.concatenate([arm.status for arm in arms]),
         response_s=elapsed_s,
         service_s=elapsed_s.copy(),

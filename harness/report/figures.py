@@ -13,7 +13,6 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from harness.model.attempt import Floats
 from harness.model.comparison import StepShare
 from harness.model.evidence import Evidence
-from harness.model.steps import Cache
 from harness.model.target import ARMS, Arm
 from harness.report import series, words
 from harness.report.style import ARM_STYLES, FAINT, INK, RULE, drawing, latency_axis, spread
@@ -28,17 +27,17 @@ DWARFED = 1 / 100
 def distributions(evidence: Evidence) -> Figure | None:
     """Response times of both arms: the share that was as fast, and the tail of those that were slower.
 
-    One row for cold and one for warm logins; None where no login was measured.
+    One row for each cohort; None where no login was measured.
     """
-    caches = series.caches_seen(evidence)
-    if not caches:
+    cohorts = series.cohorts_seen(evidence)
+    if not cohorts:
         return None
     with drawing():
-        figure = Figure(figsize=(WIDTH_IN, 0.5 + 2.7 * len(caches)), layout="constrained")
-        grid = _grid(figure, len(caches), 2)
-        for (left, right), cache in zip(grid, caches, strict=True):
-            draw_ecdf(left, evidence, cache)
-            _draw_tail(right, evidence, cache)
+        figure = Figure(figsize=(WIDTH_IN, 0.5 + 2.7 * len(cohorts)), layout="constrained")
+        grid = _grid(figure, len(cohorts), 2)
+        for (left, right), cohort in zip(grid, cohorts, strict=True):
+            draw_ecdf(left, evidence, cohort)
+            _draw_tail(right, evidence, cohort)
         legend(figure, grid[0][0])
     return figure
 
@@ -48,17 +47,17 @@ def over_time(evidence: Evidence) -> Figure | None:
 
     Shaded is what the policy discards.
     """
-    caches = series.caches_seen(evidence)
-    if not caches:
+    cohorts = series.cohorts_seen(evidence)
+    if not cohorts:
         return None
     failures = {arm: series.block_failures(evidence, arm) for arm in ARMS}
     any_failed = any(share.any() for _, share in failures.values())
-    heights = [2.5] * len(caches) + [1.0] * any_failed
+    heights = [2.5] * len(cohorts) + [1.0] * any_failed
     with drawing():
         figure = Figure(figsize=(WIDTH_IN, 0.9 + sum(heights)), layout="constrained")
         rows = [row[0] for row in _grid(figure, len(heights), 1, heights, sharex=True)]
-        for axes, cache in zip(rows, caches, strict=False):
-            _draw_blocks(axes, evidence, cache)
+        for axes, cohort in zip(rows, cohorts, strict=False):
+            _draw_blocks(axes, evidence, cohort)
         if any_failed:
             _draw_failures(rows[-1], failures, evidence.design.block_s / 60)
         if until := series.discarded_until_min(evidence):
@@ -71,16 +70,16 @@ def over_time(evidence: Evidence) -> Figure | None:
 
 def steps(evidence: Evidence) -> Figure | None:
     """Mean service time of each step, each bar beginning where the step before it ended."""
-    parts = {cache: series.step_means(evidence, cache) for cache in series.caches_seen(evidence)}
-    parts = {cache: means for cache, means in parts.items() if means}
+    parts = {cohort: series.step_means(evidence, cohort) for cohort in series.cohorts_seen(evidence)}
+    parts = {cohort: means for cohort, means in parts.items() if means}
     if not parts:
         return None
     heights = [0.75 + 0.42 * len(means) for means in parts.values()]
     with drawing():
         figure = Figure(figsize=(WIDTH_IN, 0.5 + sum(heights)), layout="constrained")
         rows = [row[0] for row in _grid(figure, len(parts), 1, heights)]
-        for axes, (cache, means) in zip(rows, parts.items(), strict=True):
-            draw_waterfall(axes, cache, means)
+        for axes, (cohort, means) in zip(rows, parts.items(), strict=True):
+            draw_waterfall(axes, cohort, means)
         legend(figure, rows[0])
     return figure
 
@@ -91,9 +90,9 @@ def dwarfed(parts: Sequence[StepShare]) -> bool:
     return bool(known) and min(known) < DWARFED * max(known)
 
 
-def draw_ecdf(axes: Axes, evidence: Evidence, cache: Cache) -> None:
-    """The share of cold or warm logins that took at most so long, for each arm, with marks at p50 and p95."""
-    values = {arm: series.login_seconds(evidence, arm, cache) for arm in ARMS}
+def draw_ecdf(axes: Axes, evidence: Evidence, cohort: str) -> None:
+    """The share of a cohort's logins that took at most so long, for each arm, with marks at p50 and p95."""
+    values = {arm: series.login_seconds(evidence, arm, cohort) for arm in ARMS}
     for arm, style in ARM_STYLES.items():
         if not len(values[arm]):
             continue
@@ -114,11 +113,11 @@ def draw_ecdf(axes: Axes, evidence: Evidence, cache: Cache) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     axes.set_yticks([0, 0.25, 0.5, 0.75, 0.95])
     axes.grid(True, axis="y")
-    axes.set_title(f"{cache.capitalize()} logins: share as fast or faster")
+    axes.set_title(f"{_title(cohort)}: share as fast or faster")
     axes.set_xlabel("response time")
 
 
-def draw_waterfall(axes: Axes, cache: Cache, parts: Sequence[StepShare]) -> None:
+def draw_waterfall(axes: Axes, cohort: str, parts: Sequence[StepShare]) -> None:
     """One row a step with a bar for each arm, labelled with its time; nothing where no step was measured."""
     if not parts:
         axes.set_axis_off()
@@ -152,7 +151,7 @@ def draw_waterfall(axes: Axes, cache: Cache, parts: Sequence[StepShare]) -> None
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.seconds(value)))
     axes.grid(True, axis="x")
     axes.tick_params(axis="y", length=0)
-    axes.set_title(f"{cache.capitalize()} logins: mean time in each step")
+    axes.set_title(f"{_title(cohort)}: mean time in each step")
 
 
 def legend(figure: Figure | SubFigure, axes: Axes) -> None:
@@ -161,8 +160,8 @@ def legend(figure: Figure | SubFigure, axes: Axes) -> None:
     figure.legend(handles, labels, loc="outside upper left", ncols=4, handlelength=2.6)
 
 
-def _draw_tail(axes: Axes, evidence: Evidence, cache: Cache) -> None:
-    values = {arm: series.login_seconds(evidence, arm, cache) for arm in ARMS}
+def _draw_tail(axes: Axes, evidence: Evidence, cohort: str) -> None:
+    values = {arm: series.login_seconds(evidence, arm, cohort) for arm in ARMS}
     least = 1.0
     for arm, style in ARM_STYLES.items():
         if not len(values[arm]):
@@ -182,15 +181,15 @@ def _draw_tail(axes: Axes, evidence: Evidence, cache: Cache) -> None:
     axes.set_ylim(max(least, 1e-5) / 1.5, 1.3)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.share(value)))
     axes.grid(True, axis="y")
-    axes.set_title(f"{cache.capitalize()} logins: share slower, on a log scale")
+    axes.set_title(f"{_title(cohort)}: share slower, log scale")
     axes.set_xlabel("response time")
 
 
-def _draw_blocks(axes: Axes, evidence: Evidence, cache: Cache) -> None:
+def _draw_blocks(axes: Axes, evidence: Evidence, cohort: str) -> None:
     length = evidence.design.block_s / 60
     drawn: list[float] = []
     for arm, style in ARM_STYLES.items():
-        data = series.blocks(evidence, arm, cache)
+        data = series.blocks(evidence, arm, cohort)
         if not len(data.p50):
             continue
         drawn += [*data.p50, *data.p95]
@@ -202,7 +201,7 @@ def _draw_blocks(axes: Axes, evidence: Evidence, cache: Cache) -> None:
                   label=f"{arm} p95")  # fmt: skip
     low, high = spread(*drawn)
     latency_axis(axes, "y", low, high)
-    axes.set_title(f"{cache.capitalize()} logins: response time in each block")
+    axes.set_title(f"{_title(cohort)}: response time in each block")
 
 
 def _draw_failures(axes: Axes, failures: dict[Arm, tuple[Floats, Floats]], length: float) -> None:
@@ -221,6 +220,11 @@ def _grid(
 ) -> list[list[Axes]]:
     grid = figure.subplots(rows, columns, squeeze=False, sharex=sharex, height_ratios=heights)
     return cast(list[list[Axes]], grid.tolist())
+
+
+def _title(cohort: str) -> str:
+    named = words.of_cohort(cohort)
+    return named[0].upper() + named[1:]
 
 
 def _range(values: dict[Arm, Floats], upto: float) -> tuple[float, float]:

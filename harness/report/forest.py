@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from harness.model.cohort import EVERYONE
 from harness.model.evidence import Evidence
 from harness.model.steps import LOGIN
 from harness.model.verdict import Decision, Finding
@@ -64,19 +65,26 @@ def forest(evidence: Evidence) -> Figure | None:
 
 def plottable(evidence: Evidence) -> list[Finding]:
     """The findings with an estimate and a margin: the login first, then rates, then steps in the login's order."""
+    cohorts = (*evidence.table.cohorts, EVERYONE)
     order = {step: place for place, step in enumerate((LOGIN, *evidence.step_order))}
 
-    def place(finding: Finding) -> tuple[bool, bool, str, int, str]:
+    def place(finding: Finding) -> tuple[bool, bool, int, int, str]:
         is_login = finding.step == LOGIN
         rank = order.get(finding.step, len(order))
-        return (not is_login, is_login and finding.unit != "relative", finding.cache, rank, finding.quantile)
+        return (
+            not is_login,
+            is_login and finding.unit != "relative",
+            cohorts.index(finding.cohort),
+            rank,
+            finding.quantile,
+        )
 
     found = [f for f in evidence.verdict.findings if f.margin and f.estimate is not None and math.isfinite(f.estimate)]
     return sorted(found, key=place)
 
 
 def _group(finding: Finding) -> tuple[bool, str]:
-    return finding.step == LOGIN, finding.cache
+    return finding.step == LOGIN, finding.cohort
 
 
 def _in_margins(value: float | None, finding: Finding) -> float | None:

@@ -73,11 +73,11 @@ _SOAK_RULE = (
 def _overview(evidence: Evidence) -> list[tuple[str, list[str]]]:
     """The few numbers that say what a clinician would notice: a label, and a cell for each arm."""
     table = []
-    for cache in series.caches_seen(evidence):
-        for label, quantile in (("half of the {} logins were done in", 0.5), ("19 of 20 {} logins were done in", 0.95)):
-            values = [series.login_seconds(evidence, arm, cache) for arm in evidence.arms]
+    for cohort in series.cohorts_seen(evidence):
+        for label, quantile in (("half of the {} were done in", 0.5), ("19 of 20 {} were done in", 0.95)):
+            values = [series.login_seconds(evidence, arm, cohort) for arm in evidence.arms]
             cells = [words.seconds(float(np.quantile(v, quantile)) if len(v) else None) for v in values]
-            table.append((label.format(cache), cells))
+            table.append((label.format(words.of_cohort(cohort)), cells))
     if table:
         table.append(("logins that failed", [words.share(series.failed_share(evidence, arm)) for arm in evidence.arms]))
     return table
@@ -145,16 +145,16 @@ def _by_arm(evidence: Evidence, cells: Sequence[str]) -> str:
 
 def _steps_caption(evidence: Evidence) -> str:
     caption = "Mean time in each step, in the order of the login; each bar begins where the step before it ended."
-    if any(figures.dwarfed(series.step_means(evidence, cache)) for cache in series.caches_seen(evidence)):
+    if any(figures.dwarfed(series.step_means(evidence, cohort)) for cohort in series.cohorts_seen(evidence)):
         caption += " One step dwarfs others: a bar below a hundredth of it is a hairline, and its label gives its time."
     return caption
 
 
 def _steps_alt(evidence: Evidence) -> str:
     told = (
-        f"{cache} {part.step}: baseline {words.seconds(part.baseline_s)}, candidate {words.seconds(part.candidate_s)}"
-        for cache in series.caches_seen(evidence)
-        for part in series.step_means(evidence, cache)
+        f"{cohort} {part.step}: baseline {words.seconds(part.baseline_s)}, candidate {words.seconds(part.candidate_s)}"
+        for cohort in series.cohorts_seen(evidence)
+        for part in series.step_means(evidence, cohort)
     )
     return f"Mean time in each step of both arms. {'; '.join(told)}."
 

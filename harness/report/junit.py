@@ -52,7 +52,7 @@ def _verdict_case(evidence: Evidence) -> ET.Element:
 
 def _case(finding: Finding, kind: Kind) -> ET.Element:
     row = rows.row(finding)
-    classname = words.printable(f"authgate.{finding.cache}.{finding.step}")
+    classname = words.printable(f"authgate.{finding.cohort}.{finding.step}")
     case = ET.Element("testcase", classname=classname, name=row.metric, time="0")
     figures = f"{row.baseline} → {row.candidate}, {row.change} ({row.bounds}), margin {row.margin}"
     if kind is Kind.INVALID:

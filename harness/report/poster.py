@@ -10,7 +10,6 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from harness.model.evidence import Evidence
-from harness.model.steps import Cache
 from harness.report import rows, series, words
 from harness.report.figures import WIDTH_IN, draw_ecdf, draw_waterfall, legend
 from harness.report.growth import draw_growth
@@ -24,23 +23,23 @@ LETTERS_A_LINE = 145
 def poster(evidence: Evidence) -> Figure:
     """The verdict's figure, 1,536 pixels wide as PNG; where no login was measured it is the verdict alone.
 
-    Of cold and warm logins it shows those that the update slowed most.
+    Of several cohorts it shows the one that the update slowed most, in the step that is blamed if there is one.
     """
     sentence = textwrap.wrap(words.printable(evidence.verdict.sentence), 92) or [""]
     small = [line for text in _small_print(evidence) for line in textwrap.wrap(text, LETTERS_A_LINE)]
-    cache = _slowed_most(evidence)
+    cohort = _slowed_most(evidence)
     soak = evidence.soak
-    heights = [0.8 + 0.21 * len(sentence), PANELS_IN if cache else 0.1, LINE_IN * (len(small) + 1)]
+    heights = [0.8 + 0.21 * len(sentence), PANELS_IN if cohort else 0.1, LINE_IN * (len(small) + 1)]
     with drawing():
         figure = Figure(figsize=(WIDTH_IN, sum(heights)), layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.09))
         header, body, footer = cast(Sequence[SubFigure], figure.subfigures(3, 1, height_ratios=heights))
         _draw_header(header, evidence, sentence, heights[0])
-        if cache and soak is not None:
+        if cohort and soak is not None:
             draw_growth(body.subplots(), soak)
-        elif cache:
+        elif cohort:
             left, right = body.subplots(1, 2, width_ratios=[1, 1.25])
-            draw_ecdf(left, evidence, cache)
-            draw_waterfall(right, cache, series.step_means(evidence, cache))
+            draw_ecdf(left, evidence, cohort)
+            draw_waterfall(right, cohort, series.step_means(evidence, cohort))
             legend(body, left)
         for place, line in enumerate(small):
             y = 1 - (place + 0.5) / (len(small) + 1)
@@ -48,12 +47,14 @@ def poster(evidence: Evidence) -> Figure:
     return figure
 
 
-def _slowed_most(evidence: Evidence) -> Cache | None:
-    caches = series.caches_seen(evidence)
-    if not caches:
+def _slowed_most(evidence: Evidence) -> str | None:
+    cohorts = series.cohorts_seen(evidence)
+    if not cohorts:
         return None
-    parts = evidence.comparison.attribution if evidence.comparison else ()
-    return max(caches, key=lambda cache: sum(part.added_s for part in parts if part.cache == cache))
+    blamed = evidence.verdict.blamed_step
+    everywhere = evidence.comparison.attribution if evidence.comparison else ()
+    parts = [part for part in everywhere if blamed is None or part.step == blamed]
+    return max(cohorts, key=lambda cohort: sum(part.added_s for part in parts if part.cohort == cohort))
 
 
 def _small_print(evidence: Evidence) -> list[str]:

@@ -103,7 +103,7 @@ def anatomy(evidence: Evidence) -> list[tuple[str, str, list[tuple[str, str, str
         parts = sorted(found.parts, key=lambda part: -abs(part.added_s))
         lines = [(words.printable(p.step), _within(p.added_s, p.low_s, p.high_s), _share(p)) for p in parts]
         tables.append(
-            (f"{found.cache} login {found.quantile}", _within(found.added_s, found.low_s, found.high_s), lines)
+            (f"{found.cohort} login {found.quantile}", _within(found.added_s, found.low_s, found.high_s), lines)
         )
     return tables
 
@@ -180,6 +180,8 @@ def standing_notices(evidence: Evidence) -> tuple[str, ...]:
             "Long-term keys were derived before the run, so string-to-key (which each workstation pays for itself) "
             "is not in the figures."
         )
+    if evidence.said("authentication") == "smart-card":
+        notices.append("Cards were files: the time that a card's own chip takes to sign is not in the figures.")
     return tuple(notices)
 
 
@@ -190,11 +192,12 @@ def notices(evidence: Evidence) -> tuple[str, ...]:
 
 def _slower(evidence: Evidence, worst: StepShare) -> list[StepShare]:
     attribution = evidence.comparison.attribution if evidence.comparison else ()
-    return [part for part in attribution if part.cache == worst.cache and part.added_s > 0]
+    return [part for part in attribution if part.cohort == worst.cohort and part.added_s > 0]
 
 
 def _added(part: StepShare, added_by_all: float) -> str:
-    times = f"{words.seconds(part.baseline_s)} → {words.seconds(part.candidate_s)} in {part.cache} logins, on average"
+    change = f"{words.seconds(part.baseline_s)} → {words.seconds(part.candidate_s)}"
+    times = f"{change} in {words.of_cohort(part.cohort)}, on average"
     if not part.added_s > 0:
         return times
     return f"{times}; {words.share(round(part.added_s / added_by_all, 2))} of all added time"

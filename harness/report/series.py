@@ -15,7 +15,6 @@ import numpy.typing as npt
 from harness.model.attempt import STATUSES, Floats
 from harness.model.comparison import StepShare
 from harness.model.evidence import Evidence
-from harness.model.steps import CACHES, Cache
 from harness.model.target import ARMS, Arm
 
 POINTS_AT_MOST = 2000
@@ -30,14 +29,16 @@ class BlockSeries:
     p95: Floats
 
 
-def caches_seen(evidence: Evidence) -> tuple[Cache, ...]:
-    """The kinds of login that the run has any measured login of."""
-    return tuple(cache for cache in CACHES if any(_measured(evidence, arm, cache).any() for arm in ARMS))
+def cohorts_seen(evidence: Evidence) -> tuple[str, ...]:
+    """The cohorts that the run has any measured login of."""
+    return tuple(
+        cohort for cohort in evidence.table.cohorts if any(_measured(evidence, arm, cohort).any() for arm in ARMS)
+    )
 
 
-def login_seconds(evidence: Evidence, arm: Arm, cache: Cache) -> Floats:
-    """Response times (s) of one arm's cold or warm logins."""
-    return _censored(evidence)[_measured(evidence, arm, cache)]
+def login_seconds(evidence: Evidence, arm: Arm, cohort: str) -> Floats:
+    """Response times (s) of one arm's logins of a cohort."""
+    return _censored(evidence)[_measured(evidence, arm, cohort)]
 
 
 def failed_share(evidence: Evidence, arm: Arm) -> float | None:
@@ -59,9 +60,9 @@ def thinned(values: Floats) -> tuple[Floats, Floats]:
     return ordered[ranks], (ranks + 1) / max(count, 1)
 
 
-def blocks(evidence: Evidence, arm: Arm, cache: Cache) -> BlockSeries:
-    """Quantiles of every block of one arm's cold or warm logins."""
-    mask = _measured(evidence, arm, cache, discarded_too=True)
+def blocks(evidence: Evidence, arm: Arm, cohort: str) -> BlockSeries:
+    """Quantiles of every block of one arm's logins of a cohort."""
+    mask = _measured(evidence, arm, cohort, discarded_too=True)
     response = _censored(evidence)[mask]
     starts, parts = _by_block(evidence, mask)
     quantiles = np.array([np.quantile(response[part], [0.5, 0.95]) for part in parts]).reshape(-1, 2)
@@ -89,18 +90,18 @@ def discarded_pairs(evidence: Evidence) -> int:
     return evidence.policy.discard_pairs if evidence.policy else 0
 
 
-def step_means(evidence: Evidence, cache: Cache) -> tuple[StepShare, ...]:
+def step_means(evidence: Evidence, cohort: str) -> tuple[StepShare, ...]:
     """Mean service time of each step on both arms, in the order of the login.
 
     These are the comparison's own means where it has them, so that page and verdict agree; else those of all measured
     logins. A step that an arm never reached has NaN there.
     """
     judged = evidence.comparison.attribution if evidence.comparison else ()
-    of_cache = [part for part in judged if part.cache == cache]
-    if of_cache:
+    of_cohort = [part for part in judged if part.cohort == cohort]
+    if of_cohort:
         order = {step: place for place, step in enumerate(evidence.step_order)}
-        return tuple(sorted(of_cache, key=lambda part: order.get(part.step, len(order))))
-    masks = {arm: _measured(evidence, arm, cache) for arm in ARMS}
+        return tuple(sorted(of_cohort, key=lambda part: order.get(part.step, len(order))))
+    masks = {arm: _measured(evidence, arm, cohort) for arm in ARMS}
     parts = []
     for step in evidence.step_order:
         columns = evidence.table.steps.get(step)
@@ -112,12 +113,12 @@ def step_means(evidence: Evidence, cache: Cache) -> tuple[StepShare, ...]:
             means[arm] = float(np.minimum(service, evidence.design.timeout_s).mean()) if len(service) else np.nan
         if not all(np.isnan(mean) for mean in means.values()):
             added = means["candidate"] - means["baseline"]
-            parts.append(StepShare(cache, step, added, means["baseline"], means["candidate"]))
+            parts.append(StepShare(cohort, step, added, means["baseline"], means["candidate"]))
     return tuple(parts)
 
 
 def _measured(
-    evidence: Evidence, arm: Arm, cache: Cache | None = None, *, discarded_too: bool = False
+    evidence: Evidence, arm: Arm, cohort: str | None = None, *, discarded_too: bool = False
 ) -> npt.NDArray[np.bool_]:
     table = evidence.table
     mask: npt.NDArray[np.bool_] = (
@@ -126,7 +127,7 @@ def _measured(
         & (table.offset_s >= evidence.design.trim_s)
         & (table.pair >= (0 if discarded_too else discarded_pairs(evidence)))
     )
-    return mask if cache is None else mask & (table.cache == CACHES.index(cache))
+    return mask if cohort is None else mask & (table.cohort == table.cohorts.index(cohort))
 
 
 def _censored(evidence: Evidence) -> Floats:

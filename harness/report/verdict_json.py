@@ -21,8 +21,8 @@ class FindingDocument(Document):
 
     metric: str
     """The metric's name for readers."""
-    cache: str
-    """``cold``, ``warm``, or ``all`` for both together."""
+    cohort: str
+    """Whose logins: ``cold``, ``warm``, or another name of the scenario's; ``all`` for all together."""
     step: str
     """The step, or ``login`` for the whole login."""
     quantile: str
@@ -66,7 +66,7 @@ class PartDocument(Document):
 class AnatomyDocument(Document):
     """Of what the change at one quantile of the login is made; the parts add up to it."""
 
-    cache: str
+    cohort: str
     quantile: str
     added_s: float
     low_s: float
@@ -104,7 +104,7 @@ class CalibrationDocument(Document):
 class VerdictDocument(Document):
     """The verdict of one run; a number that is infinite or not known is null."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     """Rises when a field changes its meaning or goes."""
     run_id: str
     """The run's folder name."""
@@ -161,7 +161,7 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
     """The document of verdict.json, as values that ``json.dumps`` takes with ``allow_nan=False``."""
     verdict = evidence.verdict
     document = VerdictDocument(
-        schema_version=1,
+        schema_version=2,
         run_id=words.printable(evidence.run_id),
         title=words.printable(evidence.title),
         started=words.printable(evidence.started),
@@ -204,7 +204,7 @@ def _policy(evidence: Evidence) -> str | None:
 def _finding(finding: Finding) -> FindingDocument:
     return FindingDocument(
         metric=words.printable(finding.metric),
-        cache=finding.cache,
+        cohort=finding.cohort,
         step=finding.step,
         quantile=finding.quantile,
         unit=finding.unit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.model.cohort import EVERYONE
 from harness.model.evidence import Evidence
 from harness.model.protocol import CHANGES, Difference
 from harness.report import words
@@ -10,7 +11,7 @@ from harness.report.document import Document
 HEADING = "What changed on the wire"
 _BLOCKS, _TOLD = "✗", "·"
 _LOOKED = (
-    "Single logins of one user on each arm, before any load, without statistics: requests and answers, encryption "
+    "Single logins on each arm by the same user, before any load, without statistics: requests and answers, encryption "
     "types, sizes, names, codes. ✗ is what the policy does not allow. Of a PAC the size of its ticket tells."
 )
 
@@ -21,8 +22,8 @@ class DifferenceDocument(Document):
     change: str
     """Its kind, such as ``exchange-added``; policy ``protocol.block`` takes these names."""
     step: str
-    cache: str
-    """``cold``, ``warm``, or ``all`` where every kind of login that takes the step shows it."""
+    cohort: str
+    """``all`` where every cohort that takes the step shows it."""
     what: str
     baseline: str
     candidate: str
@@ -50,7 +51,7 @@ def rows(evidence: Evidence) -> list[tuple[str, str, str, str, str, str]]:
     return [
         (
             _sign(evidence, found),
-            found.step if found.cache == "all" else f"{found.cache} {found.step}",
+            found.step if found.cohort == EVERYONE else f"{found.cohort} {found.step}",
             words.printable(found.what),
             words.printable(found.baseline),
             words.printable(f"{found.candidate} ({found.remark})" if found.remark else found.candidate),
@@ -73,7 +74,7 @@ def documents(evidence: Evidence) -> tuple[DifferenceDocument, ...] | None:
         DifferenceDocument(
             change=found.change,
             step=found.step,
-            cache=found.cache,
+            cohort=found.cohort,
             what=words.printable(found.what),
             baseline=words.printable(found.baseline),
             candidate=words.printable(found.candidate),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from harness.gate.words import ABSENT, change, level, seconds, share
+from harness.gate.words import ABSENT, change, level, of_cohort, seconds, share
 
-__all__ = ["ABSENT", "bounds", "change", "level", "milliseconds", "printable", "seconds", "share"]
+__all__ = ["ABSENT", "bounds", "change", "level", "milliseconds", "of_cohort", "printable", "seconds", "share"]
 
 
 def printable(text: str) -> str:

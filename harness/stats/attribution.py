@@ -10,7 +10,6 @@ import numpy as np
 from harness.model.attempt import AttemptTable, Floats, Ints
 from harness.model.comparison import QUANTILES, Anatomy, Design, Part, StepShare
 from harness.model.policy import Policy
-from harness.model.steps import CACHES
 from harness.stats.cells import Flags
 from harness.stats.intervals import mean_interval, ratio_interval
 from harness.stats.logins import Logins, logins_of, step_times, usable_pairs
@@ -22,24 +21,24 @@ LEAST_PAIRS = 3
 
 
 def attribution(measured: Measured) -> tuple[StepShare, ...]:
-    """Each step's part of a login's mean time, by arm, for cold and warm logins apart.
+    """Each step's part of a login's mean time, by arm, for each cohort by itself.
 
-    The mean is over all logins of the kind, and a step that a login did not reach took no time in it: so the parts add
-    up to the mean login, and what a failed step costs is charged to that step alone.
+    The mean is over all of its logins, and a step that a login did not reach took no time in it: so the parts add up
+    to the mean login, and what a failed step costs is charged to that step alone.
     """
     count = measured.logins.sum(axis=1)
     shares = []
     for step, spent_s in measured.spent_s.items():
         total = spent_s.sum(axis=1)
-        for code, cache in enumerate(CACHES):
+        for code, cohort in enumerate(measured.cohorts):
             if total[code].any() and count[code].all():
                 baseline_s, candidate_s = (float(t) for t in total[code] / count[code])
-                shares.append(StepShare(cache, step, candidate_s - baseline_s, baseline_s, candidate_s))
+                shares.append(StepShare(cohort, step, candidate_s - baseline_s, baseline_s, candidate_s))
     return tuple(shares)
 
 
 def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> tuple[Anatomy, ...]:
-    """The slowdown at each quantile, divided among the steps.
+    """The slowdown of each cohort at each quantile, divided among the steps that it takes.
 
     The login's quantile is the response time of the logins around it: those whose rank in their block lies within half
     the distance to the nearer end, a tenth at most (p50: ranks 40 to 60 %, p95: 92.5 to 97.5 %). Their mean times in
@@ -50,19 +49,20 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
     logins = logins_of(table, design, policy, usable_pairs(pairs, design, policy))
     if not logins.pairs:
         return ()
-    sizes = sizes_of(logins.counts)
+    sizes = sizes_of(logins.counts, table.cohorts)
     found = []
-    for code, cache in enumerate(CACHES):
-        for size in dict.fromkeys(sizes[cache].values()) if logins.counts[code].any() else ():
+    for code, cohort in enumerate(table.cohorts):
+        steps = tuple(step for step, columns in table.steps.items() if (table.cohort[columns.row] == code).any())
+        for size in dict.fromkeys(sizes[cohort].values()) if logins.counts[code].any() else ():
             mine = logins.grouped(size)
             rank = _ranks(mine)
-            times = [mine.response_s, *(_of_login(table, mine, step, design.timeout_s) for step in table.steps)]
-            for quantile in (quantile for quantile in QUANTILES if sizes[cache][quantile] == size):
+            times = [mine.response_s, *(_of_login(table, mine, step, design.timeout_s) for step in steps)]
+            for quantile in (quantile for quantile in QUANTILES if sizes[cohort][quantile] == size):
                 added = _added(mine, times, rank, code, QUANTILES[quantile])
                 if len(added) >= LEAST_PAIRS:
                     center, low, high = mean_interval(added[:, 0])
-                    parts = tuple(_parts(tuple(table.steps), added))
-                    found.append(Anatomy(cache, quantile, center, low, high, parts))
+                    parts = tuple(_parts(steps, added))
+                    found.append(Anatomy(cohort, quantile, center, low, high, parts))
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""Values sorted into cells of (cache, pair, arm), and their quantiles."""
+"""Values sorted into cells of (cohort, pair, arm), and their quantiles."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from harness.model.attempt import Floats, Ints
 
 Flags = npt.NDArray[np.bool_]
 Shape = tuple[int, int, int]
-"""Caches, pairs, arms."""
+"""Cohorts, pairs, arms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Values sorted within each cell of (cache, pair, arm), end to end; cell i begins at ``starts[i]``."""
+    """Values sorted within each cell of (cohort, pair, arm), end to end; cell i begins at ``starts[i]``."""
 
     values: Floats
     starts: Ints
     counts: Ints
-    """Of the shape (caches, pairs, arms)."""
+    """Of the shape (cohorts, pairs, arms)."""
 
     @classmethod
     def of(cls, values: Floats, cell: Ints, shape: Shape) -> Cells:
@@ -58,9 +58,9 @@ def merged(cell: Ints, shape: Shape, size: int) -> tuple[Ints, Shape]:
     """Cells in which ``size`` pairs in a row are one; −1 for the pairs left over at the end, which fill no group."""
     if size == 1:
         return cell, shape
-    caches, pairs, arms = shape
+    cohorts, pairs, arms = shape
     groups = pairs // size
     rest, arm = np.divmod(cell, arms)
-    cache, pair = np.divmod(rest, max(pairs, 1))
+    cohort, pair = np.divmod(rest, max(pairs, 1))
     group = pair // size
-    return np.where(group < groups, (cache * groups + group) * arms + arm, -1), (caches, groups, arms)
+    return np.where(group < groups, (cohort * groups + group) * arms + arm, -1), (cohorts, groups, arms)

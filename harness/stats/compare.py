@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from harness.model.attempt import AttemptTable
-from harness.model.comparison import Comparison, Design, Stage
+from harness.model.comparison import Comparison, Design, NotJudged, QuantileShift, Stage
 from harness.model.policy import Policy
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.steps import LOGIN
@@ -17,7 +17,7 @@ from harness.stats.attribution import attribution
 from harness.stats.bounds import critical_value
 from harness.stats.leak import leak_test
 from harness.stats.logins import of_stage
-from harness.stats.samples import BUDGETED, Measured, Sample, Sizes, joined, judgeable, measure, needed_in_block
+from harness.stats.samples import BUDGETED, FAILED, Measured, Sample, Sizes, joined, judgeable, measure, needed_in_block
 from harness.stats.shift import RESOLUTION_S, boundings, shift_of
 
 _BASELINE, _CANDIDATE = 0, 1
@@ -45,12 +45,12 @@ def compare_pieces(
     """
     found: dict[Stage, list[Measured]] = {stage: [] for stage in STAGES}
     sizes: dict[Stage, Sizes | None] = dict.fromkeys(STAGES)
-    discarded = seen = 0
+    seen = 0
     for table, pairs in pieces:
         counting = sorted(set(pairs))
+        discarded = max(policy.discard_pairs - seen, 0)
         seen += len(counting)
-        counting = counting[max(policy.discard_pairs - discarded, 0) :]
-        discarded = policy.discard_pairs
+        counting = counting[discarded:]
         for stage in STAGES:
             usable = of_stage(counting, design, stage)
             if usable:
@@ -65,9 +65,7 @@ def compare_pieces(
 def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: Site = UNCALIBRATED) -> Comparison:
     """The comparison that was measured in the stages of a run of which ``seen`` pairs ran to their end."""
     expected = stages["expected"]
-    judged, refused = zip(*(judgeable(measured, design, policy.margins) for measured in stages.values()), strict=True)
-    samples = [sample for part in judged for sample in part]
-    bounds = boundings(samples, design, policy, site)
+    shifts, not_judged = shifts_of(stages, design, policy, site)
     low_s, high_s = candidate_p95_s(expected.samples[BUDGETED], design, policy)
     age_s = expected.started_s + design.block_s
     return Comparison(
@@ -76,10 +74,10 @@ def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: S
         seen=seen,
         load_s=len(ARMS) * design.block_s * seen,
         candidate_age_s=float(np.max(age_s, where=~np.isnan(age_s), initial=0.0)),
-        shifts=tuple(shift_of(s, b, policy.margins) for s, b in zip(samples, bounds, strict=True)),
+        shifts=shifts,
         leak=leak_test(_login_p50(expected), (age_s - design.block_s / 2) / 60),
         attribution=attribution(expected),
-        not_judged=tuple(reason for part in refused for reason in part),
+        not_judged=not_judged,
         outage_blocks=outages(expected, policy),
         candidate_p95_s=low_s,
         candidate_p95_high_s=high_s,
@@ -87,15 +85,27 @@ def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: S
     )
 
 
+def shifts_of(
+    stages: Stages, design: Design, policy: Policy, site: Site = UNCALIBRATED
+) -> tuple[tuple[QuantileShift, ...], tuple[NotJudged, ...]]:
+    """The shift of every metric that can be judged, and why the others can't."""
+    judged, refused = zip(*(judgeable(measured, design, policy.margins) for measured in stages.values()), strict=True)
+    samples = [sample for part in judged for sample in part]
+    bounds = boundings(samples, design, policy, site)
+    shifts = tuple(shift_of(s, b, policy.margins) for s, b in zip(samples, bounds, strict=True))
+    return shifts, tuple(reason for part in refused for reason in part)
+
+
 def outages(measured: Measured, policy: Policy) -> tuple[int, ...]:
     """The pairs in which the candidate's block failed as in an outage while the baseline's served."""
-    down = measured.failed[:, _CANDIDATE] > policy.budgets.outage_share
-    served = measured.failed[:, _BASELINE] <= policy.limits.baseline_failures
+    failed = measured.samples[FAILED].values
+    down = failed[:, _CANDIDATE] > policy.budgets.outage_share
+    served = failed[:, _BASELINE] <= policy.limits.baseline_failures
     return tuple(pair for pair, out in zip(measured.pairs, down & served, strict=True) if out)
 
 
 def candidate_p95_s(sample: Sample, design: Design, policy: Policy) -> tuple[float, float]:
-    """Lower and upper bound of the candidate's p95 over cold and warm logins, in seconds; 0 and infinite if unknown.
+    """Lower and upper bound of the candidate's p95 over all cohorts' logins, in seconds; 0 and infinite if unknown.
 
     Repeated bounds on the mean of ln(block p95), so that a single bad block can't lift it, at the policy's alpha.
     """

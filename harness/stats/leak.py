@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import fdtrc, stdtr
@@ -27,19 +28,28 @@ ROUNDING = 1e-9
 
 
 def leak_test(samples: Sequence[Sample], age_min: Floats) -> LeakTest | None:
-    """The one-sided test that D(p50) of the login rises with ``age_min``, minutes at the middle of candidate blocks.
+    """The one-sided test that D(p50) of a login rises with ``age_min``, minutes at the middle of candidate blocks.
 
-    ``samples`` are the login's p50, cold and warm. Least squares with Student's t; D is the mean of cold and warm where
-    both can be judged. None with fewer than 6 pairs, where p50 needs groups of pairs, or where all are of one age.
+    ``samples`` are the p50 of the cohorts. Of several that can be tested the gravest is told, its p-value multiplied by
+    their number (Bonferroni): what one kind of login alone suffers is not thinned by the others. None where there is no
+    cohort to test: with fewer than 6 pairs, where p50 needs groups of pairs, or where all are of one age.
     """
-    enough = [
-        s for s in samples if s.grouped == 1 and len(s.counts)
-        and np.median(s.counts, axis=0).min() >= needed_in_block(QUANTILES["p50"])
-    ]  # fmt: skip
-    if not enough:
+    tests = [(sample, found) for sample in samples if (found := _of_cohort(sample, age_min)) is not None]
+    if not tests:
         return None
-    d = np.mean([np.log(s.values[:, 1] / s.values[:, 0]) for s in enough], axis=0)
-    # A pair in which a block holds nothing of a kind has no D.
+    sample, gravest = min(tests, key=lambda test: test[1].p_value)
+    named = sample.metric.cohort if len(tests) > 1 else ""
+    return replace(gravest, p_value=min(len(tests) * gravest.p_value, 1.0), cohort=named)
+
+
+def _of_cohort(sample: Sample, age_min: Floats) -> LeakTest | None:
+    """The slope of one cohort, by least squares with Student's t."""
+    counts = sample.counts
+    usual = np.median(counts, axis=0).min() if len(counts) else 0
+    if sample.grouped > 1 or usual < needed_in_block(QUANTILES["p50"]):
+        return None
+    d = np.log(sample.values[:, 1] / sample.values[:, 0])
+    # A pair in which a block holds nothing of the cohort has no D.
     held = np.isfinite(d) & np.isfinite(age_min)
     x, y = age_min[held], d[held]
     span = float(np.ptp(x)) if len(x) >= LEAST_PAIRS else 0.0

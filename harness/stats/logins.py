@@ -4,7 +4,7 @@
    were never sent).
 2. A failed login counts as the time-out, or as its own time where that is longer: failing fast is no speed. So does
    a failed step.
-3. Cold and warm logins are never mixed in a quantile that is judged against a margin; rates are over both.
+3. Logins of different cohorts are never mixed in a quantile that is judged against a margin; rates are over all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import numpy as np
 from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
 from harness.model.comparison import Design, Stage
 from harness.model.policy import Policy
-from harness.model.steps import CACHES
 from harness.model.target import ARMS
 from harness.stats.cells import Flags, Shape, merged
 
@@ -29,8 +28,9 @@ _OK, _WITHHELD = STATUSES.index("ok"), STATUSES.index("withheld")
 
 @dataclass(frozen=True, slots=True)
 class Logins:
-    """The logins that count, by cell of (cache, pair, arm); times in seconds, failures as the time-out."""
+    """The logins that count, by cell of (cohort, pair, arm); times in seconds, failures as the time-out."""
 
+    cohorts: tuple[str, ...]
     pairs: tuple[int, ...]
     rows: Ints
     """The table's rows that count."""
@@ -43,8 +43,8 @@ class Logins:
 
     @property
     def shape(self) -> Shape:
-        """Caches, pairs, arms."""
-        return len(CACHES), len(self.pairs), len(ARMS)
+        """Cohorts, pairs, arms."""
+        return len(self.cohorts), len(self.pairs), len(ARMS)
 
     @property
     def used(self) -> Ints:
@@ -64,10 +64,12 @@ class Logins:
         cell[self.cell < 0] = -1
         kept = cell[self.rows] >= 0
         pairs = self.pairs[: len(self.pairs) // size * size : size]
-        return Logins(pairs, self.rows[kept], cell, self.response_s[kept], self.failed[kept], self.slow[kept])
+        return Logins(
+            self.cohorts, pairs, self.rows[kept], cell, self.response_s[kept], self.failed[kept], self.slow[kept]
+        )
 
     def shares(self, flags: Flags) -> tuple[Floats, Ints]:
-        """The share of flagged logins in each block, cold and warm together, and the blocks' logins: (pairs, arms)."""
+        """The share of flagged logins in each block, of all cohorts together, and the blocks' logins: (pairs, arms)."""
         counts = self.counts.sum(axis=0)
         hits = np.bincount(self.used, weights=flags, minlength=math.prod(self.shape)).reshape(self.shape).sum(axis=0)
         return np.divide(hits, counts, out=np.full(counts.shape, np.nan), where=counts > 0), counts
@@ -88,11 +90,13 @@ def logins_of(table: AttemptTable, design: Design, policy: Policy, usable: Seque
     known = np.array(usable, dtype=np.int64)
     place = np.searchsorted(known, table.pair)
     counts = np.isin(table.pair, known) & (table.offset_s >= design.trim_s) & (table.status != _WITHHELD)
-    cell = np.where(counts, (table.cache.astype(np.int64) * len(known) + place) * len(ARMS) + table.arm, -1)
+    cell = np.where(counts, (table.cohort.astype(np.int64) * len(known) + place) * len(ARMS) + table.arm, -1)
     (rows,) = np.nonzero(counts)
     failed = table.status[rows] != _OK
     response_s = censored(table.response_s[rows], failed, design.timeout_s)
-    return Logins(tuple(usable), rows, cell, response_s, failed, failed | (response_s > policy.slow_after_s))
+    return Logins(
+        table.cohorts, tuple(usable), rows, cell, response_s, failed, failed | (response_s > policy.slow_after_s)
+    )
 
 
 def censored(times_s: Floats, failed: Flags, timeout_s: float) -> Floats:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.model.attempt import AttemptTable, Floats, Ints
+from harness.model.cohort import EVERYONE
 from harness.model.comparison import QUANTILES, Design, Metric, NotJudged, Stage, Statistic
 from harness.model.policy import Margin, Margins, Policy
-from harness.model.steps import CACHES, LOGIN
+from harness.model.steps import LOGIN
 from harness.model.target import ARMS
 from harness.stats.cells import Cells, merged
 from harness.stats.logins import Logins, logins_of, step_times
@@ -28,11 +29,12 @@ SETTLED_BY = 3
 """The first pairs, whose logins set the size of the groups."""
 LEAST_GROUPS = 12
 """With fewer values than this in a whole run the bounds would be too wide for any PASS."""
-BUDGETED = Metric("all", LOGIN, "p95")
-"""The p95 of cold and warm logins together, for the budget: the sum of both is what a clinician may wait."""
+FAILED = Metric(EVERYONE, LOGIN, "failure_rate")
+BUDGETED = Metric(EVERYONE, LOGIN, "p95")
+"""The p95 of all cohorts' logins together, for the budget: whatever the login, a clinician waits."""
 
 Sizes = Mapping[str, Mapping[Statistic, int]]
-"""By cache (or ``all``) and quantile, how many pairs make one value."""
+"""By cohort (or ``all``) and quantile, how many pairs make one value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,15 @@ class Measured:
     """All that a comparison needs to know of some pairs of one stage; pieces of a run add up to the whole."""
 
     pairs: tuple[int, ...]
+    cohorts: tuple[str, ...]
     sizes: Sizes
     samples: Mapping[Metric, Sample]
-    failed: Floats
-    """The share of failed logins by pair and arm."""
     started_s: Floats
     """When each pair's candidate block began, in seconds from the run's origin; NaN where it holds no login."""
     logins: Ints
-    """By cache, pair and arm."""
+    """By cohort, pair and arm."""
     spent_s: Mapping[str, Floats]
-    """The time that all logins together spent in a step, by cache, pair and arm."""
+    """The time that all logins together spent in a step, by cohort, pair and arm."""
 
     def first(self, pairs: int) -> Measured:
         """What the first ``pairs`` pairs alone would have given."""
@@ -75,7 +76,6 @@ class Measured:
             self,
             pairs=self.pairs[:pairs],
             samples={metric: sample.first(pairs) for metric, sample in self.samples.items()},
-            failed=self.failed[:pairs],
             started_s=self.started_s[:pairs],
             logins=self.logins[:, :pairs],
             spent_s={step: spent[:, :pairs] for step, spent in self.spent_s.items()},
@@ -96,34 +96,34 @@ def measure(
     """
     logins = logins_of(table, design, policy, usable)
     counts = logins.counts
-    sizes = sizes_of(counts) if sizes is None else sizes
+    sizes = sizes_of(counts, table.cohorts) if sizes is None else sizes
     samples: dict[Metric, Sample] = {}
     timed = {LOGIN: (logins.response_s, logins.used)}
     if stage == "expected":
         timed |= {step: step_times(table, logins, step, design.timeout_s) for step in table.steps}
     for step, (times_s, cell) in timed.items():
         of_size: dict[int, Cells] = {}
-        for code, cache in enumerate(CACHES):
-            for statistic in _wanted(step, stage) if counts[code].any() else ():
-                size = sizes[cache][statistic]
+        for code, cohort in enumerate(table.cohorts):
+            for statistic in _wanted(step, stage):
+                size = sizes[cohort][statistic]
                 if size not in of_size:
                     of_size[size] = _cells(times_s, cell, logins, size)
                 cells = of_size[size]
-                metric = Metric(cache, step, statistic, stage)
+                metric = Metric(cohort, step, statistic, stage)
                 values = cells.quantile(QUANTILES[statistic])[code]
                 samples[metric] = Sample(metric, size, values, cells.counts[code])
     if stage == "expected":
-        samples[BUDGETED] = _of_both(logins, samples, sizes)
+        samples[BUDGETED] = _of_all(logins, samples, sizes)
     rates: tuple[Statistic, ...] = ("failure_rate", "slow_rate") if stage == "expected" else ("failure_rate",)
     for statistic in rates:
         values, held = logins.shares(logins.failed if statistic == "failure_rate" else logins.slow)
-        metric = Metric("all", LOGIN, statistic, stage)
+        metric = Metric(EVERYONE, LOGIN, statistic, stage)
         samples[metric] = Sample(metric, 1, values, held)
     return Measured(
         pairs=logins.pairs,
+        cohorts=table.cohorts,
         sizes=sizes,
         samples=samples,
-        failed=logins.shares(logins.failed)[0],
         started_s=_started_s(table, logins),
         logins=counts,
         spent_s={
@@ -144,6 +144,7 @@ def joined(pieces: Sequence[Measured]) -> Measured:
     parts = {metric: [p.samples[metric] for p in pieces if metric in p.samples] for metric in metrics}
     return Measured(
         pairs=tuple(pair for piece in pieces for pair in piece.pairs),
+        cohorts=first.cohorts,
         sizes=first.sizes,
         samples={
             metric: replace(
@@ -153,7 +154,6 @@ def joined(pieces: Sequence[Measured]) -> Measured:
             )
             for metric, found in parts.items()
         },
-        failed=np.concatenate([piece.failed for piece in pieces]),
         started_s=np.concatenate([piece.started_s for piece in pieces]),
         logins=np.concatenate([piece.logins for piece in pieces], axis=1),
         spent_s={
@@ -168,7 +168,7 @@ def judgeable(measured: Measured, design: Design, margins: Margins) -> tuple[tup
     judged: list[Sample] = []
     refused: list[NotJudged] = []
     for metric, sample in measured.samples.items():
-        if metric == BUDGETED or margin_of(metric, margins) is None or not sample.counts.any():
+        if metric == BUDGETED or margin_of(metric, margins) is None or not _taken(measured, metric):
             continue
         if reason := _why_not(sample, design):
             refused.append(NotJudged(metric, reason))
@@ -176,6 +176,13 @@ def judgeable(measured: Measured, design: Design, margins: Margins) -> tuple[tup
             held = sample.counts.all(axis=1)
             judged.append(replace(sample, values=sample.values[held], counts=sample.counts[held]))
     return tuple(judged), tuple(refused)
+
+
+def _taken(measured: Measured, metric: Metric) -> bool:
+    """Whether there is anything to judge, or to miss: a cohort without a login is missed, a step not taken is not."""
+    if metric.step == LOGIN or not measured.logins.any():
+        return bool(measured.logins.any())
+    return bool(measured.spent_s[metric.step][measured.cohorts.index(metric.cohort)].any())
 
 
 def margin_of(metric: Metric, margins: Margins) -> Margin | float | None:
@@ -192,12 +199,12 @@ def margin_of(metric: Metric, margins: Margins) -> Margin | float | None:
     return found[metric.statistic]
 
 
-def sizes_of(counts: Ints) -> dict[str, dict[Statistic, int]]:
-    """How many pairs each quantile needs for one value, from the logins by cache, pair and arm of the first pairs."""
+def sizes_of(counts: Ints, cohorts: Sequence[str]) -> dict[str, dict[Statistic, int]]:
+    """How many pairs each quantile needs for one value, from the logins by cohort, pair and arm of the first pairs."""
     first = counts[:, :SETTLED_BY]
-    by_cache = {cache: first[code] for code, cache in enumerate(CACHES)} | {"all": first.sum(axis=0)}
+    by_cohort = {cohort: first[code] for code, cohort in enumerate(cohorts)} | {EVERYONE: first.sum(axis=0)}
     return {
-        cache: {statistic: _size(held, q) for statistic, q in QUANTILES.items()} for cache, held in by_cache.items()
+        cohort: {statistic: _size(held, q) for statistic, q in QUANTILES.items()} for cohort, held in by_cohort.items()
     }
 
 
@@ -207,7 +214,8 @@ def needed_in_block(q: float) -> int:
 
 
 def _size(held: Ints, q: float) -> int:
-    usual = float(np.median(held, axis=0).min()) if len(held) else 0.0
+    # The mean of a rare cohort, of which the usual block holds nothing.
+    usual = (float(np.median(held, axis=0).min()) or float(held.mean(axis=0).min())) if len(held) else 0.0
     needed = math.ceil(needed_in_block(q) / usual) if usual else 1
     return next((size for size in SIZES if size >= needed), SIZES[-1])
 
@@ -224,12 +232,11 @@ def _cells(times_s: Floats, cell: Ints, logins: Logins, size: int) -> Cells:
     return Cells.of(times_s, group, shape) if kept.all() else Cells.of(times_s[kept], group[kept], shape)
 
 
-def _of_both(logins: Logins, samples: Mapping[Metric, Sample], sizes: Sizes) -> Sample:
-    """The p95 of cold and warm logins together."""
-    kinds = [sample for metric, sample in samples.items() if metric.step == LOGIN and metric.statistic == "p95"]
-    if len(kinds) == 1:
-        return replace(kinds[0], metric=BUDGETED)
-    size = sizes["all"]["p95"]
+def _of_all(logins: Logins, samples: Mapping[Metric, Sample], sizes: Sizes) -> Sample:
+    """The p95 of all cohorts' logins together."""
+    if len(logins.cohorts) == 1:
+        return replace(samples[Metric(logins.cohorts[0], LOGIN, "p95")], metric=BUDGETED)
+    size = sizes[EVERYONE]["p95"]
     _, pairs, arms = logins.shape
     cell, shape = merged(logins.used % max(pairs * arms, 1), (1, pairs, arms), size)
     cells = Cells.of(logins.response_s[cell >= 0], cell[cell >= 0], shape)
@@ -255,7 +262,9 @@ def _why_not(sample: Sample, design: Design) -> str:
                 f"too few logins: {statistic} needs {needed}, which {sample.grouped} blocks of an arm hold after "
                 f"trimming, and {LEAST_GROUPS * sample.grouped} pairs at least"
             )
-        usual = np.median(counts, axis=0) if len(counts) else np.zeros(len(ARMS))
+        if not len(counts):
+            return f"the first group of {sample.grouped} pairs is not complete"
+        usual = np.median(counts, axis=0)
         if usual.min() < needed:
             arm = "" if usual.min() == usual.max() else f"{ARMS[int(np.argmin(usual))]} "
             where = f"{arm}block" if sample.grouped == 1 else f"group of {sample.grouped} {arm}blocks"

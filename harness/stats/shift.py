@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,7 +11,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from harness.model.attempt import Floats
-from harness.model.comparison import Design, Family, Metric, QuantileShift
+from harness.model.comparison import Design, Family, Metric, QuantileShift, Statistic
 from harness.model.policy import Margin, Margins, Policy
 from harness.model.site import NO_SPREAD, UNCALIBRATED, Site, Spread
 from harness.stats.bounds import critical_value
@@ -24,8 +23,11 @@ RESOLUTION_S = 1e-4
 nanosecond in every pair are known to agree within this, not exactly."""
 POWER = 0.8
 
-FAMILY_SHARES: dict[Family, float] = {"login": 0.5, "rate": 0.15, "step": 0.2, "headroom": 0.15}
-"""How the error of a false BLOCK is split among the families; within a family its metrics share it evenly."""
+FAMILY_SHARES: dict[Family, float] = {"login": 0.55, "rate": 0.1, "step": 0.2, "headroom": 0.15}
+"""How the error of a false BLOCK is split among the families."""
+WEIGHTS: dict[Statistic, float] = {"p50": 6, "p95": 3, "p99": 1, "failure_rate": 3, "slow_rate": 3}
+"""How it is split within a family: most is spent where it buys most. The median is known best, and an even slowdown
+passes its margin there first; of p99 a run holds a value for every few pairs."""
 LEAST_LOOK = 3
 """A bound from fewer differences would be no bound."""
 
@@ -38,6 +40,16 @@ class Counted(Protocol):
 
     @property
     def grouped(self) -> int: ...
+
+
+class Spent(Protocol):
+    """Anything that takes a part of the error of a false BLOCK."""
+
+    @property
+    def family(self) -> Family: ...
+
+    @property
+    def statistic(self) -> Statistic: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +87,19 @@ class Bounding:
 
 def boundings(counted: Sequence[Counted], design: Design, policy: Policy, site: Site = UNCALIBRATED) -> list[Bounding]:
     """The bounds of metrics that are judged together; the policy's looks, in pairs of the run, become differences."""
-    families = Counter(item.metric.family for item in counted)
+    shares = block_alphas([item.metric for item in counted], policy.alpha)
     old_enough = 0 if policy.quick else math.ceil(policy.looks.pass_after_s / design.pair_s) - policy.discard_pairs
     found = []
-    for item in counted:
-        family, stage = item.metric.family, item.metric.stage
+    for item, block_alpha in zip(counted, shares, strict=True):
+        stage = item.metric.stage
         # Looks that can't decide spend none of the error: before them the bounds are open.
-        block_from, pass_from = (
-            max(LEAST_LOOK, math.floor(pairs * design.share(stage) / item.grouped))
-            for pairs in (policy.looks.block_from, max(policy.looks.pass_from, old_enough))
-        )
+        pairs_each = item.grouped / design.share(stage)
+        pass_from = first_look(max(policy.looks.pass_from, old_enough), pairs_each)
         horizon = design.horizon(stage, policy.discard_pairs) // item.grouped
         found.append(
             Bounding(
-                block_alpha=policy.alpha * FAMILY_SHARES[family] / families[family],
-                block_from=block_from,
+                block_alpha=block_alpha,
+                block_from=first_look(policy.looks.block_from, pairs_each),
                 pass_alpha=policy.alpha,
                 pass_from=min(pass_from, max(horizon, LEAST_LOOK)),
                 horizon=horizon,
@@ -97,6 +107,26 @@ def boundings(counted: Sequence[Counted], design: Design, policy: Policy, site: 
             )
         )
     return found
+
+
+def block_alphas(metrics: Sequence[Spent], alpha: float) -> list[float]:
+    """What each metric may spend of a false BLOCK's one-sided error ``alpha``, of metrics judged together.
+
+    They add up to ``alpha`` where every family is there, so that all errors together stay below it (Bonferroni, with
+    weights: Holm, *A simple sequentially rejective multiple test procedure*, Scand. J. Stat. 6, 1979, section 4).
+    """
+    whole: dict[Family, float] = dict.fromkeys(FAMILY_SHARES, 0.0)
+    for metric in metrics:
+        whole[metric.family] += WEIGHTS[metric.statistic]
+    return [alpha * FAMILY_SHARES[m.family] * WEIGHTS[m.statistic] / whole[m.family] for m in metrics]
+
+
+def first_look(pairs: int, pairs_each: float) -> int:
+    """After how many differences the look is taken that a policy wants after so many pairs of the run.
+
+    ``pairs_each`` is how many pairs of the run make one difference.
+    """
+    return max(LEAST_LOOK, math.floor(pairs / pairs_each))
 
 
 def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileShift:

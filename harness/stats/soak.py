@@ -26,7 +26,6 @@ from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
 from harness.model.comparison import QUANTILES, Design, Fade, Statistic
 from harness.model.policy import Policy
 from harness.model.soak import Growth, Soak, SoakBlocks, StepGrowth
-from harness.model.steps import CACHES
 from harness.model.target import Arm
 from harness.stats.cells import Flags
 from harness.stats.logins import censored
@@ -42,7 +41,7 @@ FADES = 6
 FADE_P = 0.05
 MINUTES_AN_HOUR = 60
 LARGEST_LOG = 700.0
-_OK, _WITHHELD, _COLD = STATUSES.index("ok"), STATUSES.index("withheld"), CACHES.index("cold")
+_OK, _WITHHELD = STATUSES.index("ok"), STATUSES.index("withheld")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +59,9 @@ class Coefficient:
 
 
 def soak_of(table: AttemptTable, arm: Arm, design: Design, policy: Policy, blocks: Sequence[int]) -> Soak:
-    """The trends of one arm over ``blocks``, those that ran to their end; of cold logins, as a soak sends no others."""
+    """The trends of one arm over ``blocks``, those that ran to their end; a soak sends one cohort alone."""
     known = np.array(sorted(set(blocks)), dtype=np.int64)
-    counts = np.isin(table.block, known) & (table.status != _WITHHELD) & (table.cache == _COLD)
+    counts = np.isin(table.block, known) & (table.status != _WITHHELD) & (table.cohort == 0)
     (rows,) = np.nonzero(counts)
     place = np.searchsorted(known, table.block[rows])
     failed = table.status[rows] != _OK
@@ -79,6 +78,7 @@ def soak_of(table: AttemptTable, arm: Arm, design: Design, policy: Policy, block
         fade=fade,
         steps=tuple(_step_growths(table, rows, place, series, design)),
         failed_share=float(failed.mean()) if len(rows) else 0.0,
+        cohort=table.cohorts[0],
     )
 
 

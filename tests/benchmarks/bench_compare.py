@@ -59,7 +59,7 @@ def pieces(folder: Path) -> Iterator[tuple[AttemptTable, range]]:
                 pair=pair,
                 offset_s=offset,
                 intended_s=block * BLOCK_S + offset,
-                cache=ok,
+                cohort=ok,
                 status=ok,
                 response_s=response,
                 service_s=response,

@@ -106,7 +106,7 @@ def main() -> int:
             numbers = [down(a) for a in row]
             lines += [
                 f"        {horizon}: (",
-                *(f"            {', '.join(numbers[i : i + 7])}," for i in range(0, len(numbers), 7)),
+                *(f"           {', '.join(numbers[i : i + 11])}," for i in range(0, len(numbers), 11)),
                 "        ),",
             ]
         lines.append("    },")

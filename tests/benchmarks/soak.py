@@ -93,7 +93,7 @@ def simulate(row: Row, hours: float, seed: tuple[int, ...]) -> tuple[AttemptTabl
     block = np.nonzero(here)[0]
     table = AttemptTable(
         arm=np.ones(n, dtype=np.int8), block=block, pair=block.copy(), offset_s=offsets[here], intended_s=wall_s[here],
-        cache=np.zeros(n, dtype=np.int8), status=status, response_s=response_s, service_s=response_s.copy(),
+        cohort=np.zeros(n, dtype=np.int8), status=status, response_s=response_s, service_s=response_s.copy(),
         steps={name: StepColumns(rows, took_s, ok) for name, took_s in steps.items()},
     )  # fmt: skip
     return table, Design(block_s, 0.0, BLOCKS, world.TIMEOUT_S)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -75,3 +77,19 @@ def require_domain(require_server: RequireServer, session_cache: Path) -> Iterat
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(session_cache))
         yield
+
+
+@pytest.fixture(scope="session")
+def require_faketime() -> None:
+    """A program can be run at another time (libfaketime)."""
+    if not list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")):
+        _skip_or_fail("libfaketime.so.1 not found in /usr/lib")
+
+
+@pytest.fixture(scope="session")
+def require_capture(require_server: RequireServer) -> None:
+    """Packets of loopback can be captured: the programs are there, and this process may."""
+    require_server("tshark", "dumpcap")
+    listed = subprocess.run(["dumpcap", "-D"], capture_output=True, text=True, check=False)
+    if not re.search(r"^\d+\. lo\b", listed.stdout, re.MULTILINE):
+        _skip_or_fail(f"dumpcap: may not capture on lo: {listed.stderr.strip()}")

@@ -26,4 +26,4 @@ def protocol_of(fields: dict[str, Any], scenario: Scenario, user: str, folder: P
         trace.new_exchanges()
         result = path.login(user, "cold", explain=True)
     assert result.outcome.status == "ok", result.outcome
-    return arm_protocol(target, user, [explained_login("cold", result)])
+    return arm_protocol(target, [explained_login("cold", user, result)])

@@ -94,9 +94,9 @@ class Inputs:
         return RunFolder(self.run).attempts()
 
 
-def finished(command: list[str]) -> subprocess.CompletedProcess[str]:
+def finished(command: list[str], timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
     """Run to the end and keep what was said."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
 class Running:

@@ -125,7 +125,7 @@ def test_two_runs_of_one_arm_each_cannot_support_a_pass(lab: Lab, inputs: Inputs
     shown = finished([*AUTHGATE, "trend", *runs[::-1]])
     assert shown.returncode == 0, shown.stderr
     rows = [line.split()[1:3] for line in shown.stdout.splitlines()[1:]]
-    assert rows == [[arm, cache] for arm in ("baseline", "candidate") for cache in ("cold", "warm")]
+    assert rows == [[arm, cohort] for arm in ("baseline", "candidate") for cohort in ("cold", "warm")]
     manifest = json.loads((Path(runs[1]) / "manifest.json").read_text(encoding="utf-8"))
     manifest["scenario"]["timeout_s"] = 4
     (Path(runs[1]) / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

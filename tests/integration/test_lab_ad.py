@@ -171,7 +171,7 @@ def test_service_accounts_log_in_by_their_keytabs_and_no_key_is_rc4(arm: AdArm) 
     for service in (region.EHR_SERVICE, region.DATABASE_SERVICE, region.INTEGRATION_SERVICE):
         get_ticket(arm, service, "services.keytab")
         assert f"Default principal: {service}@REGION.TEST" in tool(arm, "klist")
-    for name in ("services.keytab", "clinicians.keytab", "web/http.keytab", "db/postgres.keytab"):
+    for name in ("services.keytab", "components.keytab", "clinicians.keytab", "web/http.keytab", "db/postgres.keytab"):
         listed = tool(arm, "klist", "-ke", str(arm.folder / name))
         assert listed.count("(aes") == listed.count("@REGION.TEST") > 0
 
@@ -245,7 +245,7 @@ def test_both_arms_have_the_same_sids_and_keys(lab: AdLab) -> None:
         sids.append(search(arm, "-b", region.GROUP_BASE, "(objectClass=group)", "objectSid")["objectSid"])
     assert sids[0] == sids[1]
     assert len(sids[0]) > 200
-    for name in ("clinicians.csv", "clinicians.keytab", "services.keytab", "tls/ec-p256-key.pem"):
+    for name in ("clinicians.csv", "clinicians.keytab", "components.keytab", "services.keytab", "tls/ec-p256-key.pem"):
         assert (baseline.folder / name).read_bytes() == (candidate.folder / name).read_bytes()
     # A ticket from the baseline's KDC opens the candidate's directory and its front.
     get_ticket(baseline, "clin00042")

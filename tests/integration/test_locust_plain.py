@@ -25,7 +25,7 @@ from harness.config import load_scenario
 from harness.lab.domain import Lab
 from harness.load.fleet import LOCUSTFILE
 from harness.model.plan import make_plan
-from harness.model.steps import LOGIN, steps_of
+from harness.model.steps import LOGIN
 from harness.process import free_ports
 
 pytestmark = pytest.mark.integration
@@ -66,14 +66,14 @@ def scenario(tmp_path: Path) -> Path:
 
 
 def planned(scenario: Path) -> Counter[tuple[str, str]]:
-    """How often the plan takes each step, and the login as a whole, by cache."""
+    """How often the plan takes each step, and the login as a whole, by cohort."""
     what = load_scenario(scenario)
     plan = make_plan(what, ["baseline"])
     return Counter(
-        (arrival.cache, name)
+        (arrival.cohort, name)
         for block in plan.of("baseline")
         for arrival in block.arrivals
-        for name in (*steps_of(what.steps, arrival.cache), LOGIN)
+        for name in (*what.mix[arrival.cohort].taken, LOGIN)
     )
 
 
@@ -89,14 +89,27 @@ def headless(scenario: Path, targets: Path, *more: str) -> subprocess.CompletedP
 
 
 def test_a_headless_test_executes_the_plan_and_counts_each_step(targets: Path, scenario: Path, tmp_path: Path) -> None:
-    done = headless(scenario, targets, "-t", "6s", "--csv", str(tmp_path / "out"))
+    """Of cohorts in rounds: a warm login whose cache lacks a ticket that its cohort leaves out would fail."""
+    whole = ["kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry", "ldap_groups"]
+    cohorts = {
+        "cold-logon": {"steps": whole, "authentication": "password"},
+        "tap-and-go": {"cache": "warm", "steps": whole[:5]},
+        "peek": {"cache": "warm", "steps": ["kdc_as", "ldap_connect"]},
+    }
+    rounds = [
+        {"share": 0.6, "logins": ["tap-and-go", "peek", "peek"], "think_s": 0.3},
+        {"share": 0.4, "logins": ["cold-logon"]},
+    ]
+    changes = {"steps": [], "cohorts": cohorts, "rounds": rounds, "population": {"users": 20}}
+    scenario.write_text(yaml.safe_dump({**yaml.safe_load(scenario.read_text()), **changes}))
+    done = headless(scenario, targets, "-t", "8s", "--csv", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     with (tmp_path / "out_stats.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["Name"] != "Aggregated"]
     assert {(row["Type"], row["Name"]): int(row["Request Count"]) for row in rows} == planned(scenario)
     assert {row["Failure Count"] for row in rows} == {"0"}
-    assert {"cold", "warm"} == {row["Type"] for row in rows}
+    assert cohorts.keys() == {row["Type"] for row in rows}
 
 
 # Inputs that do not let a test begin. Without -t: a test that did not end by itself would never end.

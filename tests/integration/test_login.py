@@ -197,6 +197,24 @@ def test_a_warm_login_leaves_out_the_kdc_steps_and_the_kdc_hears_nothing(arm: La
     assert log.lines() == []
 
 
+def test_each_cohort_takes_its_own_steps_with_a_ticket_cache_of_its_own(arm: LabArm, tmp_path: Path) -> None:
+    cohorts = {
+        "cold-logon": {"share": 0.5, "steps": list(FULL), "authentication": "password"},
+        "tap-and-go": {"share": 0.3, "cache": "warm", "steps": list(FULL[:4])},
+        "peek": {"share": 0.2, "cache": "warm", "steps": ["kdc_as", "ldap_connect"]},
+    }
+    path = client(changed(arm), tmp_path, steps=(), cohorts=cohorts)
+    assert names(path.warm_up(USER, "peek")) == ("kdc_as",)
+    assert names(path.login(USER, "peek")) == ("ldap_connect",)
+    assert path.login(USER, "tap-and-go").outcome.code == "NO_WARM_CACHE"
+    assert names(path.warm_up(USER, "tap-and-go")) == FULL[:2]
+    log = KdcLog(arm)
+    assert names(path.login(USER, "tap-and-go")) == FULL[2:4]
+    assert log.lines() == []
+    assert names(path.login(USER, "cold-logon")) == FULL
+    assert log.requests() == WHOLE_LOGIN
+
+
 def groups_of(user: str) -> set[str]:
     ward = int(user.removeprefix("clin")) % hospital.WARDS
     department = ward // hospital.WARDS_A_DEPARTMENT

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import pytest
 import yaml
 
 from harness.cli import main
-from harness.lab import store
+from harness.lab import hospital, pki, store
 from harness.lab.domain import Lab
 from harness.process import environment
 
@@ -34,6 +35,7 @@ DENIED = "clin00002"
 STEPS = {
     "key": ["kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry", "ldap_groups"],
     "password": ["kdc_as", "ldap_connect", "ldap_simple_bind", "ldap_own_entry", "ldap_groups"],
+    "smart-card": ["kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry", "ldap_groups"],
 }
 
 
@@ -105,7 +107,10 @@ def known(lab: Lab, canary: str) -> Secrets:
     ]
     keys = {entry.key.data for entry in entries}
     assert len(keys) == 2 * (1 + 3)  # Two enctypes of all clinicians' one password, and of each service.
-    return Secrets([password, canary], sorted(keys))
+    card = (arm.folder / pki.CARDS / f"{DENIED}.pem").read_text()
+    # Of 48 bytes each; the first hold the modulus, which is in the certificate too, and the last may be short.
+    lines = card[card.index("-----BEGIN PRIVATE KEY") :].splitlines()[9:-2]
+    return Secrets([password, canary], sorted(keys) + [base64.b64decode(line) for line in lines])
 
 
 @pytest.fixture
@@ -118,9 +123,20 @@ def targets(lab: Lab, canary: str, tmp_path: Path) -> Path:
     store.write_private(folder / "accounts.csv", "\n".join(lines) + "\n")
     written = json.loads(json.dumps(lab.targets))
     for target in written["arms"].values():
-        target["credentials"] = {"csv": "accounts.csv"}
+        cards = {**target["credentials"]["smart_cards"], "folder": str(_cards(lab, folder / target["realm"]))}
+        target["credentials"] = {"csv": "accounts.csv", "smart_cards": cards}
     store.write_private(folder / "targets.yaml", yaml.safe_dump(written))
     return folder / "targets.yaml"
+
+
+def _cards(lab: Lab, folder: Path) -> Path:
+    """A folder of five cards, of which the denied account's is another's."""
+    if not folder.exists():
+        folder.mkdir()
+        for name in hospital.CLINICIANS[:5]:
+            card = lab.arms["baseline"].folder / pki.CARDS / f"{'clin00009' if name == DENIED else name}.pem"
+            shutil.copy(card, folder / f"{name}.pem")
+    return folder
 
 
 def command(*arguments: object) -> list[str]:
@@ -183,7 +199,7 @@ class Watcher:
                 self.seen.add(pid)
 
 
-@pytest.mark.parametrize("authentication", ["key", "password"])
+@pytest.mark.parametrize("authentication", ["key", "password", "smart-card"])
 def test_a_run_keeps_its_secrets(
     known: Secrets, targets: Path, canary: str, tmp_path: Path, authentication: str
 ) -> None:
@@ -227,7 +243,8 @@ def test_a_run_keeps_its_secrets(
     assert not known.within((said + judged).encode())
     assert known.files(folder) == []
     assert list(left.iterdir()) == []
-    assert {path.name for path in known.files(tmp_path)} == {"accounts.csv"}
+    cards = {f"{user}.pem" for user in hospital.CLINICIANS[:5]}
+    assert {path.name for path in known.files(tmp_path)} == {"accounts.csv"} | cards
 
 
 def test_a_run_that_cannot_begin_keeps_its_secrets(known: Secrets, targets: Path, canary: str, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_sound_arm_is_not_blocked_and_its_load_is_constant_cold_and_on_it_alon
         done = finished(soak(inputs, lab.targets, "--arm", "baseline"))
     assert done.returncode in (0, 20), done.stdout + done.stderr
     attempts = inputs.attempts()
-    assert set(attempts["arm"].to_pylist()) == {"baseline"} and set(attempts["cache"].to_pylist()) == {"cold"}
+    assert set(attempts["arm"].to_pylist()) == {"baseline"} and set(attempts["cohort"].to_pylist()) == {"cold"}
     assert 0.8 < len(attempts) / (30 * SECONDS) < 1.2
     assert inputs.verdict()["failures"] is None
 

@@ -25,20 +25,32 @@ CURVES = st.one_of(
     st.builds(lambda a, b, s: {"curve": "ramp", "rate": a, "to": b, "over_s": s}, RATES, RATES, TIMES),
     st.builds(_bursts, RATES, st.floats(0.1, 5), TIMES, st.floats(0.1, 0.9)),
 )
+STEPS = ["kdc_as", "ldap_connect"]
+COHORTS = {"tap-and-go": {"cache": "warm", "steps": STEPS}, "rare": {"steps": STEPS}}
+
+
+def _in_rounds(share: float, logins: list[str], think_s: float, users: int) -> dict[str, Any]:
+    rounds = [{"share": share, "logins": logins, "think_s": think_s}, {"share": 1 - share, "logins": list(COHORTS)}]
+    return {"cohorts": COHORTS, "rounds": rounds, "population": {"users": users}}
+
+
+USERS, SHARES = st.integers(1, 500), st.floats(0, 1)
+WAYS = st.one_of(
+    st.builds(lambda users, cold: {"steps": STEPS, "population": {"users": users, "cold_share": cold}}, USERS, SHARES),
+    st.builds(_in_rounds, SHARES, st.lists(st.sampled_from(list(COHORTS)), min_size=1, max_size=5), TIMES, USERS),
+)
 SCENARIOS = st.builds(
-    lambda arrivals, users, cold, length_s, seed: Scenario.model_validate(
+    lambda arrivals, way, length_s, seed: Scenario.model_validate(
         {
             "name": "any",
-            "steps": ["kdc_as", "ldap_connect"],
-            "population": {"users": users, "cold_share": cold},
+            **way,
             "arrivals": arrivals,
             "blocks": {"length_s": length_s, "trim_s": 0, "pairs": 40},
             "seed": seed,
         }
     ),
     CURVES,
-    st.integers(1, 500),
-    st.floats(0, 1),
+    WAYS,
     st.floats(0.05, 4),
     st.integers(0, 2**70),
 )
@@ -93,7 +105,7 @@ def test_every_login_is_due_within_its_block_in_the_order_of_its_number(scenario
 @SOME
 @given(SCENARIOS, st.integers(1, 6))
 def test_users_are_of_the_population_and_warm_ones_of_its_warm_part(scenario: Scenario, pairs: int) -> None:
-    warm = warm_population(scenario)
+    warm, mix = warm_population(scenario), scenario.mix
     for block in plan_of(scenario, pairs).blocks:
         for arrival in block.arrivals:
-            assert 0 <= arrival.user < (warm if arrival.cache == "warm" else scenario.population.users)
+            assert 0 <= arrival.user < (warm if mix[arrival.cohort].cache == "warm" else scenario.population.users)

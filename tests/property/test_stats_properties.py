@@ -70,7 +70,7 @@ def test_the_order_of_the_attempts_does_not_matter(world: World) -> None:
     steps = {
         name: StepColumns(place[c.row][::-1], c.service_s[::-1], c.status[::-1]) for name, c in table.steps.items()
     }
-    shuffled = by_metric(compared(AttemptTable(**columns, steps=steps)))
+    shuffled = by_metric(compared(AttemptTable(**columns, steps=steps, cohorts=table.cohorts)))
     for metric, found in by_metric(compared(table)).items():
         assert shuffled[metric].differences == pytest.approx(found.differences)
 

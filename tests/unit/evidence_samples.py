@@ -13,7 +13,7 @@ from harness.model.attempt import STATUSES, AttemptTable, StepColumns
 from harness.model.comparison import QUANTILES, Comparison, Design, StepShare
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
-from harness.model.steps import CACHES, LOGIN, Cache, steps_of
+from harness.model.steps import CACHES, LOGIN, steps_of
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Decision, Finding, Kind, Verdict
 
@@ -57,12 +57,12 @@ def table_of(planted: Planted) -> AttemptTable:
     pair = np.repeat([p for p, _ in blocks], count).astype(np.int64)
     block = np.repeat(np.arange(len(blocks)), count).astype(np.int64)
     offset = np.sort(rng.uniform(0, planted.block_s, (len(blocks), count)), axis=1).ravel()
-    cache = (rng.uniform(size=n) >= planted.cold_share).astype(np.int8)
+    cohort = (rng.uniform(size=n) >= planted.cold_share).astype(np.int8)
     drift = np.exp(rng.normal(0, planted.noise, len(blocks)))[block]
     total, alive = np.zeros(n), np.ones(n, dtype=bool)
     steps = {}
     for step, usual in USUAL_MS.items():
-        taken = alive & np.isin(cache, [i for i, c in enumerate(CACHES) if step in steps_of(STEP_ORDER, c)])
+        taken = alive & np.isin(cohort, [i for i, c in enumerate(CACHES) if step in steps_of(STEP_ORDER, c)])
         service = usual / 1e3 * drift * np.exp(rng.normal(0, 0.3, n))
         service[arm == 1] *= planted.factors.get(step, 1.0)
         stalled = (arm == 1) & (rng.uniform(size=n) < planted.stalled_share) & (step == "ldap_bind")
@@ -80,7 +80,8 @@ def table_of(planted: Planted) -> AttemptTable:
         pair=pair,
         offset_s=offset,
         intended_s=block * planted.block_s + offset,
-        cache=cache,
+        cohort=cohort,
+        cohorts=CACHES,
         status=np.where(alive, 0, STATUSES.index("timeout")).astype(np.int8),
         response_s=total + 0.0004,
         service_s=total,
@@ -223,14 +224,14 @@ def _health(logins: int) -> ArmHealth:
 
 def _attribution(table: AttemptTable) -> tuple[StepShare, ...]:
     shares = []
-    for code, cache in enumerate(CACHES):
-        for step in steps_of(STEP_ORDER, cache):
+    for code, cohort in enumerate(CACHES):
+        for step in steps_of(STEP_ORDER, cohort):
             columns = table.steps[step]
-            mine = table.cache[columns.row] == code
+            mine = table.cohort[columns.row] == code
             of = [columns.service_s[mine & (table.arm[columns.row] == arm)] for arm in (0, 1)]
             if mine.any():
                 baseline, candidate = (float(v.mean()) if len(v) else 0.0 for v in of)
-                shares.append(StepShare(cache, step, candidate - baseline, baseline, candidate))
+                shares.append(StepShare(cohort, step, candidate - baseline, baseline, candidate))
     return tuple(shares)
 
 
@@ -241,12 +242,12 @@ def _findings(table: AttemptTable) -> tuple[Finding, ...]:
         _rate(table, "failure_rate", table.status != 0),
         _rate(table, "slow_rate", value > 1.0),
     ]
-    for cache in CACHES:
-        findings += [_latency(table, cache, LOGIN, q, everyone, value, margin) for q, margin in MARGINS.items()]
-        for step in steps_of(STEP_ORDER, cache):
+    for cohort in CACHES:
+        findings += [_latency(table, cohort, LOGIN, q, everyone, value, margin) for q, margin in MARGINS.items()]
+        for step in steps_of(STEP_ORDER, cohort):
             columns = table.steps[step]
             for q, margin in STEP_MARGINS.items():
-                findings.append(_latency(table, cache, step, q, columns.row, columns.service_s, margin))
+                findings.append(_latency(table, cohort, step, q, columns.row, columns.service_s, margin))
     gravity = ["block", "likely slower", "inconclusive", "notice", "pass", "not judged"]
     return tuple(sorted(findings, key=lambda finding: gravity.index(finding.decision)))
 
@@ -260,19 +261,19 @@ def _rate(table: AttemptTable, name: str, hit: np.ndarray) -> Finding:
 
 
 def _latency(
-    table: AttemptTable, cache: Cache, step: str, q: str, row: np.ndarray, value: np.ndarray, margin: float
+    table: AttemptTable, cohort: str, step: str, q: str, row: np.ndarray, value: np.ndarray, margin: float
 ) -> Finding:
     levels = []
     for arm in (0, 1):
-        chosen = (table.cache[row] == CACHES.index(cache)) & (table.arm[row] == arm)
+        chosen = (table.cohort[row] == CACHES.index(cohort)) & (table.arm[row] == arm)
         pairs = [value[chosen & (table.pair[row] == pair)] for pair in np.unique(table.pair)]
         levels.append(np.array([np.quantile(v, QUANTILES[q]) if len(v) else np.nan for v in pairs]))  # type: ignore[index]
-    return _finding(f"{cache} {step} {q}", cache, step, q, levels, np.log(levels[1] / levels[0]), margin, 0.0)
+    return _finding(f"{cohort} {step} {q}", cohort, step, q, levels, np.log(levels[1] / levels[0]), margin, 0.0)
 
 
 def _finding(
     metric: str,
-    cache: str,
+    cohort: str,
     step: str,
     quantile: str,
     levels: list[np.ndarray],
@@ -280,9 +281,9 @@ def _finding(
     margin: float,
     floor: float,
 ) -> Finding:
-    unit: Literal["share", "relative"] = "share" if cache == "all" else "relative"
+    unit: Literal["share", "relative"] = "share" if cohort == "all" else "relative"
     if not np.isfinite(differences).all():
-        return Finding(metric, cache, step, quantile, unit, None, None, None, None, None, margin, None, "not judged",
+        return Finding(metric, cohort, step, quantile, unit, None, None, None, None, None, margin, None, "not judged",
                        "one arm never reached it")  # fmt: skip
     half = 3 * max(float(differences.std(ddof=1)), floor) / math.sqrt(len(differences))
     said = math.expm1 if unit == "relative" else float
@@ -297,7 +298,7 @@ def _finding(
         decision = "likely slower"
     return Finding(
         metric=metric,
-        cache=cache,
+        cohort=cohort,
         step=step,
         quantile=quantile,
         unit=unit,

@@ -193,7 +193,7 @@ def test_a_repeated_key_is_an_error_at_its_second_place(
         ("a: " + "[" * 5000, "x.yaml:1: expected YAML, got: lists or mappings nested too deep"),
         ("a: &a [*a]\n", "x.yaml:1: name: expected a value, got none"),
         ("name: a\n" + "".join(f"k{i}: &k{i} [{', '.join([f'*k{i - 1}'] * 9 if i else ['x'])}]\n" for i in range(30)),
-         "x.yaml:1: steps: expected a value, got none"),
+         "x.yaml:1: population: expected a value, got none"),
     ],
 )  # fmt: skip
 def test_what_is_not_a_scenario_at_all_is_refused_with_its_line(
@@ -245,6 +245,10 @@ def test_a_missing_file_or_a_folder_is_an_error_of_the_user(tmp_path: Path, load
         ("environment: lab", "allow: [192.0.2.1/24]", "t.yaml:1: allow.0: value is not a valid IPv4 or IPv6 network"),
         ("{csv: secrets/accounts.csv}", "{}", "t.yaml:12: arms.baseline.credentials: expected exactly one of csv, "
          "keytab, env"),
+        ("{csv: secrets/accounts.csv}", "{smart_cards: {folder: cards}}", "t.yaml:12: "
+         "arms.baseline.credentials.smart_cards.anchors: expected a value, got none"),
+        ("accounts.csv}", "accounts.csv, keytab: k, smart_cards: {folder: cards, anchors: ca.pem}}", "t.yaml:12: "
+         "arms.baseline.credentials: expected exactly one of csv, keytab, env, or smart_cards in its place"),
         ("accounts.csv}", "accounts.csv, env: X}", "t.yaml:12: arms.baseline.credentials: expected exactly one of "
          "csv, keytab, env"),
     ],
@@ -306,6 +310,12 @@ def test_files_of_targets_are_found_beside_the_targets_file(tmp_path: Path, monk
     found = load_targets(Path("site/targets.yaml")).arms["baseline"]
     assert found.credentials.csv == str(tmp_path.resolve() / "site" / "secrets" / "accounts.csv")
     assert found.directory.ca_file == str(tmp_path.resolve() / "site" / "ca.pem")
+    Path("site/targets.yaml").write_text(
+        TARGETS.replace("credentials:", "service_accounts: {keytab: s.keytab}\n    credentials:")
+    )
+    services = load_targets(Path("site/targets.yaml")).arms["baseline"].service_accounts
+    assert services is not None
+    assert services.keytab == str(tmp_path.resolve() / "site" / "s.keytab")
     absolute = TARGETS.replace("{csv: secrets/accounts.csv}", "{keytab: /etc/site.keytab}")
     Path("site/targets.yaml").write_text(absolute)
     assert load_targets(Path("site/targets.yaml")).arms["baseline"].credentials.keytab == "/etc/site.keytab"

@@ -26,7 +26,6 @@ from harness.model.protocol import (
     TicketFacts,
     TlsFacts,
 )
-from harness.model.steps import Cache
 from harness.model.verdict import Kind
 from tests.synthetic import HEALTH, POLICY, RUNNING
 from tests.unit.test_gate_judge import EQUAL, WORSE, comparison
@@ -51,16 +50,17 @@ FACTS = {
     "ldap_own_entry": StepFacts(1, entries=1, answer_bytes=400),
     "http_negotiate": StepFacts(2, answer_bytes=700, statuses=(401, 200), agreed=("mutual",)),
 }
+USER = "clin00000"
 NAMES = {"dc1.region.test": "HOST", "region.test": "DOMAIN"}
 
 
-def login(cache: Cache = "cold", **facts: StepFacts) -> ExplainedLogin:
+def login(cohort: str = "cold", **facts: StepFacts) -> ExplainedLogin:
     shown = {**FACTS, **facts}
-    return ExplainedLogin(cache, tuple(ExplainedStep(name, "ok", "", shown[name]) for name in shown))
+    return ExplainedLogin(cohort, USER, tuple(ExplainedStep(name, "ok", "", shown[name]) for name in shown))
 
 
 def arm(*logins: ExplainedLogin, names: dict[str, str] = NAMES) -> ArmProtocol:
-    return ArmProtocol("clin00000", names, logins or (login(),))
+    return ArmProtocol(names, logins or (login(),))
 
 
 def changed(step: str, **fields: Any) -> ArmProtocol:
@@ -192,15 +192,28 @@ def test_a_difference_in_cold_and_in_warm_logins_is_told_once() -> None:
     entry = {"ldap_own_entry": replace(FACTS["ldap_own_entry"], entries=2)}
     baseline = arm(login(), login("warm"))
     (both,) = found(arm(login(**entry), login("warm", **entry)), baseline)
-    assert (both.cache, both.sentence) == ("all", "ldap_own_entry: entries: 1 → 2")
+    assert (both.cohort, both.sentence) == ("all", "ldap_own_entry: entries: 1 → 2")
     (one,) = found(arm(login(), login("warm", **entry)), baseline)
-    assert (one.cache, one.sentence) == ("warm", "warm ldap_own_entry: entries: 1 → 2")
+    assert (one.cohort, one.sentence) == ("warm", "warm ldap_own_entry: entries: 1 → 2")
+
+
+def test_logins_of_the_same_cohort_are_compared_each_with_its_like() -> None:
+    """Of a warm cohort one takes the whole way, one finds its tickets in the cache; one that fails has no rest."""
+    whole, filled = login("unlock"), login("unlock", ldap_bind=replace(FACTS["ldap_bind"], answer_bytes=4000))
+    failed = replace(filled, steps=(*filled.steps[:3], replace(filled.steps[3], status="error", code="X")))
+    told = found(arm(whole, failed), arm(whole, filled))
+    assert [(one.cohort, one.change, one.step) for one in told] == [("unlock", "step-failed", "kdc_tgs_ldap")]
+    assert found(arm(whole, filled), arm(whole, filled)) == ()
+
+
+def test_a_cohort_that_one_arm_shows_alone_is_not_compared() -> None:
+    assert found(arm(login(), login("ward", ldap_bind=StepFacts())), arm(login(), login("components"))) == ()
 
 
 def test_a_step_that_fails_on_the_candidate_is_that_difference_alone() -> None:
     steps = login().steps
     failed = replace(steps[3], status="error", code="KDC_ERR_ETYPE_NOSUPP", facts=StepFacts())
-    (difference,) = found(arm(ExplainedLogin("cold", (*steps[:3], failed))))
+    (difference,) = found(arm(ExplainedLogin("cold", USER, (*steps[:3], failed))))
     assert difference.sentence == "kdc_tgs_ldap: the step: ok → error KDC_ERR_ETYPE_NOSUPP"
     assert difference.change == "step-failed"
 

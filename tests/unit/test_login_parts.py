@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import sys
@@ -22,6 +23,7 @@ from harness.login.krb5conf import krb5_conf, use_krb5_conf
 from harness.login.path import LoginPath
 from harness.login.runtime import StepFailedError
 from harness.login.trace import KdcTrace, parse_trace
+from harness.model.attempt import Outcome
 from harness.model.protocol import KdcExchange
 from harness.model.scenario import Scenario
 from harness.model.target import Credentials, Target
@@ -45,6 +47,13 @@ REALM = "CLINIC.TEST"
         (37, "error", "KRB_AP_ERR_SKEW"),
         (52, "error", "KRB_ERR_RESPONSE_TOO_BIG"),
         (156, "error", "KRB5_KDC_UNREACH"),
+        # RFC 4556: of a card that is no good, and of a KDC that can't tell.
+        (62, "denied", "KDC_ERR_CLIENT_NOT_TRUSTED"),
+        (72, "denied", "KDC_ERR_REVOKED_CERTIFICATE"),
+        (75, "denied", "KDC_ERR_CLIENT_NAME_MISMATCH"),
+        (70, "error", "KDC_ERR_CANT_VERIFY_CERTIFICATE"),
+        (73, "error", "KDC_ERR_REVOCATION_STATUS_UNKNOWN"),
+        (76, "error", "KDC_ERR_KDC_NAME_MISMATCH"),
         (99, "error", "KRB5_99"),
         (511, "error", "KRB5_511"),
     ],
@@ -56,6 +65,10 @@ def test_a_kerberos_code_is_read_alike_signed_as_libkrb5_gives_it_and_unsigned_a
     for given in (signed, signed + (1 << 32)):
         found = kerberos_outcome(given)
         assert (found.status, found.code) == (status, code)
+
+
+def test_a_password_that_nobody_was_there_to_type_is_an_error_by_name() -> None:
+    assert kerberos_outcome(errno.EIO) == Outcome("error", "KRB5_EIO")
 
 
 def test_the_code_of_a_wrong_password_is_a_denial() -> None:

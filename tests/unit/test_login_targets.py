@@ -10,6 +10,8 @@ import yaml
 
 from harness.config import load_scenario, load_targets
 from harness.errors import ConfigError, UnsafeTargetError
+from harness.model.database import Database
+from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
 from harness.model.target import Ehr, Target, Targets
 from harness.safety import check_safe
@@ -27,6 +29,8 @@ WHOLE: dict[str, Any] = {
     "dns": {"servers": ["127.0.0.2:5353", "::1"], "domain": "clinic.test"},
     "services": {"host": "ws001.clinic.test", "cifs": "dc1.clinic.test"},
     "ehr": {"url": "http://127.0.0.3:8080/portal/", "service_host": "ehr.clinic.test", "database_path": "db"},
+    "database": {"uri": "postgres://127.0.0.4:5433/ehr", "service_host": "pg.clinic.test"},
+    "service_accounts": {"keytab": "services.keytab"},
 }
 SCENARIO: dict[str, Any] = {
     "name": "rush",
@@ -70,6 +74,7 @@ def with_needs(step: str) -> list[str]:
         ("kdc_tgs_cifs", "services.cifs", "a value, which step kdc_tgs_cifs needs, got none"),
         ("kdc_tgs_http", "ehr", "a value, which step kdc_tgs_http needs, got none"),
         ("ehr_query", "ehr.database_path", "a value, which step ehr_query needs, got none"),
+        ("kdc_tgs_postgres", "database", "a value, which step kdc_tgs_postgres needs, got none"),
         ("ldap_token_groups", "directory.schema_kind", "ad, which step ldap_token_groups needs, got posix"),
     ],
 )
@@ -86,7 +91,8 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as raised:
         check(tmp_path, list(STEPS), TARGET)
     keys = [line.split(": ")[1].removeprefix("arms.baseline.") for line in str(raised.value).splitlines()]
-    assert keys == ["dns", "services.host", "services.cifs", "ehr", "directory.schema_kind", "ehr.database_path"]
+    steps = ["dns", "services.host", "services.cifs", "ehr", "database", "directory.schema_kind", "ehr.database_path"]
+    assert keys == steps
 
 
 def test_a_target_of_before_still_serves_the_steps_of_before(tmp_path: Path) -> None:
@@ -96,7 +102,7 @@ def test_a_target_of_before_still_serves_the_steps_of_before(tmp_path: Path) -> 
 def test_every_shipped_scenario_is_served_by_a_target_that_says_all() -> None:
     whole = Target.model_validate(WHOLE)
     for scenario in scenarios():
-        assert whole.lacks(scenario.steps) == []
+        assert whole.lacks(scenario.step_order, scenario.whose) == []
 
 
 @pytest.mark.parametrize(
@@ -117,6 +123,12 @@ def test_every_shipped_scenario_is_served_by_a_target_that_says_all() -> None:
         ({"ehr": {"url": "http://127.0.0.1/\r\nX: y", "service_host": "x"}}, "ehr.url: "),
         ({"ehr": {"url": "http://127.0.0.1/", "service_host": "x\r\n"}}, "ehr.service_host: "),
         ({"ehr": {"url": "http://127.0.0.1/", "service_host": "x", "database_path": "a b"}}, "ehr.database_path: "),
+        ({"database": {"uri": "postgres://127.0.0.1:0/ehr", "service_host": "x"}},
+         "database.uri: expected a host and a port from 1 to 65535, got '127.0.0.1:0'"),
+        ({"database": {"uri": "postgres://127.0.0.1", "service_host": "x"}},
+         "database.uri: expected postgres://HOST[:PORT]/DATABASE"),
+        ({"database": {"uri": "mysql://127.0.0.1/ehr", "service_host": "x"}}, "database.uri: expected postgres://"),
+        ({"service_accounts": {"keytab": "a", "csv": "b"}}, "service_accounts: expected exactly one of csv, keytab"),
         ({"directory": {**TARGET["directory"], "schema_kind": "novell"}},
          "directory.schema_kind: expected 'posix' or 'ad', got \"novell\""),
     ],
@@ -129,8 +141,10 @@ def test_what_a_target_says_wrong_is_named_by_its_key(tmp_path: Path, change: di
 
 
 @pytest.mark.parametrize("part", [{"dns": {"servers": ["192.0.2.10"], "domain": "clinic.test"}},
-                                  {"ehr": {"url": "http://192.0.2.10/", "service_host": "ehr"}}])  # fmt: skip
-def test_name_servers_and_the_ehr_are_checked_as_every_address_is(tmp_path: Path, part: dict[str, Any]) -> None:
+                                  {"ehr": {"url": "http://192.0.2.10/", "service_host": "ehr"}},
+                                  {"database": {"uri": "postgres://192.0.2.10/ehr", "service_host": "pg"}},
+                                  ])  # fmt: skip
+def test_name_servers_ehr_and_database_are_checked_as_every_address_is(tmp_path: Path, part: dict[str, Any]) -> None:
     with pytest.raises(UnsafeTargetError, match=r"192\.0\.2\.10, which is not loopback"):
         check(tmp_path, ["kdc_as"], {**TARGET, **part})
 
@@ -157,3 +171,53 @@ def test_targets_know_the_file_that_they_were_read_from_and_do_not_write_it_out(
     assert found.source == "targets"
     assert found.read_from("a.yaml").source == "a.yaml"
     assert found.read_from("a.yaml").model_dump() == found.model_dump()
+
+
+def test_a_password_in_the_databases_uri_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    database = {"uri": "postgres://svc:hunter2@127.0.0.1/ehr", "service_host": "x"}
+    (tmp_path / "targets.yaml").write_text(yaml.safe_dump({"arms": {"baseline": {**TARGET, "database": database}}}))
+    with pytest.raises(ConfigError, match="without a user or a password") as raised:
+        load_targets(tmp_path / "targets.yaml")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_what_is_written_in_the_place_of_service_accounts_is_not_repeated(tmp_path: Path) -> None:
+    for wrong in ("hunter2", {"csv": ["hunter2"]}):
+        target = {**TARGET, "service_accounts": wrong}
+        (tmp_path / "targets.yaml").write_text(yaml.safe_dump({"arms": {"baseline": target}}))
+        with pytest.raises(ConfigError, match="service_accounts") as raised:
+            load_targets(tmp_path / "targets.yaml")
+        assert "hunter2" not in str(raised.value)
+
+
+def test_a_scenario_of_services_needs_their_accounts(tmp_path: Path) -> None:
+    of_services = {**SCENARIO, "cohorts": {"components": {"share": 1, "accounts": "services", "steps": ["kdc_as"]}}}
+    scenario = Scenario.model_validate(of_services)
+    check_safe(Targets.model_validate({"arms": {"baseline": WHOLE}}), scenario, ["baseline"])
+    with pytest.raises(ConfigError, match=r"service_accounts: expected a value, which .* services needs, got none"):
+        check_safe(Targets.model_validate({"arms": {"baseline": TARGET}}), scenario, ["baseline"])
+
+
+def test_services_log_in_with_their_own_credentials_and_their_entries_have_a_place_of_their_own() -> None:
+    whole = {**WHOLE, "directory": {**WHOLE["directory"], "user_base": "OU=Users", "service_base": "OU=Services"}}
+    target = Target.model_validate(whole)
+    assert target.of("clinicians") == target
+    services = target.of("services")
+    assert services.credentials == target.service_accounts
+    assert services.directory.user_base == "OU=Services"
+    assert services.endpoints == target.endpoints
+    without_place = Target.model_validate(WHOLE)
+    assert without_place.of("services").directory == without_place.directory
+
+
+@pytest.mark.parametrize(
+    ("uri", "endpoint", "name"),
+    [
+        ("postgres://127.0.0.2:5433/ehr", "127.0.0.2:5433", "ehr"),
+        ("postgresql://pg.clinic.test/journal", "pg.clinic.test:5432", "journal"),
+        ("postgres://[::1]/ehr", "[::1]:5432", "ehr"),
+    ],
+)
+def test_a_databases_uri_is_its_address_and_its_name(uri: str, endpoint: str, name: str) -> None:
+    database = Database.model_validate({"uri": uri, "service_host": "pg"})
+    assert (str(database.endpoint), database.name) == (endpoint, name)

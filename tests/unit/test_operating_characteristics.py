@@ -68,7 +68,10 @@ def test_a_look_that_is_not_judged_could_not_have_decided(candidate: Candidate) 
     for pairs in range(4, 30):
         seen = {stage: whole.first(pairs - 1) for stage, whole in stages.items()}
         comparison = concluded(seen, pairs, INTERLEAVED_10.design, policy)
-        assert may_decide(comparison, policy) or not judge(comparison, HEALTH, RUNNING, policy).final
+        assert (
+            may_decide(seen, INTERLEAVED_10.design, policy, UNCALIBRATED)
+            or not judge(comparison, HEALTH, RUNNING, policy).final
+        )
 
 
 @pytest.mark.parametrize("pairs", [4, 9, 20])

@@ -39,7 +39,7 @@ def scenario(
 
 def replayed(block: Block) -> list[tuple[int, int, str]]:
     """What a block does, from its own start."""
-    return [(a.intended - block.start, a.user, a.cache) for a in block.arrivals]
+    return [(a.intended - block.start, a.user, a.cohort) for a in block.arrivals]
 
 
 def times_s(planned: Scenario) -> list[float]:
@@ -125,10 +125,10 @@ def test_gaps_between_arrivals_are_those_of_a_poisson_process() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.8, 1.0])
 def test_the_share_of_cold_logins_is_the_scenarios(share: float) -> None:
-    caches = [a.cache for block in make_plan(scenario(cold_share=share)).of("baseline") for a in block.arrivals]
-    n = len(caches)
+    cohorts = [a.cohort for block in make_plan(scenario(cold_share=share)).of("baseline") for a in block.arrivals]
+    n = len(cohorts)
     assert n > 5000
-    assert abs(caches.count("cold") - share * n) <= 5 * math.sqrt(n * share * (1 - share))
+    assert abs(cohorts.count("cold") - share * n) <= 5 * math.sqrt(n * share * (1 - share))
 
 
 def test_warm_logins_are_of_accounts_whose_cache_was_filled_and_cold_ones_of_all() -> None:
@@ -136,7 +136,7 @@ def test_warm_logins_are_of_accounts_whose_cache_was_filled_and_cold_ones_of_all
     users: dict[str, set[int]] = {"cold": set(), "warm": set()}
     for block in make_plan(planned).blocks:
         for arrival in block.arrivals:
-            users[arrival.cache].add(arrival.user)
+            users[arrival.cohort].add(arrival.user)
     assert warm_population(planned) == WARM_USERS_AT_MOST
     assert max(users["warm"]) < WARM_USERS_AT_MOST <= 900 < max(users["cold"]) < 1000
     assert warm_population(scenario(users=50)) == 50

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from harness.assess import ending_of, evidence_of
@@ -31,7 +32,7 @@ DENIED = Outcome("denied", "KDC_ERR_CLIENT_REVOKED")
 def attempt(seq: int = 0, *, steps: Sequence[StepTiming] = (), **changes: Any) -> Attempt:
     """A login that took 30 ms and began 2 ms late."""
     fields: dict[str, Any] = {
-        "arm": "baseline", "block": 0, "pair": 0, "user": "u000001", "cache": "cold", "intended": 100 * MS,
+        "arm": "baseline", "block": 0, "pair": 0, "user": "u000001", "cohort": "cold", "intended": 100 * MS,
         "started": 102 * MS, "ended": 132 * MS, "outcome": OK,
     }  # fmt: skip
     return Attempt(seq=seq, steps=tuple(steps), **{**fields, **changes})
@@ -39,7 +40,7 @@ def attempt(seq: int = 0, *, steps: Sequence[StepTiming] = (), **changes: Any) -
 
 AS = StepTiming("kdc_as", 102 * MS, 112 * MS, OK, pool_wait=MS)
 BIND = StepTiming("ldap_bind", 112 * MS, 132 * MS, OK, server="127.0.0.2:389")
-LATER = {"arm": "candidate", "block": 3, "pair": 1, "cache": "warm"}
+LATER = {"arm": "candidate", "block": 3, "pair": 1, "cohort": "warm"}
 LOGINS = (
     attempt(0, steps=[AS, BIND]),
     attempt(1, steps=[StepTiming("ldap_bind", 5_010 * MS, 5_015 * MS, DENIED)], intended=5_001 * MS,
@@ -143,7 +144,7 @@ def test_attempts_keep_times_codes_and_steps_on_the_way_to_the_statistics() -> N
     assert table.arm.tolist() == [0, 1, 1, 0]
     assert table.block.tolist() == [0, 3, 3, 0]
     assert table.pair.tolist() == [0, 1, 1, 0]
-    assert table.cache.tolist() == [0, 1, 1, 0]
+    assert table.cohort.tolist() == [0, 1, 1, 0]
     assert [STATUSES[code] for code in table.status] == ["ok", "denied", "withheld", "timeout"]
     np.testing.assert_allclose(table.intended_s, [0.100, 5.001, 5.002, 0.100])
     np.testing.assert_allclose(table.offset_s, [0.100, 0.001, 0.002, 0.100], atol=1e-12)
@@ -155,6 +156,17 @@ def test_attempts_keep_times_codes_and_steps_on_the_way_to_the_statistics() -> N
     assert table.steps["ldap_bind"].row.tolist() == [0, 1]
     np.testing.assert_allclose(table.steps["ldap_bind"].service_s, [0.020, 0.005])
     assert [STATUSES[code] for code in table.steps["ldap_bind"].status] == ["ok", "denied"]
+
+
+def test_runs_from_before_there_were_cohorts_are_read_by_their_column_cache(run: RunFolder) -> None:
+    """Killed ones from their journals, whole ones from Parquet."""
+    now = attempts_batch(LOGINS)
+    then = now.rename_columns(["cache" if name == "cohort" else name for name in now.schema.names])
+    written(run.journal("attempts", "baseline"), [then], then.schema)
+    assert run.attempts()["cohort"].to_pylist() == ["cold", "warm", "warm", "cold"]
+    run.journal("attempts", "baseline").unlink()
+    pq.write_table(pa.Table.from_batches([then]), run.path / "attempts.parquet")
+    assert run.attempts().equals(pa.Table.from_batches([now]).sort_by("seq"))
 
 
 def test_each_step_names_the_server_that_it_spoke_to() -> None:

@@ -96,6 +96,7 @@ def test_the_page_says_what_pass_means_and_what_an_embedded_domain_is_worth() ->
     assert "string-to-key" in text
     silent = Parsed(page(replace(passed(), manifest={"environment": "pre-production"}))).text
     assert "embedded domain" not in silent and "string-to-key" not in silent
+    assert "chip" in Parsed(page(replace(passed(), manifest={"authentication": "smart-card"}))).text
 
 
 def test_the_manifest_is_shown_whole() -> None:

@@ -38,7 +38,7 @@ def table(seed: int, slower_s: dict[str, float], *, tail_s: float = 0.0, wait_s:
         pair=pair,
         offset_s=np.tile(np.linspace(0, 14, LOGINS), 2 * PAIRS),
         intended_s=15.0 * (2 * pair + arm) + np.tile(np.linspace(0, 14, LOGINS), 2 * PAIRS),
-        cache=np.zeros(count, dtype=np.int8),
+        cohort=np.zeros(count, dtype=np.int8),
         status=np.zeros(count, dtype=np.int8),
         response_s=whole,
         service_s=whole,

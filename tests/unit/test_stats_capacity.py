@@ -35,7 +35,7 @@ def table_of(offsets: Floats, response_s: Floats, status: Sequence[str] | None =
     codes = np.array([STATUSES.index(s) for s in status or ["ok"] * n], dtype=np.int8)  # type: ignore[arg-type]
     return AttemptTable(
         arm=np.zeros(n, dtype=np.int8), block=np.zeros(n, dtype=np.int64), pair=np.zeros(n, dtype=np.int64),
-        offset_s=offsets, intended_s=offsets.copy(), cache=np.zeros(n, dtype=np.int8), status=codes,
+        offset_s=offsets, intended_s=offsets.copy(), cohort=np.zeros(n, dtype=np.int8), status=codes,
         response_s=response_s, service_s=response_s.copy(),
         steps={"kdc_as": StepColumns(np.arange(n), response_s / 2, codes.copy())},
     )  # fmt: skip

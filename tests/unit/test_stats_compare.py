@@ -15,7 +15,7 @@ from harness.model.target import Arm
 from harness.stats.bounds import critical_value
 from harness.stats.compare import compare
 from harness.stats.samples import Sample
-from harness.stats.shift import FAMILY_SHARES, binomial_se, boundings, log_margin, pairs_to_settle
+from harness.stats.shift import FAMILY_SHARES, WEIGHTS, binomial_se, boundings, log_margin, pairs_to_settle
 from tests.synthetic import DESIGN, POLICY, USUAL_S, World, compared, logins, table_of
 
 P50, P95 = Metric("cold", "login", "p50"), Metric("cold", "login", "p95")
@@ -40,11 +40,12 @@ def test_a_shift_is_the_mean_log_ratio_of_the_blocks() -> None:
     assert found.high == math.inf
 
 
-def test_the_error_of_a_false_block_is_split_by_family_and_then_evenly() -> None:
+def test_the_error_of_a_false_block_is_split_by_family_and_then_by_what_a_statistic_buys() -> None:
     comparison = compared(World(pairs=8))
-    families = [s.metric.family for s in comparison.shifts]
     for found in comparison.shifts:
-        alpha = POLICY.alpha * FAMILY_SHARES[found.metric.family] / families.count(found.metric.family)
+        family = [s.metric for s in comparison.shifts if s.metric.family == found.metric.family]
+        part = WEIGHTS[found.metric.statistic] / sum(WEIGHTS[metric.statistic] for metric in family)
+        alpha = POLICY.alpha * FAMILY_SHARES[found.metric.family] * part
         width = critical_value(alpha, 7, POLICY.looks.block_from, DESIGN.horizon_pairs - 1)
         assert found.low == pytest.approx(found.estimate - width * found.se)
     assert sum(FAMILY_SHARES.values()) == pytest.approx(1)
@@ -138,8 +139,8 @@ def test_what_a_fast_failure_costs_is_charged_to_the_step_that_failed() -> None:
 
 def test_warm_logins_have_no_part_in_steps_that_they_skip() -> None:
     parts = compared(World(pairs=6, cold_share=0.5)).attribution
-    assert {p.step for p in parts if p.cache == "warm"} == {"ldap_bind", "ldap_groups"}
-    assert {p.step for p in parts if p.cache == "cold"} == set(USUAL_S)
+    assert {p.step for p in parts if p.cohort == "warm"} == {"ldap_bind", "ldap_groups"}
+    assert {p.step for p in parts if p.cohort == "cold"} == set(USUAL_S)
 
 
 def test_the_budget_is_held_against_a_lower_bound_of_the_candidates_p95() -> None:

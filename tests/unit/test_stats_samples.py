@@ -11,6 +11,7 @@ import pytest
 from harness.model.attempt import STATUSES, AttemptTable
 from harness.model.comparison import Metric
 from harness.model.policy import LoginMargins, Margins, Policy
+from harness.model.steps import CACHES
 from harness.model.target import Arm
 from harness.stats.cells import Cells
 from harness.stats.samples import BUDGETED, Sample, joined, judgeable, measure, needed_in_block
@@ -101,9 +102,9 @@ def test_a_pair_in_which_one_arm_sent_nothing_of_a_kind_is_left_out_of_that_kind
 
 
 def test_cold_and_warm_logins_are_never_mixed() -> None:
-    cold, warm = logins(both([0.1] * 10, [0.1] * 10)), logins(both([0.01] * 10, [0.02] * 10), cache="warm")
+    cold, warm = logins(both([0.1] * 10, [0.1] * 10)), logins(both([0.01] * 10, [0.02] * 10), cohort="warm")
     columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in PER_LOGIN}
-    table = AttemptTable(**columns, steps={})
+    table = AttemptTable(**columns, steps={}, cohorts=CACHES)
     samples, _ = judged(table)
     assert samples[P50].values.tolist() == [[0.1, 0.1]] * 3
     assert samples[Metric("warm", "login", "p50")].values.tolist() == [[0.01, 0.02]] * 3
@@ -163,9 +164,9 @@ def test_a_run_measured_in_pieces_is_the_same_run() -> None:
 
 
 def test_the_budget_is_on_cold_and_warm_logins_together() -> None:
-    cold, warm = logins(both([0.1] * 60, [0.1] * 60)), logins(both([0.3] * 60, [0.3] * 60), cache="warm")
+    cold, warm = logins(both([0.1] * 60, [0.1] * 60)), logins(both([0.3] * 60, [0.3] * 60), cohort="warm")
     columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in PER_LOGIN}
-    found = measure(AttemptTable(**columns, steps={}), DESIGN, EVERY_PAIR, range(3)).samples
+    found = measure(AttemptTable(**columns, steps={}, cohorts=CACHES), DESIGN, EVERY_PAIR, range(3)).samples
     assert found[BUDGETED].values.tolist() == [[0.3, 0.3]] * 3
     assert found[Metric("cold", "login", "p95")].values.tolist() == [[0.1, 0.1]] * 3
 

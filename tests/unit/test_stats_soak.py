@@ -50,7 +50,7 @@ def table_of(planted: Planted) -> AttemptTable:
     ok = np.zeros(n, dtype=np.int8)
     return AttemptTable(
         arm=np.ones(n, dtype=np.int8), block=block, pair=block.copy(), offset_s=intended_s - block * BLOCK_S,
-        intended_s=intended_s, cache=np.zeros(n, dtype=np.int8), status=status.astype(np.int8),
+        intended_s=intended_s, cohort=np.zeros(n, dtype=np.int8), status=status.astype(np.int8),
         response_s=kdc_s + bind_s, service_s=kdc_s + bind_s,
         steps={"kdc_as": StepColumns(np.arange(n), kdc_s, ok), "ldap_bind": StepColumns(np.arange(n), bind_s, ok)},
     )  # fmt: skip
@@ -147,9 +147,15 @@ def test_what_cannot_be_judged_says_why() -> None:
 
 def test_warm_withheld_and_unfinished_logins_do_not_count() -> None:
     table = table_of(Planted())
-    cache = (np.arange(len(table)) % 4 == 0).astype(np.int8)
+    cohort = (np.arange(len(table)) % 4 == 0).astype(np.int8)
     status = np.where(np.arange(len(table)) % 4 == 1, STATUSES.index("withheld"), 0).astype(np.int8)
-    found = soak_of(replace(table, cache=cache, status=status), "candidate", DESIGN, POLICY, range(BLOCKS - 10))
+    found = soak_of(
+        replace(table, cohort=cohort, status=status, cohorts=("cold", "warm")),
+        "candidate",
+        DESIGN,
+        POLICY,
+        range(BLOCKS - 10),
+    )
     assert set(found.blocks.logins) == {100} and len(found.blocks.logins) == BLOCKS - 10
     assert found.failed_share == 0.0
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.lab import hospital, keytab, store
+from harness.lab import hospital, keytab, pki, store
 from harness.lab.ad import addresses, region, settings
 from harness.lab.ad.namespace import run_inside
 from harness.lab.ad.programs import SYSTEM_PYTHON, Programs
@@ -17,6 +17,8 @@ from harness.lab.tools import run
 from harness.process import environment
 
 CLINICIANS_KEYTAB, SERVICES_KEYTAB = "clinicians.keytab", "services.keytab"
+COMPONENTS_KEYTAB = "components.keytab"
+"""The keys of ``region.COMPONENTS``, by the names of their accounts."""
 
 # Run by the system's Python, with modules that this one hasn't.
 _SAMBA_EDIT, _EHR_APP = (Path(__file__).with_name(name) for name in ("samba_edit.py", "ehr_app.py"))
@@ -31,7 +33,7 @@ _NOTES_A_CLINICIAN = 20
 def built(programs: Programs) -> Path:
     """The folder of the built domain, built now if it wasn't; raises LabError."""
     names = (region.__file__, hospital.__file__, settings.__file__, addresses.__file__)
-    sources = (__file__, *names, keytab.__file__, str(_SAMBA_EDIT), str(_EHR_APP))
+    sources = (__file__, *names, keytab.__file__, pki.__file__, str(_SAMBA_EDIT), str(_EHR_APP))
     return store.built_once(store.recipe_digest(sources, programs.digest), lambda folder: _build(programs, folder))
 
 
@@ -53,6 +55,7 @@ def _build(programs: Programs, folder: Path) -> None:
     _provision(programs, folder)
     _populate(programs, folder)
     _certificates(programs, folder / "tls")
+    pki.build(folder, region.REALM, region.DC_HOST, region.USERS, naming="ad")
     _database(programs, folder)
     _owners(folder)
 
@@ -85,6 +88,9 @@ def _populate(programs: Programs, folder: Path) -> None:
     users = (e.renamed(f"{user}@{region.REALM}") for user in region.USERS for e in keys[region.TEMPLATE])
     _write_keytab(folder / CLINICIANS_KEYTAB, users)
     _write_keytab(folder / SERVICES_KEYTAB, (entry for service in services for entry in keys[service]))
+    components = {name: region.SERVICE_ACCOUNTS[name]["servicePrincipalName"] for name in region.COMPONENTS}
+    accounts = (e.renamed(f"{name}@{region.REALM}") for name, service in components.items() for e in keys[service])
+    _write_keytab(folder / COMPONENTS_KEYTAB, accounts)
     _write_keytab(folder / "web" / "http.keytab", keys[region.EHR_SERVICE])
     _write_keytab(folder / "db" / "postgres.keytab", keys[region.DATABASE_SERVICE])
     lines = (f"{user},{passwords[region.TEMPLATE]}\n" for user in region.USERS)
@@ -134,7 +140,7 @@ def _database(programs: Programs, folder: Path) -> None:
     initdb = [str(programs.postgresql / "initdb"), "-D", data, "--auth=reject", "--no-sync", "--wal-segsize=1"]
     run_inside(programs, folder, [*as_postgres, *initdb, "--username=postgres", "--encoding=UTF8", "--locale=C"])
     single = [*as_postgres, str(programs.postgresql / "postgres"), "--single", "-F", "-j", "-D", data]
-    roles = "".join(f"create role {user} login;\n\n" for user in region.USERS)
+    roles = "".join(f'create role "{name}" login;\n\n' for name in (*region.USERS, *region.COMPONENTS))
     run_inside(programs, folder, [*single, "postgres"], f"{roles}create database ehr;\n\n")
     run_inside(programs, folder, [*single, "ehr"], _journal())
 

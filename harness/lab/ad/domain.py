@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.lab import store
+from harness.lab import pki, store
 from harness.lab.ad import build, region, settings
 from harness.lab.ad.addresses import take_address
 from harness.lab.ad.changes import Change
@@ -67,7 +67,8 @@ class AdLab(BaseLab[AdArm]):
 def _configure(programs: Programs, folder: Path, address: str, chosen: Settings) -> None:
     """Write what the settings say into a clone, before anything runs there."""
     (folder / "smb.conf").write_text(settings.smb_conf(chosen, address))
-    (folder / "krb5.conf").write_text(krb5_conf(Target.model_validate(_login(folder, address, chosen, "csv"))))
+    login = krb5_conf(Target.model_validate(_login(folder, address, chosen, "csv")))
+    (folder / "krb5.conf").write_text(f"{login}{settings.kdc_section()}")
     (folder / "resolv.conf").write_text(f"nameserver {address}\nsearch {region.DOMAIN}\n")
     (folder / "web" / "httpd.conf").write_text(settings.httpd_conf(chosen, address))
     data = folder / "db" / "data"
@@ -88,6 +89,8 @@ def ad_target(folder: Path, address: str, chosen: Settings, credentials: Credent
             "service_host": region.EHR_HOST,
             "database_path": "db",
         },
+        "database": {"uri": f"postgres://{address}:{PORTS['postgres']}/ehr", "service_host": region.DATABASE_HOST},
+        "service_accounts": {"keytab": str(folder / build.COMPONENTS_KEYTAB)},
     }
 
 
@@ -99,7 +102,10 @@ def _login(folder: Path, address: str, chosen: Settings, credentials: Credential
         # As Windows clients do: a ticket with a PAC doesn't fit a datagram, so UDP first is a round trip lost.
         "kdc_transport": "tcp",
         "directory": _directory(folder, address, chosen),
-        "credentials": {credentials: str(folder / files[credentials])},
+        "credentials": {
+            credentials: str(folder / files[credentials]),
+            "smart_cards": {**pki.smart_cards(folder), "kdc_hosts": [region.DC_HOST]},
+        },
     }
 
 
@@ -109,6 +115,7 @@ def _directory(folder: Path, address: str, chosen: Settings) -> dict[str, str]:
         "service_host": region.DC_HOST,
         "ca_file": str(_certificate(folder, chosen)),
         "user_base": region.USER_BASE,
+        "service_base": region.SERVICE_BASE,
         "group_base": region.GROUP_BASE,
         "user_attribute": "sAMAccountName",
         "bind_dn": f"{{user}}@{region.DOMAIN}",

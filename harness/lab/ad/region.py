@@ -43,6 +43,10 @@ SERVICE_ACCOUNTS: Mapping[str, Mapping[str, str]] = {
     "svc-integration": {"servicePrincipalName": INTEGRATION_SERVICE},
 }
 
+COMPONENTS = ("svc-ehr", "svc-integration")
+"""The service accounts that log in to other components: the front to the database, the integration engine to the
+directory."""
+
 _NORMAL_ACCOUNT, _WORKSTATION_TRUST, _DONT_EXPIRE = 0x200, 0x1000, 0x10000
 """Bits of userAccountControl (MS-ADTS 2.2.16)."""
 _AES_ONLY = "24"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.lab import pki
 from harness.lab.ad import region
 
 HOME = "/mnt"
@@ -88,6 +89,15 @@ def smb_conf(settings: Settings, address: str) -> str:
 [netlogon]
 	path = {sysvol}/{region.DOMAIN}/scripts
 	read only = no
+"""
+
+
+def kdc_section() -> str:
+    """The part of a krb5.conf(5) that Samba's KDC reads, and libkrb5 doesn't: logins by smart card."""
+    return f"""[kdc]
+	enable-pkinit = yes
+	pkinit_identity = FILE:{HOME}/{pki.KDC_CERTIFICATE},{HOME}/{pki.KDC_KEY}
+	pkinit_anchors = FILE:{HOME}/{pki.CA_CERTIFICATE}
 """
 
 

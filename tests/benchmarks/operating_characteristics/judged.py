@@ -10,13 +10,13 @@ import numpy as np
 
 from harness.gate.judge import judge
 from harness.model.attempt import AttemptTable, Floats
-from harness.model.comparison import Comparison, Stage
+from harness.model.comparison import Design, Stage
 from harness.model.health import ArmHealth, RunState
 from harness.model.policy import Policy
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
-from harness.stats.compare import STAGES, concluded
+from harness.stats.compare import STAGES, candidate_p95_s, concluded, outages, shifts_of
 from harness.stats.logins import usable_pairs
 from harness.stats.samples import BUDGETED, Measured, measure
 from harness.stats.shift import LEAST_LOOK
@@ -108,22 +108,23 @@ def live_verdict(
         upto = {stage: sum(pair < pairs for pair in whole.pairs) for stage, whole in stages.items()}
         if (upto["expected"] >= LEAST_LOOK and not layout.stored) or pairs == layout.pairs:
             seen = {stage: whole.first(upto[stage]) for stage, whole in stages.items()}
-            comparison = concluded(seen, pairs, layout.design, policy, site)
-            if pairs == layout.pairs or may_decide(comparison, policy):
+            if pairs == layout.pairs or may_decide(seen, layout.design, policy, site):
+                comparison = concluded(seen, pairs, layout.design, policy, site)
                 verdict = judge(comparison, HEALTH, RUNNING, policy)
                 if verdict.final:
                     return verdict, pairs
     raise AssertionError("the last look is final")
 
 
-def may_decide(comparison: Comparison, policy: Policy) -> bool:
-    """Whether a look before the last can end a run; most can't, and needn't be put into words."""
-    bounds = comparison.shifts
+def may_decide(stages: Mapping[Stage, Measured], design: Design, policy: Policy, site: Site) -> bool:
+    """Whether a look before the last can end a run; most can't, and needn't be judged in full and put into words."""
+    shifts, _ = shifts_of(stages, design, policy, site)
+    expected = stages["expected"]
     return (
-        any(shift.low > shift.margin for shift in bounds)
-        or all(shift.high < shift.margin for shift in bounds)
-        or comparison.candidate_p95_s > (policy.budgets.login_p95_s or math.inf)
-        or bool(comparison.outage_blocks)
+        any(shift.low > shift.margin for shift in shifts)
+        or all(shift.high < shift.margin for shift in shifts)
+        or candidate_p95_s(expected.samples[BUDGETED], design, policy)[0] > (policy.budgets.login_p95_s or math.inf)
+        or bool(outages(expected, policy))
     )
 
 

@@ -98,7 +98,7 @@ class Layout:
     quick: bool = False
     """Judged by a policy that may pass before the candidate is old enough to show a leak."""
     block_s: float = 7.5
-    trim_s: float = 2.0
+    trim_s: float = 2.5
     headroom: Headroom | None = None
     stored: bool = False
     """The arms are measured on different days, each in a world of its own."""
@@ -287,7 +287,7 @@ def _table(
         pair=(block // 2).astype(np.int64),
         offset_s=offsets[block, at],
         intended_s=wall_s[block, at],
-        cache=np.zeros(len(block), dtype=np.int8),
+        cohort=np.zeros(len(block), dtype=np.int8),
         status=status.astype(np.int8),
         response_s=response,
         service_s=response.copy(),

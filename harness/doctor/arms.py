@@ -1,0 +1,51 @@
+"""Whether the arms differ in the update alone, as far as that can be seen from outside."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from harness.doctor.patient import Patient
+from harness.model.diagnosis import Remark, not_applicable, ok, warning
+
+
+def alike(baseline: Patient, candidate: Patient) -> Iterator[Remark]:
+    """Both have the same realm and gave the same answers."""
+    if baseline.target.realm != candidate.target.realm:
+        found = f"realm: {baseline.target.realm} and {candidate.target.realm}"
+        yield warning(found, "compare controllers of one domain, or clones of it")
+    # What only one arm said is a problem of the other one's, which is told there.
+    shared = [trait for trait in baseline.traits if trait in candidate.traits]
+    differing = [trait for trait in shared if baseline.traits[trait] != candidate.traits[trait]]
+    for trait in differing:
+        found = f"{trait}: baseline {baseline.traits[trait]}; candidate {candidate.traits[trait]}"
+        yield warning(found, "make it equal on both, unless it is the update: it would be judged with it")
+    if not shared:
+        yield not_applicable("one of the arms has told nothing")
+    elif not differing:
+        yield ok(f"the same realm and answers ({len(shared)} compared)")
+
+
+def apart(baseline: Patient, candidate: Patient) -> Iterator[Remark]:
+    """They are servers of their own; and where they run at once (duet), machines of their own."""
+    assert baseline.addresses is not None and candidate.addresses is not None
+    if baseline.target.endpoints == candidate.target.endpoints:
+        found = "both arms name the same servers: baseline would be compared with itself"
+        yield warning(found, "name the candidate's own servers, unless an A/A run is meant")
+    scenario = baseline.scenario
+    duet = scenario is not None and scenario.blocks.design == "duet"
+    one, other = (_machines(patient) for patient in (baseline, candidate))
+    if not one & other:
+        yield ok("no address is of both arms")
+    elif duet:
+        found = f"both arms on one machine ({', '.join(sorted(one & other))}), and a duet loads both at once"
+        yield warning(found, "set blocks.design: interleaved, or run the arms on machines of their own")
+    else:
+        yield ok(f"on one machine ({', '.join(sorted(one & other))}), in turns")
+
+
+def _machines(patient: Patient) -> set[str]:
+    """The arm's addresses; loopback is one machine by whichever address."""
+    assert patient.addresses is not None
+    found = (address for each in patient.addresses.values() for address in each)
+    return {"loopback" if ipaddress.ip_address(address).is_loopback else address for address in found}

@@ -1,0 +1,144 @@
+"""An AS request without pre-authentication, and what a KDC's refusal of it tells: its clock, and the account's keys.
+
+libkrb5 hides both. RFC 4120: §5.4.1 (KDC-REQ), §5.9.1 (KRB-ERROR), §5.2.7.5 (ETYPE-INFO2), §7.2 (transports). No
+password is tried by it, so no account can be locked out.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from harness.login import der
+from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.model.attempt import Outcome
+from harness.model.endpoint import Endpoint
+
+Transport = Literal["UDP", "TCP"]
+PREAUTH_REQUIRED = 25
+RC4 = 23
+ENCTYPES = {
+    18: "aes256-cts-hmac-sha1-96",
+    17: "aes128-cts-hmac-sha1-96",
+    20: "aes256-cts-hmac-sha384-192",
+    19: "aes128-cts-hmac-sha256-128",
+    RC4: "arcfour-hmac (RC4)",
+}
+"""What is asked for, by number (RFC 3962, 8009, 4757), and the names."""
+_ANSWER_AT_MOST = 1 << 20
+_PA_ETYPE_INFO2 = 19
+_FORWARDABLE_RENEWABLE = b"\x00\x40\x80\x00\x00"
+"""KDCOptions, behind the count of unused bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class KdcAnswer:
+    """What a KDC answered; ``code`` is that of its KRB-ERROR, None where it gave a ticket at once."""
+
+    code: int | None
+    took_s: float
+    skew_s: float | None
+    """The KDC's clock less this machine's; None where the answer says no time."""
+    enctypes: tuple[int, ...]
+    """The account's keys as far as the KDC offers them for pre-authentication, in its order."""
+
+
+def ask(kdc: Endpoint, transport: Transport, realm: str, user: str, remaining_s: Callable[[], float]) -> KdcAnswer:
+    """One request for the user's ticket-granting ticket; raises StepFailedError."""
+    request = as_request(realm, user)
+    began, wall = time.monotonic(), time.time()
+    try:
+        data = (_by_udp if transport == "UDP" else _by_tcp)(kdc, request, remaining_s)
+    except TimeoutError:
+        raise StepFailedError(TIMED_OUT) from None
+    except OSError as error:
+        raise StepFailedError(Outcome("error", error.strerror or "CONNECTION_LOST")) from None
+    took_s = time.monotonic() - began
+    try:
+        return read_answer(data, took_s, wall + took_s / 2)
+    except (ValueError, IndexError):
+        raise StepFailedError(Outcome("error", "KDC_MALFORMED")) from None
+
+
+def as_request(realm: str, user: str) -> bytes:
+    """The message that asks for a ticket-granting ticket."""
+
+    def name(kind: int, *parts: str) -> bytes:
+        strings = [der.encode(der.GENERAL_STRING, part.encode()) for part in parts]
+        names = der.encode(der.context(1), der.encode(der.SEQUENCE, *strings))
+        return der.encode(der.SEQUENCE, der.encode(der.context(0), der.integer(kind)), names)
+
+    body = (
+        der.encode(der.BIT_STRING, _FORWARDABLE_RENEWABLE),
+        name(1, user),
+        der.encode(der.GENERAL_STRING, realm.encode()),
+        name(2, "krbtgt", realm),
+        None,
+        der.encode(der.GENERALIZED_TIME, b"20370913024805Z"),
+        None,
+        der.integer(secrets.randbits(31)),
+        der.encode(der.SEQUENCE, *map(der.integer, ENCTYPES)),
+    )
+    fields = [der.encode(der.context(number), part) for number, part in enumerate(body) if part is not None]
+    parts = (der.integer(5), der.integer(10), None, der.encode(der.SEQUENCE, *fields))
+    message = [der.encode(der.context(number), part) for number, part in enumerate(parts, 1) if part is not None]
+    return der.encode(der.application(10), der.encode(der.SEQUENCE, *message))
+
+
+def read_answer(data: bytes, took_s: float, asked_at: float) -> KdcAnswer:
+    """A KDC's answer; ``asked_at`` is this machine's time (Unix seconds) of the middle of the exchange.
+
+    Raises ValueError where it is none.
+    """
+    message = der.decode(data)
+    if message.tag == der.application(11):
+        return KdcAnswer(None, took_s, None, ())
+    if message.tag != der.application(30):
+        raise ValueError("neither a ticket nor an error")
+    fields = der.decode(message.content)
+    stime = datetime.strptime(fields.field(4).content.decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+    clock = stime.timestamp() + fields.field(5).number() / 1e6
+    code = fields.field(6).number()
+    return KdcAnswer(code, took_s, clock - asked_at, _enctypes(fields) if code == PREAUTH_REQUIRED else ())
+
+
+def _enctypes(error: der.Value) -> tuple[int, ...]:
+    found: dict[int, None] = {}
+    for padata in der.decode(error.field(12).content).parts():
+        if padata.field(1).number() == _PA_ETYPE_INFO2:
+            found |= dict.fromkeys(entry.field(0).number() for entry in der.decode(padata.field(2).content).parts())
+    return tuple(found)
+
+
+def _by_udp(kdc: Endpoint, request: bytes, remaining_s: Callable[[], float]) -> bytes:
+    family = socket.AF_INET6 if ":" in kdc.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(remaining_s())
+        udp.connect((kdc.host, kdc.port))
+        udp.send(request)
+        return udp.recv(65535)
+
+
+def _by_tcp(kdc: Endpoint, request: bytes, remaining_s: Callable[[], float]) -> bytes:
+    with socket.create_connection((kdc.host, kdc.port), remaining_s()) as tcp:
+        tcp.sendall(len(request).to_bytes(4, "big") + request)
+
+        def exactly(size: int) -> bytes:
+            received = b""
+            while len(received) < size:
+                tcp.settimeout(remaining_s())
+                more = tcp.recv(size - len(received))
+                if not more:
+                    raise ConnectionResetError
+                received += more
+            return received
+
+        size = int.from_bytes(exactly(4), "big")
+        if size > _ANSWER_AT_MOST:
+            raise ConnectionResetError
+        return exactly(size)

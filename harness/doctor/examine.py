@@ -1,0 +1,131 @@
+"""The list of checks, and how they are made: one after the other, each within its deadline, an arm at a time.
+
+libkrb5 reads its configuration for the whole process, so two arms are never examined at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cache import scratch
+from harness.doctor import accounts, arms, inputs, kdc, machine, names, ports, tickets, tls
+from harness.doctor.machine import Machine
+from harness.doctor.patient import Deadline, Patient, told
+from harness.errors import AuthgateError
+from harness.login.runtime import StepFailedError
+from harness.model.diagnosis import Check, Diagnosis, Remark, not_applicable, problem
+from harness.model.scenario import Scenario
+from harness.model.target import ARMS, Targets
+
+CHECK_S = 15.0
+"""The deadline of one check of one arm, with all of its exchanges."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmCheck:
+    """One check of an arm: of which kind of step, if of one, and what earlier checks must have found for it.
+
+    ``needs`` are fields of a Patient.
+    """
+
+    name: str
+    make: Callable[[Patient, Deadline], Iterator[Remark]]
+    kind: str = ""
+    needs: tuple[str, ...] = ()
+
+
+ARM_CHECKS = (
+    ArmCheck("targets", inputs.servers),
+    ArmCheck("addresses", inputs.addresses),
+    ArmCheck("rate", inputs.rate, needs=("scenario", "addresses")),
+    ArmCheck("credentials", inputs.credentials, needs=("addresses",)),
+    ArmCheck("name servers", names.name_servers, "dns", ("addresses",)),
+    ArmCheck("controller", names.controller, "cldap", ("addresses",)),
+    ArmCheck("ports", ports.ports, needs=("addresses",)),
+    ArmCheck("KDC", kdc.answers, "kdc", ("addresses",)),
+    ArmCheck("clock skew", kdc.skew, "kdc", ("answers",)),
+    ArmCheck("encryption", kdc.enctypes, "kdc", ("answers", "accounts")),
+    ArmCheck("accounts", accounts.accounts, "kdc", ("kdc", "accounts")),
+    ArmCheck("service tickets", tickets.service_tickets, "kdc", ("tickets",)),
+    ArmCheck("TLS directory", tls.directory, "ldap", ("addresses",)),
+    ArmCheck("TLS EHR", tls.ehr, "http", ("addresses",)),
+)
+ARMS_CHECKS: tuple[tuple[str, Callable[[Patient, Patient], Iterator[Remark]], tuple[str, ...]], ...] = (
+    ("alike", arms.alike, ()),
+    ("apart", arms.apart, ("addresses",)),
+)
+MACHINE_CHECKS: tuple[tuple[str, Callable[[Machine, Scenario | None], Iterator[Remark]]], ...] = (
+    ("clock", machine.clock),
+    ("open files", machine.files),
+    ("outgoing ports", machine.ephemeral_ports),
+    ("processors", machine.processors),
+    ("steal", machine.steal),
+    ("governor", machine.governor),
+)
+_MISSING = {
+    "scenario": "no scenario was named",
+    "addresses": "nothing is sent to addresses that are refused",
+    "accounts": "no account is known",
+    "answers": "no KDC answers",
+    "kdc": "no KDC answers",
+    "tickets": "no account has got a ticket",
+}
+
+
+def examine(targets: Targets | None, scenario: Scenario | None, here: Machine | None = None) -> Diagnosis:
+    """What can be known of the arms and of this machine; some dozens of requests are sent to an arm, no load."""
+    checks: list[Check] = []
+    if targets is not None:
+        denied: set[tuple[str, str]] = set()
+        with scratch() as folder:
+            patients = [Patient(arm, targets, scenario, denied, Path(folder)) for arm in ARMS if arm in targets.arms]
+            for patient in patients:
+                checks += _examine_arm(patient)
+        if len(patients) == len(ARMS):
+            checks += _examine_both(*patients)
+    for name, make in MACHINE_CHECKS:
+        checks += _checks("this machine", name, make(here or Machine(), scenario))
+    return Diagnosis(tuple(checks))
+
+
+def _examine_arm(patient: Patient) -> Iterator[Check]:
+    try:
+        for check in ARM_CHECKS:
+            yield from _checks(patient.arm, check.name, _made(check, patient))
+    finally:
+        if patient.tickets is not None:
+            patient.tickets.close()
+
+
+def _examine_both(baseline: Patient, candidate: Patient) -> Iterator[Check]:
+    for name, make, needs in ARMS_CHECKS:
+        missing = _missing(baseline, needs) or _missing(candidate, needs)
+        yield from _checks("both arms", name, [missing] if missing else make(baseline, candidate))
+
+
+def _made(check: ArmCheck, patient: Patient) -> Iterator[Remark]:
+    """The check's remarks; the last one says what it choked on, if it did."""
+    missing = _missing(patient, check.needs)
+    if check.kind and not patient.takes(check.kind):
+        missing = not_applicable("no step needs it")
+    if missing:
+        yield missing
+        return
+    try:
+        yield from check.make(patient, Deadline(CHECK_S))
+    except StepFailedError as failure:
+        yield problem(told(failure), f"look for what makes the servers of arms.{patient.arm} slow or lost")
+    except AuthgateError as error:
+        yield problem(str(error), f"mend it in {patient.targets.source}")
+    except Exception as error:  # noqa: BLE001 - an answer that a library chokes on; its type alone, never its text
+        yield problem(f"an answer that can't be read ({type(error).__name__})", "look for it in the server's log")
+
+
+def _missing(patient: Patient, needs: Iterable[str]) -> Remark | None:
+    return next((not_applicable(_MISSING[need]) for need in needs if getattr(patient, need) is None), None)
+
+
+def _checks(about: str, name: str, remarks: Iterable[Remark]) -> Iterator[Check]:
+    return (Check(about, name, remark) for remark in remarks)

@@ -1,0 +1,67 @@
+"""The name servers of an arm, and the domain controllers that they name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from harness.doctor.patient import Deadline, Patient, told
+from harness.login.locate import Resolver, choose
+from harness.login.netlogon import CLDAP_PORT, ping, ping_request
+from harness.login.runtime import StepFailedError
+from harness.model.diagnosis import Remark, ok, problem, warning
+from harness.model.endpoint import Endpoint
+
+SLOW_S = 0.25
+"""For the three answers, which take some ms in a data centre; a logon waits for as many."""
+_EACH_S = 3.0
+
+
+def name_servers(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+    """Each name server knows the domain's KDCs, its controllers, and the address of one that is the arm's own."""
+    names = patient.target.dns
+    assert names is not None
+    for server in names.servers:
+        resolver = Resolver(names.model_copy(update={"servers": (server,)}))
+        try:
+            yield _asked(patient, resolver, server, Deadline(min(_EACH_S, deadline.remaining())))
+        except StepFailedError as failure:
+            advice = f"start it, or open port {server.port}/udp; it needs the SRV records of {names.domain}"
+            if failure.outcome.code == "DC_NOT_IN_TARGETS":
+                advice = "name the controllers of this arm in directory and kdcs, or ask this arm's own name server"
+            yield problem(f"{server}: {told(failure)}", advice)
+
+
+def _asked(patient: Patient, resolver: Resolver, server: Endpoint, deadline: Deadline) -> Remark:
+    began = time.monotonic()
+    kdcs, _ = resolver.kerberos_servers(deadline.remaining())
+    controllers, _ = resolver.domain_controllers(deadline.remaining())
+    target = patient.target
+    hosts = (target.directory.service_host, target.directory.endpoint.host, *(kdc.host for kdc in target.kdcs))
+    own = choose(controllers, frozenset(host.lower() for host in hosts))
+    addresses, _ = resolver.addresses(own.host, deadline.remaining())
+    took_s = time.monotonic() - began
+    patient.traits["domain controllers in DNS"] = str(len(controllers))
+    found = f"{server}: KDCs {len(kdcs)}, controllers {len(controllers)}, {own.host} at {', '.join(addresses)}"
+    found += f", three answers in {took_s * 1e3:.1f} ms"
+    checked = {each.host for endpoint in (target.directory.endpoint, *target.kdcs) for each in patient.at(endpoint)}
+    if not checked & set(addresses):
+        return problem(found, f"the logins of arms.{patient.arm} would be sent elsewhere: ask its own name server")
+    if took_s > SLOW_S:
+        return warning(found, "find out what the name server waits for: each login waits as long")
+    return ok(found)
+
+
+def controller(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+    """The domain controller answers a netlogon ping."""
+    names, directory = patient.target.dns, patient.target.directory
+    assert names is not None
+    for address in patient.at(directory.endpoint):
+        server = Endpoint(host=address.host, port=CLDAP_PORT if directory.tls else address.port)
+        try:
+            found = ping(server, ping_request(names.domain), min(_EACH_S, deadline.remaining()))
+        except StepFailedError as failure:
+            yield problem(f"{server}: {told(failure)}", f"open port {server.port}/udp, or start netlogon there")
+            continue
+        patient.traits["site"] = found.site
+        yield ok(f"{server}: {found.host}, site {found.site or '(none)'}, {' '.join(found.roles)}")

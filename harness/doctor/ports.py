@@ -1,0 +1,42 @@
+"""The ports that logins connect to."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+from harness.doctor.patient import Deadline, Patient
+from harness.model.diagnosis import Remark, ok, problem, warning
+from harness.model.endpoint import Endpoint
+
+_EACH_S = 3.0
+_REPEATED_SYN_S = 1.0
+"""After this long a lost SYN is sent again (RFC 6298 §2.1)."""
+
+
+def ports(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+    """The directory, the EHR's front and the database accept connections, soon."""
+    target = patient.target
+    wanted = {"directory.uri": target.directory.endpoint} if patient.takes("ldap") else {}
+    if target.ehr is not None and patient.takes("http"):
+        wanted["ehr.url"] = target.ehr.endpoint
+    if target.database is not None and patient.takes("db"):
+        wanted["database.uri"] = target.database.endpoint
+    for key, endpoint in wanted.items():
+        for checked in patient.at(endpoint):
+            yield _connect(checked, f"arms.{patient.arm}.{key}", min(_EACH_S, deadline.remaining()))
+
+
+def _connect(endpoint: Endpoint, key: str, timeout_s: float) -> Remark:
+    began = time.monotonic()
+    try:
+        socket.create_connection((endpoint.host, endpoint.port), timeout_s).close()
+    except OSError as error:
+        why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror
+        return problem(f"TCP {endpoint}: {why}", f"start the server, open port {endpoint.port}/tcp, or mend {key}")
+    took_s = time.monotonic() - began
+    found = f"TCP {endpoint}: connected in {took_s * 1e3:.1f} ms"
+    if took_s < _REPEATED_SYN_S:
+        return ok(found)
+    return warning(found, "look for lost packets, or a server whose queue of connections is full")

@@ -1,0 +1,109 @@
+"""TLS of the directory and of the EHR's front: version, certificate, and whether a login would accept it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from harness.doctor.patient import Deadline, Patient
+from harness.login import der
+from harness.login.certificate import Certificate, read_certificate
+from harness.login.directory import STARTTLS, check_ca_file
+from harness.login.tls import client_context
+from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
+from harness.model.endpoint import Endpoint
+
+RENEW_DAYS = 30
+_EACH_S = 3.0
+_ADVICE = {
+    9: "set the clocks of server and load generator",  # X509_V_ERR_CERT_NOT_YET_VALID
+    10: "renew it",  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: "have it name what the targets connect to, or connect by a name that it has",  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: "have it name the address, or connect by a name that it has",  # X509_V_ERR_IP_ADDRESS_MISMATCH
+    66: "issue one with a longer key",  # X509_V_ERR_EE_KEY_TOO_SMALL
+    # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT to X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE
+    **dict.fromkeys(range(18, 22), "put the certificate of its issuer into directory.ca_file"),
+}
+_ADVICE_ELSE = "issue one that clients accept"
+
+
+def directory(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+    """The directory's certificate is one that a login accepts, today and for a while."""
+    wanted = patient.target.directory
+    if not wanted.tls and not wanted.starttls:
+        yield not_applicable("no TLS; Kerberos signs and seals, where the server offers it")
+        return
+    check_ca_file(patient.target)
+    for checked in patient.at(wanted.endpoint):
+        yield _examined(patient, "directory", checked, wanted.endpoint.host, wanted.starttls, deadline)
+
+
+def ehr(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+    """The front's certificate, likewise; it is asked for by the name of the service."""
+    wanted = patient.target.ehr
+    assert wanted is not None
+    if not wanted.tls:
+        yield not_applicable("no TLS (http)")
+        return
+    check_ca_file(patient.target)
+    for checked in patient.at(wanted.endpoint):
+        yield _examined(patient, "EHR", checked, wanted.service_host, False, deadline)
+
+
+def _examined(
+    patient: Patient, server: str, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline
+) -> Remark:
+    context = client_context(patient.target.directory.ca_file)
+    try:
+        version, certificate, refused = _handshakes(context, endpoint, name, starttls, deadline)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        return problem(f"{endpoint}: no TLS ({why})", "let the server have a certificate and TLS 1.2 or newer")
+    patient.traits[f"TLS of the {server}"] = f"{version}, {certificate.key}"
+    days = (certificate.not_after - datetime.now(UTC)).total_seconds() / 86_400
+    found = f"{endpoint}: {version}, {certificate.key}, {_days(days)}"
+    if refused is not None:
+        return problem(f"{found}: {refused.verify_message}", _ADVICE.get(refused.verify_code, _ADVICE_ELSE))
+    if days < RENEW_DAYS:
+        return warning(f"{found}, verified for {name}", "renew the certificate before it ends")
+    return ok(f"{found}, verified for {name}")
+
+
+def _days(days: float) -> str:
+    return f"{days:.0f} days left" if days >= 0 else f"expired {-days:.0f} days ago"
+
+
+def _handshakes(
+    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline
+) -> tuple[str, Certificate, ssl.SSLCertVerificationError | None]:
+    """Version and certificate; where a login refuses that, why, and the certificate by a second handshake without."""
+    try:
+        return *_handshake(context, endpoint, name, starttls, deadline), None
+    except ssl.SSLCertVerificationError as error:
+        unverified = ssl.create_default_context()
+        unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+        return *_handshake(unverified, endpoint, name, starttls, deadline), error
+
+
+def _handshake(
+    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline
+) -> tuple[str, Certificate]:
+    timeout_s = min(_EACH_S, deadline.remaining())
+    with socket.create_connection((endpoint.host, endpoint.port), timeout_s) as plain:
+        if starttls:
+            _start_tls(plain)
+        with context.wrap_socket(plain, server_hostname=name) as encrypted:
+            peer = encrypted.getpeercert(binary_form=True)
+            return encrypted.version() or "TLS", read_certificate(peer or b"")
+
+
+def _start_tls(plain: socket.socket) -> None:
+    """Ask an LDAP server for TLS (RFC 4511 §4.14); raises ConnectionRefusedError where it declines."""
+    asked = der.encode(der.application(23), der.encode(der.context_simple(0), STARTTLS.encode()))
+    plain.sendall(der.encode(der.SEQUENCE, der.integer(1), asked))
+    _, answer, *_ = der.decode(plain.recv(4096)).parts()
+    result, *_ = answer.parts()
+    if result.content != b"\0":
+        raise ConnectionRefusedError(f"StartTLS: LDAP {result.number()}")

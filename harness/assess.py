@@ -32,6 +32,7 @@ from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 from harness.stats.failures import failure_anatomy
+from harness.stats.servers import server_times
 from harness.stats.soak import soak_of
 
 _FAILED = pa.array(["denied", "timeout", "error"])
@@ -209,6 +210,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         policy=judging,
         anatomy=anatomy(table, assessor.design, judging, pairs),
         failures=failure_anatomy(table, assessor.design, judging, pairs),
+        servers=server_times(table, assessor.design, judging, pairs),
         differences=differences,
     )
 

@@ -65,6 +65,7 @@ from harness.run import execute
 from harness.site import Subject, find_site, site_of_run
 from harness.soak import SoakPlan
 from harness.trend import trend
+from harness.updates.commands import updates
 
 USAGE_ERROR = 2
 CRASH = 1
@@ -83,6 +84,7 @@ cli.add_command(plan_run)
 cli.add_command(capacity)
 cli.add_command(import_from)
 cli.add_command(doctor)
+cli.add_command(updates)
 
 
 @cli.command()

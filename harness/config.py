@@ -11,17 +11,18 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.errors import ConfigError, one_line
+from harness.errors import ConfigError, one_line, shown
 from harness.model.base import Configured
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
+from harness.model.update import Update
 
 KeyPath = tuple[str | int, ...]
 T = TypeVar("T", bound=Configured)
 
 _SECRET = {"credentials", "service_accounts"}  # somebody may write a password there
-SCHEMAS: dict[str, type[Configured]] = {"scenario": Scenario, "targets": Targets, "policy": Policy}
+SCHEMAS: dict[str, type[Configured]] = {"scenario": Scenario, "targets": Targets, "policy": Policy, "update": Update}
 """The kinds of file that a user writes, by the name under which ``authgate schema`` prints them."""
 
 
@@ -60,11 +61,16 @@ def load_policy(path: Path) -> Policy:
     return _load(path, Policy)
 
 
+def load_update(path: Path) -> Update:
+    """The catalogue entry in a YAML file; raises ConfigError."""
+    return _load(path, Update)
+
+
 def _load(path: Path, kind: type[T]) -> T:
     data, node = _parse(path)
     if not isinstance(data, dict):
         # Never what it holds: a file of accounts may have been taken for another.
-        got = "text" if isinstance(data, str) else _shown(data)
+        got = "text" if isinstance(data, str) else shown(data)
         problems = [(1, f"expected keys and values of a {kind.__name__.lower()}, got {got}")]
     elif repeated := _repeated_keys(node):
         problems = [(line, f"{key}: expected each key once, got it again") for line, key in repeated]
@@ -198,23 +204,23 @@ class _Problem:
             case "missing":
                 text = "expected a value, got none"
             case "greater_than":
-                text = f"expected a number above {context['gt']:g}, got {_shown(found)}"
+                text = f"expected a number above {context['gt']:g}, got {shown(found)}"
             case "greater_than_equal":
-                text = f"expected a number of at least {context['ge']:g}, got {_shown(found)}"
+                text = f"expected a number of at least {context['ge']:g}, got {shown(found)}"
             case "less_than":
-                text = f"expected a number below {context['lt']:g}, got {_shown(found)}"
+                text = f"expected a number below {context['lt']:g}, got {shown(found)}"
             case "less_than_equal":
-                text = f"expected a number of at most {context['le']:g}, got {_shown(found)}"
+                text = f"expected a number of at most {context['le']:g}, got {shown(found)}"
             case "float_parsing" | "float_type":
-                text = f"expected a number{_bound(owner, path)}, got {_shown(found)}"
+                text = f"expected a number{_bound(owner, path)}, got {shown(found)}"
             case "int_parsing" | "int_type" | "int_from_float":
-                text = f"expected a whole number{_bound(owner, path)}, got {_shown(found)}"
+                text = f"expected a whole number{_bound(owner, path)}, got {shown(found)}"
             case "literal_error" | "union_tag_invalid":
-                text = f"expected {context.get('expected') or context.get('expected_tags')}, got {_shown(found)}"
+                text = f"expected {context.get('expected') or context.get('expected_tags')}, got {shown(found)}"
                 if details["type"] == "union_tag_invalid":
                     tag = context["discriminator"].strip("'")
                     path, dotted = (*path, tag), f"{dotted}.{tag}"
-                    text = f"expected one of {context['expected_tags']}, got {_shown(context['tag'])}"
+                    text = f"expected one of {context['expected_tags']}, got {shown(context['tag'])}"
             case "union_tag_not_found":
                 tag = context["discriminator"].strip("'")
                 path, dotted = (*path, tag), f"{dotted}.{tag}"
@@ -222,7 +228,7 @@ class _Problem:
             case "value_error":
                 text = str(context["error"])
             case _:
-                text = f"{details['msg'][0].lower()}{details['msg'][1:]}, got {_shown(found)}"
+                text = f"{details['msg'][0].lower()}{details['msg'][1:]}, got {shown(found)}"
         return cls(path, f"{dotted}: {text}" if dotted else text)
 
 
@@ -271,7 +277,7 @@ def _element(annotation: object) -> object:
 
 def _tag(model: type[BaseModel]) -> str | None:
     """The literal by which a discriminated union picks this member."""
-    field = model.model_fields.get("curve")
+    field = model.model_fields.get("curve") or model.model_fields.get("kind")
     values = getattr(field.annotation, "__args__", ()) if field is not None else ()
     return str(values[0]) if values else None
 
@@ -288,18 +294,3 @@ def _bound(owner: type[BaseModel] | None, path: KeyPath) -> str:
 
 _KEY = re.compile(r"[A-Za-z0-9_.\[\]-]{1,40}")
 """What may be a key that somebody misspelt; anything else may be a line of a file of secrets."""
-_SHOWN_AT_MOST = 60
-_SHOWN_BITS_AT_MOST = 190
-
-
-def _shown(value: object) -> str:
-    """A value as the user may have written it, cut so that an error stays a line."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, str):
-        return f'"{value[:_SHOWN_AT_MOST]}"'
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS_AT_MOST:
-        return "a number too large to show"
-    return str(value)[:_SHOWN_AT_MOST]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.model.fault import Hold
 from harness.model.verdict import Kind
-from harness.updates.fault import Hold
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,25 @@
 """The errors a user can mend; each says where, what was expected, and what was found."""
 
+_SHOWN_AT_MOST = 60
+_SHOWN_BITS_AT_MOST = 190
+
 
 def one_line(text: str) -> str:
     """The text with whatever would break a line, or speak to a terminal, written as an escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def shown(value: object) -> str:
+    """A value as the user may have written it, cut so that an error stays a line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return f'"{value[:_SHOWN_AT_MOST]}"'
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS_AT_MOST:
+        return "a number too large to show"
+    return str(value)[:_SHOWN_AT_MOST]
 
 
 class AuthgateError(Exception):

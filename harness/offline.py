@@ -34,6 +34,7 @@ from harness.record.two_files import Importing, read_two
 from harness.site import Subject, find_site
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
+from harness.stats.servers import server_times
 
 CENTURY_S = 3.2e9
 """Arms that claim to be further apart are no further: a file may hold any number."""
@@ -165,6 +166,7 @@ def evidence_of_two(
         health=health,
         step_order=scenario.step_order,
         anatomy=anatomy(table, design, judging, range(pairs)),
+        servers=server_times(table, design, judging, range(pairs)),
         policy=judging,
         differences=differences,
     )
@@ -190,15 +192,11 @@ def _one_after_the_other(before: AttemptTable, after: AttemptTable) -> AttemptTa
     steps = {}
     for name in dict.fromkeys((*before.steps, *after.steps)):
         parts = [
-            StepColumns(columns.row + shift, columns.service_s, columns.status)
+            (columns, shift)
             for columns, shift in ((before.steps.get(name), 0), (after.steps.get(name), rows))
             if columns is not None
         ]
-        steps[name] = StepColumns(
-            np.concatenate([part.row for part in parts]),
-            np.concatenate([part.service_s for part in parts]),
-            np.concatenate([part.status for part in parts]),
-        )
+        steps[name] = StepColumns.joined(parts)
     return AttemptTable(
         arm=np.repeat(np.arange(2, dtype=np.int8), (rows, len(after))),
         block=np.concatenate([before.block, after.block + later_blocks]),

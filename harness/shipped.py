@@ -1,16 +1,18 @@
-"""The scenarios and policies that come with a checkout, by name."""
+"""The scenarios, policies and catalogued updates that come with a checkout, by name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from harness.config import load_scenario
+from harness.config import load_scenario, load_update
 from harness.errors import ConfigError
 from harness.model.scenario import Scenario
+from harness.model.update import Update
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SCENARIOS = CHECKOUT / "scenarios"
 POLICIES = SCENARIOS / "policies"
+UPDATES = SCENARIOS / "updates"
 
 
 def find(name: str, folder: Path) -> Path:
@@ -28,3 +30,8 @@ def find(name: str, folder: Path) -> Path:
 def scenarios() -> list[Scenario]:
     """Every shipped scenario, by name."""
     return [load_scenario(path) for path in sorted(SCENARIOS.glob("*.yaml"))]
+
+
+def updates() -> list[Update]:
+    """Every entry of the catalogue, by name."""
+    return [load_update(path) for path in sorted(UPDATES.glob("*.yaml"))]

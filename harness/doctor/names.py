@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 
 from harness.doctor.patient import Deadline, Patient, told
-from harness.login.locate import Resolver, choose
+from harness.login.controllers import Controllers
+from harness.login.locate import Resolver
 from harness.login.netlogon import CLDAP_PORT, ping, ping_request
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, ok, problem, warning
-from harness.model.endpoint import Endpoint
+from harness.model.endpoint import NO_NAMES, Endpoint
 
 SLOW_S = 0.25
 """For the three answers, which take some ms in a data centre; a logon waits for as many."""
@@ -37,14 +38,14 @@ def _asked(patient: Patient, resolver: Resolver, server: Endpoint, deadline: Dea
     kdcs, _ = resolver.kerberos_servers(deadline.remaining())
     controllers, _ = resolver.domain_controllers(deadline.remaining())
     target = patient.target
-    hosts = (target.directory.service_host, target.directory.endpoint.host, *(kdc.host for kdc in target.kdcs))
-    own = choose(controllers, frozenset(host.lower() for host in hosts))
+    own, _ = Controllers(target, patient.addresses or NO_NAMES).named_by(controllers)
     addresses, _ = resolver.addresses(own.host, deadline.remaining())
     took_s = time.monotonic() - began
     patient.traits["domain controllers in DNS"] = str(len(controllers))
     found = f"{server}: KDCs {len(kdcs)}, controllers {len(controllers)}, {own.host} at {', '.join(addresses)}"
     found += f", three answers in {took_s * 1e3:.1f} ms"
-    checked = {each.host for endpoint in (target.directory.endpoint, *target.kdcs) for each in patient.at(endpoint)}
+    served = [controller.endpoint for controller in target.directory.controllers]
+    checked = {each.host for endpoint in (*served, *target.kdcs) for each in patient.at(endpoint)}
     if not checked & set(addresses):
         return problem(found, f"the logins of arms.{patient.arm} would be sent elsewhere: ask its own name server")
     if took_s > SLOW_S:

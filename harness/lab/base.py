@@ -35,6 +35,10 @@ class RunningArm:
         """The krb5.conf of this arm, for command-line tools."""
         return self.folder / "krb5.conf"
 
+    def address_of(self, server: str) -> str:
+        """The address of one of its processes."""
+        return self.address
+
 
 ArmT = TypeVar("ArmT", bound=RunningArm)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from harness.arguments import FILE_PATH
-from harness.lab import supervisor
-from harness.lab.ad.changes import SPELLINGS, parse_change
+from harness.lab import changes, supervisor
+from harness.lab.ad import changes as ad_changes
 from harness.lab.hospital import CLINICIANS
 
 LAB_FOLDER = Path(".authgate-lab")
 
-_PORT_OF = {"slapd": "ldap", "dc": "ldap", "web": "http", "database": "postgres"}
+_PORT_OF = {"slapd": "ldap", "dc": "ldap", "dc1": "ldap", "dc2": "ldap", "web": "http", "database": "postgres"}
 """The port that is shown for a server which isn't called like its port."""
 
 
@@ -36,13 +36,24 @@ _lab_folder = click.option(
     show_default=True,
     help="embedded: MIT KDC and OpenLDAP, as any user. ad: Samba AD, web front and database, as root.",
 )
-@click.option("--change", help=f"What is changed on the candidate (kind ad): {', '.join(SPELLINGS)}.")
-def up(folder: Path, kind: str, change: str | None) -> int:
+@click.option(
+    "--change",
+    help=f"What is changed on the candidate. embedded: {', '.join(changes.SPELLINGS)}. "
+    f"ad: {', '.join(ad_changes.SPELLINGS)}.",
+)
+@click.option(
+    "--controllers",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="Domain controllers an arm (kind ad); the second is in a site of its own.",
+)
+def up(folder: Path, kind: str, change: str | None, controllers: int) -> int:
     """Start it; it runs until `authgate lab down`."""
-    status = supervisor.up(folder, kind, change=change)
+    status = supervisor.up(folder, kind, change=change, controllers=controllers)
     click.echo(f"ready; targets: {status.targets}")
     if change is not None:
-        click.echo(f"candidate: {parse_change(change).says}")
+        click.echo(f"candidate: {supervisor.says(kind, change)}")
     click.echo(f"try: authgate login {CLINICIANS[7]} --targets {status.targets}")
     return 0
 
@@ -68,6 +79,6 @@ def status(folder: Path) -> int:
         port = found.ports.get(f"{arm}.{_PORT_OF.get(server, server)}")
         click.echo(
             f"{name:<18} pid {process.pid:<8} {'runs' if found.alive[name] else 'ended':<6}"
-            + (f" {found.addresses[arm]}:{port}" if port else "")
+            + (f" {found.addresses[name]}:{port}" if port else "")
         )
     return 0

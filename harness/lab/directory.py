@@ -5,42 +5,81 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
+from harness.errors import LabError
 from harness.lab import hospital
+from harness.lab.changes import Certificate, Settings
 from harness.lab.tools import Tools, run
 from harness.process import environment
 
 CERTIFICATE = "ldap-cert.pem"
+DEFAULT = Settings()
 
 _DATA = "ldap-data"
 _KEY = "ldap-key.pem"
 _SCHEMAS = ("core", "cosine", "inetorgperson")
 _BACKENDS = ("back_mdb", "memberof")
+_PBKDF2 = "pw-pbkdf2"
+_KEYS: Mapping[Certificate, tuple[str, ...]] = {
+    "ec-p256": ("ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+    "rsa-4096": ("rsa:4096",),
+}
 
 
 def build(tools: Tools, folder: Path, password: str) -> None:
     """Create the certificate and the database in ``folder``; raises LabError."""
+    _make_certificate(tools, folder, "ec-p256")
+    _fill(tools, folder, _ssha(password))
+
+
+def change(tools: Tools, folder: Path, settings: Settings, password: str) -> None:
+    """Give the clone in ``folder`` what the settings ask of certificate and entries; raises LabError."""
+    if settings.certificate != DEFAULT.certificate:
+        _make_certificate(tools, folder, settings.certificate)
+    if settings.pbkdf2_iterations is None and not settings.others:
+        return
+    if settings.pbkdf2_iterations is not None:
+        if not _is_loadable(tools, _PBKDF2):
+            raise LabError(
+                f"pbkdf2: {_PBKDF2}.la not found; run: apt-get install --no-install-recommends slapd-contrib"
+            )
+        password_hash = _pbkdf2(password, settings.pbkdf2_iterations)
+    else:
+        password_hash = _ssha(password)
+    shutil.rmtree(folder / _DATA)
+    _fill(tools, folder, password_hash, settings.others)
+
+
+def _make_certificate(tools: Tools, folder: Path, kind: Certificate) -> None:
     names = f"subjectAltName=DNS:{hospital.DIRECTORY_HOST},DNS:localhost,IP:127.0.0.1"
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(folder / _KEY)]
+    key = ["-newkey", *_KEYS[kind], "-nodes", "-keyout", str(folder / _KEY)]
     certificate = ["-x509", "-days", "3650", "-subj", f"/CN={hospital.DIRECTORY_HOST}", "-addext", names]
     run([tools["openssl"], "req", *key, *certificate, "-out", str(folder / CERTIFICATE)], environment())
+
+
+def _fill(tools: Tools, folder: Path, password_hash: str, others: int = 0) -> None:
     (folder / _DATA).mkdir(0o700)
     conf = folder / "build-slapd.conf"
     conf.write_text(configuration(tools, folder))
-    run([tools["slapadd"], "-q", "-f", str(conf)], environment(), typed=hospital.ldif(_ssha(password)))
+    run([tools["slapadd"], "-q", "-f", str(conf)], environment(), typed=hospital.ldif(password_hash, others))
     conf.unlink()
 
 
-def configuration(tools: Tools, folder: Path) -> str:
+def configuration(tools: Tools, folder: Path, settings: Settings = DEFAULT) -> str:
     """The text of a slapd.conf(5) for the database in ``folder``."""
-    loaded = "\n".join(f"moduleload {name}.la" for name in _BACKENDS if _is_loadable(tools, name))
+    wanted = (*_BACKENDS, *((_PBKDF2,) if settings.pbkdf2_iterations is not None else ()))
+    loaded = "\n".join(f"moduleload {name}.la" for name in wanted if _is_loadable(tools, name))
+    indexes = "\n".join(f"index {attribute} eq" for attribute in settings.indexes)
+    other = "".join(f"{line}\n" for line in settings.other)
     modules = f"modulepath {tools.modules}\n{loaded}" if loaded else ""
     schemas = "\n".join(f"include {tools.schema}/{name}.schema" for name in _SCHEMAS)
     return f"""{schemas}
 {modules}
 loglevel 0
-TLSCertificateFile {folder}/{CERTIFICATE}
+{other}TLSCertificateFile {folder}/{CERTIFICATE}
 TLSCertificateKeyFile {folder}/{_KEY}
 sasl-host {hospital.DIRECTORY_HOST}
 sasl-realm {hospital.REALM}
@@ -52,10 +91,7 @@ suffix "{hospital.SUFFIX}"
 directory {folder}/{_DATA}
 maxsize 268435456
 dbnosync
-index objectClass eq
-index uid eq
-index member eq
-index memberOf eq
+{indexes}
 overlay memberof
 memberof-group-oc groupOfNames
 access to attrs=userPassword by anonymous auth by * none
@@ -70,3 +106,11 @@ def _is_loadable(tools: Tools, name: str) -> bool:
 def _ssha(password: str) -> str:
     salt = secrets.token_bytes(8)
     return "{SSHA}" + base64.b64encode(hashlib.sha1(password.encode() + salt).digest() + salt).decode()
+
+
+def _pbkdf2(password: str, iterations: int) -> str:
+    """A hash as slapd's pw-pbkdf2 reads it: base64 with "." for "+" and without padding."""
+    salt = secrets.token_bytes(16)
+    derived = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+    text = (base64.b64encode(part).decode().rstrip("=").replace("+", ".") for part in (salt, derived))
+    return "{PBKDF2-SHA256}" + f"{iterations}${'$'.join(text)}"

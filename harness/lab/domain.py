@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,16 @@ from pathlib import Path
 from harness.errors import LabError
 from harness.lab import directory, hospital, kdc, pki, store
 from harness.lab.base import BaseLab, CredentialKind, RunningArm
+from harness.lab.changes import Change, Settings, settings_of
+from harness.lab.relays import faulty_services, start_relays
 from harness.lab.tools import Tools, find_tools, run
 from harness.login.krb5conf import krb5_conf
+from harness.model.fault import Fault, Hold, Leak, Service
 from harness.model.target import ARMS, Arm, Target
-from harness.process import Family, Identity, environment, free_ports, listens, module_command
-from harness.updates.fault import Hold, Leak
+from harness.process import Family, Identity, environment, free_ports, listens
 
 READY_S = 5.0
-"""How long an arm's servers may take until they listen, and a relay until it does; built domains need 0.1 s."""
+"""How long an arm's servers may take until they listen; built domains need 0.1 s."""
 
 PORT_TRIES = 5
 """How often other ports are tried: nothing keeps a free port free until a server has bound it."""
@@ -30,7 +31,7 @@ PORT_TRIES = 5
 class LabArm(RunningArm):
     """One running arm: processes ``kdc``, ``slapd``, ``relay``; ports ``kdc``, ``ldap``, ``ldaps``, ``relay``.
 
-    ``relay`` is there only where the directory is behind one.
+    ``relay`` (and ``relay_kdc``) is there only where the directory (the KDC) is behind one.
     """
 
     @property
@@ -47,8 +48,9 @@ class LabArm(RunningArm):
 class Lab(BaseLab[LabArm]):
     """The embedded domain, as a context manager.
 
-    ``hold`` or ``leak`` is put before the candidate's directory; with one, or with ``relay``, each arm's directory is
-    behind a relay, so that the relay itself is no difference between the arms.
+    ``hold``, ``leak`` and ``faults`` are put before the candidate's servers; what they concern, and with ``relay`` the
+    directory, is behind a relay on each arm, so that the relay itself is no difference between the arms. ``changes``
+    are made to the candidate's settings, ``common`` before them to those of both; ``common_faults`` likewise.
     """
 
     def __init__(
@@ -57,42 +59,58 @@ class Lab(BaseLab[LabArm]):
         *,
         hold: Hold | None = None,
         leak: Leak | None = None,
+        faults: Sequence[Fault] = (),
+        common_faults: Sequence[Fault] = (),
         relay: bool = False,
+        changes: Sequence[Change] = (),
+        common: Sequence[Change] = (),
         credentials: CredentialKind = "csv",
     ) -> None:
         super().__init__()
         self._names = tuple(arms)
-        self._fault = hold or leak
-        self._relay = relay or self._fault is not None
+        self._common_faults = tuple(common_faults)
+        self._faults = (*common_faults, *(fault for fault in (hold, leak) if fault is not None), *faults)
+        self._behind: set[Service] = {*faulty_services(self._faults), *(("ldap",) if relay else ())}
+        self._changes = (*common, *changes)
+        self._common = tuple(common)
         self._credentials = credentials
 
     def _start(self, folder: Path, family: Family, stack: ExitStack) -> None:
         tools = find_tools()
         built = store.built(tools)
         for name in self._names:
-            fault = self._fault if name == "candidate" else None
-            starter = _ArmStarter(tools, family, folder / name, self._credentials)
-            self.arms[name] = starter.start(built, fault, relay=self._relay)
+            settings = settings_of(self._changes if name == "candidate" else self._common)
+            starter = _ArmStarter(tools, family, folder / name, self._credentials, settings)
+            self.arms[name] = starter.start(
+                built, self._behind, self._faults if name == "candidate" else self._common_faults
+            )
 
 
 class _ArmStarter:
-    def __init__(self, tools: Tools, family: Family, folder: Path, credentials: CredentialKind) -> None:
+    def __init__(
+        self, tools: Tools, family: Family, folder: Path, credentials: CredentialKind, settings: Settings
+    ) -> None:
         self._tools = tools
         self._family = family
         self._folder = folder
         self._credentials = credentials
+        self._settings = settings
         self._krb5_conf = folder / "krb5.conf"
 
-    def start(self, built: Path, fault: Hold | Leak | None, *, relay: bool) -> LabArm:
+    def start(self, built: Path, behind: Collection[Service], faults: Sequence[Fault]) -> LabArm:
         store.clone(built, self._folder)
+        directory.change(self._tools, self._folder, self._settings, store.password(self._folder))
         ports, children = self._serve()
-        if relay:
-            children["relay"] = self._spawn_relay(ports["ldap"], fault)
-            ports["relay"] = self._port_of(children["relay"])
-        # The check mustn't take one of the workers that hold.
-        self._log_in(ports["relay"] if relay and not fault else ports["ldap"])
+        self._log_in(ports["ldap"])  # Not by the relay: the check mustn't take one of the workers that hold.
+        target = self._target(ports)
+        if behind:
+            services: dict[Service, int] = {name: ports[name] for name in behind}
+            relays = start_relays(self._family, self._folder, "127.0.0.1", services, faults)
+            children["relay"] = relays.process
+            ports |= relays.named_ports()
+            target = relays.before(target, "127.0.0.1")
         processes = {name: Identity.of(child.pid) for name, child in children.items()}
-        return LabArm(self._folder, "127.0.0.1", ports, processes, self._target(ports))
+        return LabArm(self._folder, "127.0.0.1", ports, processes, target)
 
     def _serve(self) -> tuple[dict[str, int], dict[str, subprocess.Popen[bytes]]]:
         for _ in range(PORT_TRIES):
@@ -111,9 +129,9 @@ class _ArmStarter:
     def _spawn_servers(self, ports: Mapping[str, int]) -> dict[str, subprocess.Popen[bytes]]:
         self._krb5_conf.write_text(krb5_conf(Target.model_validate(self._target(ports))))
         kdc_conf = self._folder / "kdc.conf"
-        kdc_conf.write_text(kdc.configuration(self._folder, ports["kdc"]))
+        kdc_conf.write_text(kdc.configuration(self._folder, ports["kdc"], self._settings))
         slapd_conf = self._folder / "slapd.conf"
-        slapd_conf.write_text(directory.configuration(self._tools, self._folder))
+        slapd_conf.write_text(directory.configuration(self._tools, self._folder, self._settings))
         env = environment(
             KRB5_CONFIG=str(self._krb5_conf),
             KRB5_KDC_PROFILE=str(kdc_conf),
@@ -127,21 +145,6 @@ class _ArmStarter:
             "slapd": [self._tools["slapd"], "-d", "0", "-f", str(slapd_conf), "-h", urls],  # -d: in the foreground
         }
         return {name: self._family.spawn(argv[name], env, self._folder / f"{name}.out") for name in argv}
-
-    def _spawn_relay(self, port: int, fault: Hold | Leak | None) -> subprocess.Popen[bytes]:
-        command, env = module_command("harness.updates.relay")
-        match fault:
-            case Hold():
-                command += ["--hold-s", str(fault.hold_s), "--workers", str(fault.workers)]
-            case Leak():
-                command += ["--leak-s", str(fault.grows_s)]
-        return self._family.spawn([*command, str(port)], env, self._folder / "relay.out", subprocess.PIPE)
-
-    def _port_of(self, relay: subprocess.Popen[bytes]) -> int:
-        line = relay.stdout.readline() if relay.stdout else b""  # Empty where it ended without listening.
-        if not line:
-            raise LabError(f"embedded domain: expected its relay to listen, which it didn't; {self._said()}")
-        return int(json.loads(line)["port"])
 
     def _log_in(self, ldap_port: int) -> None:
         user = hospital.CLINICIANS[0]
@@ -161,7 +164,8 @@ class _ArmStarter:
             "realm": hospital.REALM,
             "kdcs": [f"127.0.0.1:{ports['kdc']}"],
             "directory": {
-                "uri": f"ldap://127.0.0.1:{ports.get('relay', ports['ldap'])}",
+                "uri": f"ldap://127.0.0.1:{ports['ldap']}",
+                "starttls": self._settings.starttls,
                 "service_host": hospital.DIRECTORY_HOST,
                 "ca_file": str(self._folder / directory.CERTIFICATE),
                 "user_base": hospital.USER_BASE,
@@ -177,7 +181,7 @@ class _ArmStarter:
 
     def _said(self) -> str:
         """The last words of the servers, for the one who has to mend it."""
-        logs = (self._folder / name for name in ("kdc.log", "kdc.out", "slapd.out", "relay.out"))
+        logs = (self._folder / name for name in ("kdc.log", "kdc.out", "slapd.out"))
         last = [log.read_text(errors="replace").splitlines()[-2:] for log in logs if log.exists()]
         words = " | ".join(line for lines in last for line in lines) or "they said nothing"
         confined = Path("/etc/apparmor.d/usr.sbin.slapd").exists()

@@ -46,8 +46,8 @@ def groups() -> Iterator[tuple[str, list[str], list[str]]]:
     yield EHR_USERS, [user_dn(user) for user in CLINICIANS], []
 
 
-def ldif(password_hash: str) -> str:
-    """The whole directory as LDIF (RFC 2849), with ``memberOf`` written out.
+def ldif(password_hash: str, others: int = 0) -> str:
+    """The whole directory as LDIF (RFC 2849), with ``memberOf`` written out and ``others`` people besides.
 
     slapadd runs no overlay: written here, it costs nothing; left to the memberOf overlay, each entry is one more write.
     """
@@ -56,7 +56,8 @@ def ldif(password_hash: str) -> str:
         (USER_BASE, [("objectClass", "organizationalUnit"), ("ou", "Users")]),
         (GROUP_BASE, [("objectClass", "organizationalUnit"), ("ou", "Groups")]),
     ]
-    return "\n".join(_entry(dn, lines) for dn, lines in (*base, *_user_entries(password_hash), *_group_entries()))
+    entries = (*base, *_user_entries(password_hash), *_group_entries(), *_other_entries(others))
+    return "\n".join(_entry(dn, lines) for dn, lines in entries)
 
 
 def _user_entries(password_hash: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -74,6 +75,12 @@ def _user_entries(password_hash: str) -> Iterator[tuple[str, list[tuple[str, str
                 ("memberOf", group_dn(EHR_USERS)),
             ],
         )
+
+
+def _other_entries(count: int) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for number in range(count):
+        name = f"other{number:06d}"
+        yield user_dn(name), [("objectClass", "inetOrgPerson"), ("uid", name), ("cn", name), ("sn", name)]
 
 
 def _group_entries() -> Iterator[tuple[str, list[tuple[str, str]]]]:

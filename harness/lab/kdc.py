@@ -7,12 +7,14 @@ from pathlib import Path
 
 from harness.errors import LabError
 from harness.lab import hospital, keytab, pki
+from harness.lab.changes import Settings
 from harness.lab.tools import Tools, run
 from harness.process import environment
 
 CLINICIANS_KEYTAB = "clinicians.keytab"
 SERVICES_KEYTAB = "services.keytab"
 
+DEFAULT = Settings()
 _TEMPLATE = "template"
 _ENCTYPES = ("aes256-cts", "aes128-cts")
 
@@ -52,14 +54,17 @@ def build(tools: Tools, folder: Path, password: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def configuration(folder: Path, port: int) -> str:
+def configuration(folder: Path, port: int, settings: Settings = DEFAULT) -> str:
     """The text of a kdc.conf(5) for the database in ``folder`` and a KDC at 127.0.0.1:``port``."""
+    # By default neither is written: it would be one write, with a flush, at every login.
+    spared = "false" if settings.kdc_writes else "true"
+    datagram = "" if settings.kdc_datagram is None else f"\tkdc_max_dgram_reply_size = {settings.kdc_datagram}\n"
     return f"""[kdcdefaults]
 	kdc_listen = 127.0.0.1:{port}
 	kdc_tcp_listen = 127.0.0.1:{port}
 	# The default of 5 makes a burst of logins wait 1 s for a repeated SYN.
 	kdc_tcp_listen_backlog = 64
-[realms]
+{datagram}[realms]
 	{hospital.REALM} = {{
 		database_name = {folder}/principal
 		key_stash_file = {folder}/stash
@@ -75,9 +80,8 @@ def configuration(folder: Path, port: int) -> str:
 	{hospital.REALM} = {{
 		db_library = db2
 		database_name = {folder}/principal
-		# Either would write, with a flush, at every login.
-		disable_last_success = true
-		disable_lockout = true
+		disable_last_success = {spared}
+		disable_lockout = {spared}
 	}}
 [logging]
 	kdc = FILE:{folder}/kdc.log

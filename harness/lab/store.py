@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.cache import cache_home, private_folder
-from harness.lab import directory, hospital, kdc, keytab, pki
+from harness.lab import changes, directory, hospital, kdc, keytab, pki
 from harness.lab.tools import Tools, run
 from harness.process import Identity, environment
 
@@ -45,8 +45,15 @@ def built(tools: Tools) -> Path:
         pki.build(folder, hospital.REALM, hospital.KDC_HOST, hospital.CLINICIANS)
         write_private(folder / CLINICIANS_CSV, "".join(f"{user},{password}\n" for user in hospital.CLINICIANS))
 
-    sources = (__file__, hospital.__file__, kdc.__file__, keytab.__file__, directory.__file__, pki.__file__)
+    modules = (changes, hospital, kdc, keytab, directory, pki)
+    sources = (__file__, *(str(module.__file__) for module in modules))
     return built_once(recipe_digest(sources, tools.digest), build)
+
+
+def password(folder: Path) -> str:
+    """The clinicians' password in a clone."""
+    with (folder / CLINICIANS_CSV).open(encoding="utf-8") as lines:
+        return lines.readline().rstrip("\n").partition(",")[2]
 
 
 def recipe_digest(sources: Iterable[str], programs: str) -> str:

@@ -23,14 +23,14 @@ from typing import IO, Literal, get_args
 
 from harness.cache import cache_home
 from harness.errors import LabError
-from harness.lab import store
-from harness.lab.ad.changes import parse_change
+from harness.lab import changes, store
+from harness.lab.ad import changes as ad_changes
 from harness.lab.ad.domain import AdLab
 from harness.lab.base import CredentialKind
 from harness.lab.domain import Lab
+from harness.model.fault import Hold
 from harness.model.target import ARMS, Arm
 from harness.process import Identity, module_command
-from harness.updates.fault import Hold
 
 Kind = Literal["embedded", "ad"]
 KINDS: tuple[Kind, ...] = ("embedded", "ad")
@@ -52,7 +52,7 @@ class LabStatus:
     ports: Mapping[str, int]
     """The ports by name (``baseline.kdc``, ``baseline.ldap``, …)."""
     addresses: Mapping[str, str]
-    """The address of each arm's ports."""
+    """The address of each process of the arms."""
     alive: Mapping[str, bool]
 
     @property
@@ -70,22 +70,25 @@ def up(
     relay: bool = False,
     credentials: CredentialKind = "csv",
     change: str | None = None,
+    controllers: int = 1,
 ) -> LabStatus:
     """Start a lab that runs until ``down``, and return when logins succeed; raises LabError.
 
-    ``hold`` and ``relay`` are those of Lab, ``change`` is the name of one of AdLab's, ``credentials`` those of both.
+    ``hold`` and ``relay`` are those of Lab, ``controllers`` those of AdLab, ``credentials`` those of both; ``change``
+    is the name of one of the kind's.
     """
     if kind not in KINDS:
         raise LabError(f"lab: expected a kind among {', '.join(KINDS)}, got {kind!r}")
     if change is not None:
-        parse_change(change)
-        if kind != "ad":
-            raise LabError(f"lab: expected kind ad for a change, got {kind!r}")
+        says(kind, change)
+    if controllers != 1 and kind != "ad":
+        raise LabError(f"lab: expected kind ad for {controllers} controllers, got {kind!r}")
     if kind == "ad" and (relay or hold is not None):
         raise LabError("lab: expected kind embedded for a relay or a hold, got 'ad'")
     command, env = module_command("harness.lab.supervisor")
     options = [str(directory.resolve()), "--kind", kind, "--credentials", credentials, "--arms", *arms]
     options += ["--change", change] if change else []
+    options += ["--controllers", str(controllers)]
     options += ["--relay"] if relay else []
     options += ["--hold-s", str(hold.hold_s), "--workers", str(hold.workers)] if hold else []
     env["XDG_CACHE_HOME"] = str(cache_home().parent)
@@ -112,6 +115,11 @@ def up(
         return started
     supervisor.wait()
     raise LabError(answer.get("error") or f"lab: expected its supervisor to start; it says why in {directory / LOG}")
+
+
+def says(kind: str, change: str) -> str:
+    """What a change of this kind of lab does, in one sentence; raises LabError where there is none of the name."""
+    return ad_changes.parse_change(change).says if kind == "ad" else changes.parse_change(change).says
 
 
 def down(directory: Path) -> bool:
@@ -180,7 +188,9 @@ def _supervise(directory: Path, kind: Kind, lab: Lab | AdLab) -> None:
         processes |= {f"{arm}.{name}": it for arm, run in lab.arms.items() for name, it in run.processes.items()}
         state = {
             "kind": kind,
-            "addresses": {arm: run.address for arm, run in lab.arms.items()},
+            "addresses": {
+                f"{arm}.{name}": run.address_of(name) for arm, run in lab.arms.items() for name in run.processes
+            },
             "processes": {name: asdict(process) for name, process in processes.items()},
             "ports": {f"{arm}.{name}": port for arm, run in lab.arms.items() for name, port in run.ports.items()},
         }
@@ -199,20 +209,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.lab.supervisor", description="the parent of a lab")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--kind", choices=KINDS, default="embedded")
-    parser.add_argument("--change", type=parse_change)
+    parser.add_argument("--change")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--credentials", choices=get_args(CredentialKind), default="csv")
+    parser.add_argument("--controllers", type=int, default=1)
     parser.add_argument("--relay", action="store_true")
     parser.add_argument("--hold-s", type=float)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(argv)
     lab: Lab | AdLab
-    if options.kind == "ad":
-        lab = AdLab(options.arms, change=options.change, credentials=options.credentials)
-    else:
-        hold = Hold(options.hold_s, options.workers) if options.hold_s is not None else None
-        lab = Lab(options.arms, hold=hold, relay=options.relay, credentials=options.credentials)
     try:
+        if options.kind == "ad":
+            change = ad_changes.parse_change(options.change) if options.change else None
+            lab = AdLab(options.arms, change=change, credentials=options.credentials, controllers=options.controllers)
+        else:
+            hold = Hold(hold_s=options.hold_s, workers=options.workers) if options.hold_s is not None else None
+            chosen = [changes.parse_change(options.change)] if options.change else []
+            lab = Lab(options.arms, hold=hold, relay=options.relay, changes=chosen, credentials=options.credentials)
         _supervise(options.directory, options.kind, lab)
     except LabError as error:
         _answer({"error": str(error)})

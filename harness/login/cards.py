@@ -16,7 +16,7 @@ import krb5
 
 from harness.errors import CredentialError
 from harness.login.secret_files import private_file
-from harness.model.target import SmartCards
+from harness.model.credentials import SmartCards
 
 _IDENTITY = b"X509_user_identity"
 """kinit(1), -X."""

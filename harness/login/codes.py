@@ -79,6 +79,7 @@ _LDAP = {
     4: "sizeLimitExceeded",
     7: "authMethodNotSupported",
     8: "strongerAuthRequired",
+    10: "referral",
     11: "adminLimitExceeded",
     13: "confidentialityRequired",
     32: "noSuchObject",

@@ -15,7 +15,8 @@ from harness.errors import CredentialError
 from harness.login.cards import Cards, read_cards
 from harness.login.secret_files import private_file
 from harness.model.cohort import Authentication
-from harness.model.target import AccountKind, Credentials
+from harness.model.credentials import Credentials
+from harness.model.target import AccountKind
 
 
 class Secret:

@@ -38,10 +38,12 @@ from harness.login.wire import (
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
 from harness.model.protocol import TlsFacts
-from harness.model.target import Directory, Target
+from harness.model.target import Controller, Directory, Target
 
 SUCCESS = 0
 SASL_BIND_IN_PROGRESS = 14
+CONNECTING_AT_MOST_S = 6.0
+"""How long a client with another server to go to waits for one to be connected (sssd-ldap(5), ldap_network_timeout)."""
 STARTTLS = "1.3.6.1.4.1.1466.20037"
 """RFC 4511 §4.14.1."""
 
@@ -79,25 +81,44 @@ class Entry:
 
 
 class DirectorySession:
-    """One login's connection to the directory; every method raises StepFailedError.
+    """One login's connection to the directory; every method raises StepFailedError."""
 
-    ``endpoints`` are its checked addresses: the first that accepts a connection serves the login.
-    """
-
-    def __init__(self, directory: Directory, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._endpoints = endpoints
+        self.controller: Controller = directory
+        """The server that it is connected to, or was last tried."""
         self._connection: Any = None
         self._deadline = 0.0
         self.round_trips = 0
         self.entries = 0
+        self.passed_over: list[str] = []
+        """Servers that could not be connected to, and why."""
+        self._referrals: list[str] = []
         self.tls: TlsFacts | None = None
 
-    def connect(self, timeout_s: float) -> None:
-        """Connect within the deadline; by TLS where the target says so."""
+    def connect(self, servers: Sequence[tuple[Controller, Endpoint]], timeout_s: float) -> None:
+        """Connect to the first of the servers, each at a checked address, that can be reached within the deadline.
+
+        One that refuses, hangs up, or isn't connected within CONNECTING_AT_MOST_S is left for the next, as by a client;
+        a certificate that is not to be trusted ends the login.
+        """
+        deadline = time.monotonic() + timeout_s
+        for place, (controller, endpoint) in enumerate(servers, start=1):
+            self.controller = controller
+            left = deadline - time.monotonic()
+            try:
+                return self._connect_to(endpoint, left if place == len(servers) else min(left, CONNECTING_AT_MOST_S))
+            except StepFailedError as failure:
+                if place == len(servers) or failure.outcome == FAILED or time.monotonic() >= deadline:
+                    raise
+                self.close()
+                self.passed_over.append(f"{controller.endpoint}: {failure.outcome.code}")
+
+    def _connect_to(self, endpoint: Endpoint, timeout_s: float) -> None:
+        """By TLS where the target says so."""
         directory = self._directory
         with self.within(timeout_s):
-            connection = self._open()
+            connection = self._opened(endpoint)
             connected = connection.socket
             no_delay(connected)
             connection.socket = BoundedSocket(connected, self._remaining)
@@ -107,7 +128,7 @@ class DirectorySession:
                 self._check(result)
             if directory.tls or directory.starttls:
                 encrypted = handshake(
-                    connected, client_context(directory.ca_file), directory.endpoint.host, self._remaining
+                    connected, client_context(directory.ca_file), self.controller.endpoint.host, self._remaining
                 )
                 self.tls = tls_facts(encrypted)
                 connection.socket = BoundedSocket(encrypted, self._remaining)
@@ -178,6 +199,8 @@ class DirectorySession:
         """What one search finds, inside ``within``; a referral isn't followed."""
         self.round_trips += 1
         _, result, entries, _ = self._connection.search(base, where, scope, attributes=list(attributes))
+        self._referrals += result.get("referrals") or ()
+        self._referrals += [uri for e in entries or () if e["type"] == "searchResRef" for uri in e["uri"]]
         self._check(result)
         found = [e for e in entries or () if e["type"] == "searchResEntry"]
         self.entries += len(found)
@@ -185,21 +208,17 @@ class DirectorySession:
             Entry(e["dn"], {name.lower(): tuple(values) for name, values in e["raw_attributes"].items()}) for e in found
         ]
 
+    def new_referrals(self) -> list[str]:
+        """Where the directory has referred to since the last call, not followed (RFC 4511 §4.1.10 and §4.5.3)."""
+        found, self._referrals = self._referrals, []
+        return found
+
     def close(self) -> None:
         """Drop the connection without a word: the login is over and its unbind is not part of it."""
         connection, self._connection = self._connection, None
         if connection is not None and connection.socket is not None:
             connection.socket.close()
             connection.socket = None  # or the ring of references in ldap3 would keep the security context alive
-
-    def _open(self) -> Any:
-        *others, last = self._endpoints
-        for endpoint in others:
-            try:
-                return self._opened(endpoint)
-            except LDAPSocketOpenError:
-                self.close()
-        return self._opened(last)
 
     def _opened(self, endpoint: Endpoint) -> Any:
         server = ldap3.Server(endpoint.host, endpoint.port, get_info=ldap3.NONE, connect_timeout=self._remaining())

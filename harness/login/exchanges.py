@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 from harness.login import reads
+from harness.login.controllers import Controllers
 from harness.login.credentials import Accounts
 from harness.login.database import DatabaseSession
 from harness.login.directory import DirectorySession
+from harness.login.kdcs import KdcAsk
 from harness.login.kerberos import PLAIN, SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
-from harness.login.locate import Resolver, choose
-from harness.login.netlogon import CLDAP_PORT, ping, ping_request
+from harness.login.locating import Locating
 from harness.login.ntlm import NtlmContext
 from harness.login.runtime import Runtime, StepFailedError, Timed
 from harness.login.state import LoginState
 from harness.login.web import EhrSession
 from harness.model.attempt import Outcome
-from harness.model.endpoint import Addresses, Endpoint
+from harness.model.endpoint import Addresses
 from harness.model.target import Target
 
 T = TypeVar("T")
@@ -35,25 +37,16 @@ class Exchanges:
         self._accounts = accounts
         self._kerberos = kerberos
         self._runtime = runtime
-        directory, front = str(target.directory.endpoint), "" if target.ehr is None else str(target.ehr.endpoint)
-        # Of several KDCs, libkrb5 tells which one answered in its trace alone.
+        front = "" if target.ehr is None else str(target.ehr.endpoint)
         kdc = str(target.kdcs[0]) if len(target.kdcs) == 1 else ""
-        self._servers = {"kdc": kdc, "ldap": directory, "http": front, "ehr": front}
+        self._servers = {"kdc": kdc, "http": front, "ehr": front}
         if target.database is not None:
             self._servers["db"], self._db_host = str(target.database.endpoint), target.database.service_host
-        if target.dns is not None:
-            self._resolver = Resolver(target.dns)
-            self._ping = ping_request(target.dns.domain)
-        self._directories = target.directory.endpoint.at(addresses)
-        kdcs = [checked for kdc in target.kdcs for checked in kdc.at(addresses)]
-        self._controllers = frozenset(checked.host for checked in (*self._directories, *kdcs))
+        self._controllers = Controllers(target, addresses)
         self._fronts = target.ehr.endpoint.at(addresses) if target.ehr is not None else ()
         self._databases = target.database.endpoint.at(addresses) if target.database is not None else ()
+        locating = Locating(target.dns, self._controllers) if target.dns is not None else None
         self._takes: dict[str, Callable[[LoginState, float], int | None]] = {
-            "dns_srv_kerberos": self._dns_srv_kerberos,
-            "dns_srv_dc": self._dns_srv_dc,
-            "dns_a": self._dns_a,
-            "cldap_ping": self._cldap_ping,
             "kdc_as": self._kdc_as,
             "kdc_tgs_host": lambda login, timeout_s: self._ticket("host", target.services.host, login, timeout_s),
             "kdc_tgs_ldap": self._kdc_tgs_ldap,
@@ -74,79 +67,74 @@ class Exchanges:
             "db_connect": self._db_connect,
             "db_query": self._db_query,
         }
+        if locating is not None:
+            names = ("dns_srv_kerberos", "dns_srv_dc", "dns_a", "cldap_ping")
+            self._takes |= {name: getattr(locating, name) for name in names}
 
     def new_login(self, user: str, tickets: TicketCache) -> LoginState:
         """The state of a login that has not begun."""
         target = self._target
         ehr = EhrSession(target.ehr, self._fronts, target.directory.ca_file) if target.ehr is not None else None
         database = DatabaseSession(target.database, self._databases) if target.database is not None else None
-        return LoginState(user, tickets, DirectorySession(target.directory, self._directories), ehr, database)
+        order = tickets.controllers or self._controllers.listed
+        return LoginState(user, tickets, DirectorySession(target.directory), ehr, database, order)
 
     def take(self, step: str, login: LoginState, timeout_s: float) -> int | None:
         """Take one step; when it ended (monotonic ns), where a thread knows that better than the caller.
 
         Raises StepFailedError.
         """
-        login.server = self._servers.get(step.partition("_")[0], "")
-        return self._takes[step](login, timeout_s)
-
-    # Where the controller is. What name servers say changes no address that load goes to but among the target's own.
-
-    def _dns_srv_kerberos(self, login: LoginState, timeout_s: float) -> None:
-        records, answer = self._resolver.kerberos_servers(timeout_s)
-        login.note_answer(answer)
-        login.notes.append(", ".join(f"{record.host}:{record.port}" for record in records))
-
-    def _dns_srv_dc(self, login: LoginState, timeout_s: float) -> None:
-        records, answer = self._resolver.domain_controllers(timeout_s)
-        login.note_answer(answer)
-        own = {self._ldap_host, self._target.directory.endpoint.host, *(kdc.host for kdc in self._target.kdcs)}
-        login.controller = choose(records, frozenset(host.lower() for host in own))
-        login.notes.append(f"{login.controller.host} of {len(records)}")
-
-    def _dns_a(self, login: LoginState, timeout_s: float) -> None:
-        assert login.controller is not None
-        addresses, answer = self._resolver.addresses(login.controller.host, timeout_s)
-        login.note_answer(answer)
-        login.notes.append(", ".join(addresses))
-        found = [address for address in addresses if address in self._controllers]
-        if not found:
-            raise StepFailedError(Outcome("error", "DC_NOT_IN_TARGETS"))
-        login.controller_address = found[0]
-
-    def _cldap_ping(self, login: LoginState, timeout_s: float) -> None:
-        directory = self._target.directory
-        host = login.controller_address or self._directories[0].host
-        server = Endpoint(host=host, port=CLDAP_PORT if directory.tls else directory.endpoint.port)
-        login.server = str(server)
-        found = ping(server, self._ping, timeout_s)
-        login.locating_round_trips += 1
-        login.notes.append(f"{found.host}, site {found.site or '(none)'}, client's {found.client_site or '(none)'}")
-        login.notes.append(" ".join(found.roles))
+        kind = step.partition("_")[0]
+        login.server = self._servers.get(kind, "")
+        try:
+            return self._takes[step](login, timeout_s)
+        finally:
+            if kind == "ldap":
+                login.server = str(login.directory.controller.endpoint)
+                if referrals := login.directory.new_referrals():
+                    login.notes.append(f"{len(referrals)} referrals, not followed: {' '.join(referrals)}")
+            login.tickets.controllers = login.order
 
     # Tickets. A step that waits for a KDC ends when its thread says so, which is before the caller wakes up.
 
     def _kdc_as(self, login: LoginState, timeout_s: float) -> int:
         if (cards := self._accounts.cards) is not None:
             login.notes.append(f"certificate {cards.by_user[login.user].certificate_bytes} B")
-        return self._kerberos.initial_ticket(login.user, login.tickets, self._call(login, timeout_s)).ended
+        with self._asking(login) as ask:
+            return self._kerberos.initial_ticket(login.user, login.tickets, self._call(login, timeout_s), ask).ended
 
     def _ticket(self, service: str, host: str | None, login: LoginState, timeout_s: float) -> int:
         assert host is not None
-        _, done = self._kerberos.service_token(service, host, login.tickets, self._call(login, timeout_s))
-        return done.ended
+        with self._asking(login) as ask:
+            call = self._call(login, timeout_s)
+            return self._kerberos.service_token(service, host, login.tickets, call, kdcs=ask)[1].ended
 
     def _kdc_tgs_ldap(self, login: LoginState, timeout_s: float) -> int:
-        call = self._call(login, timeout_s)
-        context, done = self._kerberos.service_token("ldap", self._ldap_host, login.tickets, call, Ask(flags=SEALING))
-        login.bind_begun = context, done.value
+        call, host = self._call(login, timeout_s), login.order[0].controller.service_host
+        with self._asking(login) as ask:
+            wish = Ask(flags=SEALING)
+            context, done = self._kerberos.service_token("ldap", host, login.tickets, call, wish, ask)
+        login.bind_begun = host, context, done.value
         return done.ended
 
-    def _token(self, login: LoginState, service: str, host: str, ask: Ask, timeout_s: float) -> tuple[Any, bytes]:
+    def _token(self, login: LoginState, service: str, host: str, wish: Ask, timeout_s: float) -> tuple[Any, bytes]:
         """A context by the ticket in the cache and its first token, for a server that has just asked for it."""
         call = self._call(login, timeout_s, opens_step=False)
-        context, token = self._kerberos.service_token(service, host, login.tickets, call, ask)
+        with self._asking(login, opens_step=False) as ask:
+            context, token = self._kerberos.service_token(service, host, login.tickets, call, wish, ask)
         return context, token.value
+
+    @contextmanager
+    def _asking(self, login: LoginState, opens_step: bool = True) -> Iterator[KdcAsk]:
+        """Of several KDCs the login's own controller is asked first; a step of the KDC's shows which one answered."""
+        ask = KdcAsk(login.order[0].address)
+        try:
+            yield ask
+        finally:
+            if ask.said:
+                login.exchanges += ask.exchanges
+                if opens_step:
+                    login.server = ask.server
 
     def _call(self, login: LoginState, timeout_s: float, opens_step: bool = True) -> Call:
         """What a Kerberos exchange is run by; the login learns how long no thread took it up, and when one did.
@@ -174,7 +162,11 @@ class Exchanges:
     # The directory.
 
     def _ldap_connect(self, login: LoginState, timeout_s: float) -> None:
-        login.directory.connect(timeout_s)
+        servers = [(it.controller, endpoint) for it in login.order for endpoint in it.endpoints]
+        try:
+            login.directory.connect(servers, timeout_s)
+        finally:
+            login.notes += login.directory.passed_over
 
     def _ldap_rootdse(self, login: LoginState, timeout_s: float) -> None:
         if host := reads.root_entry(login.directory, timeout_s):
@@ -183,16 +175,19 @@ class Exchanges:
     def _ldap_bind(self, login: LoginState, timeout_s: float) -> None:
         asked = time.monotonic()
         begun, login.bind_begun = login.bind_begun, None
+        host = login.directory.controller.service_host
         # Within TLS the token has to name the connection, and must not ask for a layer that Active Directory refuses.
         bindings = login.directory.bindings
-        if begun is None or bindings is not None:
-            # The ticket is in the cache, unless a warm clinician's has expired: the AP-REQ is built without the KDC.
-            ask = Ask(flags=SEALING) if bindings is None else Ask(bindings=bindings)
+        if begun is None or bindings is not None or begun[0] != host:
+            # The ticket is in the cache, unless a warm clinician's has expired, or the connection is to another
+            # controller than the ticket was for: else the AP-REQ is built without the KDC.
+            wish = Ask(flags=SEALING) if bindings is None else Ask(bindings=bindings)
             call = self._call(login, timeout_s)
-            context, done = self._kerberos.service_token("ldap", self._ldap_host, login.tickets, call, ask)
-            begun = context, done.value
+            with self._asking(login, opens_step=False) as ask:
+                context, done = self._kerberos.service_token("ldap", host, login.tickets, call, wish, ask)
+            begun = host, context, done.value
         left = timeout_s - (time.monotonic() - asked)
-        login.agreed.append(login.directory.bind_gssapi(*begun, left))
+        login.agreed.append(login.directory.bind_gssapi(*begun[1:], left))
 
     def _ldap_simple_bind(self, login: LoginState, timeout_s: float) -> None:
         login.directory.bind_simple(login.user, self._accounts.passwords[login.user].reveal(), timeout_s)
@@ -200,7 +195,9 @@ class Exchanges:
     def _ldap_ntlm_bind(self, login: LoginState, timeout_s: float) -> None:
         bindings, password = login.directory.bindings, self._accounts.passwords[login.user]
         channel = None if bindings is None else bindings.application_data
-        context = NtlmContext(self._target.realm, login.user, password, self._ldap_host, channel)
+        context = NtlmContext(
+            self._target.realm, login.user, password, login.directory.controller.service_host, channel
+        )
         login.agreed.append(login.directory.bind_ntlm(context, timeout_s))
 
     def _ldap_own_entry(self, login: LoginState, timeout_s: float) -> None:
@@ -249,10 +246,6 @@ class Exchanges:
         assert login.database is not None
         if login.database.principal(timeout_s) != f"{login.user}@{self._target.realm}":
             raise StepFailedError(Outcome("error", "PRINCIPAL_MISSING"))
-
-    @property
-    def _ldap_host(self) -> str:
-        return self._target.directory.service_host
 
     @property
     def _ehr_host(self) -> str:

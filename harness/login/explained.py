@@ -23,7 +23,7 @@ def explained_login(cohort: str, user: str, result: LoginResult) -> ExplainedLog
 
 def arm_protocol(target: Target, logins: Iterable[ExplainedLogin]) -> ArmProtocol:
     """The logins of one arm, with what its own names stand for."""
-    names = {target.directory.service_host.lower(): HOST}
+    names = {controller.service_host.lower(): HOST for controller in target.directory.controllers}
     if target.dns is not None:
         names[target.dns.domain.lower()] = DOMAIN
     return ArmProtocol(names, tuple(logins))

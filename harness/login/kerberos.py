@@ -8,6 +8,7 @@ exchange: the first step of a GSS-API context on a cache without the service's t
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ import krb5
 from harness.errors import CredentialError, KdcUnavailableError
 from harness.login import der
 from harness.login.codes import kerberos_outcome
+from harness.login.controllers import Order
 from harness.login.credentials import Accounts
+from harness.login.kdcs import KdcAsk, KdcContexts
 from harness.login.runtime import StepFailedError, Timed
 from harness.model.attempt import Outcome
 from harness.model.cohort import Authentication
@@ -53,12 +56,14 @@ PLAIN = Ask()
 class TicketCache:
     """A MEMORY ticket cache of one login, destroyed after it (a warm clinician's lives on)."""
 
-    __slots__ = ("_ccache", "_context", "name")
+    __slots__ = ("_ccache", "_context", "controllers", "name")
 
     def __init__(self, context: krb5.Context) -> None:
         self.name = f"MEMORY:authgate-{next(_cache_numbers)}"
         self._context = context
         self._ccache: krb5.CCache | None = None
+        self.controllers: Order = ()
+        """The domain controllers that the workstation has found, which it remembers as long as the tickets."""
 
     def fill(self, principal: krb5.Principal, credentials: krb5.Creds) -> None:
         """Keep the credentials of an AS exchange."""
@@ -88,12 +93,15 @@ class TicketCache:
 
 
 class KerberosClient:
-    """The Kerberos client of one arm's clinicians."""
+    """The Kerberos client of one arm's clinicians; ``kdcs`` where its logins choose among several."""
 
-    def __init__(self, realm: str, accounts: Accounts, authentication: Authentication) -> None:
+    def __init__(
+        self, realm: str, accounts: Accounts, authentication: Authentication, kdcs: KdcContexts | None = None
+    ) -> None:
         if authentication == "password" and accounts.keytab is not None:
             raise CredentialError("authentication: password needs credentials.csv or credentials.env, got a keytab")
         self._realm = realm
+        self._kdcs = kdcs
         self._accounts = accounts
         self._authentication = authentication
         self._keytabs: dict[str, krb5.KeyTab] = {}
@@ -158,10 +166,10 @@ class KerberosClient:
         """An empty ticket cache."""
         return TicketCache(self._own)
 
-    def initial_ticket(self, user: str, cache: TicketCache, call: Call) -> Timed[Any]:
+    def initial_ticket(self, user: str, cache: TicketCache, call: Call, kdcs: KdcAsk | None = None) -> Timed[Any]:
         """The AS exchange with encrypted time stamp or smart card (two round trips either way); fills the cache.
 
-        Raises StepFailedError.
+        By card the KDCs are asked in the order of the target. Raises StepFailedError.
         """
         principal = self._principal(self._own, user)
 
@@ -171,7 +179,7 @@ class KerberosClient:
             if (cards := self._accounts.cards) is not None:
                 context = krb5.init_context()  # of its own; made, with the plugin in it, in 0.3 ms
                 return krb5.get_init_creds_password(context, principal, cards.options(context, user))
-            with self._context() as context:
+            with self._context(kdcs) as context:
                 if self._authentication == "key":
                     return krb5.get_init_creds_keytab(context, principal, self._options, self._keytabs[user])
                 password = self._accounts.passwords[user].reveal().encode()
@@ -185,7 +193,7 @@ class KerberosClient:
         return done
 
     def service_token(
-        self, service: str, host: str, cache: TicketCache, call: Call, ask: Ask = PLAIN
+        self, service: str, host: str, cache: TicketCache, call: Call, ask: Ask = PLAIN, kdcs: KdcAsk | None = None
     ) -> tuple[Any, Timed[bytes]]:
         """A GSS-API context for ``service@host`` and its first token; a TGS exchange where the cache has no ticket.
 
@@ -203,15 +211,39 @@ class KerberosClient:
                 flags=ask.flags,
                 channel_bindings=ask.bindings,
             )
-            return context, call(context.step)
+            if self._kdcs is None:
+                return context, call(context.step)
+            name = f"{service}/{host}@{self._realm}"
+            token, ended = call(lambda: self._ticket_and_token(context, cache, name, kdcs or KdcAsk())).value
+            return context, Timed(token, ended)
         except gssapi.exceptions.GSSError as error:
             raise StepFailedError(kerberos_outcome(error.min_code)) from None
+
+    def _ticket_and_token(self, context: Any, cache: TicketCache, service: str, ask: KdcAsk) -> tuple[bytes, int]:
+        """The first token, and when (monotonic ns) its ticket was there; the two in one visit to a thread."""
+        assert self._kdcs is not None
+        lent = self._kdcs.take(ask)
+        try:
+            code = lent.get_ticket(cache.name, service)
+            ended = time.monotonic_ns()
+        finally:
+            self._kdcs.give_back(ask, lent)
+        if code:
+            raise StepFailedError(kerberos_outcome(code))
+        return context.step(), ended
 
     def _principal(self, context: krb5.Context, user: str) -> krb5.Principal:
         return krb5.parse_name_flags(context, f"{user}@{self._realm}".encode())
 
     @contextmanager
-    def _context(self) -> Iterator[krb5.Context]:
+    def _context(self, ask: KdcAsk | None = None) -> Iterator[krb5.Context]:
+        if self._kdcs is not None and ask is not None:
+            lent = self._kdcs.take(ask)
+            try:
+                yield lent.context
+            finally:
+                self._kdcs.give_back(ask, lent)
+            return
         try:
             context = self._contexts.pop()  # atomic under the interpreter's lock, as append is
         except IndexError:

@@ -12,15 +12,21 @@ from harness.model.endpoint import NO_NAMES, Addresses
 from harness.model.target import Target
 
 
-def krb5_conf(target: Target, addresses: Addresses = NO_NAMES) -> str:
+def krb5_conf(target: Target, addresses: Addresses = NO_NAMES, first: str = "") -> str:
     """The text of a krb5.conf(5) that names the target's KDCs by their checked addresses and looks nothing up.
 
+    libkrb5 asks them in this order: those at the address ``first``, then as the target lists them.
     Host names are never canonicalised: a lookup inside libkrb5 would hide a name server's delay in another step.
     """
-    kdcs = "\n".join(f"\t\tkdc = {address}" for kdc in target.kdcs for address in kdc.at(addresses))
+    checked = sorted((at for kdc in target.kdcs for at in kdc.at(addresses)), key=lambda at: at.host != first)
+    kdcs = "\n".join(f"\t\tkdc = {address}" for address in checked)
     # 1 byte: every request is "too big" for UDP; 1465 is libkrb5's own default.
     udp_limit = 1 if target.kdc_transport == "tcp" else 1465
-    services = [target.directory.service_host, target.services.host, target.services.cifs]
+    services = [
+        *(controller.service_host for controller in target.directory.controllers),
+        target.services.host,
+        target.services.cifs,
+    ]
     services += [target.ehr.service_host] if target.ehr is not None else []
     services += [target.database.service_host] if target.database is not None else []
     domain = target.directory.service_host.partition(".")[2] or target.realm.lower()

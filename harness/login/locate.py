@@ -71,9 +71,9 @@ class Resolver:
         """The domain's KDCs (RFC 4120 §7.2.3.2)."""
         return self._services("_kerberos._tcp", self._names.domain, timeout_s)
 
-    def domain_controllers(self, timeout_s: float) -> tuple[tuple[ServiceRecord, ...], Answer]:
-        """The domain's controllers, or those of the site (MS-ADTS 6.3.2.3)."""
-        return self._services("_ldap._tcp", f"dc._msdcs.{self._names.domain}", timeout_s)
+    def domain_controllers(self, timeout_s: float, site: str | None = None) -> tuple[tuple[ServiceRecord, ...], Answer]:
+        """The domain's controllers, or those of a site: this one, or the target's own (MS-ADTS 6.3.2.3)."""
+        return self._services("_ldap._tcp", f"dc._msdcs.{self._names.domain}", timeout_s, site)
 
     def addresses(self, host: str, timeout_s: float) -> tuple[tuple[str, ...], Answer]:
         """The IPv4 addresses of a host."""
@@ -81,8 +81,11 @@ class Resolver:
         found = tuple(data.address for rrset in answer.message.answer for data in rrset if isinstance(data, A))
         return _some(found), answer
 
-    def _services(self, service: str, domain: str, timeout_s: float) -> tuple[tuple[ServiceRecord, ...], Answer]:
-        at = "" if self._names.site is None else f".{self._names.site}._sites"
+    def _services(
+        self, service: str, domain: str, timeout_s: float, site: str | None = None
+    ) -> tuple[tuple[ServiceRecord, ...], Answer]:
+        site = site or self._names.site
+        at = "" if site is None else f".{site}._sites"
         answer = self._ask(f"{service}{at}.{domain}", dns.rdatatype.SRV, timeout_s)
         found = tuple(
             ServiceRecord(data.priority, data.weight, data.port, data.target.to_text(omit_final_dot=True).lower())
@@ -113,17 +116,15 @@ class Resolver:
         raise StepFailedError(TIMED_OUT if time.monotonic() >= deadline else Outcome("error", "DNS_NO_ANSWER"))
 
 
-def choose(records: Sequence[ServiceRecord], own: frozenset[str]) -> ServiceRecord:
-    """One of the records whose host is among ``own``, as RFC 2782 says: by priority, then at random by weight.
-
-    Raises StepFailedError where there is none: what the name server knows is then not the server under test.
-    """
-    ours = [record for record in records if record.host in own]
-    if not ours:
-        raise StepFailedError(Outcome("error", "DC_NOT_IN_TARGETS"))
-    first = min(record.priority for record in ours)
-    best = [record for record in ours if record.priority == first]
-    return random.choices(best, [record.weight or 0.01 for record in best])[0]
+def in_order(records: Sequence[ServiceRecord]) -> tuple[ServiceRecord, ...]:
+    """The records in the order in which a client tries them: by priority, then at random by weight (RFC 2782)."""
+    left, found = list(records), []
+    while left:
+        best = [record for record in left if record.priority == min(each.priority for each in left)]
+        chosen = random.choices(best, [record.weight or 0.01 for record in best])[0]
+        left.remove(chosen)
+        found.append(chosen)
+    return tuple(found)
 
 
 def _exchange(query: dns.message.Message, server: Endpoint, timeout_s: float) -> tuple[dns.message.Message, bool]:

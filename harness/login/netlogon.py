@@ -5,9 +5,12 @@ Request and answer: MS-ADTS 6.3.3; the answer's layout: 6.3.1.9 (NETLOGON_SAM_LO
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +30,9 @@ CLDAP_PORT = 389
 DATAGRAM_AT_MOST = 65535
 NT_VERSION = 0x02 | 0x04
 """NETLOGON_NT_VERSION_5 and _5EX: the answer is to be the extended one (MS-ADTS 6.3.1.1)."""
+AGAIN_S = 0.1
+"""How long a DC locator listens for an answer until it asks the next controller too (Windows 2000 DNS white paper,
+p. 34)."""
 _MESSAGE_ID = 1
 """Each ping has a socket of its own."""
 _SAM_LOGON_RESPONSE_EX = 23
@@ -73,19 +79,52 @@ def ping(server: Endpoint, request: bytes, timeout_s: float) -> DomainController
 
     Raises StepFailedError, with TIMED_OUT after ``timeout_s``.
     """
-    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    return first_answer((server,), request, timeout_s)[1]
+
+
+def first_answer(servers: Sequence[Endpoint], request: bytes, timeout_s: float) -> tuple[Endpoint, DomainController]:
+    """Ask controllers in order, the next one where none has answered within AGAIN_S; the first that serves the domain.
+
+    Raises StepFailedError with the last one's refusal, and TIMED_OUT after ``timeout_s``.
+    """
     deadline = time.monotonic() + timeout_s
+    unasked, failure = list(servers), Outcome("error", "CONNECT_FAILED")
+    with ExitStack() as stack:
+        asked: dict[socket.socket, Endpoint] = {}
+        while unasked or asked:
+            if unasked:
+                server = unasked.pop(0)
+                with suppress(OSError):
+                    asked[stack.enter_context(_asked(server, request))] = server
+            left = max(deadline - time.monotonic(), 0.0)
+            answered, _, _ = select.select(list(asked), [], [], min(left, AGAIN_S) if unasked else left)
+            for udp in answered:
+                server = asked.pop(udp)
+                try:
+                    return server, _answer(udp)
+                except StepFailedError as refusal:
+                    failure = refusal.outcome
+            if time.monotonic() >= deadline:
+                raise StepFailedError(TIMED_OUT)
+    raise StepFailedError(failure)
+
+
+def _asked(server: Endpoint, request: bytes) -> socket.socket:
+    udp = socket.socket(socket.AF_INET6 if ":" in server.host else socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as udp:
-            udp.settimeout(timeout_s)
-            udp.connect((server.host, server.port))
-            udp.send(request)
-            answer = udp.recv(DATAGRAM_AT_MOST)
-    except TimeoutError:
-        raise StepFailedError(TIMED_OUT) from None
+        udp.connect((server.host, server.port))
+        udp.send(request)
     except OSError:
-        timed_out = time.monotonic() >= deadline
-        raise StepFailedError(TIMED_OUT if timed_out else Outcome("error", "CONNECT_FAILED")) from None
+        udp.close()
+        raise
+    return udp
+
+
+def _answer(udp: socket.socket) -> DomainController:
+    try:
+        answer = udp.recv(DATAGRAM_AT_MOST)
+    except OSError:
+        raise StepFailedError(Outcome("error", "CONNECT_FAILED")) from None
     try:
         return parse_response(_netlogon(answer))
     except (ValueError, IndexError, KeyError, TypeError, struct.error, dns.exception.DNSException):
@@ -103,7 +142,7 @@ def parse_response(blob: bytes) -> DomainController:
     names = []
     for _ in range(8):
         name, used = dns.name.from_wire(blob, at)
-        names.append(name.to_text(omit_final_dot=True))
+        names.append("" if name == dns.name.root else name.to_text(omit_final_dot=True))
         at += used
     forest, domain, host, _, _, _, site, client_site = names
     return DomainController(host, domain, forest, site, client_site, flags)

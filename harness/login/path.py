@@ -10,6 +10,7 @@ from harness.errors import CredentialError
 from harness.login.credentials import Accounts, read_accounts
 from harness.login.directory import check_ca_file
 from harness.login.exchanges import Exchanges
+from harness.login.kdcs import KdcContexts
 from harness.login.kerberos import KerberosClient, TicketCache
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
 from harness.login.state import LoginState
@@ -89,6 +90,8 @@ class LoginPath:
         self._runtime = runtime
         self._addresses = addresses
         check_ca_file(target)
+        several = sum(len(kdc.at(addresses)) for kdc in target.kdcs) > 1
+        self._kdcs = KdcContexts(target, addresses) if several else None
         self._cohorts = scenario.mix
         kinds = {name: (cohort.authentication, cohort.accounts) for name, cohort in self._cohorts.items()}
         made = {kind: self._make_clients(*kind) for kind in dict.fromkeys(kinds.values())}
@@ -110,7 +113,7 @@ class LoginPath:
         named = str(source.key_source) if accounts.cards is None else "credentials.smart_cards"
         count = self._scenario.population.users  # of clinicians: components are few, and take turns
         users = accounts.first(count if whose == "clinicians" else min(count, len(accounts.users)), named)
-        kerberos = KerberosClient(target.realm, accounts, how)
+        kerberos = KerberosClient(target.realm, accounts, how, self._kdcs)
         exchanges = Exchanges(target, accounts, kerberos, self._runtime, self._addresses)
         return _Clients(accounts, frozenset(accounts.users), users, kerberos, exchanges)
 
@@ -213,7 +216,7 @@ class LoginPath:
             records=after.records - before.records,
             answer_bytes=max(0, after.received - before.received),  # a connection that is lost takes its count with it
             tickets=after.tickets[len(before.tickets) :],
-            exchanges=self._trace.new_exchanges() if self._trace is not None else (),
+            exchanges=(*(self._trace.new_exchanges() if self._trace is not None else ()), *login.exchanges),
             queries=tuple(login.queries),
             tls=opened[0] if opened else None,
             statuses=after.statuses[len(before.statuses) :],

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.login.controllers import Order
 from harness.login.database import DatabaseSession
 from harness.login.directory import DirectorySession, Entry
 from harness.login.kerberos import TicketCache
-from harness.login.locate import Answer, ServiceRecord
+from harness.login.locate import ServiceRecord
 from harness.login.web import EhrSession
-from harness.model.protocol import DnsQuery
+from harness.model.protocol import DnsQuery, KdcExchange
 
 
 @dataclass(slots=True)
@@ -22,8 +23,10 @@ class LoginState:
     directory: DirectorySession
     ehr: EhrSession | None
     database: DatabaseSession | None
-    bind_begun: tuple[Any, bytes] | None = None
-    """The context and first token of a bind, made with the ticket that it needs."""
+    order: Order
+    """The domain controllers, the one to go to first."""
+    bind_begun: tuple[str, Any, bytes] | None = None
+    """The service's host, context and first token of a bind, made with the ticket that it needs."""
     entry: Entry | None = None
     groups: frozenset[str] = frozenset()
     controller: ServiceRecord | None = None
@@ -35,6 +38,8 @@ class LoginState:
     pool_wait: int = 0
     first_taken: int | None = None
     server: str = ""
+    exchanges: list[KdcExchange] = field(default_factory=list)
+    """Those with one of several KDCs."""
     queries: list[DnsQuery] = field(default_factory=list)
     agreed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -42,19 +47,8 @@ class LoginState:
     def begin_step(self) -> None:
         """Forget what the last step has shown."""
         self.pool_wait, self.first_taken, self.server = 0, None, ""
-        for told in (self.queries, self.agreed, self.notes):
+        for told in (self.exchanges, self.queries, self.agreed, self.notes):
             told.clear()
-
-    def note_answer(self, answer: Answer) -> None:
-        """What a name server's answer shows."""
-        self.server = str(answer.server)
-        self.locating_round_trips += 1 + answer.tcp
-        self.dns_records += sum(len(records) for records in answer.message.answer)
-        self.queries.append(answer.query)
-        if answer.tries > 1:
-            self.notes.append(f"{answer.tries} tries")
-        if answer.tcp:
-            self.notes.append("answer cut, by TCP")
 
     def close(self) -> None:
         """Hang up everywhere; tickets are the caller's."""

@@ -7,6 +7,7 @@ which a weak password could be guessed, so the file is its owner's alone and goe
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from dataclasses import replace
@@ -82,6 +83,7 @@ def parse_trace(lines: list[str]) -> tuple[KdcExchange, ...]:
     return tuple(found)
 
 
+@functools.cache
 def _long_name(enctype: str) -> str:
     """A trace's name of an encryption type as everything else has it: aes256-cts is aes256-cts-hmac-sha1-96."""
     bare = enctype.removeprefix("DEPRECATED:")

@@ -6,7 +6,7 @@ ended − started, send lag = started − intended.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -86,11 +86,34 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class StepColumns:
-    """One step of many logins: ``row`` indexes the table's logins, ``service_s`` in seconds, ``status`` as there."""
+    """One step of many logins: ``row`` indexes the table's logins, ``service_s`` in seconds, ``status`` as there.
+
+    ``server`` is the place in ``servers`` of the one that answered; None where none was kept.
+    """
 
     row: Ints
     service_s: Floats
     status: Codes
+    server: Places | None = None
+    servers: tuple[str, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[StepColumns, int]]) -> StepColumns:
+        """The same step of several tables as one; each part with the number of logins in the tables before its own."""
+        columns = [part for part, _ in parts]
+        servers = tuple(dict.fromkeys(server for part in columns for server in part.servers))
+        places = [
+            np.array([servers.index(server) for server in part.servers], dtype=np.int16)[part.server]
+            for part in columns
+            if part.server is not None
+        ]
+        return cls(
+            np.concatenate([part.row + shift for part, shift in parts]),
+            np.concatenate([part.service_s for part in columns]),
+            np.concatenate([part.status for part in columns]),
+            np.concatenate(places) if len(places) == len(columns) else None,
+            servers,
+        )
 
 
 @dataclass(frozen=True, slots=True)

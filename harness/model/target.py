@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_validator, model_validator
 
 from harness.model.base import Configured, Positive
+from harness.model.credentials import Credentials
 from harness.model.database import Database
 from harness.model.endpoint import Addresses, Endpoint, Host, endpoints_from_text, parse_endpoint
 from harness.model.steps import STEPS
@@ -20,52 +21,41 @@ Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, ...] = ("baseline", "candidate")
 
 
-class SmartCards(Configured):
-    """Soft smart cards for logins by PKINIT (RFC 4556)."""
-
-    folder: str
-    """A folder with a file USER.pem for each user: a certificate and its private key (mode 0600)."""
-    anchors: str
-    """A PEM file of the authorities that the cards and the KDCs' certificates are verified by."""
-    kdc_hosts: tuple[Host, ...] = ()
-    """Names of which a KDC's certificate may carry one where it doesn't name the realm's krbtgt, as those of Active
-    Directory's domain controllers."""
-
-
-class Credentials(Configured):
-    """Where the clinicians' credentials come from; never the secret itself.
-
-    Passwords or keys have exactly one source. Smart cards may take its place or stand beside it: a scenario says which
-    of the two its logins use.
-    """
-
-    csv: str | None = None
-    """A file of ``user,password`` lines that only its owner may read (mode 0600)."""
-    keytab: str | None = None
-    """A keytab with one entry or more for each user (mode 0600)."""
-    env: str | None = None
-    """The name of an environment variable that holds ``user,password`` lines."""
-    smart_cards: SmartCards | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Credentials:
-        given = sum(source is not None for source in (self.csv, self.keytab, self.env))
-        if given > 1 or (given == 0 and self.smart_cards is None):
-            raise ValueError("expected exactly one of csv, keytab, env, or smart_cards in its place")
-        return self
-
-    @property
-    def key_source(self) -> str | None:
-        """Where passwords or keys come from, as an error names it; None where there are only cards."""
-        return self.csv or self.keytab or (None if self.env is None else f"environment variable {self.env}")
-
-
-class Directory(Configured):
-    """An arm's LDAP service and where people and groups are in it."""
+class Controller(Configured):
+    """One LDAP server: where it is, and the name that it has in Kerberos."""
 
     uri: Annotated[str, Field(pattern=r"^ldaps?://[^/]+/?$")]
     service_host: Host
     """The host part of the service's principal, ldap/HOST."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is TLS from its first byte."""
+        return self.uri.startswith("ldaps://")
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The address that the URI names."""
+        text = self.uri.split("://", 1)[1].rstrip("/")
+        return Endpoint.model_validate(parse_endpoint(text, 636 if self.tls else 389))
+
+    @field_validator("uri")
+    @classmethod
+    def _endpoint_parses(cls, uri: str) -> str:
+        found = parse_endpoint(uri.split("://", 1)[1].rstrip("/"), 389)
+        try:
+            Endpoint.model_validate(found)
+        except ValidationError:
+            raise ValueError(f"expected a host and a port from 1 to 65535, got {uri!r}") from None
+        return uri
+
+
+class Directory(Controller):
+    """An arm's LDAP service, at one server or several, and where people and groups are in it."""
+
+    further_controllers: tuple[Controller, ...] = ()
+    """Further servers of the same directory, in order of preference: a login fails over to them, and one whose
+    scenario asks name servers for a controller goes to the one that they name."""
     starttls: bool = False
     ca_file: str | None = None
     """The certificates to verify TLS against; without it the system's are used."""
@@ -81,15 +71,9 @@ class Directory(Configured):
     """How groups are expanded: ``posix`` by a search a level of nesting, ``ad`` by the directory's tokenGroups."""
 
     @property
-    def tls(self) -> bool:
-        """Whether the connection is TLS from its first byte."""
-        return self.uri.startswith("ldaps://")
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The address that the URI names."""
-        text = self.uri.split("://", 1)[1].rstrip("/")
-        return Endpoint.model_validate(parse_endpoint(text, 636 if self.tls else 389))
+    def controllers(self) -> tuple[Controller, ...]:
+        """Every server of the directory, in order of preference."""
+        return (self, *self.further_controllers)
 
     @field_validator("bind_dn")
     @classmethod
@@ -98,15 +82,11 @@ class Directory(Configured):
             raise ValueError(f"expected {{user}} in it, got {bind_dn!r}")
         return bind_dn
 
-    @field_validator("uri")
-    @classmethod
-    def _endpoint_parses(cls, uri: str) -> str:
-        found = parse_endpoint(uri.split("://", 1)[1].rstrip("/"), 389)
-        try:
-            Endpoint.model_validate(found)
-        except ValidationError:
-            raise ValueError(f"expected a host and a port from 1 to 65535, got {uri!r}") from None
-        return uri
+    @model_validator(mode="after")
+    def _one_kind_of_connection(self) -> Directory:
+        if any(controller.tls != self.tls for controller in self.further_controllers):
+            raise ValueError(f"further_controllers: expected URIs like {self.uri.partition(':')[0]}://… alone")
+        return self
 
 
 class Dns(Configured):
@@ -218,7 +198,8 @@ class Target(Configured):
         servers = () if self.dns is None else self.dns.servers
         front = () if self.ehr is None else (self.ehr.endpoint,)
         database = () if self.database is None else (self.database.endpoint,)
-        return (*self.kdcs, self.directory.endpoint, *servers, *front, *database)
+        directory = (controller.endpoint for controller in self.directory.controllers)
+        return (*self.kdcs, *directory, *servers, *front, *database)
 
     def of(self, accounts: AccountKind) -> Target:
         """The target as these accounts log in to it: with their credentials, and where their own entries are."""

@@ -173,13 +173,15 @@ def _steps(column: Any) -> dict[str, StepColumns]:
     row = _ints(parents)
     service = (_ints(pc.struct_field(flat, "ended")) - _ints(pc.struct_field(flat, "started"))) / NS
     status = _codes(pc.struct_field(flat, "status"), STATUSES)
+    server = pc.dictionary_encode(pc.struct_field(flat, "server"))
+    servers, places = tuple(server.dictionary.to_pylist()), _ints(server.indices).astype(np.int16)
     encoded = pc.dictionary_encode(pc.struct_field(flat, "step"))
     names = encoded.dictionary.to_pylist()
     which = _ints(encoded.indices)
     found = {}
     for index, name in enumerate(names):
         mine = which == index
-        found[name] = StepColumns(row[mine], service[mine], status[mine])
+        found[name] = StepColumns(row[mine], service[mine], status[mine], places[mine], servers)
     return found
 
 

@@ -76,15 +76,11 @@ def _table(baseline: OneArm, candidate: OneArm, found: Cut) -> AttemptTable:
     steps = {}
     for name in dict.fromkeys((*baseline.steps, *candidate.steps)):
         parts = [
-            StepColumns(columns.row + shift, columns.service_s, columns.status)
+            (columns, shift)
             for arm, shift in zip(arms, (0, counts[0]), strict=True)
             if (columns := arm.steps.get(name)) is not None
         ]
-        steps[name] = StepColumns(
-            np.concatenate([part.row for part in parts]),
-            np.concatenate([part.service_s for part in parts]),
-            np.concatenate([part.status for part in parts]),
-        )
+        steps[name] = StepColumns.joined(parts)
     elapsed_s = np.concatenate([arm.elapsed_s for arm in arms])
     return AttemptTable(
         arm=np.repeat(np.arange(2, dtype=np.int8), counts),

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from harness.lab.domain import Lab
+from harness.model.fault import Hold
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Targets
 from harness.run import execute
-from harness.updates.fault import Hold
 from tests.integration.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
 
 pytestmark = pytest.mark.integration

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from harness.lab.domain import Lab
+from harness.model.fault import Hold
 from harness.record.calibration import read, save
-from harness.updates.fault import Hold
 from tests.integration.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
 
 pytestmark = pytest.mark.integration

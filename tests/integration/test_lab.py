@@ -23,9 +23,9 @@ import yaml
 from harness.errors import LabError
 from harness.lab import domain, hospital, store, supervisor, tools
 from harness.lab.domain import Lab, LabArm
+from harness.model.fault import Hold
 from harness.model.target import Targets
 from harness.process import Family, Identity, environment
-from harness.updates.fault import Hold
 
 pytestmark = pytest.mark.integration
 
@@ -213,7 +213,7 @@ def test_an_arm_can_be_had_alone_and_with_a_keytab() -> None:
 
 
 def test_a_holding_candidate_has_its_baseline_behind_a_relay_too() -> None:
-    with Lab(hold=Hold(0.5, workers=4)) as lab:
+    with Lab(hold=Hold(hold_s=0.5, workers=4)) as lab:
         took = {}
         for name, arm in lab.arms.items():
             get_ticket(arm, "clin00007")
@@ -359,7 +359,7 @@ def test_no_secret_is_in_a_command_an_environment_or_a_file_of_others(
 
     monkeypatch.setattr(secrets, "token_hex", remember)
     monkeypatch.setattr(subprocess.Popen, "__init__", watch)
-    with Lab(hold=Hold(0.1, 1)) as lab:
+    with Lab(hold=Hold(hold_s=0.1, workers=1)) as lab:
         arm = lab.arms["baseline"]
         secret = [token for token in known if len(token) == 32]
         assert password(arm) in secret

@@ -356,7 +356,7 @@ def test_without_root_or_a_program_or_namespaces_the_way_out_is_named(
 
 
 def test_options_of_the_other_kind_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="kind ad"):
+    with pytest.raises(LabError, match="kdc-writes"):
         supervisor.up(tmp_path, change="ehr-workers=1")
     with pytest.raises(LabError, match="kind embedded"):
         supervisor.up(tmp_path, "ad", relay=True)

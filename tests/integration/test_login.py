@@ -531,7 +531,7 @@ def test_a_handshake_that_drips_under_load_is_ended_by_the_deadline() -> None:
         "from harness.model.target import Directory\n"
         "fields = {'uri': sys.argv[1], 'service_host': 'ldap', 'user_base': '', 'group_base': ''}\n"
         "directory = Directory.model_validate(fields)\n"
-        "DirectorySession(directory, [directory.endpoint]).connect(1.7)\n"
+        "DirectorySession(directory).connect([(directory, directory.endpoint)], 1.7)\n"
     )
     with dripping(TLS_RECORD) as port:
         command = [sys.executable, "-c", code, f"ldaps://127.0.0.1:{port}"]

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.model.fault import ROUTES, Delay, Fault, Hold, Route, Service
 from harness.process import Family, Identity, module_command
-from harness.updates.fault import Hold
 
 pytestmark = pytest.mark.integration
 
@@ -76,12 +76,14 @@ def echo() -> Iterator[Echo]:
 def relay_to(tmp_path: Path) -> Iterator[Callable[..., int]]:
     family = Family()
 
-    def start(port: int, *options: object) -> int:
+    def start(port: int | None, *faults: Fault, service: Service = "ldap") -> int:
         command, env = module_command("harness.updates.relay")
-        argv = [*command, str(port), *map(str, options)]
+        route = Route(service=service, host="127.0.0.1", port=port, faults=faults)
+        argv = [*command, ROUTES.dump_json((route,)).decode()]
         relay = family.spawn(argv, env, tmp_path / "log", subprocess.PIPE)
         assert relay.stdout is not None
-        return int(json.loads(relay.stdout.readline())["port"])
+        (listens_at,) = json.loads(relay.stdout.readline())
+        return int(listens_at)
 
     yield start
     family.close()
@@ -107,13 +109,13 @@ def wait_for(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("options", [(), ("--hold-s", "0.05", "--workers", "2"), ("--delay-s", "0.05")])
+@pytest.mark.parametrize("faults", [(), (Hold(hold_s=0.05, workers=2),), (Delay(at="ldap", s=0.05),)])
 def test_bytes_pass_unchanged_in_both_directions_with_half_closes(
-    relay_to: Callable[..., int], options: tuple[str, ...]
+    relay_to: Callable[..., int], faults: tuple[Fault, ...]
 ) -> None:
     sent = os.urandom(8_000_000)  # More than any buffer between the two, so both ends have to pause and resume.
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        client = connect(relay_to(listener.getsockname()[1], *options))
+        client = connect(relay_to(listener.getsockname()[1], *faults))
         server, _ = listener.accept()
     server.settimeout(PATIENCE_S)
 
@@ -145,7 +147,7 @@ def test_bytes_pass_unchanged_in_both_directions_with_half_closes(
 
 def test_a_server_that_speaks_first_is_heard_before_the_hold_is_over(relay_to: Callable[..., int]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        client = connect(relay_to(listener.getsockname()[1], "--hold-s", 3600))
+        client = connect(relay_to(listener.getsockname()[1], Hold(hold_s=3600, workers=1)))
         server, _ = listener.accept()
     with client, server:
         server.sendall(b"welcome")
@@ -155,7 +157,7 @@ def test_a_server_that_speaks_first_is_heard_before_the_hold_is_over(relay_to: C
 def test_what_follows_the_first_bytes_of_a_held_connection_keeps_its_place(
     relay_to: Callable[..., int], echo: Echo
 ) -> None:
-    with say(relay_to(echo.port, "--hold-s", HOLD_S), b"one ") as client:
+    with say(relay_to(echo.port, Hold(hold_s=HOLD_S, workers=1)), b"one ") as client:
         client.sendall(b"two ")
         time.sleep(0.05)
         client.sendall(b"three")
@@ -167,7 +169,7 @@ def test_what_follows_the_first_bytes_of_a_held_connection_keeps_its_place(
 
 def test_a_connection_is_held_once_and_not_before_its_time(relay_to: Callable[..., int], echo: Echo) -> None:
     started = time.monotonic()
-    with say(relay_to(echo.port, "--hold-s", HOLD_S), b"first") as client:
+    with say(relay_to(echo.port, Hold(hold_s=HOLD_S, workers=1)), b"first") as client:
         assert client.recv(64) == b"first"
         assert echo.when(b"first") >= started + HOLD_S
         again = time.monotonic()
@@ -178,7 +180,7 @@ def test_a_connection_is_held_once_and_not_before_its_time(relay_to: Callable[..
 
 
 def test_one_worker_serves_connections_one_after_another_in_order(relay_to: Callable[..., int], echo: Echo) -> None:
-    port = relay_to(echo.port, "--hold-s", HOLD_S, "--workers", 1)
+    port = relay_to(echo.port, Hold(hold_s=HOLD_S, workers=1))
     started = time.monotonic()
     words = [b"a", b"b", b"c"]
     clients = [say(port, word) for word in words]
@@ -191,7 +193,7 @@ def test_one_worker_serves_connections_one_after_another_in_order(relay_to: Call
 
 
 def test_the_pool_is_bounded(relay_to: Callable[..., int], echo: Echo) -> None:
-    port = relay_to(echo.port, "--hold-s", HOLD_S, "--workers", 2)
+    port = relay_to(echo.port, Hold(hold_s=HOLD_S, workers=2))
     started = time.monotonic()
     clients = [say(port, b"%d" % number) for number in range(6)]
     wait_for(lambda: len(echo.heard) == 6)
@@ -205,7 +207,7 @@ def test_the_pool_is_bounded(relay_to: Callable[..., int], echo: Echo) -> None:
 
 
 def test_a_connection_that_says_nothing_takes_no_worker(relay_to: Callable[..., int], echo: Echo) -> None:
-    port = relay_to(echo.port, "--hold-s", HOLD_S, "--workers", 1)
+    port = relay_to(echo.port, Hold(hold_s=HOLD_S, workers=1))
     silent = [connect(port) for _ in range(60)]  # With a worker each, they would take 30 s.
     with say(port, b"word") as client:
         assert client.recv(64) == b"word"
@@ -214,7 +216,7 @@ def test_a_connection_that_says_nothing_takes_no_worker(relay_to: Callable[..., 
 
 
 def test_clients_that_have_gone_free_their_places_in_the_queue(relay_to: Callable[..., int], echo: Echo) -> None:
-    port = relay_to(echo.port, "--hold-s", HOLD_S, "--workers", 1)
+    port = relay_to(echo.port, Hold(hold_s=HOLD_S, workers=1))
     first = say(port, b"first")
     gone = [connect(port) for _ in range(100)]  # Held one after another they would take 50 s.
     for client in gone:
@@ -237,7 +239,7 @@ def test_a_worker_that_holds_keeps_its_full_time_though_the_client_has_gone(
     relay_to: Callable[..., int], echo: Echo
 ) -> None:
     hold_s = 2 * HOLD_S
-    port = relay_to(echo.port, "--hold-s", hold_s, "--workers", 1)
+    port = relay_to(echo.port, Hold(hold_s=hold_s, workers=1))
     started = time.monotonic()
     held = say(port, b"held")
     time.sleep(HOLD_S / 2)  # Long enough for an idle worker to have taken it.
@@ -249,7 +251,7 @@ def test_a_worker_that_holds_keeps_its_full_time_though_the_client_has_gone(
 
 
 def test_a_plain_delay_holds_no_worker(relay_to: Callable[..., int], echo: Echo) -> None:
-    port = relay_to(echo.port, "--delay-s", HOLD_S)
+    port = relay_to(echo.port, Delay(at="ldap", s=HOLD_S))
     started = time.monotonic()
     clients = [connect(port) for _ in range(100)]  # One after another they would take 50 s.
     for number, client in enumerate(clients):
@@ -302,7 +304,8 @@ time.sleep(60)
 
 
 def test_a_relay_dies_with_a_parent_that_is_killed(echo: Echo, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PARENT, str(echo.port), str(tmp_path / "log")]
+    routes = ROUTES.dump_json((Route(service="ldap", host="127.0.0.1", port=echo.port),)).decode()
+    command = [sys.executable, "-c", PARENT, routes, str(tmp_path / "log")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
         try:
             assert parent.stdout is not None
@@ -311,9 +314,3 @@ def test_a_relay_dies_with_a_parent_that_is_killed(echo: Echo, tmp_path: Path) -
         finally:
             parent.kill()
     wait_for(lambda: not relay.alive)
-
-
-@pytest.mark.parametrize(("hold_s", "workers"), [(0, 1), (-1, 1), (float("nan"), 1), (4.5, 0)])
-def test_a_hold_without_time_or_workers_is_refused(hold_s: float, workers: int) -> None:
-    with pytest.raises(ValueError, match="expected hold_s above 0"):
-        Hold(hold_s, workers)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from harness.lab.domain import Lab
+from harness.model.fault import Leak
 from harness.soak import BLOCKS
-from harness.updates.fault import Leak
 from tests.integration.running import AUTHGATE, POLICY, Inputs, Running, finished, interrupt
 
 pytestmark = pytest.mark.integration

@@ -22,7 +22,12 @@ def test_arms_with_equal_settings_differ_in_their_address_alone(text: Text) -> N
     assert baseline.replace("127.0.0.2", "127.0.0.3") == candidate
 
 
-@pytest.mark.parametrize("spelling", ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2"])
+@pytest.mark.parametrize(
+    "spelling",
+    ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2", "udp-first", "rc4-only-database",
+     "rc4-only-ehr", "no-ehr-spn", "no-delegation", "log-level=10", "dc-workers=1", "disabled-percent=10",
+     "nested-groups=200", "no-subnet"],
+)  # fmt: skip
 def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> None:
     change = parse_change(spelling)
     assert change.name == spelling
@@ -30,7 +35,11 @@ def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> N
     assert change.apply(change.apply(Settings())) == change.apply(Settings())
 
 
-@pytest.mark.parametrize("wrong", ["", "rsa", "ehr-workers", "ehr-workers=", "ehr-workers=0", "ehr-workers=many"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "rsa", "ehr-workers", "ehr-workers=", "ehr-workers=0", "ehr-workers=many", "log-level=11", "dc-workers=0",
+     "disabled-percent=101", "nested-groups=201"],
+)  # fmt: skip
 def test_a_change_that_is_not_known_is_refused_with_those_that_are(wrong: str) -> None:
     with pytest.raises(LabError, match="expected one"):
         parse_change(wrong)

@@ -18,8 +18,9 @@ from harness.login.credentials import read_accounts
 from harness.login.krb5conf import krb5_conf
 from harness.login.path import LoginPath
 from harness.login.runtime import ThreadRuntime
+from harness.model.credentials import Credentials, SmartCards
 from harness.model.scenario import Scenario
-from harness.model.target import Credentials, SmartCards, Target
+from harness.model.target import Target
 
 REALM = "CLINIC.TEST"
 CANARY = "Kanarie-c2VjcmV0"

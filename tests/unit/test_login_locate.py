@@ -19,10 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.login import locate
-from harness.login.locate import Resolver, ServiceRecord, choose
+from harness.login.controllers import Controllers, Order
+from harness.login.locate import Resolver, ServiceRecord, in_order
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
-from harness.model.target import Dns
+from harness.model.endpoint import NO_NAMES
+from harness.model.target import Dns, Target
 
 PATIENCE_S = 20.0
 """An upper bound on things that take milliseconds; only a hang reaches it."""
@@ -198,25 +200,51 @@ RECORDS = st.lists(
 )
 
 
-@given(RECORDS, st.frozensets(st.sampled_from(NAMES)))
-def test_the_controller_chosen_is_the_targets_own_and_of_the_first_priority(
-    records: list[ServiceRecord], own: frozenset[str]
+def target_of(hosts: list[str]) -> Target:
+    """A target whose directory is served by these controllers, each at an address of its own."""
+    each = [{"uri": f"ldap://127.0.0.{n}", "service_host": host} for n, host in enumerate(hosts, start=2)]
+    directory = {**each[0], "further_controllers": each[1:], "user_base": "", "group_base": ""}
+    fields = {"realm": "CLINIC.TEST", "kdcs": ["127.0.0.1"], "credentials": {"env": "X"}, "directory": directory}
+    return Target.model_validate(fields)
+
+
+def names(order: Order) -> list[str]:
+    return [checked.controller.service_host for checked in order]
+
+
+@given(RECORDS, st.lists(st.sampled_from(NAMES), unique=True, min_size=1))
+def test_a_login_goes_to_its_targets_own_controllers_alone_by_priority(
+    records: list[ServiceRecord], own: list[str]
 ) -> None:
+    controllers = Controllers(target_of(own), NO_NAMES)
     ours = [record for record in records if record.host in own]
     if not ours:
-        assert outcome(lambda: choose(records, own)) == Outcome("error", "DC_NOT_IN_TARGETS")
-    else:
-        chosen = choose(records, own)
-        assert chosen in ours
-        assert chosen.priority == min(record.priority for record in ours)
+        assert outcome(lambda: controllers.named_by(records)) == Outcome("error", "DC_NOT_IN_TARGETS")
+        return
+    first, order = controllers.named_by(records)
+    assert first in ours
+    assert names(order)[0] == first.host
+    assert sorted(names(order)) == sorted(own)  # those that no record names come last, and none is lost
+    best = {
+        host: min(r.priority for r in ours if r.host == host) for host in names(order) if host in {r.host for r in ours}
+    }
+    assert list(best) == names(order)[: len(best)]
+    assert list(best.values()) == sorted(best.values())
 
 
 def test_controllers_are_chosen_by_their_weight() -> None:
     records = [ServiceRecord(0, weight, 389, host) for weight, host in zip((10, 30, 60), NAMES, strict=False)]
-    chosen = Counter(choose(records, frozenset(NAMES)).host for _ in range(5000))
+    chosen = Counter(in_order(records)[0].host for _ in range(5000))
     for record in records:
         # 5 standard deviations of a binomial count are below 0.04 of it.
         assert abs(chosen[record.host] / 5000 - record.weight / 100) < 0.04
+
+
+def test_the_address_that_a_name_server_gives_decides_between_controllers_of_one_name() -> None:
+    controllers = Controllers(target_of(["dc.clinic.test", "dc2.clinic.test"]), NO_NAMES)
+    address, order = controllers.at(["192.0.2.1", "127.0.0.3"], controllers.listed)
+    assert (address, names(order)) == ("127.0.0.3", ["dc2.clinic.test", "dc.clinic.test"])
+    assert outcome(lambda: controllers.at(["192.0.2.1"], controllers.listed)) == Outcome("error", "DC_NOT_IN_TARGETS")
 
 
 OVERLAP = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.login.netlogon import DomainController, parse_response, ping, ping_request
+from harness.login.netlogon import DomainController, first_answer, parse_response, ping, ping_request
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
@@ -51,6 +52,48 @@ def outcome(*answers: bytes, timeout_s: float = PATIENCE_S) -> Outcome:
     with responder(*answers) as server, pytest.raises(StepFailedError) as raised:
         ping(server, ping_request("clinic.test"), timeout_s)
     return raised.value.outcome
+
+
+@contextmanager
+def silent() -> Iterator[Endpoint]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        yield Endpoint(host="127.0.0.1", port=udp.getsockname()[1])
+
+
+def test_a_controller_that_is_silent_closed_or_declines_is_passed_over_for_the_next() -> None:
+    with silent() as mute, responder(DONE) as declining, responder(ANSWER) as living:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+            gone.bind(("127.0.0.1", 0))
+            closed = Endpoint(host="127.0.0.1", port=gone.getsockname()[1])
+        began = time.monotonic()
+        server, found = first_answer((mute, closed, declining, living), ping_request("clinic.test"), PATIENCE_S)
+    assert (server, found.host) == (living, "dc1.clinic.test")
+    assert time.monotonic() - began >= 0.1, "the silent one was listened for"
+
+
+def test_a_controller_that_is_late_is_still_heard_after_another_has_been_asked() -> None:
+    with silent() as mute, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        udp.settimeout(PATIENCE_S)
+
+        def serve() -> None:
+            _, client = udp.recvfrom(4096)
+            time.sleep(0.15)
+            udp.sendto(ANSWER, client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        late = Endpoint(host="127.0.0.1", port=udp.getsockname()[1])
+        assert first_answer((late, mute), ping_request("clinic.test"), PATIENCE_S)[0] == late
+        thread.join(PATIENCE_S)
+
+
+def test_a_client_whose_site_nobody_knows_has_none() -> None:
+    # The last name, the client's site, is a pointer to the controller's; the root in its place is no name.
+    unmapped = BLOB[:-10] + b"\0" + BLOB[-8:]
+    assert parse_response(unmapped).client_site == ""
+    assert parse_response(unmapped).site == "Default-First-Site-Name"
 
 
 def test_a_controllers_answer_is_read_with_its_compressed_names() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import struct
 import sys
 import threading
@@ -18,15 +19,17 @@ from harness.errors import CredentialError
 from harness.load.pool import GeventRuntime
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.credentials import Accounts, Secret, read_accounts
-from harness.login.directory import bind_name
+from harness.login.directory import DirectorySession, bind_name
 from harness.login.krb5conf import krb5_conf, use_krb5_conf
 from harness.login.path import LoginPath
 from harness.login.runtime import StepFailedError
 from harness.login.trace import KdcTrace, parse_trace
 from harness.model.attempt import Outcome
+from harness.model.credentials import Credentials
+from harness.model.endpoint import Endpoint
 from harness.model.protocol import KdcExchange
 from harness.model.scenario import Scenario
-from harness.model.target import Credentials, Target
+from harness.model.target import Target
 from tests.unit.test_config import CANARY
 
 KRB5_BASE = -1765328384
@@ -223,6 +226,27 @@ def test_libkrb5_is_told_every_kdc_and_looks_nothing_up() -> None:
     for lookup in ("dns_lookup_kdc", "dns_lookup_realm", "dns_canonicalize_hostname", "rdns"):
         assert found[lookup] == ["false"]
     assert found["dc.clinic.test"] == found[".clinic.test"] == [REALM]
+
+
+def test_libkrb5_asks_the_preferred_kdc_first_and_the_others_as_listed() -> None:
+    several = target().model_copy(update={"kdcs": tuple(Endpoint(host=f"127.0.0.{n}", port=88) for n in (2, 3, 4))})
+    assert re.findall(r"\tkdc = (\S+)", krb5_conf(several, first="127.0.0.4")) == [
+        "127.0.0.4:88", "127.0.0.2:88", "127.0.0.3:88"
+    ]  # fmt: skip
+    assert krb5_conf(several, first="127.0.0.9") == krb5_conf(several)
+
+
+def test_a_search_that_is_referred_ends_there_and_says_whither() -> None:
+    class Referring:
+        def search(self, *_: object, **__: object) -> tuple[bool, dict[str, object], None, None]:
+            return False, {"result": 10, "referrals": ["ldap://other.test/DC=other,DC=test"]}, None, None
+
+    session = DirectorySession(target().directory)
+    session._connection = Referring()
+    with pytest.raises(StepFailedError, match="LDAP 10 referral"):
+        session.search("DC=other,DC=test", "(cn=x)", ["cn"])
+    assert session.new_referrals() == ["ldap://other.test/DC=other,DC=test"]
+    assert session.new_referrals() == []
 
 
 def test_the_configuration_is_set_for_this_process_and_no_cache_of_the_user_is_touched(

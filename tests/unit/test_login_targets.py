@@ -166,6 +166,35 @@ def test_the_ehrs_pages_are_found_as_a_browser_finds_them(
     assert (str(ehr.endpoint), ehr.page, ehr.database_page) == (endpoint, page, database_page)
 
 
+FURTHER = [{"uri": "ldap://127.0.0.4", "service_host": "dc2.clinic.test"}]
+
+
+def test_further_controllers_are_checked_as_every_address_is_and_make_it_another_target() -> None:
+    one = Target.model_validate(TARGET)
+    two = Target.model_validate({**TARGET, "directory": {**TARGET["directory"], "further_controllers": FURTHER}})
+    assert [str(it.endpoint) for it in two.directory.controllers] == ["127.0.0.1:389", "127.0.0.4:389"]
+    assert {str(end) for end in two.endpoints} - {str(end) for end in one.endpoints} == {"127.0.0.4:389"}
+    assert one.digest != two.digest
+    assert one.directory.controllers == (one.directory,)
+
+
+@pytest.mark.parametrize(
+    ("further", "said"),
+    [
+        ({"uri": "ldaps://127.0.0.4", "service_host": "dc2"}, "expected URIs like ldap://… alone"),
+        ({"uri": "ldap://127.0.0.4:0", "service_host": "dc2"}, "expected a host and a port from 1 to 65535"),
+        ({"uri": "ldap://127.0.0.4"}, "service_host: expected a value, got none"),
+    ],
+)
+def test_a_further_controller_that_can_not_be_is_named(tmp_path: Path, further: dict[str, str], said: str) -> None:
+    directory = {**TARGET["directory"], "further_controllers": [further]}
+    (tmp_path / "targets.yaml").write_text(yaml.safe_dump({"arms": {"baseline": {**TARGET, "directory": directory}}}))
+    with pytest.raises(ConfigError) as raised:
+        load_targets(tmp_path / "targets.yaml")
+    assert said in str(raised.value)
+    assert "further_controllers" in str(raised.value)
+
+
 def test_targets_know_the_file_that_they_were_read_from_and_do_not_write_it_out() -> None:
     found = Targets.model_validate({"arms": {"baseline": TARGET}})
     assert found.source == "targets"

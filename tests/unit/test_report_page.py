@@ -12,9 +12,11 @@ import pytest
 
 from harness.model.evidence import Evidence
 from harness.model.policy import Limits, Policy
-from harness.report import figures, forest, rows, series
+from harness.model.servers import ServerTimes
+from harness.report import figures, forest, rows, series, servers
 from harness.report.html import page
 from harness.report.style import svg
+from harness.report.verdict_json import verdict_document
 from tests.unit.evidence_samples import TIMEOUT_S, VERDICTS, blocked, empty, open_question, partial, passed
 from tests.unit.test_report_files import HOSTILE, hostile, with_finding
 
@@ -216,3 +218,17 @@ def test_a_step_that_dwarfs_the_others_is_said_to() -> None:
 def test_the_reports_do_not_touch_pyplots_global_state() -> None:
     code = "import sys, harness.report.write; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_servers_are_told_apart_where_an_arm_has_several_and_nowhere_else() -> None:
+    whole = passed()
+    assert not servers.lines(whole)
+    rows = (
+        ServerTimes("baseline", "cold", "kdc_as", "127.0.0.2:88", 90, 0.9, 0.004, 0.010),
+        ServerTimes("baseline", "cold", "kdc_as", "", 10, 0.1, 10.0, 10.0),
+    )
+    several = replace(whole, servers=rows)
+    text = Parsed(page(several)).text
+    for said in ("Which server answered", "127.0.0.2:88", "no answer", "90 %"):
+        assert said in text
+    assert [row["server"] for row in verdict_document(several)["servers"]] == ["127.0.0.2:88", ""]

@@ -21,10 +21,13 @@ COMPONENTS_KEYTAB = "components.keytab"
 """The keys of ``region.COMPONENTS``, by the names of their accounts."""
 
 # Run by the system's Python, with modules that this one hasn't.
-_SAMBA_EDIT, _EHR_APP = (Path(__file__).with_name(name) for name in ("samba_edit.py", "ehr_app.py"))
+_SAMBA_EDIT, _SAMBA_JOIN, _EHR_APP = (
+    Path(__file__).with_name(name) for name in ("samba_edit.py", "samba_join.py", "ehr_app.py")
+)
 
-_BUILD_ADDRESS = "192.0.2.1"
+BUILD_ADDRESSES = {region.DC_NAME: "192.0.2.1", region.SECOND_DC_NAME: "192.0.2.2"}
 """What the built domain's DNS records say until a clone replaces it (RFC 5737; provisioning leaves out 127.0.0.1)."""
+_BUILD_ADDRESS = BUILD_ADDRESSES[region.DC_NAME]
 _AES = (17, 18)
 """Encryption types aes128- and aes256-cts-hmac-sha1-96 (RFC 3962)."""
 _NOTES_A_CLINICIAN = 20
@@ -37,9 +40,34 @@ def built(programs: Programs) -> Path:
     return store.built_once(store.recipe_digest(sources, programs.digest), lambda folder: _build(programs, folder))
 
 
-def edit(programs: Programs, folder: Path, request: dict[str, object]) -> None:
-    """Change the domain controller's database in ``folder``, as samba_edit says; raises LabError."""
-    command = [SYSTEM_PYTHON, "-I", f"{HOME}/samba_edit.py", f"{HOME}/smb.conf"]
+def built_with_two(programs: Programs) -> Path:
+    """The folder of the built domain with a second controller beside the first; raises LabError."""
+    one = built(programs)
+    digest = store.recipe_digest((__file__, str(_SAMBA_JOIN)), one.name)
+    return store.built_once(digest, lambda folder: _join(programs, one, folder))
+
+
+def _join(programs: Programs, one: Path, folder: Path) -> None:
+    run(["cp", "-a", f"{one}/.", str(folder)], environment())
+    script = folder / _SAMBA_JOIN.name
+    shutil.copyfile(_SAMBA_JOIN, script)
+    name, address = region.SECOND_DC_NAME, BUILD_ADDRESSES[region.SECOND_DC_NAME]
+    second = settings.SMB_CONFS[name]
+    (folder / second).write_text(settings.smb_conf(Settings(), address, name))
+    request = {
+        "name": name.upper(),
+        "address": address,
+        "site": region.SECOND_SITE,
+        "subnet": region.SUBNET,
+        "principals": [f"ldap/{region.SECOND_DC_HOST}", f"ldap/{name}", f"cifs/{region.SECOND_DC_HOST}"],
+    }
+    command = [SYSTEM_PYTHON, "-I", f"{HOME}/{script.name}", f"{HOME}/smb.conf", f"{HOME}/{second}"]
+    run_inside(programs, folder, command, json.dumps(request))
+
+
+def edit(programs: Programs, folder: Path, request: dict[str, object], controller: str = region.DC_NAME) -> None:
+    """Change a domain controller's database in ``folder``, as samba_edit says; raises LabError."""
+    command = [SYSTEM_PYTHON, "-I", f"{HOME}/samba_edit.py", f"{HOME}/{settings.SMB_CONFS[controller]}"]
     run_inside(programs, folder, command, json.dumps(request))
 
 
@@ -110,8 +138,7 @@ def _principals_of_dc() -> dict[str, object]:
     hosts = (region.DC_HOST, region.DC_NAME, f"{region.DC_HOST}/{region.DOMAIN}", *addresses.POOL)
     names = [f"ldap/{host}" for host in hosts]
     names += [f"cifs/{region.DC_HOST}"]
-    dn = f"CN={region.DC_NAME.upper()},OU=Domain Controllers,{region.SUFFIX}"
-    return {"dn": dn, "replace": {}, "add": {"servicePrincipalName": names}}
+    return {"dn": region.controller_dn(region.DC_NAME), "replace": {}, "add": {"servicePrincipalName": names}}
 
 
 def _write_keytab(path: Path, entries: Iterable[keytab.Entry]) -> None:
@@ -125,7 +152,10 @@ def _certificates(programs: Programs, folder: Path) -> None:
         "rsa-4096": ["rsa:4096"],
     }
     names = ",".join(
-        (f"DNS:{region.DC_HOST}", f"DNS:{region.DOMAIN}", *(f"IP:{address}" for address in addresses.POOL))
+        (
+            *(f"DNS:{host}" for host in (region.DC_HOST, region.SECOND_DC_HOST, region.DOMAIN)),
+            *(f"IP:{address}" for address in addresses.POOL),
+        )
     )
     subject = ["-days", "3650", "-subj", f"/CN={region.DC_HOST}", "-addext", f"subjectAltName={names}"]
     for name, key in keys.items():

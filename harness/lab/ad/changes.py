@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from harness.errors import LabError
+from harness.lab.ad import entry_changes, region
 from harness.lab.ad.settings import Settings
 
 
@@ -21,6 +22,8 @@ class Change:
     says: str
     """What is changed, in one sentence."""
     apply: Callable[[Settings], Settings]
+    controllers: int = 1
+    """How many controllers an arm must have at least."""
 
 
 PROCESS_MODEL_STANDARD = Change(
@@ -32,6 +35,12 @@ RSA_4096_CERTIFICATE = Change(
     "rsa-4096-certificate",
     "The directory's TLS certificate has an RSA key of 4096 bits instead of one on the curve P-256.",
     lambda settings: replace(settings, certificate="rsa-4096"),
+)
+NO_SUBNET = Change(
+    "no-subnet",
+    "The clients' subnet is mapped to no site, so that a client's site is not known.",
+    lambda settings: replace(settings, ldif=f"dn: {region.SUBNET_DN}\nchangetype: modify\ndelete: siteObject\n"),
+    controllers=2,
 )
 
 
@@ -46,8 +55,92 @@ def ehr_workers(count: int) -> Change:
     )
 
 
-_PLAIN: Mapping[str, Change] = {change.name: change for change in (PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE)}
-_COUNTED: Mapping[str, Callable[[int], Change]] = {"ehr-workers": ehr_workers}
+def _entries(name: str, says: str, ldif: str) -> Change:
+    return Change(name, says, lambda it: it if ldif in it.ldif else replace(it, ldif=it.ldif + ldif))
+
+
+def log_level(level: int) -> Change:
+    """The domain controller logs at ``level`` (smb.conf(5) log level, 0 to 10); raises LabError outside."""
+    return _samba("log-level", "log level", level, 0, 10, f"The domain controller logs at level {level} instead of 0.")
+
+
+def dc_workers(count: int) -> Change:
+    """Each of the domain controller's services has ``count`` worker processes; raises LabError below one."""
+    says = f"Each service of the domain controller has {count} worker processes instead of 4 (smb.conf(5))."
+    return _samba("dc-workers", "prefork children", count, 1, 100, says)
+
+
+def _samba(name: str, parameter: str, value: int, least: int, most: int, says: str) -> Change:
+    if not least <= value <= most:
+        raise LabError(f"{name}: expected one of {least} to {most}, got {value}")
+    return Change(
+        f"{name}={value}", says, lambda settings: replace(settings, samba={**settings.samba, parameter: str(value)})
+    )
+
+
+def disabled_percent(percent: int) -> Change:
+    """So many of a hundred clinicians are disabled; raises LabError outside 1 to 100."""
+    if not 1 <= percent <= 100:
+        raise LabError(f"disabled-percent: expected one of 1 to 100, got {percent}")
+    says = f"{percent} of a hundred clinicians' accounts are disabled."
+    return _entries(f"disabled-percent={percent}", says, entry_changes.disabled(percent))
+
+
+def nested_groups(count: int) -> Change:
+    """Every clinician is in ``count`` more groups; raises LabError where there are not so many."""
+    if not 1 <= count <= region.MANY_GROUPS:
+        raise LabError(f"nested-groups: expected one of 1 to {region.MANY_GROUPS}, got {count}")
+    says = f"Every clinician is in {count} more groups, each nested in the next: their tickets carry a larger PAC."
+    return _entries(f"nested-groups={count}", says, entry_changes.in_nested_groups(count))
+
+
+UDP_FIRST = Change(
+    "udp-first",
+    "Clients ask the KDC by UDP first; its answers don't fit, so that each exchange is repeated by TCP.",
+    lambda settings: replace(settings, kdc_transport="udp-first"),
+)
+RC4_ONLY_DATABASE = _entries(
+    "rc4-only-database",
+    "The database's account is said to know RC4 alone, whose key the database doesn't have.",
+    entry_changes.replaced(region.service_dn("svc-db"), "msDS-SupportedEncryptionTypes", entry_changes.RC4_HMAC),
+)
+RC4_ONLY_EHR = _entries(
+    "rc4-only-ehr",
+    "The web front's account is said to know RC4 alone, whose key the front doesn't have.",
+    entry_changes.replaced(region.service_dn("svc-ehr"), "msDS-SupportedEncryptionTypes", entry_changes.RC4_HMAC),
+)
+NO_EHR_SPN = _entries(
+    "no-ehr-spn",
+    "The web front's service principal name is gone from its account.",
+    entry_changes.without(region.service_dn("svc-ehr"), "servicePrincipalName", region.EHR_SERVICE),
+)
+NO_DELEGATION = _entries(
+    "no-delegation",
+    "The web front may not act as its users at the database any more.",
+    entry_changes.without(region.service_dn("svc-ehr"), "msDS-AllowedToDelegateTo", region.DATABASE_SERVICE),
+)
+
+
+_PLAIN: Mapping[str, Change] = {
+    change.name: change
+    for change in (
+        PROCESS_MODEL_STANDARD,
+        RSA_4096_CERTIFICATE,
+        UDP_FIRST,
+        RC4_ONLY_DATABASE,
+        RC4_ONLY_EHR,
+        NO_EHR_SPN,
+        NO_DELEGATION,
+        NO_SUBNET,
+    )
+}
+_COUNTED: Mapping[str, Callable[[int], Change]] = {
+    "ehr-workers": ehr_workers,
+    "log-level": log_level,
+    "dc-workers": dc_workers,
+    "disabled-percent": disabled_percent,
+    "nested-groups": nested_groups,
+}
 
 SPELLINGS = (*_PLAIN, *(f"{name}=N" for name in _COUNTED))
 

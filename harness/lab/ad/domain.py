@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import LabError
 from harness.lab import pki, store
 from harness.lab.ad import build, region, settings
 from harness.lab.ad.addresses import take_address
@@ -17,72 +19,155 @@ from harness.lab.ad.programs import Programs, find_ad_programs
 from harness.lab.ad.ready import wait_until_ready
 from harness.lab.ad.settings import PORTS, Settings
 from harness.lab.base import BaseLab, CredentialKind, RunningArm
+from harness.lab.relays import faulty_services, start_relays
 from harness.login.krb5conf import krb5_conf
+from harness.model.fault import Fault, Service
 from harness.model.target import ARMS, Arm, Target
-from harness.process import Family
+from harness.process import Family, Identity
 
 
 @dataclass(frozen=True, slots=True)
 class AdArm(RunningArm):
-    """One running arm: processes ``dc``, ``database``, ``web``; ports by service as ``settings.PORTS`` has them."""
+    """One running arm: processes ``dc``, ``database``, ``web``; ports by service as ``settings.PORTS`` has them.
+
+    With two controllers they are ``dc1``, at the arm's address as web front and database, and ``dc2``.
+    """
 
     settings: Settings
+    controllers: Mapping[str, str]
+    """The address of each domain controller (``dc1``, ``dc2``)."""
+
+    def address_of(self, server: str) -> str:
+        """See RunningArm."""
+        return self.controllers.get(server, self.address)
 
 
 class AdLab(BaseLab[AdArm]):
     """The AD lab, as a context manager.
 
-    ``change`` is made to the candidate's settings, and to nothing else; both arms are started from equal bytes.
+    ``change`` and ``changes`` are made to the candidate's settings, ``common`` before them to those of both, and to
+    nothing else; both arms are started from equal bytes. ``faults`` are put before the candidate's servers, and a relay
+    without any before the same ones of the baseline; ``common_faults`` are before both.
+    With two ``controllers`` an arm's second one is in a site of its own. They are equal at the start and never
+    replicate: the lab's controllers don't run that service. Raises LabError for another number.
     """
 
     def __init__(
-        self, arms: Sequence[Arm] = ARMS, *, change: Change | None = None, credentials: CredentialKind = "csv"
+        self,
+        arms: Sequence[Arm] = ARMS,
+        *,
+        change: Change | None = None,
+        changes: Sequence[Change] = (),
+        common: Sequence[Change] = (),
+        faults: Sequence[Fault] = (),
+        common_faults: Sequence[Fault] = (),
+        credentials: CredentialKind = "csv",
+        controllers: int = 1,
     ) -> None:
         super().__init__()
+        if controllers not in (1, 2):
+            raise LabError(f"AD lab: expected 1 or 2 controllers, got {controllers}")
+        self._changes = (*common, *((change,) if change else ()), *changes)
+        for wish in self._changes:
+            if controllers < wish.controllers:
+                raise LabError(f"AD lab: expected {wish.controllers} controllers for {wish.name}, got {controllers}")
+        if controllers > 1 and (faults or common_faults):
+            raise LabError(f"AD lab: expected 1 controller behind a relay, got {controllers}")
+        self._controllers = tuple(settings.SMB_CONFS)[:controllers]
         self._names = tuple(arms)
-        self._change = change
+        self._common = tuple(common)
+        self._faults = (*common_faults, *faults)
+        self._common_faults = tuple(common_faults)
         self._credentials = credentials
 
     def _start(self, folder: Path, family: Family, stack: ExitStack) -> None:
         programs = find_ad_programs()
         check_namespaces(programs)
-        built = build.built(programs)
+        built = build.built(programs) if len(self._controllers) == 1 else build.built_with_two(programs)
 
-        def start(name: Arm, address: str) -> AdArm:
-            chosen = self._change.apply(Settings()) if self._change and name == "candidate" else Settings()
+        def start(name: Arm, addresses: Mapping[str, str]) -> AdArm:
+            chosen = _settings_of(self._changes if name == "candidate" else self._common)
             store.clone(built, folder / name)
-            _configure(programs, folder / name, address, chosen)
-            servers = Servers(programs, family, folder / name, chosen)
+            _configure(programs, folder / name, addresses, chosen)
+            servers = Servers(programs, family, folder / name, chosen, self._controllers)
             stack.callback(servers.close)
             ca_file = str(_certificate(folder / name, chosen))
-            wait_until_ready(programs, folder / name, address, ca_file, lambda: servers.running)
-            target = ad_target(folder / name, address, chosen, self._credentials)
-            return AdArm(folder / name, address, PORTS, servers.processes(), target, chosen)
+            wait_until_ready(programs, folder / name, addresses, ca_file, lambda: servers.running)
+            if chosen.ldif:  # On the running servers, as it is done in life; it may break what has just been checked.
+                for controller in self._controllers:
+                    build.edit(programs, folder / name, {"ldif": chosen.ldif}, controller)
+            address = addresses[region.DC_NAME]
+            target = ad_target(folder / name, addresses, chosen, self._credentials)
+            processes, ports = servers.processes(), dict(PORTS)
+            if self._faults:
+                behind = {service: PORTS[_PORT_OF.get(service, service)] for service in faulty_services(self._faults)}
+                faults = self._faults if name == "candidate" else self._common_faults
+                relays = start_relays(family, folder / name, address, behind, faults)
+                processes["relay"] = Identity.of(relays.process.pid)
+                ports |= relays.named_ports()
+                target = relays.before(target, address)
+            return AdArm(folder / name, address, ports, processes, target, chosen, addresses)
 
-        addresses = [take_address(stack) for _ in self._names]
+        addresses = [{dc: take_address(stack) for dc in self._controllers} for _ in self._names]
         with ThreadPoolExecutor(len(self._names)) as pool:
             self.arms.update(zip(self._names, pool.map(start, self._names, addresses), strict=True))
 
 
-def _configure(programs: Programs, folder: Path, address: str, chosen: Settings) -> None:
+_PORT_OF: Mapping[Service, str] = {"ldap": "ldaps"}
+"""Clients speak to the directory by TLS."""
+
+
+def _settings_of(changes: Sequence[Change]) -> Settings:
+    settings = Settings()
+    for change in changes:
+        settings = change.apply(settings)
+    return settings
+
+
+def _configure(programs: Programs, folder: Path, addresses: Mapping[str, str], chosen: Settings) -> None:
     """Write what the settings say into a clone, before anything runs there."""
-    (folder / "smb.conf").write_text(settings.smb_conf(chosen, address))
-    login = krb5_conf(Target.model_validate(_login(folder, address, chosen, "csv")))
+    address = addresses[region.DC_NAME]
+    for name, own in addresses.items():
+        (folder / settings.SMB_CONFS[name]).write_text(settings.smb_conf(chosen, own, name))
+        # For tools that are to ask this controller alone.
+        target = Target.model_validate(_login(folder, {region.DC_NAME: own}, chosen, "csv"))
+        (folder / f"krb5-{name}.conf").write_text(krb5_conf(target))
+    login = krb5_conf(Target.model_validate(_login(folder, addresses, chosen, "csv")))
     (folder / "krb5.conf").write_text(f"{login}{settings.kdc_section()}")
-    (folder / "resolv.conf").write_text(f"nameserver {address}\nsearch {region.DOMAIN}\n")
+    servers = "".join(f"nameserver {own}\n" for own in addresses.values())
+    (folder / "resolv.conf").write_text(f"{servers}search {region.DOMAIN}\n")
     (folder / "web" / "httpd.conf").write_text(settings.httpd_conf(chosen, address))
     data = folder / "db" / "data"
     (data / "postgresql.conf").write_text(settings.postgresql_conf(chosen, address))
     (data / "pg_hba.conf").write_text(settings.pg_hba_conf())
-    build.edit(programs, folder, {"address": address, "ldif": chosen.ldif})
+    moved = {build.BUILD_ADDRESSES[name]: own for name, own in addresses.items()}
+    build.edit(programs, folder, {"modify": _own_principals(addresses), "moved": moved})
+    for name in addresses.keys() - {region.DC_NAME}:
+        # Equal to the byte, as if all had been replicated.
+        first, other = (folder / settings.FOLDERS[dc] / "private" / "sam.ldb.d" for dc in (region.DC_NAME, name))
+        shutil.copytree(first, other, dirs_exist_ok=True)
 
 
-def ad_target(folder: Path, address: str, chosen: Settings, credentials: CredentialKind) -> dict[str, object]:
+def _own_principals(addresses: Mapping[str, str]) -> list[dict[str, object]]:
+    """The first controller's account holds the names of all addresses: those of others become theirs."""
+    first = region.controller_dn(region.DC_NAME)
+    changes: list[dict[str, object]] = []
+    for name in addresses.keys() - {region.DC_NAME}:
+        principal = {"servicePrincipalName": [f"ldap/{addresses[name]}"]}
+        changes += [{"dn": first, "delete": principal}, {"dn": region.controller_dn(name), "add": principal}]
+    return changes
+
+
+def ad_target(
+    folder: Path, addresses: Mapping[str, str], chosen: Settings, credentials: CredentialKind
+) -> dict[str, object]:
     """The fields of the Target of an arm whose clone is ``folder``."""
+    address = addresses[region.DC_NAME]
+    name_servers = [f"{own}:{PORTS['dns']}" for own in addresses.values()]
     return {
-        **_login(folder, address, chosen, credentials),
-        "directory": {**_directory(folder, address, chosen), "schema_kind": "ad"},
-        "dns": {"servers": [f"{address}:{PORTS['dns']}"], "domain": region.DOMAIN, "site": None},
+        **_login(folder, addresses, chosen, credentials),
+        "directory": {**_directory(folder, addresses, chosen), "schema_kind": "ad"},
+        "dns": {"servers": name_servers, "domain": region.DOMAIN, "site": None},
         "services": {"host": f"{region.WORKSTATIONS[0]}.{region.DOMAIN}", "cifs": region.DC_HOST},
         "ehr": {
             "url": f"http://{address}:{PORTS['http']}/",
@@ -94,14 +179,15 @@ def ad_target(folder: Path, address: str, chosen: Settings, credentials: Credent
     }
 
 
-def _login(folder: Path, address: str, chosen: Settings, credentials: CredentialKind) -> dict[str, object]:
+def _login(
+    folder: Path, addresses: Mapping[str, str], chosen: Settings, credentials: CredentialKind
+) -> dict[str, object]:
     files = {"csv": store.CLINICIANS_CSV, "keytab": build.CLINICIANS_KEYTAB}
     return {
         "realm": region.REALM,
-        "kdcs": [f"{address}:{PORTS['kdc']}"],
-        # As Windows clients do: a ticket with a PAC doesn't fit a datagram, so UDP first is a round trip lost.
-        "kdc_transport": "tcp",
-        "directory": _directory(folder, address, chosen),
+        "kdcs": [f"{own}:{PORTS['kdc']}" for own in addresses.values()],
+        "kdc_transport": chosen.kdc_transport,
+        "directory": _directory(folder, addresses, chosen),
         "credentials": {
             credentials: str(folder / files[credentials]),
             "smart_cards": {**pki.smart_cards(folder), "kdc_hosts": [region.DC_HOST]},
@@ -109,10 +195,14 @@ def _login(folder: Path, address: str, chosen: Settings, credentials: Credential
     }
 
 
-def _directory(folder: Path, address: str, chosen: Settings) -> dict[str, str]:
+def _directory(folder: Path, addresses: Mapping[str, str], chosen: Settings) -> dict[str, object]:
+    first, *further = (
+        {"uri": f"ldaps://{own}:{PORTS['ldaps']}", "service_host": f"{name}.{region.DOMAIN}"}
+        for name, own in addresses.items()
+    )
     return {
-        "uri": f"ldaps://{address}:{PORTS['ldaps']}",
-        "service_host": region.DC_HOST,
+        **first,
+        **({"further_controllers": further} if further else {}),
         "ca_file": str(_certificate(folder, chosen)),
         "user_base": region.USER_BASE,
         "service_base": region.SERVICE_BASE,

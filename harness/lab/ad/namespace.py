@@ -10,11 +10,12 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import LabError
 from harness.lab.ad.programs import Programs
-from harness.lab.ad.settings import HOME, Settings
+from harness.lab.ad.settings import FOLDERS, HOME, SMB_CONFS, Settings
 from harness.lab.tools import run
 from harness.process import Family, Identity, environment
 
@@ -30,11 +31,16 @@ _INIT = f"""set -eu
 for folder in {" ".join(_SCRATCH)}; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
 mount --bind {HOME}/resolv.conf /etc/resolv.conf
 cd /
-"$2" --interactive --no-process-group --configfile={HOME}/smb.conf --model="$5" >{HOME}/logs/dc.out 2>&1 &
+%s
 setpriv --reuid=postgres --regid=postgres --clear-groups "$3" -D {HOME}/db/data >{HOME}/logs/db.out 2>&1 &
 "$4" -D FOREGROUND -f {HOME}/web/httpd.conf >{HOME}/logs/web.out 2>&1 &
 wait
 """
+
+
+def _start_controller(name: str) -> str:
+    options = f'--interactive --no-process-group --configfile={HOME}/{SMB_CONFS[name]} --model="$5"'
+    return f'"$2" {options} >{HOME}/logs/{FOLDERS[name]}.out 2>&1 &'
 
 
 def run_inside(programs: Programs, folder: Path, argv: list[str], typed: str = "") -> str:
@@ -47,9 +53,11 @@ def run_inside(programs: Programs, folder: Path, argv: list[str], typed: str = "
 
 
 class Servers:
-    """The running servers of one arm."""
+    """The running servers of one arm, with the domain controllers of these names."""
 
-    def __init__(self, programs: Programs, family: Family, folder: Path, settings: Settings) -> None:
+    def __init__(
+        self, programs: Programs, family: Family, folder: Path, settings: Settings, controllers: Sequence[str]
+    ) -> None:
         self._paths = {
             "dc": programs["samba"],
             "database": str(programs.postgresql / "postgres"),
@@ -58,7 +66,8 @@ class Servers:
         # Replay caches would be locked files in /var/tmp that both arms wait for.
         env = environment(KRB5_CONFIG=f"{HOME}/krb5.conf", KRB5RCACHENAME="none:")
         arguments = [str(folder), *(self._paths[name] for name in ("dc", "database", "web")), settings.process_model]
-        init = ["sh", "-c", _INIT, "sh", *arguments]
+        self._controllers = {f"{FOLDERS[name]}.out": name for name in controllers}
+        init = ["sh", "-c", _INIT % "\n".join(map(_start_controller, controllers)), "sh", *arguments]
         self._family = family
         self._unshare = family.spawn([programs["unshare"], *_NAMESPACES, *init], env, folder / "logs" / "init.out")
 
@@ -68,7 +77,8 @@ class Servers:
         return self._unshare.poll() is None
 
     def processes(self) -> dict[str, Identity]:
-        """The servers by name (``dc``, ``database``, ``web``), each by the process that forks its workers."""
+        """The servers by name (``dc``, or ``dc1`` and ``dc2``; ``database``, ``web``), each by the process that forks
+        its workers."""
         init = self._init()
         found: dict[str, Identity] = {}
         for pid in _children(init.pid) if init else ():
@@ -76,10 +86,17 @@ class Servers:
                 program = str(Path(f"/proc/{pid}/exe").readlink())
                 names = [name for name, path in self._paths.items() if str(Path(path).resolve()) == program]
                 if names:
-                    found.setdefault(names[0], Identity.of(pid))
+                    name = names[0] if names[0] != "dc" else self._controller(pid)
+                    found.setdefault(name, Identity.of(pid))
             except OSError:  # It ended as we looked.
                 continue
         return found
+
+    def _controller(self, pid: int) -> str:
+        if len(self._controllers) == 1:
+            return "dc"
+        # Samba writes over its command line; its output is its own.
+        return self._controllers[Path(f"/proc/{pid}/fd/1").readlink().name]
 
     def close(self) -> None:
         """End every process of the arm, and return when they are gone."""

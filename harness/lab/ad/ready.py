@@ -6,14 +6,14 @@ All of it by tools that others wrote: kinit, kvno, ldapsearch, dig, samba-tool, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.errors import LabError
 from harness.lab.ad import region
 from harness.lab.ad.build import CLINICIANS_KEYTAB
 from harness.lab.ad.programs import Programs
-from harness.lab.ad.settings import PORTS
+from harness.lab.ad.settings import PORTS, SMB_CONFS
 from harness.lab.tools import run
 from harness.process import environment
 
@@ -25,55 +25,66 @@ _AGAIN_S = 0.05
 _USER = region.TEMPLATE
 
 
-def wait_until_ready(programs: Programs, folder: Path, address: str, ca_file: str, running: Callable[[], bool]) -> None:
-    """Return when every service of the arm has answered as it should.
+def wait_until_ready(
+    programs: Programs, folder: Path, addresses: Mapping[str, str], ca_file: str, running: Callable[[], bool]
+) -> None:
+    """Return when every service of the arm has answered as it should, of each of its controllers.
 
     ``ca_file`` holds the certificate that the directory must have. Raises LabError, with the last answer, for the first
     service that doesn't answer in time, or once ``running`` says no.
     """
     deadline = time.monotonic() + READY_S
-    for check in _Checks(programs, folder, address, ca_file).all():
+    whole = [_Checks(programs, folder, name, addresses, ca_file) for name in addresses]
+    for check in [check for checks in reversed(whole) for check in checks.all()]:
         while True:
             try:
                 check()
                 break
             except LabError as error:
                 if time.monotonic() > deadline or not running():
-                    raise LabError(f"AD lab: expected {address} to be ready, got: {error}; {_said(folder)}") from None
+                    raise LabError(
+                        f"AD lab: expected {addresses[region.DC_NAME]} to be ready, got: {error}; {_said(folder)}"
+                    ) from None
                 time.sleep(_AGAIN_S)
 
 
 class _Checks:
     """The transactions; each raises LabError."""
 
-    def __init__(self, programs: Programs, folder: Path, address: str, ca_file: str) -> None:
+    def __init__(self, programs: Programs, folder: Path, name: str, addresses: Mapping[str, str], ca_file: str) -> None:
         self._ca_file = ca_file
         self._programs = programs
         self._folder = folder
-        self._address = address
+        self._name = name
+        self._host = f"{name}.{region.DOMAIN}"
+        self._addresses = addresses
+        self._address = addresses[name]
         self._ccache = folder / "ready.ccache"
 
     def all(self) -> tuple[Callable[[], None], ...]:
-        return (self._dns, self._kdc, self._cldap, self._directory, self._web, self._chain, self._end)
+        controller = (self._dns, self._kdc, self._cldap, self._directory)
+        rest = (self._web, self._chain) if self._name == region.DC_NAME else ()
+        return (*controller, *rest, self._end)
 
     def _dns(self) -> None:
         names = [f"_kerberos._tcp.dc._msdcs.{region.DOMAIN}", f"_ldap._tcp.dc._msdcs.{region.DOMAIN}"]
         for name in names:
-            self._expect(region.DC_HOST, self._dig("SRV", name))
-        for name in (region.DC_HOST, region.EHR_HOST, region.DATABASE_HOST):
-            self._expect(self._address, self._dig("A", name))
+            self._expect(self._host, self._dig("SRV", name))
+        self._expect(self._address, self._dig("A", self._host))
+        for name in (region.EHR_HOST, region.DATABASE_HOST):
+            self._expect(self._addresses[region.DC_NAME], self._dig("A", name))
 
     def _dig(self, kind: str, name: str) -> str:
         return self._tool("dig", "+short", "+tries=1", "+time=1", f"@{self._address}", kind, name)
 
     def _kdc(self) -> None:
         self._tool("kinit", "-k", "-t", str(self._folder / CLINICIANS_KEYTAB), _USER)
-        services = (f"ldap/{region.DC_HOST}", region.EHR_SERVICE, f"host/{region.WORKSTATIONS[0]}.{region.DOMAIN}")
+        services = (f"ldap/{self._host}", region.EHR_SERVICE, f"host/{region.WORKSTATIONS[0]}.{region.DOMAIN}")
         self._tool("kvno", *services)
 
     def _cldap(self) -> None:
-        configuration = f"--configfile={self._folder / 'smb.conf'}"
-        self._expect(region.DC_HOST, self._tool("samba-tool", "domain", "info", self._address, configuration))
+        configuration = f"--configfile={self._folder / SMB_CONFS[self._name]}"
+        self._expect(self._host, self._tool("samba-tool", "domain", "info", self._address, configuration))
 
     def _directory(self) -> None:
         query = ("-LLL", "-b", region.USER_BASE, f"(sAMAccountName={_USER})", "dn")
@@ -101,7 +112,7 @@ class _Checks:
 
     def _tool(self, name: str, *arguments: str) -> str:
         env = environment(
-            KRB5_CONFIG=str(self._folder / "krb5.conf"),
+            KRB5_CONFIG=str(self._folder / f"krb5-{self._name}.conf"),
             KRB5CCNAME=f"FILE:{self._ccache}",
             LDAPCONF="/dev/null",
             LDAPTLS_CACERT=self._ca_file,

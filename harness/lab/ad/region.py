@@ -17,6 +17,14 @@ SERVICE_BASE = f"OU=Services,{ROOT}"
 WORKSTATION_BASE = f"OU=Workstations,{ROOT}"
 
 DC_NAME = "dc1"
+SECOND_DC_NAME, SECOND_SITE = "dc2", "Datacentre"
+"""Of an arm with two controllers: the second is in a site of its own, far from the clients' subnet."""
+SECOND_DC_HOST = f"{SECOND_DC_NAME}.{DOMAIN}"
+FIRST_SITE = "Default-First-Site-Name"
+SUBNET = "127.0.0.0/8"
+"""The clients' subnet, mapped to the first site."""
+CONFIGURATION = f"CN=Configuration,{SUFFIX}"
+SUBNET_DN = f"CN={SUBNET},CN=Subnets,CN=Sites,{CONFIGURATION}"
 DC_HOST, EHR_HOST, DATABASE_HOST = (f"{name}.{DOMAIN}" for name in (DC_NAME, "ehr", "pg"))
 EHR_SERVICE, DATABASE_SERVICE = f"HTTP/{EHR_HOST}", f"postgres/{DATABASE_HOST}"
 INTEGRATION_SERVICE = f"integration/engine.{DOMAIN}"
@@ -57,6 +65,11 @@ _GLOBAL_SECURITY_GROUP = str(-0x80000000 + 2)
 Entry = Mapping[str, str | Sequence[str]]
 """Attributes by name. Two are the population script's own: ``password``, to be hashed, and ``like``, the DN whose
 hashes to copy."""
+
+
+def controller_dn(name: str) -> str:
+    """The DN of a domain controller's account."""
+    return f"CN={name.upper()},OU=Domain Controllers,{SUFFIX}"
 
 
 def user_dn(user: str) -> str:

@@ -2,8 +2,9 @@
 
 ``samba_edit.py SMB.CONF`` reads one JSON object from standard input, where secrets may be. Its keys, all optional and
 done in this order: ``modify`` and ``add`` (entries: attributes by name; ``password`` is hashed, ``like`` names the
-entry whose hashes are copied, which takes a tenth of the time), ``hosts`` (DNS A records: name to address), ``address``
-(every A record gets it), ``ldif`` (changes, RFC 2849), ``keytab`` (a file, and the ``principals`` whose keys to write).
+entry whose hashes are copied, which takes a tenth of the time), ``hosts`` (DNS A records: name to address), ``moved``
+(A records: address before to address after), ``ldif`` (changes, RFC 2849), ``keytab`` (a file, and the ``principals``
+whose keys to write).
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class Editor:
             self._add(dict(entry))
         for host, address in request.get("hosts", {}).items():
             self._add_host(host, address)
-        if "address" in request:
-            self._move_to(request["address"])
+        if "moved" in request:
+            self._move(request["moved"])
         if request.get("ldif"):
             self._sam.modify_ldif(request["ldif"])
         self._sam.transaction_commit()
@@ -59,9 +60,11 @@ class Editor:
         for principal in request.get("principals", ()):
             Net(None, self._lp).export_keytab(keytab=request["keytab"], principal=principal)
 
-    def _modify(self, dn: str, replace: dict[str, str], add: dict[str, list[str]]) -> None:
+    def _modify(self, dn: str, **changes: dict[str, str | list[str]]) -> None:
+        flags = {"replace": ldb.FLAG_MOD_REPLACE, "add": ldb.FLAG_MOD_ADD, "delete": ldb.FLAG_MOD_DELETE}
         message = ldb.Message(ldb.Dn(self._sam, dn))
-        for flag, attributes in ((ldb.FLAG_MOD_REPLACE, replace), (ldb.FLAG_MOD_ADD, add)):
+        for how, attributes in changes.items():
+            flag = flags[how]
             for name, values in attributes.items():
                 message[name] = ldb.MessageElement(values, flag, name)
         self._sam.modify(message)
@@ -89,7 +92,7 @@ class Editor:
         record = ndr_pack(ARecord(address, ttl=_TTL_S))
         self._sam.add({"dn": f"DC={name},{zone}", "objectClass": "dnsNode", "dnsRecord": record})
 
-    def _move_to(self, address: str) -> None:
+    def _move(self, addresses: dict[str, str]) -> None:
         for partition in ("DomainDnsZones", "ForestDnsZones"):
             base = f"CN=MicrosoftDNS,DC={partition},{self._sam.domain_dn()}"
             for node in self._sam.search(base, expression="(objectClass=dnsNode)", attrs=["dnsRecord"]):
@@ -99,7 +102,7 @@ class Editor:
                 if not moved:
                     continue
                 for record in moved:
-                    record.data = address
+                    record.data = addresses[record.data]
                 message = ldb.Message(node.dn)
                 values = [ndr_pack(record) for record in records]
                 message["dnsRecord"] = ldb.MessageElement(values, ldb.FLAG_MOD_REPLACE, "dnsRecord")

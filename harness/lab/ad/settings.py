@@ -12,6 +12,11 @@ from harness.lab.ad import region
 HOME = "/mnt"
 """Where an arm's servers see its clone. Each has a mount namespace of its own, so both arms use the same path."""
 
+FOLDERS: Mapping[str, str] = {region.DC_NAME: "dc", region.SECOND_DC_NAME: "dc2"}
+"""Where in a clone each controller keeps its state."""
+SMB_CONFS: Mapping[str, str] = {region.DC_NAME: "smb.conf", region.SECOND_DC_NAME: "smb-dc2.conf"}
+"""Each controller's configuration in a clone."""
+
 PORTS: Mapping[str, int] = {"dns": 53, "kdc": 88, "ldap": 389, "ldaps": 636, "http": 8080, "postgres": 5432}
 """Samba can't be told other ports for LDAP, hence an address an arm."""
 
@@ -39,12 +44,15 @@ class Settings:
     """postgresql.conf parameters beside or instead of the lab's own."""
     ldif: str = ""
     """Changes to the directory's entries (RFC 2849)."""
+    kdc_transport: Literal["udp-first", "tcp"] = "tcp"
+    """How clients ask the KDC first. As Windows does by TCP: a ticket with a PAC doesn't fit a datagram."""
 
 
-def smb_conf(settings: Settings, address: str) -> str:
-    """The text of an smb.conf(5)."""
+def smb_conf(settings: Settings, address: str, name: str = region.DC_NAME) -> str:
+    """The text of an smb.conf(5) of the controller of this name."""
+    home = f"{HOME}/{FOLDERS[name]}"
     parameters = {
-        "netbios name": region.DC_NAME.upper(),
+        "netbios name": name.upper(),
         "realm": region.REALM,
         "workgroup": region.WORKGROUP,
         "server role": "active directory domain controller",
@@ -59,16 +67,16 @@ def smb_conf(settings: Settings, address: str) -> str:
         "tls certfile": f"{HOME}/tls/{settings.certificate}-cert.pem",
         "tls keyfile": f"{HOME}/tls/{settings.certificate}-key.pem",
         "tls cafile": "",
-        "private dir": f"{HOME}/dc/private",
-        "lock directory": f"{HOME}/dc",
-        "state directory": f"{HOME}/dc/state",
-        "cache directory": f"{HOME}/dc/cache",
-        "binddns dir": f"{HOME}/dc/bind-dns",
-        "pid directory": f"{HOME}/dc/run",
-        "ncalrpc dir": f"{HOME}/dc/run/ncalrpc",
-        "winbindd socket directory": f"{HOME}/dc/run/winbindd",
-        "ntp signd socket directory": f"{HOME}/dc/run/ntp_signd",
-        "log file": f"{HOME}/logs/dc.log",
+        "private dir": f"{home}/private",
+        "lock directory": home,
+        "state directory": f"{home}/state",
+        "cache directory": f"{home}/cache",
+        "binddns dir": f"{home}/bind-dns",
+        "pid directory": f"{home}/run",
+        "ncalrpc dir": f"{home}/run/ncalrpc",
+        "winbindd socket directory": f"{home}/run/winbindd",
+        "ntp signd socket directory": f"{home}/run/ntp_signd",
+        "log file": f"{HOME}/logs/{FOLDERS[name]}.log",
         "logging": "file",
         "log level": "0",
         "max log size": "0",
@@ -76,11 +84,11 @@ def smb_conf(settings: Settings, address: str) -> str:
         "ldb:nosync": "yes",
         # ACLs in a file: extended attributes of the security namespace are not to be had in every container.
         "vfs objects": "dfs_samba4 acl_xattr xattr_tdb",
-        "xattr_tdb:file": f"{HOME}/dc/state/xattr.tdb",
+        "xattr_tdb:file": f"{home}/state/xattr.tdb",
         **settings.samba,
     }
     lines = _DIRECTIVES(f"{name} = {value}" for name, value in parameters.items())
-    sysvol = f"{HOME}/dc/state/sysvol"
+    sysvol = f"{home}/state/sysvol"
     return f"""[global]
 	{lines}
 [sysvol]

@@ -1,6 +1,6 @@
 # `make demo` and `make test` each do all the set-up that they need; nothing else has to be run before.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test check bench lock clean
+.PHONY: help setup packages demo test check bench scoreboard lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,6 +11,7 @@ help:
 	@echo "make demo [UPDATE=none]  replay the incident of 2016 on the embedded domain, or an A/A run"
 	@echo "make test                lint, types and all tests, with real servers"
 	@echo "make bench               logins a second and CPU a login of one worker"
+	@echo "make scoreboard          every update of the catalogue, replayed and judged, and equal arms"
 	@echo "make check               lint and types alone"
 	@echo "make lock                renew requirements.txt from pyproject.toml"
 
@@ -46,6 +47,11 @@ bench: setup
 # Hashes, and no registry's address: the file must mean the same wherever it is installed from.
 LOCK = $(BIN)/python -m piptools compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-header --upgrade
+# The catalogue and equal arms, gated for real: an hour or so, on a machine that does nothing else.
+scoreboard: PACKAGES = --test
+scoreboard: setup
+	$(BIN)/python -m tests.benchmarks.scoreboard
+
 lock: setup
 	$(BIN)/pip install -q pip-tools
 	$(LOCK) --extra dev -o requirements.txt pyproject.toml

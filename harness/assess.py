@@ -32,6 +32,7 @@ from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 from harness.stats.failures import failure_anatomy
+from harness.stats.retries import retry_anatomy
 from harness.stats.servers import server_times
 from harness.stats.soak import soak_of
 
@@ -206,10 +207,11 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         table=table,
         design=assessor.design,
         health=found.health,
-        step_order=scenario.step_order,
+        step_order=scenario.timed_steps,
         policy=judging,
         anatomy=anatomy(table, assessor.design, judging, pairs),
         failures=failure_anatomy(table, assessor.design, judging, pairs),
+        retries=retry_anatomy(table, assessor.design, judging, pairs),
         servers=server_times(table, assessor.design, judging, pairs),
         differences=differences,
     )
@@ -238,7 +240,7 @@ def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
         table=table,
         design=assessor.design,
         health=health,
-        step_order=scenario.step_order,
+        step_order=scenario.timed_steps,
         soak=soak,
         policy=judging,
     )

@@ -164,7 +164,7 @@ def evidence_of_two(
         table=table,
         design=design,
         health=health,
-        step_order=scenario.step_order,
+        step_order=scenario.timed_steps,
         anatomy=anatomy(table, design, judging, range(pairs)),
         servers=server_times(table, design, judging, range(pairs)),
         policy=judging,

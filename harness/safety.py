@@ -27,7 +27,7 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Add
         raise ConfigError("\n".join(lacking))
     hosts = {endpoint.host for arm in arms for endpoint in targets.arms[arm].endpoints}
     addresses = resolve(hosts)
-    reasons = targets.refusals(addresses, scenario.peak_rate)
+    reasons = targets.refusals(addresses, scenario.peak_rate, scenario.tries)
     if reasons:
         raise UnsafeTargetError("targets refused:\n" + "\n".join(f"  {reason}" for reason in reasons))
     return addresses

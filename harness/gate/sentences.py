@@ -11,7 +11,7 @@ from harness.model.cohort import EVERYONE
 from harness.model.comparison import QUANTILES, Comparison, StepShare
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
-from harness.model.steps import LOGIN
+from harness.model.steps import EARLIER_TRIES, LOGIN
 from harness.model.verdict import Finding, Kind
 from harness.stats.shift import boundings, pairs_to_settle
 from harness.stats.validity import Unsound
@@ -106,10 +106,14 @@ def site_notices(comparison: Comparison) -> tuple[str, ...]:
 
 
 def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -> str | None:
-    """The step that a BLOCK is laid to: of those that block the one that added most time, else whichever did."""
+    """The step that a BLOCK is laid to: of those that block the one that added most time, else whichever did.
+
+    Never the tries that were given up: what was slow in them is slow in the last try too.
+    """
     slower = [f for f in findings if f.decision == "block" and f.quantile != WIRE]
     if not slower:
         return None
+    attribution = [part for part in attribution if part.step != EARLIER_TRIES]
     blocking = {(f.cohort, f.step) for f in slower if f.step != LOGIN}
     named = [part for part in attribution if (part.cohort, part.step) in blocking]
     worst = max(named or attribution, key=lambda part: part.added_s, default=None)
@@ -122,6 +126,9 @@ def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
     added = sum(part.added_s for part in attribution if part.cohort == worst.cohort and part.added_s > 0)
     part = worst.added_s / added if added > 0 else 0.0
     how_much = "nearly all" if part >= 0.9 else "most" if part >= 0.5 else "the greatest part"
+    lost = sum(p.added_s for p in attribution if p.cohort == worst.cohort and p.step == EARLIER_TRIES)
+    if lost > worst.added_s:
+        return f"most time is lost in tries that were given up, and then in the step {step_title(blamed)}"
     return f"{how_much} of the added time is in the step {step_title(blamed)}"
 
 

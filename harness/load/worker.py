@@ -26,6 +26,7 @@ from harness.login.krb5conf import use_krb5_conf
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import TIMED_OUT
 from harness.login.trace import KdcTrace
+from harness.login.tries import tried
 from harness.model.attempt import Attempt, Outcome
 from harness.model.plan import Arrival, Block, warm_population
 from harness.model.protocol import ArmProtocol, ExplainedLogin
@@ -70,7 +71,7 @@ class ArmWorker:
         self._scratch = scratch()
         self._target, self._addresses = targets.arms[arm], addresses
         use_krb5_conf(self._target, Path(self._scratch.name), addresses)
-        self._runtime = GeventRuntime(scenario.seats, scenario.step_timeout_s)
+        self._runtime = GeventRuntime(scenario.seats, min(scenario.step_timeout_s, scenario.try_s))
         self._path = LoginPath(self._target, scenario, self._runtime, addresses=addresses)
         self.protocol: ArmProtocol | None = None
         """What the first logins showed, once it is prepared."""
@@ -212,11 +213,18 @@ class ArmWorker:
         self._on_attempt(attempt)
 
     def _login(self, user: str, arrival: Arrival) -> LoginResult:
-        # Each step has its deadline; this one stands behind them all, for a server that drips.
-        result = LoginResult(TIMED_OUT, ())
-        with gevent.Timeout(self._scenario.timeout_s + 1.0, False):
-            result = self._path.login(user, arrival.cohort)
-        return result
+        def one_try() -> LoginResult:
+            # Each step has its deadline; this one stands behind them all, for a server that drips.
+            result = LoginResult(TIMED_OUT, ())
+            with gevent.Timeout(self._scenario.try_s + 1.0, False):
+                result = self._path.login(user, arrival.cohort)
+            return result
+
+        def comes_back(after_s: float) -> bool:
+            gevent.sleep(after_s)
+            return user not in self._denied
+
+        return tried(one_try, self._scenario.patience, comes_back)
 
 
 class Recorder:

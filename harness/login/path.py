@@ -146,7 +146,7 @@ class LoginPath:
         return result
 
     def login(self, user: str, cohort: str, explain: bool = False) -> LoginResult:
-        """One login of a cohort, with its protocol facts if asked for; never raises for what the servers do."""
+        """One try of a cohort's login, with its protocol facts if asked for; never raises for what the servers do."""
         how = self._cohorts[cohort]
         if how.cache == "cold":
             return self.whole_login(user, cohort, explain)
@@ -173,7 +173,7 @@ class LoginPath:
         facts: list[StepFacts] = []
         outcome = OK
         began = time.monotonic_ns()
-        deadline = began + round(self._scenario.timeout_s * NS)
+        deadline = began + round(self._scenario.try_s * NS)
         try:
             for name in names:
                 before = _Shown.by(login) if explain else None

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from harness.model.steps import CACHES
+from harness.model.steps import CACHES, EARLIER_TRIES
 from harness.model.target import Arm
 
 Status = Literal["ok", "denied", "timeout", "error", "withheld"]
@@ -79,6 +79,11 @@ class Attempt:
     seat_wait: int = 0
     """How long (ns) the login waited past its intended start since every seat was taken; part of its send lag."""
 
+    @property
+    def tries(self) -> int:
+        """How often the login was sent; each try but the last was given up, and is an EARLIER_TRIES among its steps."""
+        return 1 + sum(step.step == EARLIER_TRIES for step in self.steps)
+
     def __post_init__(self) -> None:
         if not self.intended <= self.started <= self.ended:
             raise ValueError(f"attempt {self.seq}: expected intended <= started <= ended")
@@ -117,6 +122,18 @@ class StepColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Every try that was given up: the login's ``row``, and the place in ``steps`` of what was under way by then.
+
+    ``steps`` has the empty name where that was no step.
+    """
+
+    row: Ints
+    step: Places
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptTable:
     """Many logins as read-only columns of one length; row i is one login.
 
@@ -139,6 +156,8 @@ class AttemptTable:
     codes: tuple[str, ...] = ("",)
     cohorts: tuple[str, ...] = CACHES[:1]
     """The cohorts that the logins may be of, in the scenario's order."""
+    given_up: GivenUp | None = None
+    """None where every login was tried once."""
 
     def __post_init__(self) -> None:
         columns = (self.block, self.pair, self.offset_s, self.intended_s, self.cohort, self.status,

@@ -11,6 +11,7 @@ from harness.model.failures import FailureAnatomy
 from harness.model.health import ArmHealth
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
+from harness.model.retries import RetryAnatomy
 from harness.model.servers import ServerTimes
 from harness.model.soak import Soak
 from harness.model.target import ARMS, Arm
@@ -44,6 +45,8 @@ class Evidence:
     """The policy that judged."""
     failures: FailureAnatomy | None = None
     """Of what the difference in failed logins is made; None where none failed, or there are too few pairs."""
+    retries: RetryAnatomy | None = None
+    """How often logins were tried again; None where none was, or there are too few pairs."""
     servers: tuple[ServerTimes, ...] = ()
     """Which server answered, for each step of which an arm had several."""
     differences: tuple[Difference, ...] | None = None

@@ -10,7 +10,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from harness.model.base import Configured, NonNegative, Rate, Seconds, Share
 from harness.model.cohort import RESERVED, SHARES_DIFFER, Authentication, Cohort, CohortName, Round, Steps, in_one_order
-from harness.model.steps import CACHES
+from harness.model.patience import Patience
+from harness.model.steps import CACHES, EARLIER_TRIES
 from harness.model.target import AccountKind
 
 
@@ -158,6 +159,8 @@ class Scenario(Configured):
     seed: Annotated[int, Field(ge=0)] = 2016
     stated_peak: Rate | None = None
     """The hospital's own peak in logins a second, to which ``authgate capacity`` extrapolates."""
+    patience: Patience | None = None
+    """Clients that give up and come back; null: each login is tried once, until ``timeout_s``."""
 
     @field_validator("cohorts")
     @classmethod
@@ -186,6 +189,30 @@ class Scenario(Configured):
         if self.population.cold_share < 1.0 and not self.mix["warm"].taken:
             raise ValueError("expected cold_share 1 where every step is one that a warm cache leaves out")
         return self
+
+    @model_validator(mode="after")
+    def _patience_ends_in_time(self) -> Scenario:
+        if self.patience is not None and self.patience.longest_s > self.timeout_s:
+            raise ValueError(
+                f"patience: expected all tries and the pauses between them within timeout_s ({self.timeout_s:g}), "
+                f"got {self.patience.longest_s:g} s"
+            )
+        return self
+
+    @property
+    def tries(self) -> int:
+        """How often a login is sent at most."""
+        return 1 if self.patience is None else self.patience.tries
+
+    @property
+    def try_s(self) -> float:
+        """The deadline of one try of a login, in seconds."""
+        return self.timeout_s if self.patience is None else self.patience.gives_up_s
+
+    @property
+    def timed_steps(self) -> tuple[str, ...]:
+        """What a login's time is recorded under, in order: its steps, behind what it lost in earlier tries."""
+        return self.step_order if self.patience is None else (EARLIER_TRIES, *self.step_order)
 
     @property
     def mix(self) -> dict[str, Cohort]:

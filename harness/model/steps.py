@@ -13,6 +13,8 @@ Cache = Literal["cold", "warm"]
 CACHES: tuple[Cache, ...] = ("cold", "warm")
 LOGIN = "login"
 """The name under which the whole login is judged beside its steps."""
+EARLIER_TRIES = "earlier_tries"
+"""The name under which what a login lost in tries that were given up stands among its steps; it is never judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,10 +256,11 @@ class Targets(Configured):
         known._source = source
         return known
 
-    def refusals(self, addresses: Addresses, peak_rate: float) -> list[str]:
+    def refusals(self, addresses: Addresses, peak_rate: float, tries: int = 1) -> list[str]:
         """Why load must not be sent, one line a reason; empty where it may.
 
-        ``addresses`` maps each endpoint's host to the addresses it resolves to; ``peak_rate`` is in logins a second.
+        ``addresses`` maps each endpoint's host to the addresses it resolves to; ``peak_rate`` is in logins a second,
+        of which each may be sent ``tries`` times.
         """
         reasons = []
         for host, found in addresses.items():
@@ -278,6 +279,8 @@ class Targets(Configured):
         outside = any(not ipaddress.ip_address(a).is_loopback for found in addresses.values() for a in found)
         if outside and self.max_rate is None:
             reasons.append("max_rate: expected the highest rate these servers may receive, got none")
-        if self.max_rate is not None and peak_rate > self.max_rate:
-            reasons.append(f"max_rate: expected a scenario with at most {self.max_rate:g} logins/s, got {peak_rate:g}")
+        if self.max_rate is not None and peak_rate * tries > self.max_rate:
+            each = f" of up to {tries} tries each" if tries > 1 else ""
+            found_rate = f"{peak_rate:g}{each}"
+            reasons.append(f"max_rate: expected a scenario with at most {self.max_rate:g} logins/s, got {found_rate}")
         return reasons

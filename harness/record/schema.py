@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.model.attempt import STATUSES, Attempt, AttemptTable, Codes, StepColumns
+from harness.model.attempt import STATUSES, Attempt, AttemptTable, Codes, GivenUp, StepColumns
 from harness.model.plan import NS
-from harness.model.steps import CACHES
+from harness.model.steps import CACHES, EARLIER_TRIES
 from harness.model.target import ARMS, Arm
 
 SEAT_WAIT_FROM_NS = 1_000_000
@@ -32,6 +32,7 @@ ATTEMPTS: Any = pa.schema(
         ("seat_wait", pa.int64()),
         ("status", pa.string()),
         ("code", pa.string()),
+        ("tries", pa.int32()),
         (
             "steps",
             pa.list_(
@@ -103,6 +104,7 @@ def attempts_batch(attempts: Sequence[Attempt]) -> Any:
             "seat_wait": a.seat_wait,
             "status": a.outcome.status,
             "code": a.outcome.code,
+            "tries": a.tries,
             "steps": [
                 {
                     "step": s.step,
@@ -128,8 +130,15 @@ def health_batch(seconds: Sequence[HealthSecond]) -> Any:
 
 
 def as_now(part: Any) -> Any:
-    """Attempts with the columns of ATTEMPTS; until there were cohorts, ``cache`` told logins apart."""
-    return part.rename_columns(["cohort" if name == "cache" else name for name in part.schema.names])
+    """Attempts, or health, with the columns of today.
+
+    Until there were cohorts, ``cache`` told logins apart; until clients came back, each login was tried once.
+    """
+    part = part.rename_columns(["cohort" if name == "cache" else name for name in part.schema.names])
+    if set(part.schema.names) != set(ATTEMPTS.names) - {"tries"}:
+        return part
+    once = pa.array([1] * len(part), pa.int32())
+    return part.append_column(ATTEMPTS.field("tries"), once).select(ATTEMPTS.names)
 
 
 def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence[str] = CACHES) -> AttemptTable:
@@ -146,6 +155,7 @@ def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence
             starts[index] = start
     ended = _ints(table["ended"])
     code = pc.dictionary_encode(table["code"]).combine_chunks()
+    steps, given_up = _steps(table["steps"])
     return AttemptTable(
         arm=_codes(table["arm"], ARMS),
         block=block,
@@ -156,17 +166,21 @@ def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence
         status=_codes(table["status"], STATUSES),
         response_s=(ended - intended) / NS,
         service_s=(ended - _ints(table["started"])) / NS,
-        steps=_steps(table["steps"]),
+        steps=steps,
+        given_up=given_up,
         code=_ints(code.indices).astype(np.int16),
         codes=tuple(code.dictionary.to_pylist()),
         cohorts=tuple(cohorts),
     )
 
 
-def _steps(column: Any) -> dict[str, StepColumns]:
-    """The nested steps as columns by step; a list's rows are found by its offsets, without a loop over logins."""
+def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None]:
+    """The nested steps as columns by step, and the tries given up, which as steps of a login are no failures.
+
+    A list's rows are found by its offsets, without a loop over logins.
+    """
     if len(column) == 0:
-        return {}
+        return {}, None
     flat = pc.list_flatten(column)
     flat = flat.combine_chunks() if isinstance(flat, pa.ChunkedArray) else flat
     parents = pc.list_parent_indices(column)
@@ -179,10 +193,16 @@ def _steps(column: Any) -> dict[str, StepColumns]:
     names = encoded.dictionary.to_pylist()
     which = _ints(encoded.indices)
     found = {}
+    given_up = None
     for index, name in enumerate(names):
         mine = which == index
         found[name] = StepColumns(row[mine], service[mine], status[mine], places[mine], servers)
-    return found
+        if name == EARLIER_TRIES:
+            found[name].status[:] = STATUSES.index("ok")
+            under_way = pc.dictionary_encode(pc.struct_field(flat, "code").filter(pa.array(mine)))
+            known = _ints(under_way.indices).astype(np.int16)
+            given_up = GivenUp(row[mine], known, tuple(under_way.dictionary.to_pylist()))
+    return found, given_up
 
 
 def _ints(array: Any) -> Any:

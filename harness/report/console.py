@@ -46,6 +46,8 @@ def print_verdict(evidence: Evidence, console: Console, report: Path | None = No
         _paragraph(console, f"Step to blame: {blame}")
     if failures := rows.failures_in_a_sentence(evidence):
         _paragraph(console, f"{failures}.")
+    if retries := rows.retries_in_a_sentence(evidence):
+        _paragraph(console, f"{retries}.")
     for reason in verdict.reasons:
         _paragraph(console, f"· {reason}")
     findings = rows.gravest(evidence, FINDINGS_AT_MOST)

@@ -48,6 +48,7 @@ def page(evidence: Evidence) -> str:
         notices=rows.notices(evidence),
         anatomy=rows.anatomy(evidence),
         failures=rows.failures(evidence),
+        retries=rows.retries(evidence),
         servers=servers.lines(evidence),
         wire=wire,
         grown_steps=rows.grown_steps(evidence),

@@ -26,6 +26,8 @@ def summary(evidence: Evidence) -> str:
         lines += ["", f"Step to blame: {_escaped(blame)}"]
     if failures := rows.failures_in_a_sentence(evidence):
         lines += ["", f"{_escaped(failures)}."]
+    if retries := rows.retries_in_a_sentence(evidence):
+        lines += ["", f"{_escaped(retries)}."]
     lines += ["", rows.MEANINGS[verdict.kind]]
     if verdict.reasons:
         lines += ["", "### Reasons", "", *(f"- {_escaped(reason)}" for reason in verdict.reasons)]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from harness.model.comparison import Part, StepShare
 from harness.model.evidence import Evidence
 from harness.model.failures import CausePart
+from harness.model.retries import Contrast
 from harness.model.steps import STEPS
+from harness.model.target import ARMS
 from harness.model.verdict import Decision, Finding, Kind
 from harness.report import words
 
@@ -133,6 +135,33 @@ def failures_in_a_sentence(evidence: Evidence) -> str:
     return f"Failures {changed} by {100 * abs(found.added):.2g} points, of which {_part(most)} {_cause(most)}"
 
 
+def retries(evidence: Evidence) -> list[tuple[str, str, str, str]]:
+    """How often logins were tried again: (what, baseline, candidate, added) a line; none where no login was."""
+    found = evidence.retries
+    if found is None:
+        return []
+    lines = [
+        ("tries a login", _number(found.tries.baseline), _number(found.tries.candidate), _numbers(found.tries)),
+    ]
+    for step, given_up in sorted(found.given_up.items(), key=lambda item: -abs(item[1].added)):
+        what = f"of these given up in {words.printable(step) or 'no step'}"
+        lines.append((what, _number(given_up.baseline), _number(given_up.candidate), _numbers(given_up)))
+    again = found.again
+    added = _points(again.added, again.low, again.high)
+    return [("logins tried again", words.share(again.baseline), words.share(again.candidate), added), *lines]
+
+
+def retries_in_a_sentence(evidence: Evidence) -> str:
+    """What share of logins was tried again, and how many tries that made; empty where none was."""
+    found = evidence.retries
+    if found is None:
+        return ""
+    shares = " and ".join(f"{words.share(getattr(found.again, arm))} of the {arm}'s" for arm in ARMS)
+    tries = " and ".join(_number(getattr(found.tries, arm)) for arm in ARMS)
+    most = words.printable(max(found.given_up, key=lambda step: found.given_up[step].candidate)) or "no step"
+    return f"Given up and tried again: {shares} logins, {tries} tries a login; on the candidate most often in {most}"
+
+
 def extent(evidence: Evidence) -> str:
     """How much of the run the verdict rests on: its pairs, or a soak's blocks, and minutes of load."""
     verdict = evidence.verdict
@@ -153,6 +182,14 @@ def _cause(part: CausePart) -> str:
 
 def _points(value: float, low: float, high: float) -> str:
     return f"{words.change(value, 'share')} ({words.bounds(low, high, 'share')})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _numbers(found: Contrast) -> str:
+    return f"{found.added:+.2f} ({found.low:+.2f} to {found.high:+.2f})".replace("-", "−")
 
 
 def _part(part: CausePart) -> str:

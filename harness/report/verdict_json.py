@@ -12,6 +12,7 @@ from harness.model.verdict import Decision, Finding
 from harness.report import rows, words
 from harness.report.document import Document
 from harness.report.failures_json import FailuresDocument, failures_document
+from harness.report.retries_json import RetriesDocument
 from harness.report.servers import ServerTimesDocument, servers_document
 from harness.report.soak_json import SoakDocument, soak_document
 from harness.report.wire import DifferenceDocument, documents
@@ -145,6 +146,8 @@ class VerdictDocument(Document):
     """Null where the site was not calibrated: then the spread between deployments is taken as 0."""
     failures: FailuresDocument | None
     """Which failures the change comes from; null where no login failed, or there are too few pairs."""
+    retries: RetriesDocument | None
+    """How often logins were tried again; null where none was, or there are too few pairs."""
     servers: tuple[ServerTimesDocument, ...]
     """Which server answered, for each step of which an arm had several."""
     soak: SoakDocument | None
@@ -184,6 +187,7 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
         anatomy=tuple(AnatomyDocument.model_validate(asdict(found)) for found in evidence.anatomy),
         calibration=_calibration(evidence),
         failures=None if evidence.failures is None else failures_document(evidence.failures),
+        retries=None if evidence.retries is None else RetriesDocument.model_validate(asdict(evidence.retries)),
         servers=servers_document(evidence),
         soak=None if evidence.soak is None else soak_document(evidence.soak),
         protocol=documents(evidence),

@@ -18,6 +18,7 @@ import numpy as np
 from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
 from harness.model.comparison import Design, Stage
 from harness.model.policy import Policy
+from harness.model.steps import EARLIER_TRIES
 from harness.model.target import ARMS
 from harness.stats.cells import Flags, Shape, merged
 
@@ -68,8 +69,11 @@ class Logins:
             self.cohorts, pairs, self.rows[kept], cell, self.response_s[kept], self.failed[kept], self.slow[kept]
         )
 
-    def shares(self, flags: Flags) -> tuple[Floats, Ints]:
-        """The share of flagged logins in each block, of all cohorts together, and the blocks' logins: (pairs, arms)."""
+    def shares(self, flags: Flags | Floats) -> tuple[Floats, Ints]:
+        """The share of flagged logins in each block, of all cohorts together, and the blocks' logins: (pairs, arms).
+
+        Numbers instead of flags give their mean.
+        """
         counts = self.counts.sum(axis=0)
         hits = np.bincount(self.used, weights=flags, minlength=math.prod(self.shape)).reshape(self.shape).sum(axis=0)
         return np.divide(hits, counts, out=np.full(counts.shape, np.nan), where=counts > 0), counts
@@ -99,15 +103,26 @@ def logins_of(table: AttemptTable, design: Design, policy: Policy, usable: Seque
     )
 
 
-def censored(times_s: Floats, failed: Flags, timeout_s: float) -> Floats:
+def censored(times_s: Floats, failed: Flags, timeout_s: Floats | float) -> Floats:
     """Times in which a failure lasts at least as long as the time-out (rule 2)."""
     return np.where(failed, np.maximum(times_s, timeout_s), np.maximum(times_s, CLOCK_S))
 
 
 def step_times(table: AttemptTable, logins: Logins, step: str, timeout_s: float) -> tuple[Floats, Ints]:
-    """The service times of one step in logins that count, in seconds, and the cell of each."""
+    """The service times of one step in logins that count, in seconds, and the cell of each.
+
+    A step that failed after tries that were given up counts as what they had left of the time-out.
+    """
     columns = table.steps[step]
     cell = logins.cell[columns.row]
     counts = cell >= 0
-    times_s = censored(columns.service_s[counts], columns.status[counts] != _OK, timeout_s)
+    left_s = timeout_s - _lost_s(table)[columns.row[counts]] if EARLIER_TRIES in table.steps else timeout_s
+    times_s = censored(columns.service_s[counts], columns.status[counts] != _OK, left_s)
     return times_s, cell[counts]
+
+
+def _lost_s(table: AttemptTable) -> Floats:
+    """What each login lost in tries that were given up, in seconds."""
+    earlier = table.steps[EARLIER_TRIES]
+    lost_s: Floats = np.bincount(earlier.row, weights=earlier.service_s, minlength=len(table)).astype(np.float64)
+    return lost_s

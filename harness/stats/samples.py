@@ -16,7 +16,7 @@ from harness.model.attempt import AttemptTable, Floats, Ints
 from harness.model.cohort import EVERYONE
 from harness.model.comparison import QUANTILES, Design, Metric, NotJudged, Stage, Statistic
 from harness.model.policy import Margin, Margins, Policy
-from harness.model.steps import LOGIN
+from harness.model.steps import EARLIER_TRIES, LOGIN
 from harness.model.target import ARMS
 from harness.stats.cells import Cells, merged
 from harness.stats.logins import Logins, logins_of, step_times
@@ -102,6 +102,8 @@ def measure(
     if stage == "expected":
         timed |= {step: step_times(table, logins, step, design.timeout_s) for step in table.steps}
     for step, (times_s, cell) in timed.items():
+        if step == EARLIER_TRIES:
+            continue
         of_size: dict[int, Cells] = {}
         for code, cohort in enumerate(table.cohorts):
             for statistic in _wanted(step, stage):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +26,8 @@ from harness.errors import LabError
 from harness.gate.protocol import between
 from harness.lab import commands, store, supervisor
 from harness.lab.ad import addresses, namespace, programs, region
-from harness.lab.ad.changes import PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE, Change, ehr_workers
+from harness.lab.ad.addresses import resolver_of
+from harness.lab.ad.changes import PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE, Change, ehr_workers, slow_reverse_dns
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import Settings
 from harness.model.target import ARMS, Targets
@@ -42,11 +44,13 @@ IN_CHAIN = "1.2.840.113556.1.4.1941"
 TITLE = "Changed on the candidate"
 RC4_WORKSTATION = region.WORKSTATIONS[-2]
 """Whose account on the candidate knows no encryption type but RC4 (MS-KILE 2.2.7)."""
+LATE_S = 0.3
+"""How late the names of clients come at the candidate's front."""
 
 
 def every_kind(settings: Settings) -> Settings:
     """A change of each kind of setting at once, so that one lab shows them all."""
-    for change in (PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE, ehr_workers(1)):
+    for change in (PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE, ehr_workers(1), slow_reverse_dns(LATE_S)):
         settings = change.apply(settings)
     ldif = f"dn: {region.user_dn('clin00001')}\nchangetype: modify\nadd: title\ntitle: {TITLE}\n\n"
     ldif += f"dn: CN={RC4_WORKSTATION.upper()},{region.WORKSTATION_BASE}\nchangetype: modify\n"
@@ -280,6 +284,44 @@ def test_a_change_is_on_the_candidate_and_on_it_alone(lab: AdLab) -> None:
     for path, words in (("smb.conf", "log level = 1\n"), ("db/data/postgresql.conf", "max_connections = 37\n")):
         assert words not in (baseline.folder / path).read_text()
         assert words in (candidate.folder / path).read_text()
+
+
+def asked(arm: AdArm, at: str, *question: str) -> tuple[str, int]:
+    """What a name server says to a question, without its own signature, and after how many ms."""
+    said = tool(arm, "dig", "+qr", "+tries=1", f"@{at}", *question)
+    answer, _, facts = said.partition(";; Got answer:")[2].partition(";; Query time: ")
+    return re.sub(r"id: \d+", "", answer), int(facts.split()[0])
+
+
+def test_the_fronts_resolver_answers_as_the_controller_does_and_is_late_with_names_of_addresses_alone(
+    arm: AdArm,
+) -> None:
+    late_ms = 1000 * arm.settings.reverse_dns_delay_s
+    for question in (("SRV", "_ldap._tcp.region.test"), ("A", region.EHR_HOST), ("A", "nowhere.region.test")):
+        assert asked(arm, resolver_of(arm.address), *question)[0] == asked(arm, arm.address, *question)[0]
+    answer, took_ms = asked(arm, resolver_of(arm.address), "-x", "127.0.0.1")
+    assert answer == asked(arm, arm.address, "-x", "127.0.0.1")[0]
+    assert took_ms >= late_ms
+
+
+def test_a_worker_of_the_front_waits_for_the_name_of_each_client_so_it_serves_no_more_than_workers_by_delay(
+    lab: AdLab,
+) -> None:
+    candidate, count = lab.arms["candidate"], 6
+    log = candidate.folder / "logs" / "web-access.log"
+    get_ticket(candidate, "clin00007")
+    before = len(log.read_text().splitlines())
+    began = time.monotonic()
+    with ThreadPoolExecutor(count) as pool:
+        pages = list(pool.map(lambda _: page(candidate, "", *NEGOTIATE).stdout, range(count)))
+    served_s = time.monotonic() - began
+    assert pages == ["clin00007\n"] * count
+    assert served_s >= count / candidate.settings.ehr_workers * LATE_S
+    # A page is logged once it is sent.
+    assert eventually(lambda: len(log.read_text().splitlines()) >= before + count)
+    lines = [line.split() for line in log.read_text().splitlines()[before:]]
+    assert {line[0] for line in lines} == {"127.0.0.1"}, "no file named the client before its name server did"
+    assert min(int(line[-1]) for line in lines) >= 1_000_000 * LATE_S
 
 
 def known_fields(targets: dict[str, object]) -> dict[str, object]:

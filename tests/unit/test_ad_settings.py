@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import dns.message
+import dns.reversename
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import LabError
 from harness.lab.ad import changes, region, settings
 from harness.lab.ad.changes import parse_change
+from harness.lab.ad.forwarder import is_reverse
 from harness.lab.ad.settings import Settings
 
 Text = Callable[[Settings, str], str]
@@ -26,7 +31,7 @@ def test_arms_with_equal_settings_differ_in_their_address_alone(text: Text) -> N
     "spelling",
     ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2", "udp-first", "rc4-only-database",
      "rc4-only-ehr", "no-ehr-spn", "no-delegation", "log-level=10", "dc-workers=1", "disabled-percent=10",
-     "nested-groups=200", "no-subnet"],
+     "nested-groups=200", "no-subnet", "slow-reverse-dns=4.5"],
 )  # fmt: skip
 def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> None:
     change = parse_change(spelling)
@@ -38,11 +43,29 @@ def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> N
 @pytest.mark.parametrize(
     "wrong",
     ["", "rsa", "ehr-workers", "ehr-workers=", "ehr-workers=0", "ehr-workers=many", "log-level=11", "dc-workers=0",
-     "disabled-percent=101", "nested-groups=201"],
+     "disabled-percent=101", "nested-groups=201", "slow-reverse-dns=-1", "slow-reverse-dns=1e3"],
 )  # fmt: skip
 def test_a_change_that_is_not_known_is_refused_with_those_that_are(wrong: str) -> None:
     with pytest.raises(LabError, match="expected one"):
         parse_change(wrong)
+
+
+def test_a_delay_that_the_resolver_would_not_wait_for_is_refused() -> None:
+    for wrong in ("0", "30", "1000"):
+        with pytest.raises(LabError, match="above 0 and below 30"):
+            parse_change(f"slow-reverse-dns={wrong}")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.7", "2001:db8::1"])
+def test_the_forwarder_tells_a_reverse_lookup_by_its_question(address: str) -> None:
+    assert is_reverse(dns.message.make_query(dns.reversename.from_address(address), "PTR").to_wire())
+    for other in (region.EHR_HOST, "arpa", "in-addr.arpa.region.test", "1.in-addr.test", "."):
+        assert not is_reverse(dns.message.make_query(other, "A").to_wire())
+
+
+@given(st.binary(max_size=64))
+def test_the_forwarder_survives_anything_that_is_no_query(data: bytes) -> None:
+    assert is_reverse(data) in (True, False)
 
 
 def test_a_setting_of_a_change_replaces_the_labs_own() -> None:

@@ -357,3 +357,10 @@ def test_a_document_of_plain_values_is_what_was_read(tmp_path: Path) -> None:
     path.write_text(SCENARIO)
     found = load_scenario(path).model_dump(mode="json", exclude_unset=True)
     assert found == yaml.safe_load(SCENARIO)
+
+
+def test_tries_that_the_time_out_would_cut_short_are_refused(scenario_error: Said) -> None:
+    said = scenario_error("timeout_s: 10", "timeout_s: 10\npatience: {gives_up_s: 4, tries: 3, again_after_s: 1}")
+    assert "patience: expected all tries and the pauses between them within timeout_s (10), got 14 s" in said
+    said = scenario_error("timeout_s: 10", "timeout_s: 10\npatience: {gives_up_s: 0}")
+    assert "patience.gives_up_s: expected a number above 0, got 0" in said

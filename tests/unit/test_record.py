@@ -18,6 +18,7 @@ from harness.config import load_policy, load_scenario, load_targets
 from harness.errors import RunError
 from harness.model.attempt import OK, STATUSES, Attempt, Outcome, StepTiming
 from harness.model.plan import make_plan
+from harness.model.steps import EARLIER_TRIES
 from harness.model.target import ARMS, Arm
 from harness.record import folder as folder_module
 from harness.record.folder import RunFolder
@@ -406,3 +407,34 @@ def test_a_killed_run_still_gives_evidence_and_says_that_it_is_partial(run: RunF
     assert found.verdict.exit_code != 0
     assert len(found.table) == 4
     assert found.design.horizon_pairs == len(make_plan(run.scenario()).blocks) // 2
+
+
+GIVEN_UP = StepTiming(EARLIER_TRIES, 102 * MS, 202 * MS, Outcome("timeout", "ldap_bind"))
+
+
+def test_how_often_a_login_was_tried_and_where_it_was_given_up_outlive_the_run(run: RunFolder) -> None:
+    again = attempt(1, steps=[GIVEN_UP, GIVEN_UP, AS], ended=400 * MS)
+    assert (LOGINS[0].tries, again.tries) == (1, 3)
+    written(run.journal("attempts", "baseline"), [attempts_batch([LOGINS[0], again])])
+    written(run.journal("health", "baseline"), [], HEALTH)
+    run.finish()
+    assert run.attempts()["tries"].to_pylist() == [1, 3]
+    given_up = attempt_table(run.attempts(), {}).given_up
+    assert given_up is not None
+    assert [given_up.steps[place] for place in given_up.step] == ["ldap_bind", "ldap_bind"]
+    assert list(given_up.row) == [1, 1]
+
+
+@pytest.mark.parametrize("finished", [False, True], ids=["journal", "parquet"])
+def test_a_run_from_before_there_were_tries_is_one_of_logins_tried_once(run: RunFolder, finished: bool) -> None:
+    older = pa.schema([field for field in ATTEMPTS if field.name != "tries"])
+    rows = attempts_batch(LOGINS).select(older.names)
+    if finished:
+        pq.write_table(pa.Table.from_batches([rows], older), run.path / "attempts.parquet")
+    else:
+        written(run.journal("attempts", "baseline"), [rows], older)
+    found = run.attempts()
+    assert found.schema == ATTEMPTS
+    assert found["tries"].to_pylist() == [1] * len(LOGINS)
+    assert found.drop_columns("tries").to_pylist() == rows.to_pylist()
+    assert attempt_table(found, {}).given_up is None

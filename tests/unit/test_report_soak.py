@@ -15,6 +15,7 @@ from harness.gate.soak import judge_soak
 from harness.model.evidence import Evidence
 from harness.model.failures import Cause, CausePart, FailureAnatomy
 from harness.model.policy import Policy
+from harness.model.retries import Contrast, RetryAnatomy
 from harness.model.target import ARMS
 from harness.report import growth, rows
 from harness.report.console import print_verdict
@@ -140,3 +141,26 @@ def test_no_cause_is_named_of_a_change_that_is_not_shown() -> None:
 
 def test_the_arms_of_the_evidence_are_those_it_is_about(leak: Evidence) -> None:
     assert leak.arms == ("candidate",) and passed().arms == ARMS
+
+
+def test_logins_that_were_tried_again_are_shown_in_every_report(tmp_path: Path) -> None:
+    none, all_of_it = Contrast(0.0, 0.0, 0.0, 0.0, 0.0), Contrast(0.0, 1.6, 1.6, 1.5, 1.7)
+    retries = RetryAnatomy(
+        again=Contrast(0.0, 0.9, 0.9, 0.8, 1.0),
+        tries=Contrast(1.0, 2.6, 1.6, 1.5, 1.7),
+        given_up={"kdc_as": none, "ldap_bind": all_of_it},
+    )
+    evidence = replace(passed(), retries=retries)
+    sentence = rows.retries_in_a_sentence(evidence)
+    assert sentence == (
+        "Given up and tried again: 0 % of the baseline's and 90 % of the candidate's logins, 1.00 and 2.60 tries a "
+        "login; on the candidate most often in ldap_bind"
+    )
+    assert rows.retries_in_a_sentence(passed()) == "" and rows.retries(passed()) == []
+    paths = {path.name: path.read_bytes().decode(errors="replace") for path in write_all(evidence, tmp_path)}
+    assert "90 % of the candidate's" in said(evidence) and "90 % of the candidate's" in paths["summary.md"]
+    document = json.loads(paths["verdict.json"])
+    VerdictDocument.model_validate(document)
+    assert document["retries"]["tries"]["candidate"] == 2.6
+    assert document["retries"]["given_up"]["ldap_bind"]["added"] == 1.6
+    assert "of these given up in ldap_bind" in paths["report.html"] and "+1.60 (+1.50 to +1.70)" in paths["report.html"]

@@ -163,3 +163,11 @@ def test_a_name_that_does_not_resolve_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_a_name_that_can_not_be_asked_for_is_refused_before_anybody_is_asked(host: str) -> None:
     with pytest.raises(UnsafeTargetError, match="expected a name with an address"):
         check(targets(host))
+
+
+def test_clients_that_come_back_count_as_often_as_they_may() -> None:
+    patience = {"gives_up_s": 3, "tries": 3, "again_after_s": 0.5}
+    scenario = Scenario.model_validate({**SCENARIO, "patience": patience})
+    check_safe(targets(max_rate=60), scenario, ["baseline"])
+    with pytest.raises(UnsafeTargetError, match=r"at most 59 logins/s, got 20 of up to 3 tries each"):
+        check_safe(targets(max_rate=59), scenario, ["baseline"])

@@ -12,6 +12,11 @@ POOL = tuple(f"127.0.0.{last}" for last in range(2, 34))
 """The directory's certificate and principals name these, so there are no more."""
 
 
+def resolver_of(address: str) -> str:
+    """Where the forwarder listens that the arm at ``address`` asks for names: whoever has the one has the other."""
+    return f"127.0.1.{address.rpartition('.')[2]}"
+
+
 def take_address(stack: ExitStack) -> str:
     """A free address of the pool, this process's until ``stack`` is unwound or the process ends; raises LabError."""
     reasons: dict[str, None] = {}
@@ -43,13 +48,14 @@ def _claim(address: str) -> socket.socket | None:
 
 def _taken(address: str) -> str | None:
     """A port of this address that somebody listens on, and that a server of the lab needs."""
-    for port in (*PORTS.values(), *OTHER_PORTS):
+    needed = [(address, port) for port in (*PORTS.values(), *OTHER_PORTS)] + [(resolver_of(address), PORTS["dns"])]
+    for host, port in needed:
         for kind, name in ((socket.SOCK_STREAM, "TCP"), (socket.SOCK_DGRAM, "UDP")):
             with socket.socket(socket.AF_INET, kind) as probe:
                 if kind == socket.SOCK_STREAM:  # Closed connections that linger are no server.
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
-                    probe.bind((address, port))
+                    probe.bind((host, port))
                 except OSError:
-                    return f"{name} port {port}"
+                    return f"{name} port {port}" if host == address else f"{name} port {port} of {host}"
     return None

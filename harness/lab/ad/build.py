@@ -21,8 +21,8 @@ COMPONENTS_KEYTAB = "components.keytab"
 """The keys of ``region.COMPONENTS``, by the names of their accounts."""
 
 # Run by the system's Python, with modules that this one hasn't.
-_SAMBA_EDIT, _SAMBA_JOIN, _EHR_APP = (
-    Path(__file__).with_name(name) for name in ("samba_edit.py", "samba_join.py", "ehr_app.py")
+_SAMBA_EDIT, _SAMBA_JOIN, _EHR_APP, _FORWARDER = (
+    Path(__file__).with_name(name) for name in ("samba_edit.py", "samba_join.py", "ehr_app.py", "forwarder.py")
 )
 
 BUILD_ADDRESSES = {region.DC_NAME: "192.0.2.1", region.SECOND_DC_NAME: "192.0.2.2"}
@@ -36,7 +36,7 @@ _NOTES_A_CLINICIAN = 20
 def built(programs: Programs) -> Path:
     """The folder of the built domain, built now if it wasn't; raises LabError."""
     names = (region.__file__, hospital.__file__, settings.__file__, addresses.__file__)
-    sources = (__file__, *names, keytab.__file__, pki.__file__, str(_SAMBA_EDIT), str(_EHR_APP))
+    sources = (__file__, *names, keytab.__file__, pki.__file__, *map(str, (_SAMBA_EDIT, _EHR_APP, _FORWARDER)))
     return store.built_once(store.recipe_digest(sources, programs.digest), lambda folder: _build(programs, folder))
 
 
@@ -76,7 +76,8 @@ def _build(programs: Programs, folder: Path) -> None:
     for name in ("dc/private", "dc/state", "dc/cache", "dc/run", "logs", "tls", "web/run", "db"):
         (folder / name).mkdir(parents=True)
     # Copies, since the checkout may be where the servers see something else.
-    for source, copy in ((_SAMBA_EDIT, folder / "samba_edit.py"), (_EHR_APP, folder / "web" / "ehr_app.py")):
+    copies = {_SAMBA_EDIT: "samba_edit.py", _EHR_APP: "web/ehr_app.py", _FORWARDER: "forwarder.py"}
+    for source, copy in ((source, folder / name) for source, name in copies.items()):
         shutil.copyfile(source, copy)
         copy.chmod(0o644)
     (folder / "smb.conf").write_text(settings.smb_conf(Settings(), _BUILD_ADDRESS))

@@ -6,12 +6,13 @@ front, the database and the directory's entries can be meant by one, and nothing
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from harness.errors import LabError
 from harness.lab.ad import entry_changes, region
-from harness.lab.ad.settings import Settings
+from harness.lab.ad.settings import RESOLVER_PATIENCE_S, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,17 @@ def ehr_workers(count: int) -> Change:
         f"ehr-workers={count}",
         f"The web front serves at most {count} requests at a time.",
         lambda settings: replace(settings, ehr_workers=count),
+    )
+
+
+def slow_reverse_dns(seconds: float) -> Change:
+    """The web front learns the names of its clients' addresses late; raises LabError out of the resolver's patience."""
+    if not 0 < seconds < RESOLVER_PATIENCE_S:
+        raise LabError(f"slow-reverse-dns: expected a number above 0 and below {RESOLVER_PATIENCE_S}, got {seconds:g}")
+    return Change(
+        f"slow-reverse-dns={seconds:g}",
+        f"The name of a client's address comes {seconds:g} s late, and a worker of the web front waits for it.",
+        lambda settings: replace(settings, reverse_dns_delay_s=seconds),
     )
 
 
@@ -141,15 +153,18 @@ _COUNTED: Mapping[str, Callable[[int], Change]] = {
     "disabled-percent": disabled_percent,
     "nested-groups": nested_groups,
 }
+_LASTING: Mapping[str, Callable[[float], Change]] = {"slow-reverse-dns": slow_reverse_dns}
 
-SPELLINGS = (*_PLAIN, *(f"{name}=N" for name in _COUNTED))
+SPELLINGS = (*_PLAIN, *(f"{name}=N" for name in _COUNTED), *(f"{name}=SECONDS" for name in _LASTING))
 
 
 def parse_change(text: str) -> Change:
-    """The change of this name, ``name`` or ``name=N``; raises LabError."""
+    """The change of this name, ``name``, ``name=N`` or ``name=SECONDS``; raises LabError."""
     name, _, count = text.partition("=")
     if text in _PLAIN:
         return _PLAIN[text]
     if name in _COUNTED and count.isascii() and count.isdigit():
         return _COUNTED[name](int(count))
+    if name in _LASTING and re.fullmatch(r"\d+(\.\d+)?", count, re.ASCII):
+        return _LASTING[name](float(count))
     raise LabError(f"change: expected one of {', '.join(SPELLINGS)}, got {text!r}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.errors import LabError
 from harness.lab import pki, store
 from harness.lab.ad import build, region, settings
-from harness.lab.ad.addresses import take_address
+from harness.lab.ad.addresses import resolver_of, take_address
 from harness.lab.ad.changes import Change
 from harness.lab.ad.namespace import Servers, check_namespaces
 from harness.lab.ad.programs import Programs, find_ad_programs
@@ -89,10 +89,11 @@ class AdLab(BaseLab[AdArm]):
             chosen = _settings_of(self._changes if name == "candidate" else self._common)
             store.clone(built, folder / name)
             _configure(programs, folder / name, addresses, chosen)
-            servers = Servers(programs, family, folder / name, chosen, self._controllers)
+            servers = Servers(programs, family, folder / name, addresses, chosen)
             stack.callback(servers.close)
             ca_file = str(_certificate(folder / name, chosen))
-            wait_until_ready(programs, folder / name, addresses, ca_file, lambda: servers.running)
+            late_s = chosen.reverse_dns_delay_s
+            wait_until_ready(programs, folder / name, addresses, ca_file, lambda: servers.running, late_s)
             if chosen.ldif:  # On the running servers, as it is done in life; it may break what has just been checked.
                 for controller in self._controllers:
                     build.edit(programs, folder / name, {"ldif": chosen.ldif}, controller)
@@ -134,8 +135,8 @@ def _configure(programs: Programs, folder: Path, addresses: Mapping[str, str], c
         (folder / f"krb5-{name}.conf").write_text(krb5_conf(target))
     login = krb5_conf(Target.model_validate(_login(folder, addresses, chosen, "csv")))
     (folder / "krb5.conf").write_text(f"{login}{settings.kdc_section()}")
-    servers = "".join(f"nameserver {own}\n" for own in addresses.values())
-    (folder / "resolv.conf").write_text(f"{servers}search {region.DOMAIN}\n")
+    (folder / "resolv.conf").write_text(settings.resolv_conf(resolver_of(address)))
+    (folder / "hosts").write_text(settings.hosts(address))
     (folder / "web" / "httpd.conf").write_text(settings.httpd_conf(chosen, address))
     data = folder / "db" / "data"
     (data / "postgresql.conf").write_text(settings.postgresql_conf(chosen, address))

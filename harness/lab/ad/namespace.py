@@ -10,11 +10,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import LabError
-from harness.lab.ad.programs import Programs
+from harness.lab.ad import region
+from harness.lab.ad.addresses import resolver_of
+from harness.lab.ad.programs import SYSTEM_PYTHON, Programs
 from harness.lab.ad.settings import FOLDERS, HOME, SMB_CONFS, Settings
 from harness.lab.tools import run
 from harness.process import Family, Identity, environment
@@ -30,7 +32,9 @@ _INIT = f"""set -eu
 {_SEE_CLONE}
 for folder in {" ".join(_SCRATCH)}; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
 mount --bind {HOME}/resolv.conf /etc/resolv.conf
+mount --bind {HOME}/hosts /etc/hosts
 cd /
+{SYSTEM_PYTHON} -I {HOME}/forwarder.py $6 >{HOME}/logs/forwarder.out 2>&1 &
 %s
 setpriv --reuid=postgres --regid=postgres --clear-groups "$3" -D {HOME}/db/data >{HOME}/logs/db.out 2>&1 &
 "$4" -D FOREGROUND -f {HOME}/web/httpd.conf >{HOME}/logs/web.out 2>&1 &
@@ -56,7 +60,7 @@ class Servers:
     """The running servers of one arm, with the domain controllers of these names."""
 
     def __init__(
-        self, programs: Programs, family: Family, folder: Path, settings: Settings, controllers: Sequence[str]
+        self, programs: Programs, family: Family, folder: Path, addresses: Mapping[str, str], settings: Settings
     ) -> None:
         self._paths = {
             "dc": programs["samba"],
@@ -66,8 +70,10 @@ class Servers:
         # Replay caches would be locked files in /var/tmp that both arms wait for.
         env = environment(KRB5_CONFIG=f"{HOME}/krb5.conf", KRB5RCACHENAME="none:")
         arguments = [str(folder), *(self._paths[name] for name in ("dc", "database", "web")), settings.process_model]
-        self._controllers = {f"{FOLDERS[name]}.out": name for name in controllers}
-        init = ["sh", "-c", _INIT % "\n".join(map(_start_controller, controllers)), "sh", *arguments]
+        forwarding = [resolver_of(addresses[region.DC_NAME]), str(settings.reverse_dns_delay_s), *addresses.values()]
+        self._controllers = {f"{FOLDERS[name]}.out": name for name in addresses}
+        start = _INIT % "\n".join(map(_start_controller, addresses))
+        init = ["sh", "-c", start, "sh", *arguments, " ".join(forwarding)]
         self._family = family
         self._unshare = family.spawn([programs["unshare"], *_NAMESPACES, *init], env, folder / "logs" / "init.out")
 

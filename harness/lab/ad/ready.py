@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.errors import LabError
 from harness.lab.ad import region
+from harness.lab.ad.addresses import resolver_of
 from harness.lab.ad.build import CLINICIANS_KEYTAB
 from harness.lab.ad.programs import Programs
 from harness.lab.ad.settings import PORTS, SMB_CONFS
@@ -26,15 +27,21 @@ _USER = region.TEMPLATE
 
 
 def wait_until_ready(
-    programs: Programs, folder: Path, addresses: Mapping[str, str], ca_file: str, running: Callable[[], bool]
+    programs: Programs,
+    folder: Path,
+    addresses: Mapping[str, str],
+    ca_file: str,
+    running: Callable[[], bool],
+    late_s: float = 0.0,
 ) -> None:
     """Return when every service of the arm has answered as it should, of each of its controllers.
 
-    ``ca_file`` holds the certificate that the directory must have. Raises LabError, with the last answer, for the first
+    ``ca_file`` holds the certificate that the directory must have, ``late_s`` is how late names of clients come, for
+    which each page waits. Raises LabError, with the last answer, for the first
     service that doesn't answer in time, or once ``running`` says no.
     """
-    deadline = time.monotonic() + READY_S
-    whole = [_Checks(programs, folder, name, addresses, ca_file) for name in addresses]
+    deadline = time.monotonic() + READY_S + 2 * late_s
+    whole = [_Checks(programs, folder, name, addresses, ca_file, _ANSWER_S + late_s) for name in addresses]
     for check in [check for checks in reversed(whole) for check in checks.all()]:
         while True:
             try:
@@ -51,7 +58,16 @@ def wait_until_ready(
 class _Checks:
     """The transactions; each raises LabError."""
 
-    def __init__(self, programs: Programs, folder: Path, name: str, addresses: Mapping[str, str], ca_file: str) -> None:
+    def __init__(
+        self,
+        programs: Programs,
+        folder: Path,
+        name: str,
+        addresses: Mapping[str, str],
+        ca_file: str,
+        answer_s: float,
+    ) -> None:
+        self._answer_s = answer_s
         self._ca_file = ca_file
         self._programs = programs
         self._folder = folder
@@ -71,11 +87,13 @@ class _Checks:
         for name in names:
             self._expect(self._host, self._dig("SRV", name))
         self._expect(self._address, self._dig("A", self._host))
+        own = self._addresses[region.DC_NAME]
         for name in (region.EHR_HOST, region.DATABASE_HOST):
-            self._expect(self._addresses[region.DC_NAME], self._dig("A", name))
+            self._expect(own, self._dig("A", name))
+        self._expect(own, self._dig("A", region.EHR_HOST, resolver_of(own)))
 
-    def _dig(self, kind: str, name: str) -> str:
-        return self._tool("dig", "+short", "+tries=1", "+time=1", f"@{self._address}", kind, name)
+    def _dig(self, kind: str, name: str, server: str | None = None) -> str:
+        return self._tool("dig", "+short", "+tries=1", "+time=1", f"@{server or self._address}", kind, name)
 
     def _kdc(self) -> None:
         self._tool("kinit", "-k", "-t", str(self._folder / CLINICIANS_KEYTAB), _USER)
@@ -117,7 +135,7 @@ class _Checks:
             LDAPCONF="/dev/null",
             LDAPTLS_CACERT=self._ca_file,
         )
-        return run([self._programs[name], *arguments], env, timeout_s=_ANSWER_S)
+        return run([self._programs[name], *arguments], env, timeout_s=self._answer_s)
 
     @staticmethod
     def _expect(words: str, answer: str) -> None:

@@ -25,6 +25,9 @@ OTHER_PORTS = (464, 3268, 3269)
 
 Certificate = Literal["ec-p256", "rsa-4096"]
 
+RESOLVER_PATIENCE_S = 30
+"""As long as glibc's resolver can wait for an answer (RES_MAXRETRANS)."""
+
 _DIRECTIVES = "\n\t".join
 
 
@@ -40,6 +43,8 @@ class Settings:
     """The key of the directory's TLS certificate."""
     ehr_workers: int = 8
     """The web front's processes; each serves one request at a time."""
+    reverse_dns_delay_s: float = 0.0
+    """How late the web front's resolver gets the name of a client's address, or the word that it has none."""
     database: Mapping[str, str] = field(default_factory=dict)
     """postgresql.conf parameters beside or instead of the lab's own."""
     ldif: str = ""
@@ -113,7 +118,8 @@ def httpd_conf(settings: Settings, address: str) -> str:
     """The text of the web front's configuration.
 
     A worker is a process that serves one request at a time (prefork), from the acceptance of its connection to the
-    database's answer, so ``ehr_workers`` bounds all that the front does at once.
+    database's answer, so ``ehr_workers`` bounds all that the front does at once. It looks up the name of each
+    connection's client, for its log and its application, and the worker waits for the answer.
     """
     modules = ("mpm_prefork", "authn_core", "authz_core", "authz_user", "auth_gssapi", "env", "wsgi")
     load = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules)
@@ -131,6 +137,9 @@ DefaultRuntimeDir {HOME}/web/run
 Mutex file:{HOME}/web/run default
 ErrorLog {HOME}/logs/web-errors.log
 LogLevel warn
+HostnameLookups On
+LogFormat "%h %u %>s %D" named
+CustomLog {HOME}/logs/web-access.log named
 User www-data
 Group www-data
 {load}
@@ -161,6 +170,19 @@ SetEnv EHR_DATABASE_HOST {region.DATABASE_HOST}
 	GssapiDelegCcacheUnique On
 </Location>
 """
+
+
+def resolv_conf(resolver: str) -> str:
+    """The text of a resolv.conf(5) that waits for a late answer instead of asking again."""
+    return f"nameserver {resolver}\nsearch {region.DOMAIN}\noptions timeout:{RESOLVER_PATIENCE_S} attempts:1\n"
+
+
+def hosts(address: str) -> str:
+    """The text of a hosts(5) that says nothing of the clients' address, 127.0.0.1, as of no workstation's.
+
+    Not ::1 either, which glibc takes for 127.0.0.1.
+    """
+    return f"{address} localhost\n"
 
 
 def postgresql_conf(settings: Settings, address: str) -> str:

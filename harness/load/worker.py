@@ -136,6 +136,7 @@ class ArmWorker:
                 if answered:
                     with suppress(KdcUnavailableError):  # the login itself shows it, at its step
                         path.prepare([user])
+                    gevent.sleep(self._pause_s)
                 trace.new_exchanges()
                 whole.append(path.whole_login(user, name, explain=True))
                 explained.append(explained_login(name, user, whole[-1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from harness.errors import RunError
 from harness.gate.judge import judge
+from harness.gate.protocol import between
 from harness.gate.soak import judge_soak
 from harness.model.attempt import Ints
 from harness.model.comparison import Comparison, Design
@@ -19,10 +20,12 @@ from harness.model.evidence import Evidence
 from harness.model.health import MS, ArmHealth, RunState, quantile
 from harness.model.plan import Plan, make_plan
 from harness.model.policy import Policy
+from harness.model.protocol import Difference
 from harness.model.scenario import Scenario
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
+from harness.record import protocol
 from harness.record.calibration import site_document, site_of
 from harness.record.folder import RunFolder
 from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
@@ -112,15 +115,15 @@ class Assessor:
         gaps = np.flatnonzero(done < self._planned)
         return list(range(int(gaps[0]) if len(gaps) else len(self._planned)))
 
-    def assess(self, attempts: Any, health: Any, ending: Ending) -> Assessment:
-        """The verdict on the complete pairs of an Arrow table of attempts."""
+    def assess(self, attempts: Any, health: Any, ending: Ending, differences: Sequence[Difference] = ()) -> Assessment:
+        """The verdict on an Arrow table's complete pairs of attempts, and on how the arms' single logins differ."""
         pairs = self.complete_pairs(attempts)[: ending.pairs]
         judged = attempts.filter(pc.less(attempts["pair"], len(pairs)))
         comparison = compare(
             attempt_table(judged, self.block_starts, self.cohorts), self.design, self._policy, pairs, self._site
         )
         healths = {arm: self.health(arm, attempts, health, ending) for arm in self._arms}
-        return Assessment(judge(comparison, healths, ending.state, self._policy), comparison, healths)
+        return Assessment(judge(comparison, healths, ending.state, self._policy, differences), comparison, healths)
 
     def health(self, arm: Arm, attempts: Any, health: Any, ending: Ending) -> ArmHealth:
         """How well one arm was measured, over its complete pairs."""
@@ -188,7 +191,9 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     known = site_of(manifest) if site is None else site
     assessor = Assessor(scenario, judging, make_plan(scenario, folder.arms()), known)
     attempts, health = folder.attempts(), folder.health()
-    found = assessor.assess(attempts, health, ending)
+    shown = protocol.read(folder)
+    differences = between(shown.get("baseline"), shown.get("candidate"))
+    found = assessor.assess(attempts, health, ending, differences or ())
     table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
     pairs = assessor.complete_pairs(attempts)[: ending.pairs]
     return Evidence(
@@ -208,6 +213,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         failures=failure_anatomy(table, assessor.design, judging, pairs),
         retries=retry_anatomy(table, assessor.design, judging, pairs),
         servers=server_times(table, assessor.design, judging, pairs),
+        differences=differences,
     )
 
 

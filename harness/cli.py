@@ -54,6 +54,7 @@ from harness.model.target import ARMS, Arm, Targets
 from harness.model.verdict import Kind
 from harness.offline import evidence_of_two, foreign_evidence, imported_evidence
 from harness.record.folder import RunFolder
+from harness.record.protocol import PROTOCOL_SCHEMA
 from harness.report.console import print_verdict
 from harness.report.progress import progress
 from harness.report.verdict_json import VERDICT_SCHEMA
@@ -200,10 +201,11 @@ def login(user: str, targets: Targets, arm: Arm, scenario: Scenario, cohort: str
 
 
 @cli.command()
-@click.argument("kind", type=click.Choice([*SCHEMAS, "verdict"]))
+@click.argument("kind", type=click.Choice([*SCHEMAS, "verdict", "protocol"]))
 def schema(kind: str) -> int:
-    """Print the JSON Schema of a kind of file, for editors and for readers of verdict.json."""
-    found = VERDICT_SCHEMA if kind == "verdict" else SCHEMAS[kind].model_json_schema()
+    """Print the JSON Schema of a kind of file, for editors and for readers of verdict.json and protocol.json."""
+    made = {"verdict": VERDICT_SCHEMA, "protocol": PROTOCOL_SCHEMA}
+    found = made[kind] if kind in made else SCHEMAS[kind].model_json_schema()
     click.echo(json.dumps(found, indent=2))
     return 0
 

@@ -17,6 +17,7 @@ import numpy as np
 from harness.assess import Assessor, ending_of
 from harness.errors import RunError
 from harness.gate.judge import judge
+from harness.gate.protocol import between
 from harness.model.attempt import STATUSES, AttemptTable, StepColumns
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth, RunState
@@ -24,6 +25,7 @@ from harness.model.plan import make_plan
 from harness.model.policy import Policy
 from harness.model.site import Site
 from harness.model.target import ARMS, Arm
+from harness.record import protocol
 from harness.record.calibration import site_document
 from harness.record.folder import RunFolder
 from harness.record.foreign import Foreign, read_attempts
@@ -144,6 +146,8 @@ def evidence_of_two(
     )
     site = _site_of_two(before, after, judging, calibration)
     comparison = compare(table, design, judging, range(pairs), site)
+    shown = [protocol.read(folder).get(folder.arms()[0]) for folder in (before, after)]
+    differences = between(*shown)
     return Evidence(
         run_id=f"{before.run_id} and {after.run_id}",
         title=scenario.name,
@@ -155,7 +159,7 @@ def evidence_of_two(
             "calibration": site_document(site),
         },
         partial="",
-        verdict=judge(comparison, health, RunState(complete=True), judging),
+        verdict=judge(comparison, health, RunState(complete=True), judging, differences or ()),
         comparison=comparison,
         table=table,
         design=design,
@@ -164,6 +168,7 @@ def evidence_of_two(
         anatomy=anatomy(table, design, judging, range(pairs)),
         servers=server_times(table, design, judging, range(pairs)),
         policy=judging,
+        differences=differences,
     )
 
 

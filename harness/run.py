@@ -15,14 +15,17 @@ import pyarrow.compute as pc
 
 from harness.assess import Assessor, Ending
 from harness.errors import ConfigError, RunError
+from harness.gate.protocol import between
 from harness.load.fleet import Fleet
 from harness.model.plan import NS, Plan, make_plan, preparations
 from harness.model.policy import Policy
 from harness.model.progress import Display, Snapshot
+from harness.model.protocol import Difference
 from harness.model.scenario import Scenario
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm, Targets
 from harness.model.verdict import Kind, Verdict
+from harness.record import protocol
 from harness.record.calibration import site_document
 from harness.record.folder import RunFolder
 from harness.record.journal import JournalReader
@@ -129,6 +132,7 @@ class _Watch:
         self._tally = Tally(plan, LIVE_WINDOW_S)
         self._batches: dict[str, list[Any]] = {"attempts": [], "health": []}
         """Only where this run is judged while it goes on: hours of a soak are left on disk."""
+        self._differences: tuple[Difference, ...] = ()
         self._verdict: Verdict | None = None
         self._judged = 0
 
@@ -155,13 +159,21 @@ class _Watch:
                 if event["event"] == "ready":
                     first[event["arm"]] = event
                 if event["event"] == "go":
-                    self._folder.update_manifest(origin_wall=event["wall"], first_logins=first)
+                    self._keep(first, event["wall"])
                     self._check_first(first)
                     return int(event["origin"])
             if lost := self._fleet.lost():
                 raise RunError(f"{', '.join(lost)}: ended before the load began; see {self._folder.path}/locust.log")
         late = ", ".join(arm for arm in self._folder.arms() if arm not in first)
         raise RunError(f"{late}: not ready within {patience_s:.0f} s; see {self._folder.path}/locust.log")
+
+    def _keep(self, first: dict[str, Any], wall: float) -> None:
+        """Write down how the first logins went, and what they showed of the protocol."""
+        shown = {arm: event.pop("protocol") for arm, event in first.items() if "protocol" in event}
+        self._folder.update_manifest(origin_wall=wall, first_logins=first)
+        protocol.save(self._folder, shown)
+        arms = protocol.read(self._folder)
+        self._differences = between(arms.get("baseline"), arms.get("candidate")) or ()
 
     @staticmethod
     def _check_first(first: dict[str, Any]) -> None:
@@ -182,7 +194,7 @@ class _Watch:
         done = pairs == self._assessor.design.horizon_pairs
         if pairs > self._judged and self._judges:
             ending = Ending(complete=done, pairs=pairs)
-            self._verdict = self._assessor.assess(*self._tables(), ending).verdict
+            self._verdict = self._assessor.assess(*self._tables(), ending, self._differences).verdict
             if self._verdict.kind in (Kind.PASS, Kind.BLOCK) and self._verdict.final:
                 return replace(ending, complete=True)
         enough = pairs > self._judged and self._stop is not None and self._stop(*self._tables())

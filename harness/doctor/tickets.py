@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.doctor.as_request import RC4
-from harness.doctor.kdc import enctype_names
 from harness.doctor.patient import Deadline, Patient, told
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
+
+_RC4 = "arcfour"
+"""In the names of the encryption types of RFC 4757."""
 
 
 def service_tickets(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
@@ -40,12 +41,16 @@ def _ticket(patient: Patient, service: str, host: str, deadline: Deadline) -> Re
     assert patient.kerberos is not None and patient.tickets is not None
     patient.kerberos.service_token(service, host, patient.tickets, deadline.call)
     ticket = patient.tickets.tickets()[-1]
-    enctype = enctype_names((ticket.enctype,))
-    patient.traits[f"ticket of {service}/"] = f"{enctype}, session {ticket.session_enctype}"
-    found = f"{ticket.service}: {enctype}, session key {ticket.session_enctype}"
-    if ticket.enctype == RC4 or "arcfour" in ticket.session_enctype:
+    enctype, session = _readable(ticket.enctype), _readable(ticket.session_enctype)
+    patient.traits[f"ticket of {service}/"] = f"{enctype}, session {session}"
+    found = f"{ticket.service}: {enctype}, session key {session}"
+    if _RC4 in enctype or _RC4 in session:
         return warning(found, "set the account's msDS-SupportedEncryptionTypes to 24 (AES), and its password anew")
     return ok(found)
+
+
+def _readable(enctype: str) -> str:
+    return f"{enctype} (RC4)" if _RC4 in enctype else enctype
 
 
 def _advice(principal: str, code: str) -> str:

@@ -7,9 +7,9 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from harness.doctor.certificate import Certificate, read_certificate
 from harness.doctor.patient import Deadline, Patient
 from harness.login import der
+from harness.login.certificate import Certificate, read_certificate
 from harness.login.directory import STARTTLS, check_ca_file
 from harness.login.tls import client_context
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
@@ -12,11 +12,14 @@ from harness.gate.words import of_cohort, seconds
 from harness.model.cohort import EVERYONE
 from harness.model.comparison import Comparison, LeakTest, NotJudged, QuantileShift, Unit
 from harness.model.policy import Leak, Policy
+from harness.model.protocol import Difference
 from harness.model.steps import LOGIN
 from harness.model.verdict import Decision, Finding
 
 GRAVITY: tuple[Decision, ...] = ("block", "likely slower", "inconclusive", "notice", "pass", "not judged")
 LEAK, BUDGET, OUTAGE = "login p50 growth", "login p95 budget", "outage"
+WIRE = "wire"
+"""In the place of a quantile: a difference between single logins."""
 UNITS: dict[Unit, Literal["relative", "share"]] = {"log_ratio": "relative", "share": "share"}
 LARGEST_LOG = 700.0
 """e^700 is near the largest float: such a ratio is as good as endless."""
@@ -37,10 +40,17 @@ _EMPTY = Finding(
 )
 
 
-def findings_of(comparison: Comparison, at_end: bool, policy: Policy) -> tuple[Finding, ...]:
-    """Every finding of a comparison, the gravest first; ``at_end`` says that no more pairs will come."""
+def findings_of(
+    comparison: Comparison, at_end: bool, policy: Policy, differences: Sequence[Difference] = ()
+) -> tuple[Finding, ...]:
+    """Every finding of a comparison, the gravest first; ``at_end`` says that no more pairs will come.
+
+    Of the differences between single logins those that the policy forbids are findings.
+    """
     found = [(shift.estimate / shift.margin, of_shift(shift)) for shift in comparison.shifts]
     found += [(0.0, finding) for finding in _others(comparison, at_end, policy)]
+    decisive = at_end or comparison.pairs >= policy.looks.block_from
+    found += [(0.0, _wire(item, decisive)) for item in differences if item.change in policy.protocol.block]
     found.sort(key=lambda item: (GRAVITY.index(item[1].decision), -item[0], item[1].metric))
     return tuple(finding for _, finding in found)
 
@@ -138,6 +148,19 @@ def _outage(comparison: Comparison, policy: Policy) -> Finding:
         margin=share,
         decision="block" if lasting else "inconclusive" if in_a_row else "notice",
         note=f"the candidate failed and the baseline served in pair {', '.join(str(pair) for pair in pairs)}",
+    )
+
+
+def _wire(difference: Difference, decisive: bool) -> Finding:
+    # Not before the first look, as an outage: with it come the bounds that say what else the update did.
+    return replace(
+        _EMPTY,
+        metric=f"{difference.step} {difference.what}",
+        cohort=difference.cohort,
+        step=difference.step,
+        quantile=WIRE,
+        decision="block" if decisive else "inconclusive",
+        note=f"{difference.baseline} → {difference.candidate} in single logins ({difference.change})",
     )
 
 

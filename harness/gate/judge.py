@@ -3,7 +3,7 @@
 1. A measurement that is not sound is INVALID, and so is one at a site whose own A/A runs show that the gate errs there.
    Only where each fault can but have made the candidate look better does a BLOCK stand in spite of them.
 2. BLOCK where any finding blocks: a metric's lower bound above its margin, a leak at the end of the run, a broken
-   budget, an outage.
+   budget, an outage, a difference between single logins that the policy forbids.
 3. PASS where every finding lies within its margin and nothing else is open: enough pairs, a candidate old enough for a
    leak to show, interleaved arms, a run that nobody interrupted.
 4. Everything else is INCONCLUSIVE, and that does not deploy.
@@ -14,11 +14,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.gate.findings import findings_of
-from harness.gate.sentences import blame_in_words, blamed_step, doubts, grounds, notices_of, sentence_of, site_notices
+from harness.gate.sentences import (
+    blame_in_words,
+    blamed_step,
+    doubts,
+    grounds,
+    notices_of,
+    sentence_of,
+    site_notices,
+    wire_notices,
+)
 from harness.gate.words import share
 from harness.model.comparison import Comparison
 from harness.model.health import ArmHealth, RunState
 from harness.model.policy import Policy
+from harness.model.protocol import Difference
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Finding, Kind, Verdict
 from harness.stats.validity import Unsound, candidate_alone_denied, unsound
@@ -26,10 +36,19 @@ from harness.stats.validity import Unsound, candidate_alone_denied, unsound
 PASSING = ("pass", "notice", "not judged")
 
 
-def judge(comparison: Comparison, health: Mapping[Arm, ArmHealth], state: RunState, policy: Policy) -> Verdict:
-    """The verdict on the pairs seen so far; the same inputs always give the same verdict."""
+def judge(
+    comparison: Comparison,
+    health: Mapping[Arm, ArmHealth],
+    state: RunState,
+    policy: Policy,
+    differences: Sequence[Difference] = (),
+) -> Verdict:
+    """The verdict on the pairs seen so far; the same inputs always give the same verdict.
+
+    ``differences`` are those between single logins on the arms.
+    """
     at_end = state.complete or comparison.seen >= comparison.design.horizon_pairs
-    findings = findings_of(comparison, at_end, policy)
+    findings = findings_of(comparison, at_end, policy, differences)
     if state.stopped_for_denials:
         return _denials(comparison, health, policy, findings)
     faults = unsound(health, policy.limits)
@@ -57,7 +76,12 @@ def judge(comparison: Comparison, health: Mapping[Arm, ArmHealth], state: RunSta
         kind=kind,
         sentence=sentence_of(kind, findings, reasons, blame, policy),
         reasons=reasons,
-        notices=(*notices_of(kind, findings, faults, policy), *_unknown(health), *site_notices(comparison)),
+        notices=(
+            *notices_of(kind, findings, faults, policy),
+            *wire_notices(differences, policy),
+            *_unknown(health),
+            *site_notices(comparison),
+        ),
         findings=findings,
         blamed_step=blamed,
         pairs_used=comparison.pairs,

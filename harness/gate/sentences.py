@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from harness.gate.findings import BUDGET, LEAK, OUTAGE, decide
+from harness.gate.findings import BUDGET, LEAK, OUTAGE, WIRE, decide
 from harness.gate.words import change, instead, level, longer, of_cohort, seconds, share, step_title
 from harness.model.cohort import EVERYONE
 from harness.model.comparison import QUANTILES, Comparison, StepShare
 from harness.model.policy import Policy
+from harness.model.protocol import Difference
 from harness.model.steps import EARLIER_TRIES, LOGIN
 from harness.model.verdict import Finding, Kind
 from harness.stats.shift import boundings, pairs_to_settle
@@ -75,6 +76,15 @@ def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound
     return tuple(notices)
 
 
+def wire_notices(differences: Sequence[Difference], policy: Policy) -> tuple[str, ...]:
+    """What single logins show on the wire and the policy lets pass, the gravest first."""
+    told = [difference.sentence for difference in differences if difference.change not in policy.protocol.block]
+    if not told:
+        return ()
+    ways = f" in {len(told)} ways, the gravest" if len(told) > 1 else ""
+    return (f"Single logins on the arms differ on the wire{ways}: {told[0]}.",)
+
+
 def site_notices(comparison: Comparison) -> tuple[str, ...]:
     """What is known of the site, and what that leaves open."""
     site = comparison.site
@@ -100,8 +110,11 @@ def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -
 
     Never the tries that were given up: what was slow in them is slow in the last try too.
     """
+    slower = [f for f in findings if f.decision == "block" and f.quantile != WIRE]
+    if not slower:
+        return None
     attribution = [part for part in attribution if part.step != EARLIER_TRIES]
-    blocking = {(f.cohort, f.step) for f in findings if f.decision == "block" and f.step != LOGIN}
+    blocking = {(f.cohort, f.step) for f in slower if f.step != LOGIN}
     named = [part for part in attribution if (part.cohort, part.step) in blocking]
     worst = max(named or attribution, key=lambda part: part.added_s, default=None)
     return worst.step if worst and (named or worst.added_s > 0) else None
@@ -122,6 +135,7 @@ def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
 def _harm(findings: Sequence[Finding], policy: Policy) -> str:
     """What the gravest findings (blocking, or likely slower) mean to whoever logs in."""
     gravest = [f for f in findings if f.decision == findings[0].decision]
+    gravest = [f for f in gravest if f.quantile != WIRE] or gravest  # what whoever logs in would notice comes first
     expected = [f for f in gravest if f.stage == "expected"]
     gravest = expected or gravest  # what strikes every day says more than what strikes above the peak
     rates = {f.quantile: f for f in gravest if f.quantile not in QUANTILES and f.metric != OUTAGE}
@@ -161,6 +175,8 @@ def _slower(finding: Finding, findings: Sequence[Finding]) -> str:
 
 def _plainly(finding: Finding, findings: Sequence[Finding]) -> str:
     """A finding that is neither a login's time nor a rate."""
+    if finding.quantile == WIRE:
+        return f"logins change on the wire: {finding.metric}: {finding.note}"
     if finding.metric == LEAK:
         return f"logins grow slower the longer the servers run, by {change(finding.estimate, 'per_minute')}"
     if finding.metric == BUDGET:

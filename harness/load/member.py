@@ -15,6 +15,7 @@ from harness.model.plan import make_plan
 from harness.model.steps import LOGIN
 from harness.model.target import Arm
 from harness.record.folder import RunFolder
+from harness.record.protocol import as_json
 
 
 def fire_requests(environment: Any, attempt: Attempt) -> None:
@@ -69,7 +70,10 @@ def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker | None:
             raise
         gevent.spawn(worker.meter.watch_hub)
         steps = [{"step": s.step, "status": s.outcome.status, "code": s.outcome.code} for s in first.steps]
-        runner.send_message(signals.READY, {"arm": arm, "outcome": first.outcome.status, "steps": steps})
+        ready: dict[str, Any] = {"arm": arm, "outcome": first.outcome.status, "steps": steps}
+        if worker.protocol is not None:
+            ready["protocol"] = as_json(worker.protocol)
+        runner.send_message(signals.READY, ready)
 
     def go(environment: Any, msg: Any, **_: Any) -> None:
         origin = int(msg.data["origin"])

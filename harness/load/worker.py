@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,15 @@ from harness.cache import scratch
 from harness.errors import KdcUnavailableError, RunError
 from harness.load.health import HealthMeter
 from harness.load.pool import GeventRuntime
+from harness.login.explained import arm_protocol, explained_login
 from harness.login.krb5conf import use_krb5_conf
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import TIMED_OUT
+from harness.login.trace import KdcTrace
 from harness.login.tries import tried
 from harness.model.attempt import Attempt, Outcome
 from harness.model.plan import Arrival, Block, warm_population
+from harness.model.protocol import ArmProtocol, ExplainedLogin
 from harness.model.scenario import Scenario
 from harness.model.target import Arm, Targets
 from harness.record.journal import FLUSH_EVERY_S, JournalWriter
@@ -65,9 +69,12 @@ class ArmWorker:
         self._pause_s = 0.0 if targets.max_rate is None else len(targets.arms) / targets.max_rate
         addresses = check_safe(targets, scenario, [arm])
         self._scratch = scratch()
-        use_krb5_conf(targets.arms[arm], Path(self._scratch.name), addresses)
-        runtime = GeventRuntime(scenario.seats, min(scenario.step_timeout_s, scenario.try_s))
-        self._path = LoginPath(targets.arms[arm], scenario, runtime, addresses=addresses)
+        self._target, self._addresses = targets.arms[arm], addresses
+        use_krb5_conf(self._target, Path(self._scratch.name), addresses)
+        self._runtime = GeventRuntime(scenario.seats, min(scenario.step_timeout_s, scenario.try_s))
+        self._path = LoginPath(self._target, scenario, self._runtime, addresses=addresses)
+        self.protocol: ArmProtocol | None = None
+        """What the first logins showed, once it is prepared."""
         self._arrivals: Iterator[tuple[Block, Arrival]] = (
             (block, arrival) for block in blocks for arrival in block.arrivals if arrival.seq % of == index
         )
@@ -77,7 +84,9 @@ class ArmWorker:
         self.meter = HealthMeter(arm)
 
     def prepare(self) -> LoginResult:
-        """Derive keys, log in once by each way, and fill the warm caches; the result is that of such a login.
+        """Derive keys, log in once by each way, explained, and fill the warm caches; the result is of such a login.
+
+        Of each warm cohort one login from a filled cache is explained too.
 
         Raises CredentialError, and RunError where the first login was denied. A candidate whose KDC does not answer is
         for the judge: its logins fail, or derive their keys themselves once it answers.
@@ -97,31 +106,66 @@ class ArmWorker:
                 if unanswered == UNANSWERED_AT_MOST:
                     break
             gevent.sleep(self._pause_s)
-        first = self._first_login()
+        first = self._first_logins(unanswered == 0)
         if first.outcome.status == "ok":
             at_once = Pool(WARM_UPS_AT_ONCE)
             for user, cohort in dict.fromkeys((self._path.user(*who), who[0]) for who in filled):
+                if user in self._denied:
+                    continue
                 at_once.spawn(self._path.warm_up, user, cohort)
                 gevent.sleep(self._pause_s)
             at_once.join()
         return first
 
-    def _first_login(self) -> LoginResult:
-        """A whole login by each way that the cohorts take; the result of the first that fails, else of the first."""
+    def _first_logins(self, answered: bool) -> LoginResult:
+        """Whole logins by each way that the cohorts take, then a login of each warm cohort, with what libkrb5 says.
+
+        The result is that of the first whole one that fails, else of the first. By a client of its own, since libkrb5
+        goes on tracing in each context that began while it did; ``answered`` says whether it may derive keys anew.
+        """
         mix = self._scenario.mix
         ways: dict[tuple[object, ...], str] = {}
         for name in self._scenario.expected:
             ways.setdefault((mix[name].steps, mix[name].authentication, mix[name].accounts), name)
-        results = []
-        for name in ways.values():
-            user = self._path.user(name, 0)
-            results.append(self._path.whole_login(user, name, explain=True))
-            if results[-1].outcome.status == "denied":
-                raise RunError(f"the first login, of {user}, was denied: {results[-1].outcome.code}")
-            if results[-1].outcome.status != "ok":
-                return results[-1]
+        with KdcTrace(Path(self._scratch.name)) as trace:
+            path = LoginPath(self._target, self._scenario, self._runtime, trace, self._addresses)
+            explained: list[ExplainedLogin] = []
+            whole = []
+            for name in ways.values():
+                user = path.user(name, 0)
+                if answered:
+                    with suppress(KdcUnavailableError):  # the login itself shows it, at its step
+                        path.prepare([user])
+                    gevent.sleep(self._pause_s)
+                trace.new_exchanges()
+                whole.append(path.whole_login(user, name, explain=True))
+                explained.append(explained_login(name, user, whole[-1]))
+                if whole[-1].outcome.status == "denied":
+                    raise RunError(f"the first login, of {user}, was denied: {whole[-1].outcome.code}")
+                if whole[-1].outcome.status != "ok":
+                    break
+                gevent.sleep(self._pause_s)
+            else:
+                explained += self._warm_logins(path, trace)
+        self.protocol = arm_protocol(self._target, explained)
+        return whole[0] if whole[-1].outcome.status == "ok" else whole[-1]
+
+    def _warm_logins(self, path: LoginPath, trace: KdcTrace) -> Iterator[ExplainedLogin]:
+        """A login of each warm cohort, after one that fills its cache; an account that is denied takes no more part."""
+        for name in self._scenario.warm:
+            user = path.user(name, 0)
+            if user in self._denied:
+                continue
+            result = path.warm_up(user, name)
             gevent.sleep(self._pause_s)
-        return results[0]
+            if result.outcome.status == "ok":
+                trace.new_exchanges()
+                result = path.login(user, name, explain=True)
+                yield explained_login(name, user, result)
+                gevent.sleep(self._pause_s)
+            if result.outcome.status == "denied":
+                self.withhold(user)
+                self._on_denied(user)
 
     def start(self, origin: int) -> None:
         """Let the seats begin; ``origin`` is the run's, in monotonic ns."""

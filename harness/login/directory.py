@@ -23,7 +23,7 @@ from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.ntlm import NtlmContext
 from harness.login.runtime import TIMED_OUT, StepFailedError
-from harness.login.tls import FAILED, client_context, handshake
+from harness.login.tls import FAILED, client_context, handshake, tls_facts
 from harness.login.wire import (
     LAYER_NAMES,
     NO_LAYER,
@@ -37,6 +37,7 @@ from harness.login.wire import (
 )
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
+from harness.model.protocol import TlsFacts
 from harness.model.target import Controller, Directory, Target
 
 SUCCESS = 0
@@ -93,7 +94,7 @@ class DirectorySession:
         self.passed_over: list[str] = []
         """Servers that could not be connected to, and why."""
         self._referrals: list[str] = []
-        self.tls_version: str | None = None
+        self.tls: TlsFacts | None = None
 
     def connect(self, servers: Sequence[tuple[Controller, Endpoint]], timeout_s: float) -> None:
         """Connect to the first of the servers, each at a checked address, that can be reached within the deadline.
@@ -129,8 +130,13 @@ class DirectorySession:
                 encrypted = handshake(
                     connected, client_context(directory.ca_file), self.controller.endpoint.host, self._remaining
                 )
-                self.tls_version = encrypted.version()
+                self.tls = tls_facts(encrypted)
                 connection.socket = BoundedSocket(encrypted, self._remaining)
+
+    @property
+    def received(self) -> int:
+        """How many bytes the directory has sent on the connection, within TLS."""
+        return 0 if self._connection is None else getattr(self._connection.socket, "received", 0)
 
     @property
     def bindings(self) -> Any:
@@ -152,7 +158,7 @@ class DirectorySession:
                     break
                 token = context.step(reply)
             offer = context.unwrap(reply).message
-            layer, answer = strongest_layer(offer, tls=self.tls_version is not None)
+            layer, answer = strongest_layer(offer, tls=self.tls is not None)
             if not layer:
                 raise StepFailedError(Outcome("error", "SASL_LAYER_REQUIRED"))
             self._negotiate(context.wrap(answer, False).message, last=True)
@@ -171,7 +177,7 @@ class DirectorySession:
             challenge = self._negotiate(context.step(None))
             self._negotiate(context.step(challenge), last=True)
             connection.bound = True
-            if self.tls_version is not None:
+            if self.tls is not None:
                 return f"NTLM, {LAYER_NAMES[NO_LAYER]}"
             connection.socket = sealed(connection.socket, context)
             return f"NTLM, {LAYER_NAMES[SEALS]}"

@@ -5,70 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from harness.login import reads
-from harness.login.controllers import Controllers, Order
+from harness.login.controllers import Controllers
 from harness.login.credentials import Accounts
 from harness.login.database import DatabaseSession
-from harness.login.directory import DirectorySession, Entry
+from harness.login.directory import DirectorySession
 from harness.login.kdcs import KdcAsk
 from harness.login.kerberos import PLAIN, SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
-from harness.login.locate import ServiceRecord
 from harness.login.locating import Locating
 from harness.login.ntlm import NtlmContext
 from harness.login.runtime import Runtime, StepFailedError, Timed
-from harness.login.trace import KdcExchange
+from harness.login.state import LoginState
 from harness.login.web import EhrSession
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Addresses
 from harness.model.target import Target
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class LoginState:
-    """One login under way, and what its present step has shown so far."""
-
-    user: str
-    tickets: TicketCache
-    directory: DirectorySession
-    ehr: EhrSession | None
-    database: DatabaseSession | None
-    order: Order
-    """The domain controllers, the one to go to first."""
-    bind_begun: tuple[str, Any, bytes] | None = None
-    """The service's host, context and first token of a bind, made with the ticket that it needs."""
-    entry: Entry | None = None
-    groups: frozenset[str] = frozenset()
-    controller: ServiceRecord | None = None
-    controller_address: str | None = None
-    locating_round_trips: int = 0
-    """Those of name servers and of the netlogon ping."""
-    # Of the present step:
-    pool_wait: int = 0
-    first_taken: int | None = None
-    server: str = ""
-    notes: list[str] = field(default_factory=list)
-    exchanges: list[KdcExchange] = field(default_factory=list)
-    """Those with one of several KDCs."""
-
-    def begin_step(self) -> None:
-        """Forget what the last step has shown."""
-        self.pool_wait, self.first_taken, self.server = 0, None, ""
-        self.notes.clear()
-        self.exchanges.clear()
-
-    def close(self) -> None:
-        """Hang up everywhere; tickets are the caller's."""
-        self.directory.close()
-        if self.ehr is not None:
-            self.ehr.close()
-        if self.database is not None:
-            self.database.close()
 
 
 class Exchanges:
@@ -211,8 +167,6 @@ class Exchanges:
             login.directory.connect(servers, timeout_s)
         finally:
             login.notes += login.directory.passed_over
-        if login.directory.tls_version is not None:
-            login.notes.append(login.directory.tls_version)
 
     def _ldap_rootdse(self, login: LoginState, timeout_s: float) -> None:
         if host := reads.root_entry(login.directory, timeout_s):
@@ -233,7 +187,7 @@ class Exchanges:
                 context, done = self._kerberos.service_token("ldap", host, login.tickets, call, wish, ask)
             begun = host, context, done.value
         left = timeout_s - (time.monotonic() - asked)
-        login.notes.append(login.directory.bind_gssapi(*begun[1:], left))
+        login.agreed.append(login.directory.bind_gssapi(*begun[1:], left))
 
     def _ldap_simple_bind(self, login: LoginState, timeout_s: float) -> None:
         login.directory.bind_simple(login.user, self._accounts.passwords[login.user].reveal(), timeout_s)
@@ -244,7 +198,7 @@ class Exchanges:
         context = NtlmContext(
             self._target.realm, login.user, password, login.directory.controller.service_host, channel
         )
-        login.notes.append(login.directory.bind_ntlm(context, timeout_s))
+        login.agreed.append(login.directory.bind_ntlm(context, timeout_s))
 
     def _ldap_own_entry(self, login: LoginState, timeout_s: float) -> None:
         login.entry = reads.own_entry(login.directory, self._target.directory, login.user, timeout_s)
@@ -267,7 +221,7 @@ class Exchanges:
 
     def _http_negotiate(self, login: LoginState, timeout_s: float) -> None:
         page = self._ehr(login).front(partial(self._spnego, login), timeout_s)
-        login.notes.append("mutual" if page.mutual else "server not authenticated")
+        login.agreed.append("mutual" if page.mutual else "server not authenticated")
 
     def _ehr_query(self, login: LoginState, timeout_s: float) -> None:
         page = self._ehr(login).chart(partial(self._spnego, login), timeout_s)

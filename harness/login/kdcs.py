@@ -18,8 +18,9 @@ import krb5
 
 from harness.errors import RunError
 from harness.login.krb5conf import krb5_conf
-from harness.login.trace import KdcExchange, parse_trace
+from harness.login.trace import parse_trace
 from harness.model.endpoint import Addresses
+from harness.model.protocol import KdcExchange
 from harness.model.target import Target
 
 _LIBRARY = "libkrb5.so.3"

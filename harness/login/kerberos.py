@@ -27,6 +27,7 @@ from harness.login.kdcs import KdcAsk, KdcContexts
 from harness.login.runtime import StepFailedError, Timed
 from harness.model.attempt import Outcome
 from harness.model.cohort import Authentication
+from harness.model.protocol import TicketFacts
 
 Call = Callable[[Callable[[], Any]], Timed[Any]]
 """Runs what may block, within the step's deadline: Runtime.call without its deadline."""
@@ -50,17 +51,6 @@ class Ask:
 
 
 PLAIN = Ask()
-
-
-@dataclass(frozen=True, slots=True)
-class TicketFacts:
-    """What a ticket shows of the server that issued it; ``ticket_bytes`` is the encoded ticket's size."""
-
-    service: str
-    session_enctype: str
-    ticket_bytes: int
-    enctype: int
-    """By number: what the ticket itself is encrypted with, the service's key."""
 
 
 class TicketCache:
@@ -89,8 +79,10 @@ class TicketCache:
         for credentials in self._ccache:
             service = (credentials.server.name or b"").decode()
             if not service.endswith("@X-CACHECONF:"):
-                enctype = krb5.enctype_to_name(credentials.keyblock.enctype)
-                found.append(TicketFacts(service, enctype, len(credentials.ticket), _enctype(credentials.ticket)))
+                session, ticket = credentials.keyblock.enctype, ticket_enctype(credentials.ticket)
+                found.append(
+                    TicketFacts(service, _enctype_name(session), len(credentials.ticket), _enctype_name(ticket))
+                )
         return tuple(found)
 
     def close(self) -> None:
@@ -262,9 +254,16 @@ class KerberosClient:
             self._contexts.append(context)
 
 
-def _enctype(ticket: bytes) -> int:
-    """Of a Ticket's enc-part (RFC 4120 §5.3 and §5.2.9)."""
+def ticket_enctype(ticket: bytes) -> int:
+    """The encryption type of a Ticket's enc-part (RFC 4120 §5.3 and §5.2.9); raises ValueError."""
     return der.decode(der.decode(ticket).content).field(3).field(0).number()
+
+
+def _enctype_name(enctype: int) -> str:
+    try:
+        return krb5.enctype_to_name(enctype)
+    except (krb5.Krb5Error, ValueError):  # the service's own business: this client need not know it
+        return f"enctype {enctype}"
 
 
 def _told(outcome: Outcome) -> str:

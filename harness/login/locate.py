@@ -25,6 +25,7 @@ from dns.rdtypes.IN.SRV import SRV
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
+from harness.model.protocol import DnsQuery
 from harness.model.target import Dns
 
 T = TypeVar("T")
@@ -51,6 +52,13 @@ class Answer:
     server: Endpoint
     tcp: bool
     tries: int
+
+    @property
+    def query(self) -> DnsQuery:
+        """What was asked."""
+        asked = self.message.question[0]
+        name, kind = asked.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(asked.rdtype)
+        return DnsQuery(name, kind, "TCP" if self.tcp else "UDP", self.tries)
 
 
 class Resolver:

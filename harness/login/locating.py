@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from harness.login.controllers import Controllers, Order
 from harness.login.locate import Answer, Resolver
 from harness.login.netlogon import CLDAP_PORT, DomainController, first_answer, ping_request
 from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.login.state import LoginState
 from harness.model.endpoint import Endpoint
 from harness.model.target import Dns
-
-if TYPE_CHECKING:
-    from harness.login.exchanges import LoginState
 
 
 class Locating:
@@ -58,7 +55,7 @@ class Locating:
         if site and site != found.site and self._names.site is None:
             try:
                 records, answer = self._resolver.domain_controllers(deadline - time.monotonic(), site)
-                login.locating_round_trips += 1 + answer.tcp
+                _count(login, answer)
                 _, nearer = self._controllers.named_by(records)
                 self._answering(login, nearer, deadline - time.monotonic())
             except StepFailedError as failure:
@@ -84,8 +81,14 @@ class Locating:
 
 def _note_answer(login: LoginState, answer: Answer) -> None:
     login.server = str(answer.server)
-    login.locating_round_trips += 1 + answer.tcp
+    _count(login, answer)
     if answer.tries > 1:
         login.notes.append(f"{answer.tries} tries")
     if answer.tcp:
         login.notes.append("answer cut, by TCP")
+
+
+def _count(login: LoginState, answer: Answer) -> None:
+    login.locating_round_trips += 1 + answer.tcp
+    login.dns_records += sum(len(records) for records in answer.message.answer)
+    login.queries.append(answer.query)

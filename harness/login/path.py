@@ -9,30 +9,46 @@ from dataclasses import dataclass, field
 from harness.errors import CredentialError
 from harness.login.credentials import Accounts, read_accounts
 from harness.login.directory import check_ca_file
-from harness.login.exchanges import Exchanges, LoginState
+from harness.login.exchanges import Exchanges
 from harness.login.kdcs import KdcContexts
-from harness.login.kerberos import KerberosClient, TicketCache, TicketFacts
+from harness.login.kerberos import KerberosClient, TicketCache
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
-from harness.login.trace import KdcExchange, KdcTrace
+from harness.login.state import LoginState
+from harness.login.trace import KdcTrace
 from harness.model.attempt import OK, Outcome, StepTiming
 from harness.model.cohort import Authentication
 from harness.model.endpoint import NO_NAMES, Addresses
 from harness.model.plan import NS
+from harness.model.protocol import StepFacts, TicketFacts, TlsFacts
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
 from harness.model.target import AccountKind, Target
 
 
 @dataclass(frozen=True, slots=True)
-class StepFacts:
-    """What the protocol showed in one step, for the waterfall of a single login."""
+class _Shown:
+    """What a login has shown so far, counted over its steps."""
 
     round_trips: int = 0
-    """Those of DNS, CLDAP, LDAP, HTTP and the database; a KDC's are the exchanges that it answered."""
     entries: int = 0
+    records: int = 0
+    received: int = 0
     tickets: tuple[TicketFacts, ...] = ()
-    exchanges: tuple[KdcExchange, ...] = ()
-    notes: tuple[str, ...] = ()
+    statuses: tuple[int, ...] = ()
+    tls: tuple[TlsFacts | None, ...] = ()
+
+    @classmethod
+    def by(cls, login: LoginState) -> _Shown:
+        directory, web, database = login.directory, login.ehr, login.database
+        return cls(
+            login.locating_round_trips + sum(one.round_trips for one in (directory, web, database) if one is not None),
+            directory.entries,
+            login.dns_records,
+            directory.received + (0 if web is None else web.received),
+            login.tickets.tickets(),
+            () if web is None else tuple(web.statuses),
+            (directory.tls, None if web is None else web.tls),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +176,10 @@ class LoginPath:
         deadline = began + round(self._scenario.try_s * NS)
         try:
             for name in names:
-                before = _counted(login) if explain else (0, 0, 0)
+                before = _Shown.by(login) if explain else None
                 timing = self._step(name, login, exchanges, deadline)
                 steps.append(timing)
-                if explain:
+                if before is not None:
                     facts.append(self._facts(login, before))
                 if timing.outcome.status != "ok":
                     outcome = timing.outcome
@@ -190,20 +206,20 @@ class LoginPath:
         started = asked if login.first_taken is None else login.first_taken
         return StepTiming(name, started, ended, outcome, login.pool_wait, login.server)
 
-    def _facts(self, login: LoginState, before: tuple[int, int, int]) -> StepFacts:
-        """What the step just taken showed, and added to what was counted before it."""
-        round_trips, entries, tickets = before
+    def _facts(self, login: LoginState, before: _Shown) -> StepFacts:
+        """What the step just taken showed, beside what had been shown before it."""
+        after = _Shown.by(login)
+        opened = [new for old, new in zip(before.tls, after.tls, strict=True) if old is None and new is not None]
         return StepFacts(
-            _counted(login)[0] - round_trips,
-            login.directory.entries - entries,
-            login.tickets.tickets()[tickets:],
-            (*(self._trace.new_exchanges() if self._trace is not None else ()), *login.exchanges),
-            tuple(login.notes),
+            round_trips=after.round_trips - before.round_trips,
+            entries=after.entries - before.entries,
+            records=after.records - before.records,
+            answer_bytes=max(0, after.received - before.received),  # a connection that is lost takes its count with it
+            tickets=after.tickets[len(before.tickets) :],
+            exchanges=(*(self._trace.new_exchanges() if self._trace is not None else ()), *login.exchanges),
+            queries=tuple(login.queries),
+            tls=opened[0] if opened else None,
+            statuses=after.statuses[len(before.statuses) :],
+            agreed=tuple(login.agreed),
+            notes=tuple(login.notes),
         )
-
-
-def _counted(login: LoginState) -> tuple[int, int, int]:
-    web = 0 if login.ehr is None else login.ehr.round_trips
-    database = 0 if login.database is None else login.database.round_trips
-    round_trips = login.locating_round_trips + login.directory.round_trips + web + database
-    return round_trips, login.directory.entries, len(login.tickets.tickets())

@@ -8,8 +8,10 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from harness.login.certificate import public_key
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
+from harness.model.protocol import TlsFacts
 
 FAILED = Outcome("error", "TLS_FAILED")
 
@@ -48,6 +50,21 @@ def handshake(
         if isinstance(error, OSError):  # as ssl.SSLError is
             raise StepFailedError(FAILED) from None
         raise
+
+
+def tls_facts(encrypted: ssl.SSLSocket) -> TlsFacts:
+    """What the handshake agreed on."""
+    cipher = encrypted.cipher()
+    key = _key_of(encrypted.getpeercert(binary_form=True) or b"")
+    return TlsFacts(encrypted.version() or "", cipher[0] if cipher else "", key)
+
+
+@functools.lru_cache(maxsize=16)
+def _key_of(certificate: bytes) -> str:
+    try:
+        return public_key(certificate)
+    except ValueError:  # OpenSSL has verified it, and may know what isn't known here
+        return "unknown"
 
 
 def _wait(waiting: ssl.SSLSocket, event: int, timeout_s: float) -> None:

@@ -16,10 +16,11 @@ import gssapi
 
 from harness.login.codes import kerberos_outcome
 from harness.login.runtime import TIMED_OUT, StepFailedError
-from harness.login.tls import FAILED, client_context, handshake
+from harness.login.tls import FAILED, client_context, handshake, tls_facts
 from harness.login.wire import BoundedSocket, channel_bindings, first_connected, no_delay
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
+from harness.model.protocol import TlsFacts
 from harness.model.target import Ehr
 
 PAGE_AT_MOST = 1 << 20
@@ -50,7 +51,10 @@ class EhrSession:
         self._socket: BoundedSocket | None = None
         self._cookies: dict[str, str] = {}
         self._deadline = 0.0
+        self._received = 0
         self.round_trips = 0
+        self.statuses: list[int] = []
+        self.tls: TlsFacts | None = None
 
     def front(self, negotiate: Negotiation, timeout_s: float) -> Page:
         """The page that answers at once."""
@@ -60,10 +64,16 @@ class EhrSession:
         """The page that asks the database on the clinician's behalf."""
         return self._page(self._ehr.database_page, negotiate, timeout_s)
 
+    @property
+    def received(self) -> int:
+        """How many bytes the front has sent, within TLS."""
+        return self._received + (0 if self._socket is None else self._socket.received)
+
     def close(self) -> None:
         """Hang up; a second call does nothing."""
         connected, self._socket = self._socket, None
         if connected is not None:
+            self._received += connected.received
             connected.close()
 
     def _page(self, path: str, negotiate: Negotiation, timeout_s: float) -> Page:
@@ -92,6 +102,7 @@ class EhrSession:
         connected.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
         response = http.client.HTTPResponse(connected, method="GET")
         response.begin()
+        self.statuses.append(response.status)
         body = response.read(PAGE_AT_MOST + 1)
         if len(body) > PAGE_AT_MOST:
             raise StepFailedError(Outcome("error", "HTTP_TOO_LARGE"))
@@ -113,6 +124,7 @@ class EhrSession:
             if self._ehr.tls:
                 context = client_context(self._ca_file)
                 connected = handshake(connected, context, self._ehr.service_host, self._remaining)
+                self.tls = tls_facts(connected)
             self._socket = BoundedSocket(connected, self._remaining)
         return self._socket
 

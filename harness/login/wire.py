@@ -12,7 +12,7 @@ from typing import Any
 
 import gssapi.raw
 
-from harness.login import der
+from harness.login.certificate import signature_algorithm
 from harness.model.endpoint import Endpoint
 
 _FRAME_AT_MOST = 1 << 20
@@ -35,10 +35,13 @@ class BoundedSocket:
     def __init__(self, bounded: Any, remaining: Callable[[], float]) -> None:
         self._socket = bounded
         self._remaining = remaining
+        self.received = 0
+        """Bytes so far."""
 
     def recv(self, size: int) -> bytes:
         self._socket.settimeout(self._remaining())
         received: bytes = self._socket.recv(size)
+        self.received += len(received)
         return received
 
     def sendall(self, data: bytes) -> None:
@@ -160,7 +163,7 @@ def channel_bindings(connected: Any) -> gssapi.raw.ChannelBindings | None:
 
 @functools.lru_cache(maxsize=16)
 def _end_point(certificate: bytes) -> bytes:
-    digest = hashlib.new(_SIGNATURE_HASHES.get(_signature_algorithm(certificate), "sha256"), certificate)
+    digest = hashlib.new(_SIGNATURE_HASHES.get(signature_algorithm(certificate), "sha256"), certificate)
     return b"tls-server-end-point:" + digest.digest()
 
 
@@ -171,13 +174,3 @@ _SIGNATURE_HASHES = {
     "2a8648ce3d040304": "sha512",
 }
 """Signature algorithms (encoded OID) whose hash isn't SHA-256; RFC 5929 puts that in the place of MD5 and SHA-1."""
-
-
-def _signature_algorithm(certificate: bytes) -> str:
-    """The OID in a certificate's second field (RFC 5280 §4.1), as hexadecimal digits; empty where there is none."""
-    try:
-        _, algorithm, *_ = der.decode(certificate).parts()
-        oid, *_ = algorithm.parts()
-    except ValueError:
-        return ""
-    return oid.content.hex()

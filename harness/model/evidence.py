@@ -10,6 +10,7 @@ from harness.model.comparison import Anatomy, Comparison, Design
 from harness.model.failures import FailureAnatomy
 from harness.model.health import ArmHealth
 from harness.model.policy import Policy
+from harness.model.protocol import Difference
 from harness.model.retries import RetryAnatomy
 from harness.model.servers import ServerTimes
 from harness.model.soak import Soak
@@ -48,6 +49,8 @@ class Evidence:
     """How often logins were tried again; None where none was, or there are too few pairs."""
     servers: tuple[ServerTimes, ...] = ()
     """Which server answered, for each step of which an arm had several."""
+    differences: tuple[Difference, ...] | None = None
+    """Between single logins on the arms; None where none were recorded on both."""
     soak: Soak | None = None
     """What a soak says; then there is one arm, and no comparison."""
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from harness.model.base import Configured, NonNegative, Positive, Share
+from harness.model.protocol import Change
 
 
 class Margin(Configured):
@@ -110,6 +111,13 @@ class CalibrationLimits(Configured):
     max_age_days: Positive = 30.0
 
 
+class Wire(Configured):
+    """Which differences between single logins on the arms block; all the others are told."""
+
+    block: tuple[Change, ...] = ("enctype-weaker", "tls-weaker")
+    """Kinds of difference. By default those that no load shows and nobody wants of an update: weaker encryption."""
+
+
 class Policy(Configured):
     """What the gate allows, and what it needs to be sure."""
 
@@ -125,14 +133,16 @@ class Policy(Configured):
     soak: Soak = Soak()
     limits: Limits = Limits()
     calibration: CalibrationLimits = CalibrationLimits()
+    protocol: Wire = Wire()
     discard_pairs: Annotated[int, Field(ge=0)] = 1
     quick: bool = False
     """A quick policy may pass before ``pass_after_s``; its verdict says that leaks were not tested."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what the policy asks of a run, whatever it is called: two with one digest judge alike."""
-        return hashlib.sha256(self.model_dump_json(exclude={"name", "description", "calibration"}).encode()).hexdigest()
+        """SHA-256 of what the policy asks of a run's load, however it is called: two with one digest judge it alike."""
+        besides = {"name", "description", "calibration", "protocol"}
+        return hashlib.sha256(self.model_dump_json(exclude=besides).encode()).hexdigest()
 
     @model_validator(mode="after")
     def _quick_is_said(self) -> Policy:

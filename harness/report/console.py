@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.model.evidence import Evidence
 from harness.model.verdict import Decision, Kind
-from harness.report import rows, words
+from harness.report import rows, wire, words
 
 FINDINGS_AT_MOST = 6
 WIDE = 100
@@ -56,6 +56,10 @@ def print_verdict(evidence: Evidence, console: Console, report: Path | None = No
         left_out = len(verdict.findings) - len(findings)
         if left_out:
             _paragraph(console, f"{left_out} more in the report.", "dim")
+    if changed := wire.lines(evidence):
+        _paragraph(console, f"{wire.HEADING}:")
+        for line in changed:
+            _paragraph(console, line)
     for notice in rows.notices(evidence):
         _paragraph(console, f"Note: {notice}", "dim")
     if report is not None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
 from harness.model.policy import Limits
-from harness.report import figures, growth, rows, series, servers, words
+from harness.report import figures, growth, rows, series, servers, wire, words
 from harness.report.forest import forest
 from harness.report.pages import template
 from harness.report.style import VERDICT_STYLES, svg
@@ -50,6 +50,7 @@ def page(evidence: Evidence) -> str:
         failures=rows.failures(evidence),
         retries=rows.retries(evidence),
         servers=servers.lines(evidence),
+        wire=wire,
         grown_steps=rows.grown_steps(evidence),
         subject=_SOAK_SUBJECT if evidence.soak else _SUBJECT,
         rule=_SOAK_RULE if evidence.soak else _RULE,

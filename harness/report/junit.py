@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from harness.model.evidence import Evidence
 from harness.model.verdict import Finding, Kind
-from harness.report import rows, words
+from harness.report import rows, wire, words
 
 PASSING = ("pass", "notice")
 
@@ -43,9 +43,10 @@ def _verdict_case(evidence: Evidence) -> ET.Element:
         message = words.printable(verdict.sentence)
         element = ET.SubElement(case, outcome, type=verdict.kind.name.lower(), message=message)
         element.text = words.printable("\n".join(verdict.reasons))
-    notices = rows.notices(evidence)
-    if notices:
-        ET.SubElement(case, "system-out").text = "\n".join(notices)
+    changed = [f"{wire.HEADING}:", *wire.lines(evidence)] if evidence.differences else []
+    said = [*rows.notices(evidence), *changed]
+    if said:
+        ET.SubElement(case, "system-out").text = "\n".join(said)
     return case
 
 

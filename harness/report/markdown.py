@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.model.evidence import Evidence
-from harness.report import rows, words
+from harness.report import rows, wire, words
 
 FINDINGS_AT_MOST = 12
 _SPECIAL = re.compile(r"[\\`*\[\]|#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -32,6 +32,8 @@ def summary(evidence: Evidence) -> str:
     if verdict.reasons:
         lines += ["", "### Reasons", "", *(f"- {_escaped(reason)}" for reason in verdict.reasons)]
     lines += _findings(evidence)
+    if changed := wire.lines(evidence):
+        lines += ["", f"### {wire.HEADING}", "", *(f"- {_escaped(line)}" for line in changed)]
     if notices := rows.notices(evidence):
         lines += ["", "### To be read with it", "", *(f"- {_escaped(notice)}" for notice in notices)]
     facts = f"Run {_escaped(evidence.run_id)}, {_escaped(evidence.title)}, started {_escaped(evidence.started)}"

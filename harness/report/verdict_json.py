@@ -15,6 +15,7 @@ from harness.report.failures_json import FailuresDocument, failures_document
 from harness.report.retries_json import RetriesDocument
 from harness.report.servers import ServerTimesDocument, servers_document
 from harness.report.soak_json import SoakDocument, soak_document
+from harness.report.wire import DifferenceDocument, documents
 
 
 class FindingDocument(Document):
@@ -151,6 +152,8 @@ class VerdictDocument(Document):
     """Which server answered, for each step of which an arm had several."""
     soak: SoakDocument | None
     """Null where two arms were compared."""
+    protocol: tuple[DifferenceDocument, ...] | None
+    """How single logins on the arms differ, the gravest first; null where none were recorded on both."""
 
 
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -187,6 +190,7 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
         retries=None if evidence.retries is None else RetriesDocument.model_validate(asdict(evidence.retries)),
         servers=servers_document(evidence),
         soak=None if evidence.soak is None else soak_document(evidence.soak),
+        protocol=documents(evidence),
     )
     return document.model_dump(mode="json")
 

@@ -6,8 +6,9 @@ from rich.console import Console, JustifyMethod, OverflowMethod
 from rich.markup import escape
 from rich.table import Table
 
-from harness.login.path import LoginResult, StepFacts
+from harness.login.path import LoginResult
 from harness.model.attempt import StepTiming
+from harness.model.protocol import StepFacts
 
 BAR_CELLS = 24
 
@@ -55,7 +56,7 @@ def _facts(step: StepTiming, facts: StepFacts) -> list[str]:
         said.append(f"{round_trips} round trip{'s' if round_trips > 1 else ''}")
     if facts.entries:
         said.append(f"{facts.entries} {'entries' if facts.entries > 1 else 'entry'}")
-    said += facts.notes
+    said += [*([str(facts.tls)] if facts.tls else []), *facts.agreed, *facts.notes]
     if step.outcome.status != "ok":
         said.append(f"{step.outcome.status.upper()} {step.outcome.code}")
     return said

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.login.path import LoginResult, StepFacts
+from harness.login.path import LoginResult
+from harness.model.protocol import StepFacts
 
 PATIENCE_S = 30.0
 """An upper bound on what takes a second; only a hang reaches it."""
@@ -166,7 +167,7 @@ class _Claims:
         self.sealed = False
 
     def learn(self, facts: StepFacts) -> None:
-        self.sealed |= any(note.startswith("TLS") or note == "sign and seal" for note in facts.notes)
+        self.sealed |= facts.tls is not None or "sign and seal" in facts.agreed
 
     def requests(self, step: str, facts: StepFacts) -> list[str]:
         match step.split("_"):

@@ -23,8 +23,9 @@ from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import PORTS
 from harness.login import directory
 from harness.login.krb5conf import use_krb5_conf
-from harness.login.path import LoginPath, LoginResult, StepFacts
+from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
+from harness.model.protocol import StepFacts
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
 from harness.model.target import Target

@@ -21,15 +21,19 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from harness.config import load_scenario
 from harness.errors import LabError
+from harness.gate.protocol import between
 from harness.lab import commands, store, supervisor
 from harness.lab.ad import addresses, namespace, programs, region
 from harness.lab.ad.addresses import resolver_of
 from harness.lab.ad.changes import PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE, Change, ehr_workers, slow_reverse_dns
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import Settings
-from harness.model.target import Targets
+from harness.model.target import ARMS, Targets
 from harness.process import environment
+from harness.shipped import SCENARIOS, find
+from tests.integration.explained import protocol_of
 
 pytestmark = pytest.mark.integration
 
@@ -38,6 +42,8 @@ PATIENCE_S = 60.0
 IN_CHAIN = "1.2.840.113556.1.4.1941"
 """LDAP_MATCHING_RULE_TRANSITIVE_EVAL (MS-ADTS 3.1.1.3.4.4.3)."""
 TITLE = "Changed on the candidate"
+RC4_WORKSTATION = region.WORKSTATIONS[-2]
+"""Whose account on the candidate knows no encryption type but RC4 (MS-KILE 2.2.7)."""
 LATE_S = 0.3
 """How late the names of clients come at the candidate's front."""
 
@@ -46,7 +52,9 @@ def every_kind(settings: Settings) -> Settings:
     """A change of each kind of setting at once, so that one lab shows them all."""
     for change in (PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE, ehr_workers(1), slow_reverse_dns(LATE_S)):
         settings = change.apply(settings)
-    ldif = f"dn: {region.user_dn('clin00001')}\nchangetype: modify\nadd: title\ntitle: {TITLE}\n"
+    ldif = f"dn: {region.user_dn('clin00001')}\nchangetype: modify\nadd: title\ntitle: {TITLE}\n\n"
+    ldif += f"dn: CN={RC4_WORKSTATION.upper()},{region.WORKSTATION_BASE}\nchangetype: modify\n"
+    ldif += "replace: msDS-SupportedEncryptionTypes\nmsDS-SupportedEncryptionTypes: 4\n"
     return replace(settings, samba={"log level": "1"}, database={"max_connections": "37"}, ldif=ldif)
 
 
@@ -527,3 +535,21 @@ def test_leaving_a_lab_ends_its_servers_and_removes_its_clones(require_ad_lab: N
         assert keytab is not None and "clin01999@REGION.TEST" in tool(arm, "klist", "-k", keytab)
     assert not processes_of(inside)
     assert not arm.folder.parent.exists()
+
+
+def test_weaker_tickets_and_another_certificate_show_in_a_single_logon(
+    lab: AdLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("KRB5_CONFIG", "KRB5CCNAME", "KRB5_TRACE"):
+        monkeypatch.setenv(name, os.devnull)
+    scenario = load_scenario(find("cold-logon", SCENARIOS))
+    services = {"host": f"{RC4_WORKSTATION}.{region.DOMAIN}", "cifs": region.DC_HOST}
+    shown = [
+        protocol_of({**dict(lab.arms[name].target), "services": services}, scenario, "clin00007", tmp_path)
+        for name in ARMS
+    ]
+    told = {(d.change, d.step, d.what): (d.baseline, d.candidate) for d in between(*shown) or ()}
+    aes, rc4 = "aes256-cts-hmac-sha1-96", "arcfour-hmac"
+    assert told.pop(("certificate-changed", "ldap_connect", "certificate's key")) == ("EC P-256", "RSA 4096")
+    assert told.pop(("enctype-weaker", "kdc_tgs_host", "ticket for host/")) == (aes, rc4)
+    assert set(told) <= {("enctype-weaker", "kdc_tgs_host", "session key for host/")}

@@ -242,6 +242,18 @@ def test_the_trace_claims_the_requests_that_the_kdc_logged(
         assert (exchange.transport, exchange.server) == (spoken, f"127.0.0.1:{arm.ports['kdc']}")
         assert exchange.answer_bytes
         assert exchange.note == ""
+    assert [exchange.error for exchange in exchanges] == ["KDC_ERR_PREAUTH_REQUIRED", "", ""]
+    assert exchanges[0].key_enctype == "aes256-cts-hmac-sha1-96"
+
+
+def test_once_a_trace_is_closed_nothing_of_a_login_is_written_down(arm: LabArm, tmp_path: Path) -> None:
+    with KdcTrace(tmp_path) as trace:
+        path = client(changed(arm), tmp_path, trace=trace)
+        assert path.login(USER, "cold", explain=True).facts[0].exchanges
+        (file,) = tmp_path.glob("*.trace")
+    assert client(changed(arm), tmp_path).login(USER, "cold").outcome.status == "ok"
+    assert "KRB5_TRACE" not in os.environ
+    assert not file.exists()
 
 
 def test_the_tickets_shown_are_those_that_klist_shows(arm: LabArm, tmp_path: Path) -> None:
@@ -253,7 +265,8 @@ def test_the_tickets_shown_are_those_that_klist_shows(arm: LabArm, tmp_path: Pat
     tool(arm, "kinit", "-k", "-t", str(arm.folder / "clinicians.keytab"), USER)
     tool(arm, "kvno", services[1])
     listed = tool(arm, "klist", "-e")
-    assert re.findall(r"Etype \(skey, tkt\): (\S+), ", listed) == [ticket.session_enctype for ticket in shown]
+    enctypes = re.findall(r"Etype \(skey, tkt\): (\S+), (\S+)", listed)
+    assert enctypes == [(ticket.session_enctype, ticket.enctype) for ticket in shown]
     context = krb5.init_context()
     kept = krb5.cc_resolve(context, f"FILE:{arm.folder}/test.ccache".encode())
     sizes = {(c.server.name or b"").decode(): len(c.ticket) for c in kept}
@@ -542,7 +555,9 @@ def test_certificates_are_parsed_once_and_not_in_each_login(
 def test_a_login_over_tls_shows_its_version(arm: LabArm, tmp_path: Path, way: Way) -> None:
     result = client(changed(arm, way(arm)), tmp_path).login(USER, "cold", explain=True)
     assert (result.outcome.status, result.groups) == ("ok", groups_of(USER))
-    assert [facts.notes for facts in result.facts] == [(), (), ("TLSv1.3",), ("no security layer",), (), ()]
+    shown = [facts.tls.version if facts.tls else "" for facts in result.facts]
+    assert shown == ["", "", "TLSv1.3", "", "", ""]
+    assert [facts.agreed for facts in result.facts] == [(), (), (), ("no security layer",), (), ()]
 
 
 @IN_TLS

@@ -18,24 +18,27 @@ from typing import Any
 import pytest
 
 from harness.config import load_scenario
+from harness.gate.protocol import between
 from harness.lab.ad import region
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import PORTS
 from harness.login.database import WHOSE
 from harness.login.krb5conf import use_krb5_conf
-from harness.login.path import LoginPath, LoginResult, StepFacts
+from harness.login.path import LoginPath, LoginResult
 from harness.login.reads import sid_text
 from harness.login.runtime import ThreadRuntime
 from harness.login.trace import KdcTrace
 from harness.login.wire import channel_bindings
+from harness.model.protocol import StepFacts, TlsFacts
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS, Cache
-from harness.model.target import Target
+from harness.model.target import ARMS, Target
 from harness.process import environment
 from harness.record.traffic import read_summary
 from harness.shipped import SCENARIOS, find
 from harness.traffic import learn
 from tests.integration.capture import Packet, capture, confirm
+from tests.integration.explained import protocol_of
 from tests.integration.running import POLICY, Inputs, finished
 
 pytestmark = pytest.mark.integration
@@ -307,7 +310,7 @@ def test_what_is_read_after_a_bind_without_tls_is_sealed(baseline: AdArm, logon:
         target = in_clear(baseline, port, "127.0.0.1")
         result = client(target, tmp_path, steps=LDAP_STEPS).login(USER, "cold", explain=True)
     assert result.outcome.status == "ok"
-    assert facts_of(result)["ldap_bind"].notes == ("sign and seal",)
+    assert facts_of(result)["ldap_bind"].agreed == ("sign and seal",)
     assert result.groups == logon.groups
     assert b"dnsHostName" in seen  # before the bind
     for read in (b"sAMAccountName", b"tokenGroups", b"1.2.840.113556.1.4.1941"):
@@ -315,8 +318,8 @@ def test_what_is_read_after_a_bind_without_tls_is_sealed(baseline: AdArm, logon:
 
 
 def test_within_tls_no_layer_is_asked_for(logon: LoginResult) -> None:
-    assert facts_of(logon)["ldap_connect"].notes == ("TLSv1.3",)
-    assert facts_of(logon)["ldap_bind"].notes == ("no security layer",)
+    assert facts_of(logon)["ldap_connect"].tls == TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384", "EC P-256")
+    assert facts_of(logon)["ldap_bind"].agreed == ("no security layer",)
 
 
 def test_a_bind_is_bound_to_the_certificate_that_openssl_fingerprints(
@@ -364,6 +367,24 @@ def test_a_server_that_is_not_there_is_an_error_at_its_own_step(baseline: AdArm,
     }
     target = changed(baseline, **{closed: part[closed]})
     assert ended(client(target, tmp_path).login(USER, "cold")) == expected[closed]
+
+
+def test_single_logons_to_equal_controllers_differ_in_nothing(lab: AdLab, tmp_path: Path) -> None:
+    for _ in range(3):
+        shown = [protocol_of(dict(lab.arms[name].target), COLD_LOGON, USER, tmp_path) for name in ARMS]
+        assert between(*shown) == ()
+
+
+def test_a_large_pac_and_an_answer_too_big_for_udp_show_in_a_single_logon(lab: AdLab, tmp_path: Path) -> None:
+    usual = protocol_of(dict(lab.arms["baseline"].target), COLD_LOGON, USER, tmp_path)
+    target = {**dict(lab.arms["candidate"].target), "kdc_transport": "udp-first"}
+    told = between(usual, protocol_of(target, COLD_LOGON, region.MANY_GROUPS_USER, tmp_path)) or ()
+    by_step = {step: [d.change for d in told if d.step == step] for step in COLD_LOGON.steps}
+    assert by_step["kdc_as"] == ["exchange-added", "error-added", "transport-changed", "ticket-grown"]
+    for step in SERVICES:
+        assert "ticket-grown" in by_step[step]
+    assert by_step["ldap_token_groups"] == ["answer-grown"]
+    assert not by_step["ldap_connect"] and not by_step["dns_a"] and not by_step["ehr_query"]
 
 
 def components(
@@ -474,6 +495,7 @@ def test_a_gate_of_equal_controllers_measures_every_step_and_names_its_server(la
         taken = [step for steps in mine["steps"].to_pylist() for step in steps]
         assert {step["step"] for step in taken} == {*COLD_LOGON.steps, *DATABASE_STEPS}
         assert {step["server"].rpartition(":")[0] for step in taken} == {lab.arms[name].address}
+    assert inputs.verdict()["protocol"] == []
 
 
 # Smart cards, and what falls back to NTLM.
@@ -539,7 +561,7 @@ def test_an_ntlm_bind_reads_the_clinicians_groups_in_two_round_trips_and_asks_no
     result = client(target, tmp_path, steps=NTLM).login(USER, "cold", explain=True)
     assert result.outcome.status == "ok"
     facts = facts_of(result)["ldap_ntlm_bind"]
-    assert (facts.round_trips, facts.notes, facts.exchanges) == (2, (f"NTLM, {layer}",), ())
+    assert (facts.round_trips, facts.agreed, facts.exchanges) == (2, (f"NTLM, {layer}",), ())
     assert result.groups == logon.groups
 
 

@@ -20,11 +20,11 @@ from harness.cli import main
 from harness.doctor import arms, inputs, kdc, machine
 from harness.doctor.accounts import SAMPLED_AT_MOST, sample
 from harness.doctor.as_request import PREAUTH_REQUIRED, KdcAnswer, as_request, read_answer
-from harness.doctor.certificate import read_certificate
 from harness.doctor.examine import examine
 from harness.doctor.machine import Machine
 from harness.doctor.patient import Deadline, Patient
 from harness.login import der
+from harness.login.certificate import read_certificate
 from harness.login.credentials import Accounts
 from harness.model.diagnosis import Check, Diagnosis, Remark, ok, problem, warning
 from harness.model.scenario import Scenario

@@ -23,10 +23,11 @@ from harness.login.directory import DirectorySession, bind_name
 from harness.login.krb5conf import krb5_conf, use_krb5_conf
 from harness.login.path import LoginPath
 from harness.login.runtime import StepFailedError
-from harness.login.trace import KdcExchange, KdcTrace, parse_trace
+from harness.login.trace import KdcTrace, parse_trace
 from harness.model.attempt import Outcome
 from harness.model.credentials import Credentials
 from harness.model.endpoint import Endpoint
+from harness.model.protocol import KdcExchange
 from harness.model.scenario import Scenario
 from harness.model.target import Target
 from tests.unit.test_config import CANARY
@@ -124,7 +125,7 @@ def test_an_answer_that_is_too_big_for_udp_is_seen_as_two_exchanges() -> None:
         "AS key obtained for encrypted timestamp: aes256-cts/8A2F",
     )
     assert parse_trace(lines) == (
-        KdcExchange("192.0.2.10:88", "UDP", 93, "answer too big for UDP"),
+        KdcExchange("192.0.2.10:88", "UDP", 93, "answer too big for UDP", error="KRB_ERR_RESPONSE_TOO_BIG"),
         KdcExchange("192.0.2.10:88", "TCP", 1701),
     )
 

@@ -1,0 +1,59 @@
+"""One login under way: its connections, what later steps need of earlier ones, and what its steps have shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.login.controllers import Order
+from harness.login.database import DatabaseSession
+from harness.login.directory import DirectorySession, Entry
+from harness.login.kerberos import TicketCache
+from harness.login.locate import ServiceRecord
+from harness.login.web import EhrSession
+from harness.model.protocol import DnsQuery, KdcExchange
+
+
+@dataclass(slots=True)
+class LoginState:
+    """One login under way, and what its present step has shown so far."""
+
+    user: str
+    tickets: TicketCache
+    directory: DirectorySession
+    ehr: EhrSession | None
+    database: DatabaseSession | None
+    order: Order
+    """The domain controllers, the one to go to first."""
+    bind_begun: tuple[str, Any, bytes] | None = None
+    """The service's host, context and first token of a bind, made with the ticket that it needs."""
+    entry: Entry | None = None
+    groups: frozenset[str] = frozenset()
+    controller: ServiceRecord | None = None
+    controller_address: str | None = None
+    locating_round_trips: int = 0
+    """Those of name servers and of the netlogon ping."""
+    dns_records: int = 0
+    # Of the present step:
+    pool_wait: int = 0
+    first_taken: int | None = None
+    server: str = ""
+    exchanges: list[KdcExchange] = field(default_factory=list)
+    """Those with one of several KDCs."""
+    queries: list[DnsQuery] = field(default_factory=list)
+    agreed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def begin_step(self) -> None:
+        """Forget what the last step has shown."""
+        self.pool_wait, self.first_taken, self.server = 0, None, ""
+        for told in (self.exchanges, self.queries, self.agreed, self.notes):
+            told.clear()
+
+    def close(self) -> None:
+        """Hang up everywhere; tickets are the caller's."""
+        self.directory.close()
+        if self.ehr is not None:
+            self.ehr.close()
+        if self.database is not None:
+            self.database.close()

@@ -36,7 +36,7 @@ class StepMargins(Configured):
 class HeadroomMargins(Configured):
     """Margins above the expected peak, where queues make small differences large; null is not judged."""
 
-    p95: Margin | None = Margin(relative=0.60, floor_ms=50)
+    p95: Margin | None = Margin(relative=0.50, floor_ms=50)
     failure_rate: Positive | None = 0.01
 
 

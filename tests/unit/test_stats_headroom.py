@@ -79,7 +79,7 @@ def test_nothing_passes_before_a_pair_above_the_peak_was_compared() -> None:
 
 
 def test_what_would_settle_it_counts_pairs_of_the_run() -> None:
-    comparison = compare(slower_above(1.5, World(pairs=80, noise=0.2)), TESTED, POLICY, range(80))
+    comparison = compare(slower_above(1.4, World(pairs=80, noise=0.2)), TESTED, POLICY, range(80))
     found = judge(comparison, HEALTH, ENDED, POLICY)
     (reason,) = (r for r in found.reasons if str(ABOVE) in r)
     more = int(reason.split("about ")[1].split()[0])

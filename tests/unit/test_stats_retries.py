@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from harness.gate.findings import findings_of
 from harness.gate.sentences import blame_in_words, blamed_step
 from harness.model.attempt import OK, Attempt, AttemptTable, Outcome, StepTiming
 from harness.model.comparison import Design
@@ -89,7 +90,7 @@ def test_earlier_tries_are_shown_and_neither_judged_nor_blamed(table: AttemptTab
     assert EARLIER_TRIES not in judged
     spent = {part.step: part.added_s for part in compared.attribution}
     assert spent[EARLIER_TRIES] == pytest.approx(11 * 0.5)
-    assert blamed_step([], compared.attribution) == "http_negotiate"
+    assert blamed_step(findings_of(compared, True, POLICY), compared.attribution) == "http_negotiate"
     words = blame_in_words("http_negotiate", compared.attribution)
     assert spent[EARLIER_TRIES] > spent["http_negotiate"]
     assert words.startswith("most time is lost in tries that were given up, and then in the step http_negotiate")

@@ -48,7 +48,7 @@ def test_equal_arms_pass_with_exit_code_0_and_every_report(lab: Lab, inputs: Inp
     assert verdict["protocol"] == [], "equal arms differ in nothing on the wire"
     shown = json.loads((inputs.run / "protocol.json").read_text(encoding="utf-8"))["arms"]
     for arm in ("baseline", "candidate"):
-        steps = {login["cache"]: [step["step"] for step in login["steps"]] for login in shown[arm]["logins"]}
+        steps = {login["cohort"]: [step["step"] for step in login["steps"]] for login in shown[arm]["logins"]}
         assert steps == {"cold": SCENARIO["steps"], "warm": SCENARIO["steps"][2:]}
     again = finished([*AUTHGATE, "compare", str(inputs.run)])
     assert again.returncode == 0, "the same verdict comes from what is on disk"

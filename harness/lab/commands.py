@@ -17,7 +17,7 @@ _PORT_OF = {"slapd": "ldap", "dc": "ldap", "dc1": "ldap", "dc2": "ldap", "web": 
 """The port that is shown for a server which isn't called like its port."""
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def lab() -> None:
     """Real servers on loopback, a set for each arm: the embedded domain, or Active Directory by Samba."""
 

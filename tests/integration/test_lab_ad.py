@@ -348,11 +348,11 @@ def test_a_login_by_authgate_finds_the_nested_groups_on_each_arm(lab: AdLab, tmp
 
 
 def test_no_secret_is_in_a_command_an_environment_or_a_file_of_others(watched: Watched) -> None:
-    passwords = [token for token in watched.secrets if len(token) == 32]
-    assert password(watched.lab.arms["baseline"]) in passwords
+    # Another module may have built the domain before this one: the clinicians' password is then known from its file.
+    passwords = {token for token in watched.secrets if len(token) == 32} | {password(watched.lab.arms["baseline"])}
     running = b"".join(path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()).decode()
     assert "/usr/sbin/apache2" in running
-    assert any("provision" in command for command in watched.commands)
+    assert any("unshare" in command for command in watched.commands)
     for token in passwords:
         assert token not in running
         assert not [command for command in watched.commands if token in command]

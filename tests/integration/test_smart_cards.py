@@ -184,7 +184,8 @@ def test_the_lab_offers_cards_beside_passwords_and_keys_and_every_login_works(ar
     for authentication in ("key", "password", "smart-card"):
         told = SMART_CARD.model_copy(update={"authentication": authentication})
         path = LoginPath(target, told, ThreadRuntime())
-        assert path.users == hospital.CLINICIANS
+        users = tuple(path.user("cold", number) for number in range(len(hospital.CLINICIANS)))
+        assert users == hospital.CLINICIANS
         path.prepare([USER])
         assert path.login(USER, "cold").outcome.status == "ok", authentication
 

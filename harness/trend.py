@@ -50,7 +50,7 @@ def _points(folder: RunFolder) -> Iterator[Point]:
     attempts = folder.attempts()
     table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
     usable = usable_pairs(assessor.complete_pairs(attempts), assessor.design, folder.policy())
-    logins = logins_of(table, assessor.design, folder.policy(), usable)
+    logins = logins_of(table, assessor.design, usable)
     for arm in folder.arms():
         for code, cohort in enumerate(table.cohorts):
             mine = (table.arm[logins.rows] == ARMS.index(arm)) & (table.cohort[logins.rows] == code)

@@ -153,8 +153,8 @@ def _harm(findings: Sequence[Finding], policy: Policy) -> str:
         usual = [f for f in times if f.quantile == "p95"] or times
         parts.append(_slower(max(usual, key=lambda f: (f.candidate or 0.0) - (f.baseline or 0.0)), findings))
     elif slow := rates.get("slow_rate"):
-        than = f"more than {seconds(policy.slow_after_s)}"
-        parts.append(f"{share(slow.candidate)} of logins would take {than} instead of {share(slow.baseline)}")
+        means = f"over {seconds(policy.slow_after_s)}, and over {policy.slow_times_usual:g} usual ones"
+        parts.append(f"{share(slow.candidate)} of logins would be slow ({means}) instead of {share(slow.baseline)}")
     if failing := rates.get("failure_rate"):
         parts.append(f"{share(failing.candidate)} of logins would fail instead of {share(failing.baseline)}")
     harm = ", and ".join(parts) or _plainly(gravest[0], findings)

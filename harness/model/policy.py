@@ -66,14 +66,14 @@ class Looks(Configured):
 
     block_from: Annotated[int, Field(ge=3)] = 3
     pass_from: Annotated[int, Field(ge=3)] = 12
-    pass_after_s: NonNegative = 600.0
+    pass_after_s: NonNegative = 660.0
     """The candidate's least age at a PASS: an earlier one would defeat the test for a leak."""
 
 
 class Leak(Configured):
     """The test on the slope of the shift against the candidate's age."""
 
-    suspect_p: Share = 0.01
+    suspect_p: Share = 0.05
     """Below this no PASS is given."""
     block_p: Share = 0.001
     """Below this, at the end of the run, the update is blocked."""
@@ -125,6 +125,8 @@ class Policy(Configured):
     description: str = ""
     margins: Margins = Margins()
     slow_after_s: Positive = 1.0
+    slow_times_usual: Positive = 5.0
+    """A login is slow after ``slow_after_s``, but not before so many times a usual login."""
     budgets: Budgets = Budgets()
     alpha: Annotated[float, Field(gt=0, le=0.1)] = 0.025
     """One-sided error: of a false PASS for each metric, and of a false BLOCK for the whole family of metrics."""

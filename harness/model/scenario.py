@@ -128,7 +128,7 @@ class Headroom(Configured):
     """
 
     factor: Annotated[float, Field(gt=1, le=10)] = 1.5
-    every: Annotated[int, Field(ge=2, le=100)] = 4
+    every: Annotated[int, Field(ge=2, le=100)] = 3
 
 
 class Scenario(Configured):

@@ -13,7 +13,8 @@ from harness.model.policy import Policy
 from harness.stats.cells import Flags
 from harness.stats.intervals import mean_interval, ratio_interval
 from harness.stats.logins import Logins, logins_of, step_times, usable_pairs
-from harness.stats.samples import Measured, needed_in_block, sizes_of
+from harness.stats.samples import Measured
+from harness.stats.settled import needed_in_block, sizes_of
 
 ELSEWHERE = "elsewhere"
 """Response time outside every step: the wait for a seat, and the generator's own."""
@@ -46,7 +47,7 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
     Student's t over pairs, those of the shares by the jackknife of the ratio (Miller, Biometrika 61, 1974); they
     describe this run at its end and are no repeated bounds. Needs 3 pairs, or groups of pairs, that hold the quantile.
     """
-    logins = logins_of(table, design, policy, usable_pairs(pairs, design, policy))
+    logins = logins_of(table, design, usable_pairs(pairs, design, policy))
     if not logins.pairs:
         return ()
     sizes = sizes_of(logins.counts, table.cohorts)

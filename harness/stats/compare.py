@@ -17,7 +17,8 @@ from harness.stats.attribution import attribution
 from harness.stats.bounds import critical_value
 from harness.stats.leak import leak_test
 from harness.stats.logins import of_stage
-from harness.stats.samples import BUDGETED, FAILED, Measured, Sample, Sizes, joined, judgeable, measure, needed_in_block
+from harness.stats.samples import BUDGETED, FAILED, Measured, Sample, joined, judgeable, measure
+from harness.stats.settled import Settled, needed_in_block
 from harness.stats.shift import RESOLUTION_S, boundings, shift_of
 
 _BASELINE, _CANDIDATE = 0, 1
@@ -44,7 +45,7 @@ def compare_pieces(
     the groups that a rare quantile is judged on are cut. Its logins are let go before the next piece is asked for.
     """
     found: dict[Stage, list[Measured]] = {stage: [] for stage in STAGES}
-    sizes: dict[Stage, Sizes | None] = dict.fromkeys(STAGES)
+    settled: dict[Stage, Settled | None] = dict.fromkeys(STAGES)
     seen = 0
     for table, pairs in pieces:
         counting = sorted(set(pairs))
@@ -54,8 +55,8 @@ def compare_pieces(
         for stage in STAGES:
             usable = of_stage(counting, design, stage)
             if usable:
-                piece = measure(table, design, policy, usable, stage, sizes[stage])
-                sizes[stage] = piece.sizes
+                piece = measure(table, design, policy, usable, stage, settled[stage])
+                settled[stage] = piece.settled
                 found[stage].append(piece)
     if not found["expected"]:
         found["expected"].append(measure(table, design, policy, ()))

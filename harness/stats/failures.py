@@ -29,7 +29,7 @@ def failure_anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: 
     Intervals are Student's t over pairs, those of the parts by the jackknife of the ratio, as in ``anatomy``: they
     describe this run at its end and are no repeated bounds. None with fewer than 3 pairs, or where no login failed.
     """
-    logins = logins_of(table, design, policy, usable_pairs(pairs, design, policy))
+    logins = logins_of(table, design, usable_pairs(pairs, design, policy))
     causes, cause = _causes(table)
     failed = cause[logins.rows]
     often = np.bincount(failed[failed >= 0], minlength=len(causes))

@@ -15,7 +15,8 @@ from scipy.special import fdtrc, stdtr
 
 from harness.model.attempt import Floats
 from harness.model.comparison import QUANTILES, Fade, LeakTest
-from harness.stats.samples import Sample, needed_in_block
+from harness.stats.samples import Sample
+from harness.stats.settled import needed_in_block
 
 LEAST_PAIRS = 6
 FADE_FROM_PAIRS = 12

@@ -40,7 +40,6 @@ class Logins:
     response_s: Floats
     """For each row that counts."""
     failed: Flags
-    slow: Flags
 
     @property
     def shape(self) -> Shape:
@@ -65,9 +64,7 @@ class Logins:
         cell[self.cell < 0] = -1
         kept = cell[self.rows] >= 0
         pairs = self.pairs[: len(self.pairs) // size * size : size]
-        return Logins(
-            self.cohorts, pairs, self.rows[kept], cell, self.response_s[kept], self.failed[kept], self.slow[kept]
-        )
+        return Logins(self.cohorts, pairs, self.rows[kept], cell, self.response_s[kept], self.failed[kept])
 
     def shares(self, flags: Flags | Floats) -> tuple[Floats, Ints]:
         """The share of flagged logins in each block, of all cohorts together, and the blocks' logins: (pairs, arms).
@@ -89,7 +86,7 @@ def of_stage(counting: Iterable[int], design: Design, stage: Stage) -> tuple[int
     return tuple(pair for pair in counting if design.stage(pair) == stage)
 
 
-def logins_of(table: AttemptTable, design: Design, policy: Policy, usable: Sequence[int]) -> Logins:
+def logins_of(table: AttemptTable, design: Design, usable: Sequence[int]) -> Logins:
     """The logins that count, of pairs in ascending order."""
     known = np.array(usable, dtype=np.int64)
     place = np.searchsorted(known, table.pair)
@@ -98,9 +95,7 @@ def logins_of(table: AttemptTable, design: Design, policy: Policy, usable: Seque
     (rows,) = np.nonzero(counts)
     failed = table.status[rows] != _OK
     response_s = censored(table.response_s[rows], failed, design.timeout_s)
-    return Logins(
-        table.cohorts, tuple(usable), rows, cell, response_s, failed, failed | (response_s > policy.slow_after_s)
-    )
+    return Logins(table.cohorts, tuple(usable), rows, cell, response_s, failed)
 
 
 def censored(times_s: Floats, failed: Flags, timeout_s: Floats | float) -> Floats:

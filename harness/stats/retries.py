@@ -23,7 +23,7 @@ def retry_anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Se
     given_up = table.given_up
     if given_up is None:
         return None
-    logins = logins_of(table, design, policy, usable_pairs(pairs, design, policy))
+    logins = logins_of(table, design, usable_pairs(pairs, design, policy))
     both = logins.counts.sum(axis=0).all(axis=1)
     if np.count_nonzero(both) < LEAST_PAIRS:
         return None

@@ -6,7 +6,6 @@ quantile is one value; the size of the groups is set by the first three pairs, s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,21 +19,13 @@ from harness.model.steps import EARLIER_TRIES, LOGIN
 from harness.model.target import ARMS
 from harness.stats.cells import Cells, merged
 from harness.stats.logins import Logins, logins_of, step_times
+from harness.stats.settled import Settled, Sizes, needed_in_block
 
-BEYOND = 3
-"""How many logins of a block lie beyond a quantile that is judged; fewer leave it to single logins."""
-SIZES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
-"""The sizes that a group of pairs may have: they divide 60, so pieces of 60 pairs can be measured one by one."""
-SETTLED_BY = 3
-"""The first pairs, whose logins set the size of the groups."""
 LEAST_GROUPS = 12
 """With fewer values than this in a whole run the bounds would be too wide for any PASS."""
 FAILED = Metric(EVERYONE, LOGIN, "failure_rate")
 BUDGETED = Metric(EVERYONE, LOGIN, "p95")
 """The p95 of all cohorts' logins together, for the budget: whatever the login, a clinician waits."""
-
-Sizes = Mapping[str, Mapping[Statistic, int]]
-"""By cohort (or ``all``) and quantile, how many pairs make one value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +52,7 @@ class Measured:
 
     pairs: tuple[int, ...]
     cohorts: tuple[str, ...]
-    sizes: Sizes
+    settled: Settled
     samples: Mapping[Metric, Sample]
     started_s: Floats
     """When each pair's candidate block began, in seconds from the run's origin; NaN where it holds no login."""
@@ -88,15 +79,16 @@ def measure(
     policy: Policy,
     usable: Sequence[int],
     stage: Stage = "expected",
-    sizes: Sizes | None = None,
+    settled: Settled | None = None,
 ) -> Measured:
-    """Everything that is compared of pairs of one stage; ``sizes`` are those of a run's first piece (None: this is it).
+    """Everything that is compared of pairs of one stage; ``settled`` by a run's first piece (None: this is it).
 
     ``usable`` are the pairs that count, in ascending order.
     """
-    logins = logins_of(table, design, policy, usable)
+    logins = logins_of(table, design, usable)
     counts = logins.counts
-    sizes = sizes_of(counts, table.cohorts) if sizes is None else sizes
+    settled = Settled.by(logins, policy) if settled is None else settled
+    sizes = settled.sizes
     samples: dict[Metric, Sample] = {}
     timed = {LOGIN: (logins.response_s, logins.used)}
     if stage == "expected":
@@ -117,14 +109,15 @@ def measure(
     if stage == "expected":
         samples[BUDGETED] = _of_all(logins, samples, sizes)
     rates: tuple[Statistic, ...] = ("failure_rate", "slow_rate") if stage == "expected" else ("failure_rate",)
+    slow = logins.failed | (logins.response_s > settled.slow_after_s[table.cohort[logins.rows]])
     for statistic in rates:
-        values, held = logins.shares(logins.failed if statistic == "failure_rate" else logins.slow)
+        values, held = logins.shares(logins.failed if statistic == "failure_rate" else slow)
         metric = Metric(EVERYONE, LOGIN, statistic, stage)
         samples[metric] = Sample(metric, 1, values, held)
     return Measured(
         pairs=logins.pairs,
         cohorts=table.cohorts,
-        sizes=sizes,
+        settled=settled,
         samples=samples,
         started_s=_started_s(table, logins),
         logins=counts,
@@ -147,7 +140,7 @@ def joined(pieces: Sequence[Measured]) -> Measured:
     return Measured(
         pairs=tuple(pair for piece in pieces for pair in piece.pairs),
         cohorts=first.cohorts,
-        sizes=first.sizes,
+        settled=first.settled,
         samples={
             metric: replace(
                 found[0],
@@ -199,27 +192,6 @@ def margin_of(metric: Metric, margins: Margins) -> Margin | float | None:
         "p99": margins.login.p99,
     }
     return found[metric.statistic]
-
-
-def sizes_of(counts: Ints, cohorts: Sequence[str]) -> dict[str, dict[Statistic, int]]:
-    """How many pairs each quantile needs for one value, from the logins by cohort, pair and arm of the first pairs."""
-    first = counts[:, :SETTLED_BY]
-    by_cohort = {cohort: first[code] for code, cohort in enumerate(cohorts)} | {EVERYONE: first.sum(axis=0)}
-    return {
-        cohort: {statistic: _size(held, q) for statistic, q in QUANTILES.items()} for cohort, held in by_cohort.items()
-    }
-
-
-def needed_in_block(q: float) -> int:
-    """How many logins a block, or a group of them, needs for its q-quantile: 6 for p50, 60 for p95, 300 for p99."""
-    return math.ceil(BEYOND / (1 - q) - 1e-6)
-
-
-def _size(held: Ints, q: float) -> int:
-    # The mean of a rare cohort, of which the usual block holds nothing.
-    usual = (float(np.median(held, axis=0).min()) or float(held.mean(axis=0).min())) if len(held) else 0.0
-    needed = math.ceil(needed_in_block(q) / usual) if usual else 1
-    return next((size for size in SIZES if size >= needed), SIZES[-1])
 
 
 def _wanted(step: str, stage: Stage) -> tuple[Statistic, ...]:

@@ -19,7 +19,7 @@ def server_times(table: AttemptTable, design: Design, policy: Policy, pairs: Seq
 
     It describes the logins that were judged; nothing is judged by it.
     """
-    logins = logins_of(table, design, policy, usable_pairs(pairs, design, policy))
+    logins = logins_of(table, design, usable_pairs(pairs, design, policy))
     found: list[ServerTimes] = []
     for step in table.steps:
         found += _of_step(table, step, logins.cell >= 0, step_times(table, logins, step, design.timeout_s)[0])

@@ -29,7 +29,7 @@ from harness.model.soak import Growth, Soak, SoakBlocks, StepGrowth
 from harness.model.target import Arm
 from harness.stats.cells import Flags
 from harness.stats.logins import censored
-from harness.stats.samples import needed_in_block
+from harness.stats.settled import SETTLED_BY, needed_in_block, slow_after_s
 from harness.stats.shift import POWER, RESOLUTION_S
 
 STATISTICS: tuple[Statistic, ...] = ("p50", "p95", "failure_rate", "slow_rate")
@@ -66,7 +66,9 @@ def soak_of(table: AttemptTable, arm: Arm, design: Design, policy: Policy, block
     place = np.searchsorted(known, table.block[rows])
     failed = table.status[rows] != _OK
     times_s = censored(table.response_s[rows], failed, design.timeout_s)
-    series = _series(times_s, failed | (times_s > policy.slow_after_s), failed, place, len(known), design)
+    early = times_s[place < SETTLED_BY]
+    slow = failed | (times_s > slow_after_s(np.array(np.median(early) if len(early) else np.nan), policy))
+    series = _series(times_s, slow, failed, place, len(known), design)
     reasons = {statistic: _why_not(statistic, series, design) for statistic in STATISTICS}
     fade = None if reasons["p50"] else _fade(series)
     return Soak(

@@ -170,7 +170,7 @@ def test_a_run_that_could_never_pass_is_refused_before_it_is_begun(command: Comm
     Path("rush.yaml").write_text(SCENARIO + "  pairs: 5\n")
     said = command("gate", "rush.yaml", "--targets", "both.yaml")
     assert said.code == USAGE
-    assert said.err.startswith("scenario rush: blocks.pairs: expected at least 21, ")
+    assert said.err.startswith("scenario rush: blocks.pairs: expected at least 23, ")
     assert not Path("results").exists()
 
 

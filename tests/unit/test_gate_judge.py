@@ -53,7 +53,7 @@ def comparison(*shifts: QuantileShift, **changes: Any) -> Comparison:
         pairs=20,
         seen=21,
         load_s=630.0,
-        candidate_age_s=630.0,
+        candidate_age_s=690.0,
         shifts=shifts or (EQUAL,),
         leak=NO_LEAK,
         attribution=(),
@@ -116,9 +116,9 @@ def test_what_is_open_at_the_end_stays_open(pairs: int, state: RunState) -> None
 
 
 def test_no_pass_before_the_candidate_is_old_enough_to_show_a_leak() -> None:
-    young = comparison(candidate_age_s=599.0)
+    young = comparison(candidate_age_s=659.0)
     assert verdict(young).kind is Kind.INCONCLUSIVE
-    assert "600 s of the candidate's life" in verdict(young).reasons[0]
+    assert "660 s of the candidate's life" in verdict(young).reasons[0]
     quick = Policy(quick=True, looks=Looks(pass_after_s=120))
     assert verdict(young, policy=quick).kind is Kind.PASS
     assert "leak" in " ".join(verdict(young, policy=quick).notices)

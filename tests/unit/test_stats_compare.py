@@ -52,8 +52,9 @@ def test_the_error_of_a_false_block_is_split_by_family_and_then_by_what_a_statis
 
 
 def test_the_upper_bound_has_the_whole_alpha_for_each_metric() -> None:
-    found = shift(compared(World(pairs=20)), P50)
-    width = critical_value(POLICY.alpha, 19, POLICY.looks.pass_from, 39)
+    found = shift(compared(World(pairs=24)), P50)
+    old_enough = math.ceil(POLICY.looks.pass_after_s / DESIGN.pair_s) - POLICY.discard_pairs
+    width = critical_value(POLICY.alpha, 23, old_enough, 39)
     assert found.high == pytest.approx(found.estimate + width * found.se)
 
 
@@ -144,7 +145,7 @@ def test_warm_logins_have_no_part_in_steps_that_they_skip() -> None:
 
 
 def test_the_budget_is_held_against_a_lower_bound_of_the_candidates_p95() -> None:
-    slow = compared(World(pairs=20, factor=30))
+    slow = compared(World(pairs=24, factor=30))
     usual = shift(slow, P95).candidate
     assert 0.9 * usual < slow.candidate_p95_s < usual < slow.candidate_p95_high_s < 1.2 * usual
 

@@ -14,7 +14,8 @@ from harness.model.policy import LoginMargins, Margins, Policy
 from harness.model.steps import CACHES
 from harness.model.target import Arm
 from harness.stats.cells import Cells
-from harness.stats.samples import BUDGETED, Sample, joined, judgeable, measure, needed_in_block
+from harness.stats.samples import BUDGETED, Sample, joined, judgeable, measure
+from harness.stats.settled import needed_in_block
 from tests.synthetic import DESIGN, PER_LOGIN, logins
 
 EVERY_PAIR = Policy(discard_pairs=0)
@@ -64,6 +65,23 @@ def test_a_failed_login_is_a_slow_one_even_where_slow_means_beyond_the_time_out(
     patient = Policy(discard_pairs=0, slow_after_s=20)
     samples, _ = judged(with_status(table, table.arm == 1, "error"), policy=patient)
     assert samples[Metric("all", "login", "slow_rate")].values.tolist() == [[0.0, 1.0]] * 3
+
+
+def test_a_login_is_slow_after_a_second_but_not_before_five_usual_logins_of_the_faster_arm() -> None:
+    def slow(usual_s: float) -> list[float]:
+        samples, _ = judged(logins(both([usual_s] * 9 + [1.4], [2 * usual_s] * 9 + [1.4])))
+        return samples[Metric("all", "login", "slow_rate")].values[0].tolist()
+
+    assert slow(0.1) == slow(0.27) == [0.1, 0.1]
+    assert slow(0.29) == [0.0, 0.0]
+    assert Policy().slow_times_usual == 5
+
+
+def test_how_long_slow_is_does_not_change_with_the_pairs_to_come() -> None:
+    table = logins(both([0.3] * 10, [0.4] * 10, pairs=5))
+    grown = replace(table, response_s=np.where(table.pair >= 3, 0.9, table.response_s))
+    for pairs in (3, 5):
+        assert measure(grown, DESIGN, EVERY_PAIR, range(pairs)).settled.slow_after_s.tolist() == [5 * 0.3]
 
 
 def test_a_failed_step_counts_as_the_time_out() -> None:
@@ -125,7 +143,7 @@ def test_the_size_of_groups_is_set_by_the_first_pairs_and_so_the_same_at_every_l
         table = logins(
             {(p, arm): [0.1] * (40 if p < 3 else 400) for p in range(9) for arm in ("baseline", "candidate")}
         )
-        return measure(table, DESIGN, EVERY_PAIR, range(pairs)).sizes["cold"]["p95"]
+        return measure(table, DESIGN, EVERY_PAIR, range(pairs)).settled.sizes["cold"]["p95"]
 
     assert [sizes(pairs) for pairs in (3, 5, 9)] == [2, 2, 2]
 
@@ -152,7 +170,7 @@ def test_a_run_measured_in_pieces_is_the_same_run() -> None:
     table = logins(cells)
     whole = measure(table, DESIGN, EVERY_PAIR, range(8))
     pieces = [measure(table, DESIGN, EVERY_PAIR, range(0, 4))]
-    pieces.append(measure(table, DESIGN, EVERY_PAIR, range(4, 8), sizes=pieces[0].sizes))
+    pieces.append(measure(table, DESIGN, EVERY_PAIR, range(4, 8), settled=pieces[0].settled))
     found = joined(pieces)
     assert found.pairs == whole.pairs
     assert found.samples.keys() == whole.samples.keys()

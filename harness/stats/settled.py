@@ -1,0 +1,77 @@
+"""What the first pairs of a run settle for the whole of it, so that it is the same at every look and in every piece."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from harness.model.attempt import Floats, Ints
+from harness.model.cohort import EVERYONE
+from harness.model.comparison import QUANTILES, Statistic
+from harness.model.policy import Policy
+from harness.stats.cells import Cells
+from harness.stats.logins import Logins
+
+BEYOND = 3
+"""How many logins of a block lie beyond a quantile that is judged; fewer leave it to single logins."""
+SIZES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
+"""The sizes that a group of pairs may have: they divide 60, so pieces of 60 pairs can be measured one by one."""
+SETTLED_BY = 3
+"""How many pairs settle it."""
+
+Sizes = Mapping[str, Mapping[Statistic, int]]
+"""By cohort (or ``all``) and quantile, how many pairs make one value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How many pairs make one value of a rare quantile, and by cohort after how many seconds a login is slow."""
+
+    sizes: Sizes
+    slow_after_s: Floats
+
+    @classmethod
+    def by(cls, logins: Logins, policy: Policy) -> Self:
+        """What the first of these logins' pairs settle.
+
+        A login is slow after ``slow_after_s``, or after ``slow_times_usual`` times the median of the faster arm where
+        that is longer: where logins take long anyway, a pause of one server would otherwise make many of them slow.
+        """
+        early = logins.used // logins.shape[-1] % max(logins.shape[1], 1) < SETTLED_BY
+        cohorts, _, arms = logins.shape
+        cohort = logins.used[early] // max(len(logins.pairs) * arms, 1)
+        cell = cohort * arms + logins.used[early] % arms
+        medians = Cells.of(logins.response_s[early], cell, (cohorts, 1, arms)).quantile(0.5)[:, 0]
+        usual_s = np.fmin.reduce(medians, axis=1)
+        return cls(sizes_of(logins.counts, logins.cohorts), slow_after_s(usual_s, policy))
+
+
+def slow_after_s(usual_s: Floats, policy: Policy) -> Floats:
+    """After how many seconds a login is slow where it usually takes ``usual_s`` (NaN where that is not known)."""
+    found: Floats = np.fmax(policy.slow_after_s, policy.slow_times_usual * usual_s)
+    return found
+
+
+def sizes_of(counts: Ints, cohorts: Sequence[str]) -> Sizes:
+    """How many pairs each quantile needs for one value, from the logins by cohort, pair and arm of the first pairs."""
+    first = counts[:, :SETTLED_BY]
+    by_cohort = {cohort: first[code] for code, cohort in enumerate(cohorts)} | {EVERYONE: first.sum(axis=0)}
+    return {
+        cohort: {statistic: _size(held, q) for statistic, q in QUANTILES.items()} for cohort, held in by_cohort.items()
+    }
+
+
+def needed_in_block(q: float) -> int:
+    """How many logins a block, or a group of them, needs for its q-quantile: 6 for p50, 60 for p95, 300 for p99."""
+    return math.ceil(BEYOND / (1 - q) - 1e-6)
+
+
+def _size(held: Ints, q: float) -> int:
+    # The mean of a rare cohort, of which the usual block holds nothing.
+    usual = (float(np.median(held, axis=0).min()) or float(held.mean(axis=0).min())) if len(held) else 0.0
+    needed = math.ceil(needed_in_block(q) / usual) if usual else 1
+    return next((size for size in SIZES if size >= needed), SIZES[-1])

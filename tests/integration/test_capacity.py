@@ -18,13 +18,13 @@ from tests.integration.running import AUTHGATE, POLICY, SCENARIO, Inputs, finish
 
 pytestmark = pytest.mark.integration
 
-HOLD = Hold(hold_s=0.4, workers=8)
+HOLD = Hold(hold_s=0.8, workers=8)
 KNOWN = HOLD.workers / HOLD.hold_s
-"""What the held directory serves, in logins a second; a login connects to it once."""
+"""What the held directory serves, in logins a second; a login connects to it once. A tenth of what two cores serve."""
 LADDER: dict[str, Any] = {
     **SCENARIO,
-    "arrivals": {"curve": "constant", "rate": 20},
-    "blocks": {"design": "duet", "length_s": 1, "trim_s": 0.25, "pairs": 4},
+    "arrivals": {"curve": "constant", "rate": 10},
+    "blocks": {"design": "duet", "length_s": 1.7, "trim_s": 0.3, "pairs": 4},
     "population": {"users": 60, "cold_share": 1.0},
     "timeout_s": 6,
     "step_timeout_s": 6,
@@ -47,7 +47,7 @@ def test_a_directory_of_few_workers_is_blocked_at_the_capacity_that_it_is_known_
     tmp_path: Path, require_domain: None
 ) -> None:
     with Lab(hold=HOLD) as held:
-        options = ["--from", "0.7", "--to", "2.2", "--step", "1.4", "--ladders", "3", "--rungs", "4", "--peak", "15"]
+        options = ["--from", "0.75", "--to", "2.2", "--step", "1.4", "--ladders", "3", "--rungs", "4", "--peak", "7.5"]
         code, found, said = searched(Inputs(tmp_path), held.targets, *options)
     assert code == 10, said
     candidate = found["comparison"]["arms"]["candidate"]

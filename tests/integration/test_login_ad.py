@@ -47,7 +47,6 @@ PATIENCE_S = 20.0
 """An upper bound on things that take milliseconds; only a hang reaches it."""
 USER = "clin00007"
 COLD_LOGON = load_scenario(find("cold-logon", SCENARIOS))
-WARD_ROUND = load_scenario(find("ward-round", SCENARIOS))
 SERVICES = {
     "kdc_tgs_host": f"host/ws001.{region.DOMAIN}",
     "kdc_tgs_ldap": f"ldap/{region.DC_HOST}",
@@ -196,9 +195,13 @@ def test_a_cold_logon_takes_every_step_of_each_arm_and_of_no_other(arm: AdArm, t
     assert ports == {"dns": 53, "cldap": 389, "kdc": 88, "ldap": 636, "http": 8080, "ehr": 8080}
 
 
-def test_every_cohort_of_a_ward_round_logs_in_by_its_own_steps(arm: AdArm, tmp_path: Path) -> None:
-    path = client(dict(arm.target), tmp_path, **{**WARD_ROUND.model_dump(), "population": {"users": 1}})
-    for name, cohort in WARD_ROUND.mix.items():
+@pytest.mark.parametrize("name_of_scenario", ["ward-round", "ntlm-fallback"])
+def test_every_cohort_of_a_shipped_mix_logs_in_by_its_own_steps(
+    arm: AdArm, tmp_path: Path, name_of_scenario: str
+) -> None:
+    scenario = load_scenario(find(name_of_scenario, SCENARIOS))
+    path = client(dict(arm.target), tmp_path, **{**scenario.model_dump(), "population": {"users": 1}})
+    for name, cohort in scenario.mix.items():
         if cohort.cache == "warm":
             assert path.warm_up(USER, name).outcome.status == "ok"
         result = path.login(USER, name)

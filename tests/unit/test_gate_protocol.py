@@ -210,6 +210,13 @@ def test_a_cohort_that_one_arm_shows_alone_is_not_compared() -> None:
     assert found(arm(login(), login("ward", ldap_bind=StepFacts())), arm(login(), login("components"))) == ()
 
 
+def test_a_step_that_fails_on_both_arms_has_nothing_to_compare() -> None:
+    steps = login().steps
+    failed, refused = (replace(steps[3], status="error", code=code) for code in ("X", "Y"))
+    ways = [arm(ExplainedLogin("cold", USER, (*steps[:3], step))) for step in (failed, refused)]
+    assert found(*ways) == ()
+
+
 def test_a_step_that_fails_on_the_candidate_is_that_difference_alone() -> None:
     steps = login().steps
     failed = replace(steps[3], status="error", code="KDC_ERR_ETYPE_NOSUPP", facts=StepFacts())

@@ -114,5 +114,8 @@ def test_where_nobody_came_back_or_pairs_are_too_few_nothing_is_said(
     once = attempt_table(pa.Table.from_batches([attempts_batch(calm)], ATTEMPTS), starts)
     assert once.given_up is None
     assert retry_anatomy(once, DESIGN, POLICY, range(PAIRS)) is None
+    early = [attempt for attempt in attempts if attempt.pair == 0 or attempt.tries == 1]
+    then_calm = attempt_table(pa.Table.from_batches([attempts_batch(early)], ATTEMPTS), starts)
+    assert retry_anatomy(then_calm, DESIGN, Policy(discard_pairs=1), range(PAIRS)) is None
     first = Policy(discard_pairs=PAIRS)
     assert retry_anatomy(table, DESIGN, first, range(PAIRS)) is None

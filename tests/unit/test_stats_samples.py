@@ -138,6 +138,14 @@ def test_a_quantile_with_too_few_logins_beyond_it_is_judged_on_groups_of_pairs()
     assert found.first(5).values.shape == (2, 2)
 
 
+def test_a_rare_quantile_waits_for_its_first_group() -> None:
+    long = replace(DESIGN, horizon_pairs=100)
+    found = measure(logins(both([0.1] * 10, [0.1] * 10)), long, EVERY_PAIR, range(3))
+    _, refused = judgeable(found, long, EVERY_PAIR.margins)
+    reasons = {item.metric: item.reason for item in refused}
+    assert reasons[Metric("cold", "login", "p95")] == "the first group of 6 pairs is not complete"
+
+
 def test_the_size_of_groups_is_set_by_the_first_pairs_and_so_the_same_at_every_look() -> None:
     def sizes(pairs: int) -> int:
         table = logins(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import click
@@ -16,10 +14,10 @@ from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
 from harness.report.capacity import print_capacity, write_capacity
+from harness.report.console import for_tables
 from harness.report.progress import progress
 from harness.stats.ladders import bracket
 
-LOG_WIDTH = 140
 _TIMES = click.FloatRange(0.01, 100)
 
 
@@ -45,7 +43,7 @@ def capacity(
     A first ladder of rising rates looks where the arms fail, the others look closely there. It overloads the servers.
     """
     climb = Climb(lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak)
-    console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH)
+    console = for_tables()
     with progress(console, quiet) as display:
         found = search(scenario, targets, policy, climb, results, display, lambda ladder: _tell(ladder, console))
     print_capacity(found, console, results / f"{found.search_id}.html")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -55,7 +54,7 @@ from harness.model.verdict import Kind
 from harness.offline import evidence_of_two, foreign_evidence, imported_evidence
 from harness.record.folder import RunFolder
 from harness.record.protocol import PROTOCOL_SCHEMA
-from harness.report.console import print_verdict
+from harness.report.console import for_tables, print_verdict
 from harness.report.progress import progress
 from harness.report.verdict_json import VERDICT_SCHEMA
 from harness.report.waterfall import print_waterfall
@@ -69,7 +68,6 @@ from harness.updates.commands import updates
 
 USAGE_ERROR = 2
 CRASH = 1
-LOG_WIDTH = 140
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -249,8 +247,7 @@ def _gate(
 
 def _tell(evidence: Evidence, folder: Path | None) -> Evidence:
     """Print the verdict and where its reports will lie, then write them: no full disk may cost the verdict."""
-    # A log has no width of its own, and 80 columns would break its tables.
-    console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH)
+    console = for_tables()
     with contextlib.suppress(BrokenPipeError):
         print_verdict(evidence, console, None if folder is None else folder / "report.html")
     if folder is not None:

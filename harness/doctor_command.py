@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 
 import click
-from rich.console import Console
 
 from harness.arguments import ScenarioName, TargetsFile
 from harness.doctor.examine import examine
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
+from harness.report.console import for_tables
 from harness.report.diagnosis import diagnosis_json, print_diagnosis
 
 NOT_READY = 2
 """As of every command that an arm is not ready for."""
-LOG_WIDTH = 140
 
 
 @click.command()
@@ -33,5 +30,5 @@ def doctor(targets: Targets | None, scenario: Scenario | None, as_json: bool) ->
     if as_json:
         click.echo(json.dumps(diagnosis_json(found), indent=2))
     else:
-        print_diagnosis(found, Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH))
+        print_diagnosis(found, for_tables())
     return 0 if found.healthy else NOT_READY

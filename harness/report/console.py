@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 from rich import box
@@ -14,6 +16,7 @@ from harness.model.verdict import Decision, Kind
 from harness.report import rows, wire, words
 
 FINDINGS_AT_MOST = 6
+LOG_WIDTH = 140
 WIDE = 100
 """From this many columns on the table has room for the change beside its bounds."""
 VERDICT_STYLES = {
@@ -30,6 +33,11 @@ _DECISION_STYLES: dict[Decision, str] = {
     "block": "bold red",
     "not judged": "dim",
 }
+
+
+def for_tables() -> Console:
+    """Standard output as it is wide; a log has no width of its own, and 80 columns would break its tables."""
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH)
 
 
 def print_verdict(evidence: Evidence, console: Console, report: Path | None = None) -> None:

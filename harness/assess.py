@@ -14,7 +14,7 @@ from harness.errors import RunError
 from harness.gate.judge import judge
 from harness.gate.protocol import between
 from harness.gate.soak import judge_soak
-from harness.model.attempt import Ints
+from harness.model.attempt import AttemptTable, Ints
 from harness.model.comparison import Comparison, Design
 from harness.model.evidence import Evidence
 from harness.model.health import MS, ArmHealth, RunState, quantile
@@ -69,11 +69,13 @@ KILLED = Ending(complete=False, interrupted="the run was killed before it could 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A verdict with the comparison and the health that it rests on."""
+    """A verdict with the comparison and the health that it rests on, and the attempts that it was made from."""
 
     verdict: Verdict
     comparison: Comparison
     health: Mapping[Arm, ArmHealth]
+    table: AttemptTable
+    pairs: Sequence[int]
 
 
 class Assessor:
@@ -118,12 +120,11 @@ class Assessor:
     def assess(self, attempts: Any, health: Any, ending: Ending, differences: Sequence[Difference] = ()) -> Assessment:
         """The verdict on an Arrow table's complete pairs of attempts, and on how the arms' single logins differ."""
         pairs = self.complete_pairs(attempts)[: ending.pairs]
-        judged = attempts.filter(pc.less(attempts["pair"], len(pairs)))
-        comparison = compare(
-            attempt_table(judged, self.block_starts, self.cohorts), self.design, self._policy, pairs, self._site
-        )
+        table = attempt_table(attempts, self.block_starts, self.cohorts)
+        comparison = compare(table, self.design, self._policy, pairs, self._site)
         healths = {arm: self.health(arm, attempts, health, ending) for arm in self._arms}
-        return Assessment(judge(comparison, healths, ending.state, self._policy, differences), comparison, healths)
+        verdict = judge(comparison, healths, ending.state, self._policy, differences)
+        return Assessment(verdict, comparison, healths, table, pairs)
 
     def health(self, arm: Arm, attempts: Any, health: Any, ending: Ending) -> ArmHealth:
         """How well one arm was measured, over its complete pairs."""
@@ -190,12 +191,10 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     judging = policy or folder.policy()
     known = site_of(manifest) if site is None else site
     assessor = Assessor(scenario, judging, make_plan(scenario, folder.arms()), known)
-    attempts, health = folder.attempts(), folder.health()
     shown = protocol.read(folder)
     differences = between(shown.get("baseline"), shown.get("candidate"))
-    found = assessor.assess(attempts, health, ending, differences or ())
-    table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
-    pairs = assessor.complete_pairs(attempts)[: ending.pairs]
+    found = assessor.assess(folder.attempts(), folder.health(), ending, differences or ())
+    counted = found.table, assessor.design, judging, found.pairs
     return Evidence(
         run_id=folder.run_id,
         title=scenario.name,
@@ -204,15 +203,15 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         partial=ending.why_partial,
         verdict=found.verdict,
         comparison=found.comparison,
-        table=table,
+        table=found.table,
         design=assessor.design,
         health=found.health,
         step_order=scenario.timed_steps,
         policy=judging,
-        anatomy=anatomy(table, assessor.design, judging, pairs),
-        failures=failure_anatomy(table, assessor.design, judging, pairs),
-        retries=retry_anatomy(table, assessor.design, judging, pairs),
-        servers=server_times(table, assessor.design, judging, pairs),
+        anatomy=anatomy(*counted),
+        failures=failure_anatomy(*counted),
+        retries=retry_anatomy(*counted),
+        servers=server_times(*counted),
         differences=differences,
     )
 

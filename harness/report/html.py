@@ -73,7 +73,7 @@ _SOAK_RULE = (
 
 
 def _overview(evidence: Evidence) -> list[tuple[str, list[str]]]:
-    """The few numbers that say what a clinician would notice: a label, and a cell for each arm."""
+    """The few numbers that say what would be noticed: a label, and a cell for each arm."""
     table = []
     for cohort in series.cohorts_seen(evidence):
         for label, quantile in (("half of the {} were done in", 0.5), ("19 of 20 {} were done in", 0.95)):

@@ -32,8 +32,8 @@ MEANINGS: dict[Kind, str] = {
     "Mend what is listed here and measure again.",
 }
 LAB_NOTICE = (
-    "Measured on an embedded domain: these numbers show the method and the kind of a fault. "
-    "They are not a domain controller's."
+    "Measured on a lab's servers: these numbers show the method and the kind of a fault. "
+    "They are not those of a hospital's domain controllers."
 )
 
 

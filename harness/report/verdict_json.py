@@ -135,7 +135,7 @@ class VerdictDocument(Document):
     load_seconds: float | None
     """Seconds of load on both arms together, up to the verdict."""
     environment: str | None
-    """``lab`` for an embedded domain, whose numbers are not a domain controller's."""
+    """``lab`` for servers set up for tests, whose numbers are not a hospital's."""
     scenario_digest: str | None
     """SHA-256 of the scenario; runs with different ones are never compared."""
     findings: tuple[FindingDocument, ...]

@@ -63,7 +63,7 @@ def test_the_terminal_says_verdict_capacities_headroom_and_where_the_report_is(l
     assert "of the stated peak" in said and "times" in said
     assert "mean at 50/s" in said and "headroom" in said
     assert "results/capacity-test.html" in said
-    assert "not a domain controller's" in " ".join(said.split())
+    assert "not those of a hospital's" in " ".join(said.split())
 
 
 def test_the_document_is_strict_json_in_which_what_is_not_known_is_null(lost: CapacityEvidence) -> None:

@@ -167,5 +167,5 @@ def test_the_summary_says_the_verdict_the_blame_and_what_was_left_out() -> None:
     assert text.startswith("## ✗ authgate: BLOCK\n")
     assert blocked().verdict.sentence in text
     assert "kdc_as, Kerberos AS exchange" in text
-    assert "not a domain controller's" in text
+    assert "not those of a hospital's" in text
     assert "16 more in the report." in summary(passed())

@@ -91,10 +91,10 @@ def test_a_figure_holds_no_reference_to_elsewhere() -> None:
         assert 'href="http' not in content and "<script" not in content
 
 
-def test_the_page_says_what_pass_means_and_what_an_embedded_domain_is_worth() -> None:
+def test_the_page_says_what_pass_means_and_what_a_labs_figures_are_worth() -> None:
     text = Parsed(page(passed())).text
     assert "shown to be within its margin" in text
-    assert "They are not a domain controller's." in text
+    assert "They are not those of a hospital's domain controllers." in text
     assert "string-to-key" in text
     silent = Parsed(page(replace(passed(), manifest={"environment": "pre-production"}))).text
     assert "embedded domain" not in silent and "string-to-key" not in silent

@@ -78,6 +78,18 @@ class Assessment:
     pairs: Sequence[int]
 
 
+def design_of(scenario: Scenario) -> Design:
+    """How a run of a scenario is cut."""
+    return Design(
+        block_s=scenario.blocks.length_s,
+        trim_s=scenario.blocks.trim_s,
+        horizon_pairs=scenario.blocks.pairs,
+        timeout_s=scenario.timeout_s,
+        headroom_every=scenario.headroom.every if scenario.headroom else None,
+        duet=scenario.blocks.design == "duet",
+    )
+
+
 class Assessor:
     """Judges one plan's attempts under one policy, as often as asked."""
 
@@ -93,14 +105,7 @@ class Assessor:
         self._spans = {arm: [(b.start, b.start + b.length) for b in plan.of(arm)] for arm in self._arms}
         self.cohorts = scenario.expected
         self.block_starts = {block.index: block.start for block in plan.blocks}
-        self.design = Design(
-            block_s=scenario.blocks.length_s,
-            trim_s=scenario.blocks.trim_s,
-            horizon_pairs=len(self._planned),
-            timeout_s=scenario.timeout_s,
-            headroom_every=scenario.headroom.every if scenario.headroom else None,
-            duet=scenario.blocks.design == "duet",
-        )
+        self.design = design_of(scenario)
 
     def complete_pairs(self, attempts: Any) -> list[int]:
         """The pairs, from the first on without a gap, whose every planned login has ended.

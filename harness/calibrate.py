@@ -14,9 +14,11 @@ import numpy as np
 from harness import __version__
 from harness.assess import evidence_of
 from harness.errors import ConfigError, RunError
+from harness.gate.judge import judge
 from harness.model.calibration import Calibration, Noise
 from harness.model.comparison import Comparison
 from harness.model.evidence import Evidence
+from harness.model.health import RunState
 from harness.model.policy import Policy
 from harness.model.progress import Display
 from harness.model.scenario import Scenario
@@ -25,6 +27,7 @@ from harness.model.target import ARMS, Targets
 from harness.model.verdict import Kind
 from harness.record.folder import RunFolder
 from harness.run import execute
+from harness.stats.compare import looks
 from harness.stats.spread import between_deployments, between_levels, levels_of
 
 
@@ -136,10 +139,21 @@ def _repeat_of(evidence: Evidence, results: Path, policy: Policy) -> _Repeat:
     return _Repeat(
         RunFolder(results / evidence.run_id),
         evidence.started,
-        evidence.verdict.kind,
+        _kind(evidence, policy),
         comparison,
         levels_of(evidence.table, evidence.design, policy, pairs),
     )
+
+
+def _kind(evidence: Evidence, policy: Policy) -> Kind:
+    """What the gate would have said of the run: it stops at the first look that decides, and not at the last alone."""
+    whole = evidence.comparison
+    if whole is not None:
+        for seen in looks(evidence.table, evidence.design, policy, range(whole.seen), whole.site):
+            kind = judge(seen, evidence.health, RunState(complete=False), policy).kind
+            if kind in (Kind.BLOCK, Kind.PASS):
+                return kind
+    return evidence.verdict.kind
 
 
 def _by_the_bounds_of_the_gate(found: Sequence[_Repeat], results: Path, policy: Policy) -> list[_Repeat]:

@@ -131,11 +131,10 @@ def evidence_of_two(
     assessors = [Assessor(scenario, judging, make_plan(scenario, folder.arms())) for folder in (before, after)]
     measured = [folder.attempts() for folder in (before, after)]
     pairs = min(len(assessor.complete_pairs(rows)) for assessor, rows in zip(assessors, measured, strict=True))
+    endings = [ending_of(folder.manifest()) for folder in (before, after)]
     health: dict[Arm, ArmHealth] = {
-        arm: assessor.health(
-            folder.arms()[0], rows, folder.health(), replace(ending_of(folder.manifest()), pairs=pairs)
-        )
-        for arm, assessor, folder, rows in zip(ARMS, assessors, (before, after), measured, strict=True)
+        arm: assessor.health(folder.arms()[0], rows, folder.health(), replace(ending, pairs=pairs))
+        for arm, assessor, folder, ending, rows in zip(ARMS, assessors, (before, after), endings, measured, strict=True)
     }
     design = replace(assessors[0].design, interleaved=False)
     table = _one_after_the_other(
@@ -146,6 +145,11 @@ def evidence_of_two(
     )
     site = _site_of_two(before, after, judging, calibration)
     comparison = compare(table, design, judging, range(pairs), site)
+    state = RunState(
+        complete=all(ending.complete for ending in endings),
+        interrupted="; ".join(filter(None, (ending.interrupted for ending in endings))),
+        stopped_for_denials=any(ending.stopped_for_denials for ending in endings),
+    )
     shown = [protocol.read(folder).get(folder.arms()[0]) for folder in (before, after)]
     differences = between(*shown)
     return Evidence(
@@ -158,8 +162,8 @@ def evidence_of_two(
             "policy": judging.model_dump(mode="json"),
             "calibration": site_document(site),
         },
-        partial="",
-        verdict=judge(comparison, health, RunState(complete=True), judging, differences or ()),
+        partial="; ".join(filter(None, (ending.why_partial for ending in endings))),
+        verdict=judge(comparison, health, state, judging, differences or ()),
         comparison=comparison,
         table=table,
         design=design,

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.assess import Assessor, Ending
+from harness.assess import Assessor, Ending, design_of
 from harness.errors import ConfigError, RunError
 from harness.gate.protocol import between
 from harness.load.fleet import Fleet
@@ -31,6 +32,8 @@ from harness.record.folder import RunFolder
 from harness.record.journal import JournalReader
 from harness.record.schema import ATTEMPTS, HEALTH
 from harness.safety import check_safe
+from harness.stats.compare import STAGES
+from harness.stats.shift import LEAST_LOOK
 from harness.tally import Tally
 
 POLL_S = 0.25
@@ -51,16 +54,28 @@ def check_inputs(scenario: Scenario, targets: Targets, policy: Policy | None, ar
     if missing:
         raise ConfigError(f"targets: arms: expected {' and '.join(missing)} too, got {', '.join(targets.arms)}")
     if policy is not None:
-        needed = policy.looks.pass_from + policy.discard_pairs
-        if not policy.quick:  # the candidate may be the first block of the last pair
-            life = (policy.looks.pass_after_s + scenario.duration_s / scenario.blocks.pairs) * scenario.blocks.pairs
-            needed = max(needed, math.ceil(life / scenario.duration_s))
+        needed = _least_pairs(scenario, policy)
         if scenario.blocks.pairs < needed:
             raise ConfigError(
                 f"scenario {scenario.name}: blocks.pairs: expected at least {needed}, so that policy {policy.name} may "
                 f"pass (looks.pass_from, looks.pass_after_s), got {scenario.blocks.pairs}"
             )
     check_safe(targets, scenario, arms)
+
+
+def _least_pairs(scenario: Scenario, policy: Policy) -> int:
+    """With how many pairs a run may pass: enough of them at the expected load, and above it, and the candidate old."""
+    design = design_of(scenario)
+    above = LEAST_LOOK if design.headroom_every and policy.margins.headroom.any else 0
+    # The candidate may be the first block of the last pair.
+    life = 0 if policy.quick else math.ceil(policy.looks.pass_after_s / design.pair_s + 1)
+
+    def enough(pairs: int) -> bool:
+        stages = replace(design, horizon_pairs=pairs)
+        expected, headroom = (stages.horizon(stage, policy.discard_pairs) for stage in STAGES)
+        return expected >= policy.looks.pass_from and headroom >= above and pairs >= life
+
+    return next(filter(enough, count(1)))
 
 
 def execute(

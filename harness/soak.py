@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.model.scenario import Scenario
+from harness.model.steps import CACHES
 from harness.model.target import Arm
 
 BLOCKS = 60
@@ -28,6 +29,7 @@ class SoakPlan:
         All cold: a cold login takes every step, and the tickets of warm caches would expire within the hours.
         """
         name, cohort = max(whole.mix.items(), key=lambda item: len(item[1].steps))
+        name = f"{name}-soaked" if name in CACHES else name  # those two names say by themselves what is cached
         alone = {name: {**cohort.model_dump(mode="json"), "share": 1.0, "cache": "cold"}}
         rate = whole.arrivals.peak * SHARE_OF_PEAK if self.rate is None else self.rate
         changes: dict[str, object] = {

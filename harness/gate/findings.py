@@ -109,7 +109,9 @@ def _leak(leak: LeakTest | None, at_end: bool, policy: Leak, quick: bool) -> Fin
     template = replace(_EMPTY, metric=LEAK, quantile="p50", unit="per_minute")
     if leak is None:
         return replace(
-            template, decision="not judged" if quick else "inconclusive", note="too few pairs to test for it"
+            template,
+            decision="not judged" if quick else "inconclusive",
+            note="too few pairs, or too few logins in a block, to test for it",
         )
     where = f" in {of_cohort(leak.cohort)}" if leak.cohort else ""
     note = f"p = {leak.p_value:.2g} over {leak.minutes:.0f} min{where}"
@@ -138,7 +140,11 @@ def _budget(low_s: float, high_s: float, budget_s: float) -> Finding:
 
 def _outage(comparison: Comparison, policy: Policy) -> Finding:
     pairs, share = comparison.outage_blocks, policy.budgets.outage_share
-    in_a_row = any(after == before + 1 for before, after in pairwise(pairs))
+    stage = comparison.design.stage
+    # Of pairs at the expected load: those above the peak between them say nothing of an outage.
+    in_a_row = any(
+        all(stage(between) != "expected" for between in range(before + 1, after)) for before, after in pairwise(pairs)
+    )
     # Not before the first look: with it come the bounds that say what else the update did.
     lasting = in_a_row and comparison.pairs >= policy.looks.block_from
     return replace(

@@ -126,10 +126,9 @@ def _open(comparison: Comparison, state: RunState, policy: Policy) -> tuple[str,
             f"a PASS needs {policy.looks.pass_after_s:.0f} s of the candidate's life, so that a leak can show; "
             f"this run has {comparison.candidate_age_s:.0f} s"
         )
-    metrics = [shift.metric for shift in comparison.shifts] + [item.metric for item in comparison.not_judged]
-    above = [metric for metric in metrics if metric.stage == "headroom"]
-    if comparison.design.headroom_every is not None and not above:
-        reasons.append("no pair above the expected peak could be compared yet")
+    above = any(shift.metric.stage == "headroom" for shift in comparison.shifts)
+    if comparison.design.headroom_every is not None and policy.margins.headroom.any and not above:
+        reasons.append("nothing above the expected peak could be judged yet")
     if not any(shift.metric.family == "login" for shift in comparison.shifts):
         reasons.append("no time of a login could be judged")
     return tuple(reasons)
@@ -154,7 +153,13 @@ def _denials(
             "No verdict: logins were denied, and the run stopped so that no account is locked; "
             "this says nothing about the update."
         )
-        reasons = (counted, "the candidate is not shown to deny more than the baseline: check accounts and passwords")
+        untried = [arm for arm in ARMS if arm in health and not max(health[arm].tried, health[arm].started)]
+        why = (
+            f"the {untried[0]}'s turn had not come: measure again to tell one arm from the other"
+            if len(untried) == 1
+            else "the candidate is not shown to deny more than the baseline: check accounts and passwords"
+        )
+        reasons = (counted, why)
     return Verdict(
         kind=kind,
         sentence=sentence,

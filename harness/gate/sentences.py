@@ -20,6 +20,8 @@ IMPRACTICAL = 20
 """So many times the planned pairs are not worth naming: the shift lies on its margin, for all that can be seen."""
 NAMED_AT_MOST = 8
 """Of metrics that were not judged, those of whole logins first; the findings have them all."""
+MUCH = 0.02
+"""Of a mean login. Steps that none of them blocks are not blamed for less: some step always adds most by chance."""
 AT = {
     "p50": "at the median (every second login)",
     "p95": "at the 95th percentile (1 login in 20)",
@@ -53,7 +55,7 @@ def doubts(comparison: Comparison, findings: Sequence[Finding], policy: Policy) 
     """What held a PASS back, with figures and the pairs that would settle it at present noise."""
     more = dict(_settled_by(comparison, policy))
     return tuple(
-        f"{finding.metric}: {_figures(finding)}; {more.get(finding.metric, finding.note)}"
+        f"{finding.metric}: {'; '.join(filter(None, (_figures(finding), more.get(finding.metric, finding.note))))}"
         for finding in findings
         if finding.decision in ("inconclusive", "likely slower")
     )
@@ -65,7 +67,7 @@ def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound
     notices = [f"{f.metric}: {f.note or f'{slower}: {_figures(f)}'}" for f in findings if f.decision == "notice"]
     if kind is Kind.BLOCK:
         notices += [f"{fault.reason}; this can only have made the candidate look better" for fault in faults]
-    if kind is Kind.PASS and not any(f.stage == "headroom" for f in findings):
+    if kind is Kind.PASS and not any(f.stage == "headroom" and f.decision != "not judged" for f in findings):
         notices.append("Capacity above the expected peak was not tested: a loss of it can hide at ordinary load.")
     if policy.quick:
         notices.append("A quick policy: it may pass before a leak could show.")
@@ -106,7 +108,7 @@ def site_notices(comparison: Comparison) -> tuple[str, ...]:
 
 
 def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -> str | None:
-    """The step that a BLOCK is laid to: of those that block the one that added most time, else whichever did.
+    """The step that a BLOCK is laid to: of those that block the one that added most time, else whichever added much.
 
     Never the tries that were given up: what was slow in them is slow in the last try too.
     """
@@ -117,7 +119,10 @@ def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -
     blocking = {(f.cohort, f.step) for f in slower if f.step != LOGIN}
     named = [part for part in attribution if (part.cohort, part.step) in blocking]
     worst = max(named or attribution, key=lambda part: part.added_s, default=None)
-    return worst.step if worst and (named or worst.added_s > 0) else None
+    if worst is None:
+        return None
+    usual_s = sum(part.baseline_s for part in attribution if part.cohort == worst.cohort)
+    return worst.step if named or worst.added_s > MUCH * usual_s else None
 
 
 def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
@@ -138,7 +143,7 @@ def _harm(findings: Sequence[Finding], policy: Policy) -> str:
     gravest = [f for f in gravest if f.quantile != WIRE] or gravest  # what whoever logs in would notice comes first
     expected = [f for f in gravest if f.stage == "expected"]
     gravest = expected or gravest  # what strikes every day says more than what strikes above the peak
-    rates = {f.quantile: f for f in gravest if f.quantile not in QUANTILES and f.metric != OUTAGE}
+    rates = {f.quantile: f for f in gravest if f.quantile not in (*QUANTILES, WIRE) and f.metric != OUTAGE}
     times = [f for f in gravest if _is_login_time(f)]
     if rates and not times:
         # The rates are certain before the times are; the times that were measured say better what they mean.
@@ -213,8 +218,7 @@ def _the_rest(others: Sequence[Finding]) -> Iterator[str]:
 
 
 def _ground(finding: Finding) -> str:
-    figures = _figures(finding) if finding.estimate is not None else ""
-    return f"{finding.metric}: {'; '.join(filter(None, (figures, finding.note)))}"
+    return f"{finding.metric}: {'; '.join(filter(None, (_figures(finding), finding.note)))}"
 
 
 def _figures(finding: Finding) -> str:
@@ -222,7 +226,8 @@ def _figures(finding: Finding) -> str:
     unit, parts = finding.unit, []
     if finding.baseline is not None:
         parts.append(f"{level(finding.baseline, unit)} → {level(finding.candidate, unit)}")
-    parts.append(f"change {change(finding.estimate, unit)}")
+    if finding.estimate is not None:
+        parts.append(f"change {change(finding.estimate, unit)}")
     if finding.low is not None or finding.high is not None:
         low, high = (change(b, unit) if b is not None else "open" for b in (finding.low, finding.high))
         parts.append(f"bounds {low} to {high}")
@@ -237,7 +242,9 @@ def _settled_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[str, s
     for shift, bounding in zip(comparison.shifts, bounds, strict=True):
         if decide(shift) in ("inconclusive", "likely slower"):
             needed = pairs_to_settle(shift, bounding)
-            if not comparison.design.interleaved:
+            if shift.pairs < 2:
+                yield str(shift.metric), "one difference tells nothing of the noise"
+            elif not comparison.design.interleaved:
                 yield str(shift.metric), "no number of pairs of arms measured one after the other would settle it"
             elif needed > IMPRACTICAL * max(bounding.horizon, 1):
                 yield str(shift.metric), "it lies too near its margin for any practical number of pairs to settle it"

@@ -39,6 +39,11 @@ class HeadroomMargins(Configured):
     p95: Margin | None = Margin(relative=0.50, floor_ms=50)
     failure_rate: Positive | None = 0.01
 
+    @property
+    def any(self) -> bool:
+        """Whether anything above the peak is judged."""
+        return self.p95 is not None or self.failure_rate is not None
+
 
 class Margins(Configured):
     """Every margin of a policy; rates are differences of shares (0.002 is 0.2 percentage points)."""
@@ -77,6 +82,12 @@ class Leak(Configured):
     """Below this no PASS is given."""
     block_p: Share = 0.001
     """Below this, at the end of the run, the update is blocked."""
+
+    @model_validator(mode="after")
+    def _what_blocks_was_suspected(self) -> Leak:
+        if self.block_p > self.suspect_p:
+            raise ValueError("expected block_p of suspect_p at most: a run that passed may not be blocked at its end")
+        return self
 
 
 class Soak(Configured):

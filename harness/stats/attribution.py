@@ -14,7 +14,7 @@ from harness.stats.cells import Flags
 from harness.stats.intervals import mean_interval, ratio_interval
 from harness.stats.logins import Logins, logins_of, step_times, usable_pairs
 from harness.stats.samples import Measured
-from harness.stats.settled import needed_in_block, sizes_of
+from harness.stats.settled import least_in_block, sizes_of
 
 ELSEWHERE = "elsewhere"
 """Response time outside every step: the wait for a seat, and the generator's own."""
@@ -69,7 +69,7 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
 
 def _added(logins: Logins, times: Sequence[Floats], rank: Floats, code: int, q: float) -> Floats:
     """By how much the candidate's logins around the quantile took longer, of the shape (pairs, 1 + steps)."""
-    if not logins.pairs or np.median(logins.counts[code], axis=0).min() < needed_in_block(q):
+    if not logins.pairs or np.median(logins.counts[code], axis=0).min() < least_in_block(q):
         return np.empty((0, len(times)))
     chosen = np.abs(rank - q) <= min(0.1, (1 - q) / 2)
     held = np.bincount(logins.used[chosen], minlength=math.prod(logins.shape)).reshape(logins.shape)

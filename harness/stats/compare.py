@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -16,9 +16,9 @@ from harness.model.target import ARMS
 from harness.stats.attribution import attribution
 from harness.stats.bounds import critical_value
 from harness.stats.leak import leak_test
-from harness.stats.logins import of_stage
+from harness.stats.logins import of_stage, usable_pairs
 from harness.stats.samples import BUDGETED, FAILED, Measured, Sample, joined, judgeable, measure
-from harness.stats.settled import Settled, needed_in_block
+from harness.stats.settled import Settled, least_in_block
 from harness.stats.shift import RESOLUTION_S, boundings, shift_of
 
 _BASELINE, _CANDIDATE = 0, 1
@@ -61,6 +61,29 @@ def compare_pieces(
     if not found["expected"]:
         found["expected"].append(measure(table, design, policy, ()))
     return concluded({stage: joined(parts) for stage, parts in found.items() if parts}, seen, design, policy, site)
+
+
+def looks(
+    table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int], site: Site = UNCALIBRATED
+) -> Iterator[Comparison]:
+    """What a run that is judged while it goes on compares after each of its ``pairs``, from the first possible look on.
+
+    ``pairs`` are the first ones of the run without a gap.
+    """
+    whole = stages_of(table, design, policy, pairs)
+    for seen in range(policy.looks.block_from + policy.discard_pairs, len(pairs) + 1):
+        yield concluded(seen_by(whole, seen), seen, design, policy, site)
+
+
+def stages_of(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> dict[Stage, Measured]:
+    """What ``pairs`` measure in each of their stages; a stage without a pair is left out."""
+    by_stage = {stage: usable_pairs(pairs, design, policy, stage) for stage in STAGES}
+    return {stage: measure(table, design, policy, usable, stage) for stage, usable in by_stage.items() if usable}
+
+
+def seen_by(stages: Stages, pairs: int) -> dict[Stage, Measured]:
+    """What the first ``pairs`` pairs of a run have shown in each of its stages."""
+    return {stage: whole.first(sum(pair < pairs for pair in whole.pairs)) for stage, whole in stages.items()}
 
 
 def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: Site = UNCALIBRATED) -> Comparison:
@@ -113,7 +136,7 @@ def candidate_p95_s(sample: Sample, design: Design, policy: Policy) -> tuple[flo
     counts = sample.counts[:, _CANDIDATE]
     held = counts > 0
     n = int(np.count_nonzero(held))
-    if n < 2 or np.median(counts) < needed_in_block(0.95):
+    if n < 2 or np.median(counts) < least_in_block(0.95):
         return 0.0, math.inf
     logs = np.log(sample.values[held, _CANDIDATE])
     center = float(logs.mean())

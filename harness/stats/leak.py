@@ -16,7 +16,7 @@ from scipy.special import fdtrc, stdtr
 from harness.model.attempt import Floats
 from harness.model.comparison import QUANTILES, Fade, LeakTest
 from harness.stats.samples import Sample
-from harness.stats.settled import needed_in_block
+from harness.stats.settled import least_in_block
 
 LEAST_PAIRS = 6
 FADE_FROM_PAIRS = 12
@@ -47,7 +47,7 @@ def _of_cohort(sample: Sample, age_min: Floats) -> LeakTest | None:
     """The slope of one cohort, by least squares with Student's t."""
     counts = sample.counts
     usual = np.median(counts, axis=0).min() if len(counts) else 0
-    if sample.grouped > 1 or usual < needed_in_block(QUANTILES["p50"]):
+    if sample.grouped > 1 or usual < least_in_block(QUANTILES["p50"]):
         return None
     d = np.log(sample.values[:, 1] / sample.values[:, 0])
     # A pair in which a block holds nothing of the cohort has no D.

@@ -19,7 +19,7 @@ from harness.model.steps import EARLIER_TRIES, LOGIN
 from harness.model.target import ARMS
 from harness.stats.cells import Cells, merged
 from harness.stats.logins import Logins, logins_of, step_times
-from harness.stats.settled import Settled, Sizes, needed_in_block
+from harness.stats.settled import Settled, Sizes, least_in_block, needed_in_block
 
 LEAST_GROUPS = 12
 """With fewer values than this in a whole run the bounds would be too wide for any PASS."""
@@ -87,7 +87,7 @@ def measure(
     """
     logins = logins_of(table, design, usable)
     counts = logins.counts
-    settled = Settled.by(logins, policy) if settled is None else settled
+    settled = Settled.by(logins, policy, design.timeout_s) if settled is None else settled
     sizes = settled.sizes
     samples: dict[Metric, Sample] = {}
     timed = {LOGIN: (logins.response_s, logins.used)}
@@ -231,15 +231,16 @@ def _why_not(sample: Sample, design: Design) -> str:
     statistic, counts = sample.metric.statistic, sample.counts
     if statistic in QUANTILES:
         needed = needed_in_block(QUANTILES[statistic])
-        if sample.grouped > 1 and design.horizon_pairs < LEAST_GROUPS * sample.grouped:
+        if sample.grouped > 1 and design.horizon(sample.metric.stage, 0) < LEAST_GROUPS * sample.grouped:
+            above = " above the peak" if sample.metric.stage == "headroom" else ""
             return (
                 f"too few logins: {statistic} needs {needed}, which {sample.grouped} blocks of an arm hold after "
-                f"trimming, and {LEAST_GROUPS * sample.grouped} pairs at least"
+                f"trimming, and {LEAST_GROUPS * sample.grouped} pairs{above} at least"
             )
         if not len(counts):
             return f"the first group of {sample.grouped} pairs is not complete"
         usual = np.median(counts, axis=0)
-        if usual.min() < needed:
+        if usual.min() < least_in_block(QUANTILES[statistic]):
             arm = "" if usual.min() == usual.max() else f"{ARMS[int(np.argmin(usual))]} "
             where = f"{arm}block" if sample.grouped == 1 else f"group of {sample.grouped} {arm}blocks"
             return f"too few logins: a {where} holds {usual.min():.0f} after trimming, {statistic} needs {needed}"

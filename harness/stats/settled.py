@@ -22,6 +22,9 @@ SIZES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
 """The sizes that a group of pairs may have: they divide 60, so pieces of 60 pairs can be measured one by one."""
 SETTLED_BY = 3
 """How many pairs settle it."""
+ENOUGH = 0.8
+"""Of the logins that a group was made for, the share that the usual one must hold. A group that was settled on just as
+many would otherwise be judged at one look and not at the next, by the luck of arrivals, and a PASS need not wait."""
 
 Sizes = Mapping[str, Mapping[Statistic, int]]
 """By cohort (or ``all``) and quantile, how many pairs make one value."""
@@ -35,24 +38,24 @@ class Settled:
     slow_after_s: Floats
 
     @classmethod
-    def by(cls, logins: Logins, policy: Policy) -> Self:
-        """What the first of these logins' pairs settle.
-
-        A login is slow after ``slow_after_s``, or after ``slow_times_usual`` times the median of the faster arm where
-        that is longer: where logins take long anyway, a pause of one server would otherwise make many of them slow.
-        """
+    def by(cls, logins: Logins, policy: Policy, timeout_s: float) -> Self:
+        """What the first of these logins' pairs settle; the usual login is the median of the faster arm."""
         early = logins.used // logins.shape[-1] % max(logins.shape[1], 1) < SETTLED_BY
         cohorts, _, arms = logins.shape
         cohort = logins.used[early] // max(len(logins.pairs) * arms, 1)
         cell = cohort * arms + logins.used[early] % arms
         medians = Cells.of(logins.response_s[early], cell, (cohorts, 1, arms)).quantile(0.5)[:, 0]
         usual_s = np.fmin.reduce(medians, axis=1)
-        return cls(sizes_of(logins.counts, logins.cohorts), slow_after_s(usual_s, policy))
+        return cls(sizes_of(logins.counts, logins.cohorts), slow_after_s(usual_s, policy, timeout_s))
 
 
-def slow_after_s(usual_s: Floats, policy: Policy) -> Floats:
-    """After how many seconds a login is slow where it usually takes ``usual_s`` (NaN where that is not known)."""
-    found: Floats = np.fmax(policy.slow_after_s, policy.slow_times_usual * usual_s)
+def slow_after_s(usual_s: Floats, policy: Policy, timeout_s: float) -> Floats:
+    """After how many seconds a login is slow where it usually takes ``usual_s`` (NaN where that is not known).
+
+    That is the policy's ``slow_after_s``, or ``slow_times_usual`` usual logins where these take longer, half of the
+    time-out at most: where logins take long anyway, a pause of one server would otherwise make many of them slow.
+    """
+    found: Floats = np.fmax(policy.slow_after_s, np.fmin(policy.slow_times_usual * usual_s, timeout_s / 2))
     return found
 
 
@@ -68,6 +71,11 @@ def sizes_of(counts: Ints, cohorts: Sequence[str]) -> Sizes:
 def needed_in_block(q: float) -> int:
     """How many logins a block, or a group of them, needs for its q-quantile: 6 for p50, 60 for p95, 300 for p99."""
     return math.ceil(BEYOND / (1 - q) - 1e-6)
+
+
+def least_in_block(q: float) -> float:
+    """How many logins the usual block, or group of them, must hold for its q-quantile to be judged."""
+    return ENOUGH * needed_in_block(q)
 
 
 def _size(held: Ints, q: float) -> int:

@@ -67,7 +67,8 @@ def soak_of(table: AttemptTable, arm: Arm, design: Design, policy: Policy, block
     failed = table.status[rows] != _OK
     times_s = censored(table.response_s[rows], failed, design.timeout_s)
     early = times_s[place < SETTLED_BY]
-    slow = failed | (times_s > slow_after_s(np.array(np.median(early) if len(early) else np.nan), policy))
+    usual_s = np.array(np.median(early) if len(early) else np.nan)
+    slow = failed | (times_s > slow_after_s(usual_s, policy, design.timeout_s))
     series = _series(times_s, slow, failed, place, len(known), design)
     reasons = {statistic: _why_not(statistic, series, design) for statistic in STATISTICS}
     fade = None if reasons["p50"] else _fade(series)

@@ -174,6 +174,17 @@ def test_a_run_that_could_never_pass_is_refused_before_it_is_begun(command: Comm
     assert not Path("results").exists()
 
 
+@pytest.mark.parametrize(("every", "least"), [(2, 25), (3, 23), (20, 60)])
+def test_a_run_needs_its_pairs_at_the_expected_load_and_above_it(command: Command, every: int, least: int) -> None:
+    """By default 12 at the expected load, 3 above it, and 660 s; the first pair is discarded."""
+    both = yaml.safe_load(TARGETS)
+    both["arms"]["candidate"] = both["arms"]["baseline"]
+    Path("both.yaml").write_text(yaml.safe_dump(both))
+    Path("rush.yaml").write_text(SCENARIO + f"  pairs: 10\nheadroom: {{every: {every}}}\n")
+    said = command("gate", "rush.yaml", "--targets", "both.yaml")
+    assert f"blocks.pairs: expected at least {least}, " in said.err
+
+
 def test_load_on_servers_that_nobody_agreed_to_is_refused_before_it_is_sent(command: Command) -> None:
     both = yaml.safe_load(TARGETS.replace("127.0.0.1", "192.0.2.10"))
     both["arms"]["candidate"] = both["arms"]["baseline"]

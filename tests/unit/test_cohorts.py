@@ -218,6 +218,14 @@ def test_both_arms_replay_the_same_rounds() -> None:
         assert replayed(one) == replayed(other)
 
 
+def test_a_soak_of_a_cohort_that_is_called_warm_has_no_ticket_kept_and_so_another_name() -> None:
+    whole = rounds()
+    named = {"warm": COLD, "cold": COLD[:2]}
+    cohorts = {name: {"share": 0.5, "cache": name, "steps": steps} for name, steps in named.items()}
+    both = Scenario.model_validate({**whole.model_dump(mode="json"), "rounds": [], "cohorts": cohorts})
+    assert SoakPlan(2, "candidate").scenario(both).expected == ("warm-soaked",)
+
+
 def test_a_soak_of_cohorts_sends_the_longest_way_alone_and_cold() -> None:
     soak = SoakPlan(2, "candidate").scenario(rounds())
     assert (soak.expected, soak.mix["cold-logon"].taken) == (("cold-logon",), tuple(COLD))

@@ -13,9 +13,9 @@ from harness.gate.findings import LEAK, decide, findings_of
 from harness.gate.judge import judge
 from harness.model.comparison import Comparison, LeakTest, Metric, NotJudged, QuantileShift, StepShare
 from harness.model.health import ArmHealth, RunState
-from harness.model.policy import Budgets, Looks, Policy
+from harness.model.policy import Budgets, Leak, Looks, Policy
 from harness.model.site import UNCALIBRATED, Site, Spread
-from harness.model.target import Arm
+from harness.model.target import ARMS, Arm
 from harness.model.verdict import Kind, Verdict
 from tests.synthetic import DESIGN, ENDED, HEALTH, POLICY, RUNNING, SOUND
 
@@ -173,6 +173,27 @@ def test_two_outage_blocks_in_a_row_block_and_two_apart_are_noticed() -> None:
     apart = verdict(comparison(outage_blocks=(4, 6)))
     assert apart.kind is Kind.PASS
     assert any("4, 6" in notice for notice in apart.notices)
+
+
+@pytest.mark.parametrize(("down", "kind"), [((9, 11), Kind.BLOCK), ((9, 12), Kind.PASS)])
+def test_an_outage_goes_on_beyond_a_pair_above_the_peak(down: tuple[int, int], kind: Kind) -> None:
+    above = shift(-0.1, 0.0, 0.05, Metric("cold", "login", "p95", "headroom"))
+    design = replace(DESIGN, headroom_every=11)
+    assert verdict(comparison(EQUAL, above, outage_blocks=down, design=design)).kind is kind
+
+
+def test_denials_before_the_other_arm_had_its_turn_are_said_to_be_no_comparison() -> None:
+    untried = {
+        arm: replace(SOUND, denied=14 * code, started=14 * code, tried=14 * code) for code, arm in enumerate(ARMS)
+    }
+    found = verdict(comparison(), RunState(complete=False, stopped_for_denials=True), health=untried)
+    assert found.kind is Kind.INVALID
+    assert "the baseline's turn had not come" in found.reasons[1]
+
+
+def test_what_blocks_at_the_end_was_suspected_before() -> None:
+    with pytest.raises(ValueError, match="block_p of suspect_p at most"):
+        Leak(suspect_p=0.0001, block_p=0.001)
 
 
 def test_an_interrupted_run_never_passes_and_may_block() -> None:

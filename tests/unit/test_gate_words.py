@@ -9,11 +9,12 @@ import pytest
 
 from harness.gate.judge import judge
 from harness.gate.words import change, instead, lasting, level, longer, seconds, share, step_title
-from harness.model.comparison import NotJudged
+from harness.model.comparison import LeakTest, NotJudged
 from harness.model.health import ArmHealth
 from harness.model.policy import Budgets, Policy
+from harness.model.protocol import Difference
 from harness.model.target import Arm
-from harness.model.verdict import Verdict
+from harness.model.verdict import Kind, Verdict
 from tests.synthetic import ENDED, HEALTH, POLICY, SOUND, World, compared
 
 
@@ -40,6 +41,28 @@ def test_a_block_for_a_rare_stall_says_how_many_logins_it_strikes() -> None:
     found = verdict_on(World(pairs=39, rate=5, stalled=0.02))
     assert "% of logins would be slow (over 1 s, and over 5 usual ones) instead of 0 %" in found.sentence
     assert found.blamed_step == "ldap_bind"
+
+
+def test_a_block_for_what_single_logins_show_says_nothing_of_times_that_noise_made() -> None:
+    weaker = Difference("enctype-weaker", "kdc_as", "all", "session key", "aes256", "rc4")
+    found = judge(compared(World(pairs=6, noise=0.3, factor=1.05)), HEALTH, ENDED, POLICY, (weaker,))
+    assert found.sentence == (
+        "Do not deploy: with this update logins change on the wire: kdc_as session key: aes256 → rc4 in single logins "
+        "(enctype-weaker)."
+    )
+
+
+def test_a_run_of_one_pair_says_that_it_tells_nothing_of_the_noise() -> None:
+    found = judge(compared(World(pairs=2)), HEALTH, ENDED, POLICY)
+    assert any("one difference tells nothing of the noise" in reason for reason in found.reasons)
+    assert not any("practical number of pairs" in reason for reason in found.reasons)
+
+
+def test_where_no_step_blocks_noise_is_not_blamed() -> None:
+    usual = compared(World(pairs=12))
+    by_leak = replace(usual, leak=LeakTest(slope=0.1, se=0.01, p_value=1e-6, minutes=20))
+    found = judge(by_leak, HEALTH, ENDED, POLICY)
+    assert (found.kind, found.blamed_step) == (Kind.BLOCK, None)
 
 
 def test_where_both_kinds_of_login_are_measured_the_sentence_says_which() -> None:

@@ -13,7 +13,7 @@ from harness.model.comparison import Comparison, Metric, QuantileShift
 from harness.model.policy import Margin, Policy
 from harness.model.target import Arm
 from harness.stats.bounds import critical_value
-from harness.stats.compare import compare
+from harness.stats.compare import compare, looks
 from harness.stats.samples import Sample
 from harness.stats.shift import FAMILY_SHARES, WEIGHTS, binomial_se, boundings, log_margin, pairs_to_settle
 from tests.synthetic import DESIGN, POLICY, USUAL_S, World, compared, logins, table_of
@@ -148,6 +148,17 @@ def test_the_budget_is_held_against_a_lower_bound_of_the_candidates_p95() -> Non
     slow = compared(World(pairs=24, factor=30))
     usual = shift(slow, P95).candidate
     assert 0.9 * usual < slow.candidate_p95_s < usual < slow.candidate_p95_high_s < 1.2 * usual
+
+
+def test_a_run_is_compared_at_each_look_as_if_it_had_ended_there() -> None:
+    table = table_of(World(pairs=9))
+    found = list(looks(table, DESIGN, POLICY, range(9)))
+    assert [look.seen for look in found] == [4, 5, 6, 7, 8, 9]
+    for look in found:
+        whole = compare(table, DESIGN, POLICY, range(look.seen))
+        assert [(s.metric, s.estimate, s.low, s.high) for s in look.shifts] == [
+            (s.metric, s.estimate, s.low, s.high) for s in whole.shifts
+        ]
 
 
 def test_load_and_age_are_counted_in_seconds() -> None:

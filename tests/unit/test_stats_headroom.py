@@ -71,11 +71,33 @@ def test_an_equal_candidate_passes_and_without_the_stage_it_is_said_that_capacit
     assert not any(said in notice for notice in tested.notices)
 
 
+def test_a_stage_that_the_policy_does_not_judge_keeps_nothing_from_a_pass_and_is_said_to_be_untested() -> None:
+    unasked = Policy(margins=Margins(headroom=HeadroomMargins(p95=None, failure_rate=None)))
+    found = judge(compare(table_of(EQUAL, TESTED), TESTED, unasked, range(80)), HEALTH, ENDED, unasked)
+    assert found.kind is Kind.PASS
+    assert any("Capacity above the expected peak was not tested" in notice for notice in found.notices)
+
+
+def test_nothing_passes_where_too_few_logins_come_above_the_peak_to_be_judged() -> None:
+    alone = Policy(margins=Margins(headroom=HeadroomMargins(failure_rate=None)))
+    few = World(pairs=80, noise=0.02, rate=1.0)
+    found = judge(compare(table_of(few, TESTED), TESTED, alone, range(80)), HEALTH, ENDED, alone)
+    assert [f.decision for f in found.findings if f.stage == "headroom"] == ["not judged"]
+    assert "nothing above the expected peak could be judged yet" in found.reasons
+
+
+def test_a_quantile_above_the_peak_needs_as_many_groups_there_as_any_other() -> None:
+    scarce = World(pairs=80, noise=0.02, rate=2.0)
+    found = compare(table_of(scarce, TESTED), TESTED, POLICY, range(80))
+    (reason,) = [item.reason for item in found.not_judged if item.metric == ABOVE]
+    assert "pairs above the peak at least" in reason
+
+
 def test_nothing_passes_before_a_pair_above_the_peak_was_compared() -> None:
     rare = replace(TESTED, headroom_every=70)
     found = judge(compare(table_of(EQUAL, rare), rare, POLICY, range(60)), HEALTH, ENDED, POLICY)
     assert found.kind is Kind.INCONCLUSIVE
-    assert "no pair above the expected peak could be compared yet" in found.reasons
+    assert "nothing above the expected peak could be judged yet" in found.reasons
 
 
 def test_what_would_settle_it_counts_pairs_of_the_run() -> None:

@@ -15,7 +15,7 @@ from harness.model.steps import CACHES
 from harness.model.target import Arm
 from harness.stats.cells import Cells
 from harness.stats.samples import BUDGETED, Sample, joined, judgeable, measure
-from harness.stats.settled import needed_in_block
+from harness.stats.settled import needed_in_block, slow_after_s
 from tests.synthetic import DESIGN, PER_LOGIN, logins
 
 EVERY_PAIR = Policy(discard_pairs=0)
@@ -74,6 +74,7 @@ def test_a_login_is_slow_after_a_second_but_not_before_five_usual_logins_of_the_
 
     assert slow(0.1) == slow(0.27) == [0.1, 0.1]
     assert slow(0.29) == [0.0, 0.0]
+    assert slow_after_s(np.array([2.5]), Policy(), DESIGN.timeout_s).tolist() == [DESIGN.timeout_s / 2]
     assert Policy().slow_times_usual == 5
 
 
@@ -161,6 +162,11 @@ def test_a_quantile_that_the_whole_run_is_too_short_for_says_what_it_needs() -> 
     assert refused[Metric("cold", "login", "p99")] == (
         "too few logins: p99 needs 300, which 10 blocks of an arm hold after trimming, and 120 pairs at least"
     )
+
+
+def test_a_block_that_holds_a_few_less_by_the_luck_of_arrivals_is_judged_as_it_was_before() -> None:
+    table = logins({(p, arm): [0.1] * (60 if p < 3 else 52) for p in range(9) for arm in ("baseline", "candidate")})
+    assert Metric("cold", "login", "p95") in judged(table, range(9))[0]
 
 
 def test_a_quantile_that_the_usual_block_does_not_hold_is_not_judged() -> None:

@@ -16,9 +16,8 @@ from harness.model.policy import Margins, Policy
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
-from harness.stats.compare import STAGES, concluded, outages
-from harness.stats.logins import usable_pairs
-from harness.stats.samples import BUDGETED, Measured, Sample, judgeable, margin_of, measure
+from harness.stats.compare import concluded, outages, seen_by, stages_of
+from harness.stats.samples import BUDGETED, Measured, Sample, judgeable, margin_of
 from harness.stats.shift import LEAST_LOOK, Bounding, boundings, log_margin
 from tests.benchmarks.operating_characteristics.rivals import rival_blocks
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, simulate
@@ -84,8 +83,7 @@ def outcome(
 
 def measured(table: AttemptTable, layout: Layout, policy: Policy) -> dict[Stage, Measured]:
     """What a whole run measures in each of its stages."""
-    by_stage = {stage: usable_pairs(range(layout.pairs), layout.design, policy, stage) for stage in STAGES}
-    return {stage: measure(table, layout.design, policy, usable, stage) for stage, usable in by_stage.items() if usable}
+    return stages_of(table, layout.design, policy, range(layout.pairs))
 
 
 def login_shifts(expected: Measured) -> dict[str, Floats]:
@@ -111,11 +109,6 @@ def live_verdict(
         if verdict.final:
             return verdict, pairs
     raise AssertionError("the last look is final")
-
-
-def seen_by(stages: Mapping[Stage, Measured], pairs: int) -> dict[Stage, Measured]:
-    """What the first ``pairs`` pairs of a run have shown in each of its stages."""
-    return {stage: whole.first(sum(pair < pairs for pair in whole.pairs)) for stage, whole in stages.items()}
 
 
 def deciding_looks(stages: Mapping[Stage, Measured], layout: Layout, policy: Policy, site: Site) -> Iterator[int]:

@@ -72,7 +72,8 @@ results_option = click.option(
 calibration_option = click.option(
     "--calibration",
     type=FILE_PATH,
-    help="What authgate calibrate has written. [default: what lies with the results for scenario and policy]",
+    help="What authgate calibrate has written. [default: what lies with the results for scenario and "
+    "policy; of what has been judged before, what it was judged by; none for another tool's files]",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress; the verdict is printed all the same.")
 
@@ -131,12 +132,12 @@ def elsewhere_options(command: Callable[..., int]) -> Callable[..., int]:
 
 _SOAK = (
     click.option(
-        "--soak", "hours", type=click.FloatRange(0, HOURS_AT_MOST, min_open=True), metavar="HOURS",
+        "--soak", "hours", type=Finite(0, HOURS_AT_MOST, min_open=True), metavar="HOURS",
         help="Keep one arm under constant low load for so long, and judge whether its logins grow slower or fail more.",
     ),
     click.option("--arm", type=click.Choice(ARMS), help="Of a soak. [default: candidate]"),
     click.option(
-        "--rate", type=click.FloatRange(0, 10_000, min_open=True),
+        "--rate", type=Finite(0, 10_000, min_open=True),
         help=f"Of a soak, in logins a second. [default: {SHARE_OF_PEAK:.0%} of the scenario's peak]",
     ),
 )  # fmt: skip

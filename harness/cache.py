@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import LabError
+from harness.process import Identity
 
 
 def cache_home() -> Path:
@@ -25,5 +28,30 @@ def private_folder(path: Path) -> Path:
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
-    """A temporary folder that goes with this process."""
-    return tempfile.TemporaryDirectory(prefix="", dir=private_folder(cache_home() / "scratch"))
+    """A temporary folder that goes with this process, or with the next one's where this one is killed."""
+    within = private_folder(cache_home() / "scratch")
+    remove_stale(within)
+    return tempfile.TemporaryDirectory(prefix=owner(), dir=within)
+
+
+def owner() -> str:
+    """How the name of a folder begins that belongs to this process."""
+    mine = Identity.of(os.getpid())
+    return f"{_pid_namespace()}-{mine.pid}-{mine.started}-"
+
+
+def remove_stale(within: Path) -> None:
+    """Remove the folders whose owner is dead, as far as this process can tell.
+
+    The owner is in the folder's name, so that there is no moment at which a folder has none. Pids mean something in
+    their own namespace only: another container's folders in a shared cache are left alone.
+    """
+    for folder in within.iterdir():
+        with suppress(ValueError):
+            namespace, pid, started, _ = folder.name.split("-")
+            if int(namespace) == _pid_namespace() and not Identity(int(pid), int(started)).alive:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pid_namespace() -> int:
+    return Path("/proc/self/ns/pid").stat().st_ino

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from harness.arguments import policy_option, quiet_option, results_option, scenario_argument, targets_option
+from harness.arguments import Finite, policy_option, quiet_option, results_option, scenario_argument, targets_option
 from harness.capacity import Climb, search
 from harness.model.capacity import Ladder
 from harness.model.policy import Policy
@@ -18,7 +18,7 @@ from harness.report.console import for_tables
 from harness.report.progress import progress
 from harness.stats.ladders import bracket
 
-_TIMES = click.FloatRange(0.01, 100)
+_TIMES = Finite(0.01, 100)
 
 
 @click.command()
@@ -29,11 +29,11 @@ _TIMES = click.FloatRange(0.01, 100)
 @quiet_option
 @click.option("--from", "lowest", type=_TIMES, default=0.5, show_default=True, help="Lowest rung, × the peak rate.")
 @click.option("--to", "highest", type=_TIMES, default=3.0, show_default=True, help="Highest rung, × the peak rate.")
-@click.option("--step", type=click.FloatRange(1.01, 4), default=1.15, show_default=True, help="Of the scout's rungs.")
+@click.option("--step", type=Finite(1.01, 4), default=1.15, show_default=True, help="Of the scout's rungs.")
 @click.option("--ladders", type=click.IntRange(2, 50), default=5, show_default=True, help="After the scout's.")
 @click.option("--rungs", type=click.IntRange(4, 50), default=12, show_default=True, help="Near the capacity, a ladder.")
-@click.option("--within-ms", type=click.FloatRange(min=0, min_open=True), help="p95 to keep, if below the policy's.")
-@click.option("--peak", type=click.FloatRange(min=0, min_open=True), help="The hospital's peak, logins/s, to foretell.")
+@click.option("--within-ms", type=Finite(min=0, min_open=True), help="p95 to keep, if below the policy's.")
+@click.option("--peak", type=Finite(min=0, min_open=True), help="The hospital's peak, logins/s, to foretell.")
 def capacity(
     scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool, lowest: float, highest: float,
     step: float, ladders: int, rungs: int, within_ms: float | None, peak: float | None,

@@ -59,7 +59,7 @@ from harness.report.progress import progress
 from harness.report.verdict_json import VERDICT_SCHEMA
 from harness.report.waterfall import print_waterfall
 from harness.report.words import seconds, share
-from harness.report.write import write_all
+from harness.report.write import keep_reports
 from harness.run import execute
 from harness.site import Subject, find_site, site_of_run
 from harness.soak import SoakPlan
@@ -137,7 +137,7 @@ def run(scenario: Scenario, targets: Targets, results: Path, quiet: bool, arms: 
 @cli.command()
 @click.argument("runs", type=FILE_PATH, nargs=-1)
 @elsewhere_options
-@click.option("--policy", type=PolicyName(), help="Policy: a shipped name or a YAML file. [default: the run's own]")
+@click.option("--policy", type=PolicyName(), help="A shipped name or a file. [default: the run's own, else default]")
 @click.option("--out", type=FILE_PATH, help="Folder for the reports. [default: the run's own if its policy judges]")
 @calibration_option
 def compare(
@@ -251,11 +251,7 @@ def _tell(evidence: Evidence, folder: Path | None) -> Evidence:
     with contextlib.suppress(BrokenPipeError):
         print_verdict(evidence, console, None if folder is None else folder / "report.html")
     if folder is not None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_all(evidence, folder)
-        except OSError as error:
-            click.echo(f"{folder}: expected a folder to write reports to, got: {error.strerror}", err=True)
+        keep_reports(evidence, folder)
     return evidence
 
 

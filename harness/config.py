@@ -7,18 +7,17 @@ import re
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.errors import ConfigError, one_line, shown
-from harness.model.base import Configured
+from harness.model.base import NAME, Configured
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
 from harness.model.update import Update
+from harness.parsing import KeyPath, line_of, parse, repeated_keys
 
-KeyPath = tuple[str | int, ...]
 T = TypeVar("T", bound=Configured)
 
 _SECRET = {"credentials", "service_accounts"}  # somebody may write a password there
@@ -67,116 +66,20 @@ def load_update(path: Path) -> Update:
 
 
 def _load(path: Path, kind: type[T]) -> T:
-    data, node = _parse(path)
+    data, node = parse(path)
     if not isinstance(data, dict):
         # Never what it holds: a file of accounts may have been taken for another.
         got = "text" if isinstance(data, str) else shown(data)
         problems = [(1, f"expected keys and values of a {kind.__name__.lower()}, got {got}")]
-    elif repeated := _repeated_keys(node):
+    elif repeated := repeated_keys(node):
         problems = [(line, f"{key}: expected each key once, got it again") for line, key in repeated]
     else:
         try:
             return kind.model_validate(data)
         except ValidationError as error:
             found = [_Problem.of(details, kind) for details in error.errors(include_url=False)]
-            problems = [(_line(node, problem.path), problem.text) for problem in found]
+            problems = [(line_of(node, problem.path), problem.text) for problem in found]
     raise ConfigError("\n".join(f"{path}:{line}: {one_line(text)}" for line, text in problems))
-
-
-def _parse(path: Path) -> tuple[object, yaml.Node | None]:
-    """A YAML file's value, and its nodes, which know their lines."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: expected a readable YAML file, got: {error.strerror}") from None
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}:{_lines_before(raw[: error.start])}: expected text in UTF-8") from None
-    line, problem = 1, "not readable"
-    try:
-        return yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.reader.ReaderError as error:
-        line = _lines_before(text[: error.position].encode())
-        problem = f"a character that may not be in it (U+{error.character:04X})"
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
-        problem = error.problem or problem
-        if "alias" in problem or "tag" in problem:  # it may be a password that begins with * or !
-            problem = problem.partition("'")[0].rstrip()
-    except yaml.YAMLError:
-        pass
-    except RecursionError:
-        problem = "lists or mappings nested too deep"
-    except _NO_VALUE:  # a scalar that looks like a date or a number and is none
-        line, problem = _unusable(text), "a date or a number that can't be"
-    raise ConfigError(f"{path}:{line}: expected YAML, got: {one_line(problem)}")
-
-
-_NO_VALUE = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError)
-"""What PyYAML lets through when a scalar is not what its tag or its look promises."""
-
-
-def _lines_before(raw: bytes) -> int:
-    return raw.count(b"\n") + 1
-
-
-def _unusable(text: str) -> int:
-    """The line of the first scalar that has no value."""
-    loader = yaml.SafeLoader(text)
-    nodes: list[yaml.Node | None] = [loader.get_single_node()]
-    seen: set[int] = set()
-    while nodes:
-        node = nodes.pop()
-        if node is None or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.ScalarNode):
-            try:
-                loader.construct_object(node)
-            except _NO_VALUE:
-                return node.start_mark.line + 1
-        elif isinstance(node, yaml.MappingNode):
-            nodes += [part for pair in reversed(node.value) for part in reversed(pair)]
-        else:
-            nodes += reversed(node.value)
-    return 1
-
-
-def _line(node: yaml.Node | None, path: KeyPath) -> int:
-    """The line (from 1) of a key path in a document, or of the nearest key that holds it."""
-    line = 1 if node is None else node.start_mark.line + 1
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if str(k.value) == str(part)), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
-
-
-def _repeated_keys(node: yaml.Node | None, at: str = "", seen: set[int] | None = None) -> list[tuple[int, str]]:
-    """Keys that stand twice in one mapping, which YAML forbids and PyYAML silently accepts; an alias is read once."""
-    seen = set() if seen is None else seen
-    if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
-        return []
-    seen.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
-        return [found for i, value in enumerate(node.value) for found in _repeated_keys(value, f"{at}{i}.", seen)]
-    keys: set[str] = set()
-    found = []
-    for key, value in node.value:
-        name = str(key.value)
-        if name in keys:
-            found.append((key.start_mark.line + 1, f"{at}{name}"))
-        keys.add(name)
-        found += _repeated_keys(value, f"{at}{name}.", seen)
-    return found
 
 
 class _Problem:
@@ -225,6 +128,14 @@ class _Problem:
                 tag = context["discriminator"].strip("'")
                 path, dotted = (*path, tag), f"{dotted}.{tag}"
                 text = "expected a value, got none"
+            case "tuple_type" | "list_type":
+                text = f"expected a list, got {shown(found)}"
+            case "dict_type" | "model_type" | "model_attributes_type":
+                text = f"expected keys and values, got {shown(found)}"
+            case "too_short":
+                text = f"expected {context['min_length']} or more, got {context['actual_length']}"
+            case "string_pattern_mismatch" if context["pattern"] == NAME:
+                text = f"expected lower-case letters, digits and hyphens, got {shown(found)}"
             case "value_error":
                 text = str(context["error"])
             case _:

@@ -18,8 +18,8 @@ class Demonstration:
 
 
 UPDATES: dict[str, Demonstration] = {
-    # 4.5 s: the region's own figure. 16 workers: a domain controller of 4 cores has 4 such threads a core
-    # (Microsoft KB2922852), which is an inference for this incident and not a finding of its investigation.
+    # 4.5 s: as the trade press tells of the region's incident report. 16 workers: a domain controller of 4 cores has 4
+    # such threads a core (Microsoft KB2922852), an inference for this incident and no finding of its investigation.
     "uppsala-2016": Demonstration(
         Hold(hold_s=4.5, workers=16),
         Kind.BLOCK,

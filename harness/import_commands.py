@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harness.arguments import FILE_PATH, Finite
+from harness.model.base import NAME
 from harness.record.traffic import read_summary
 from harness.traffic import learn
 from harness.traffic_scenario import scenario_yaml
@@ -35,7 +36,7 @@ def traffic(summary: Path, name: str | None, apart_s: float) -> int:
 
     tshark -r FILE -T pdml | traffic_summary.pl > SUMMARY; authgate import traffic SUMMARY > scenario.yaml
     """
-    if name is not None and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+    if name is not None and not re.fullmatch(NAME, name):
         raise click.BadParameter(f"expected a-z, 0-9 and hyphens, got {name!r}", param_hint="--name")
     own = re.sub(r"[^a-z0-9]+", "-", summary.name.partition(".")[0].lower()).strip("-")
     learned = learn(read_summary(summary), apart_s)

@@ -18,7 +18,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -66,10 +66,11 @@ class Identity:
                 return
             gone = select.poll()
             gone.register(fd, select.POLLIN)
-            signal.pidfd_send_signal(fd, signal.SIGTERM)
-            if not gone.poll(grace_s * 1000):
-                signal.pidfd_send_signal(fd, signal.SIGKILL)
-                gone.poll()
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                signal.pidfd_send_signal(fd, signal.SIGTERM)
+                if not gone.poll(grace_s * 1000):
+                    signal.pidfd_send_signal(fd, signal.SIGKILL)
+                    gone.poll()
         finally:
             os.close(fd)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
@@ -110,9 +111,21 @@ def execute(
         raise
     except KeyboardInterrupt:
         ending = Ending(complete=False, interrupted="interrupted by the user")
-    folder.update_manifest(status="complete" if ending.complete else "partial", ending=asdict(ending))
-    folder.finish()
+    with _writing(folder):
+        folder.update_manifest(status="complete" if ending.complete else "partial", ending=asdict(ending))
+        folder.finish()
     return folder
+
+
+@contextmanager
+def _writing(folder: RunFolder) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{folder.path}: expected room to write what was measured, got: {error.strerror}; its journals stay: "
+            f"make some, then authgate compare {folder.path}"
+        ) from None
 
 
 class _Watch:
@@ -185,8 +198,9 @@ class _Watch:
     def _keep(self, first: dict[str, Any], wall: float) -> None:
         """Write down how the first logins went, and what they showed of the protocol."""
         shown = {arm: event.pop("protocol") for arm, event in first.items() if "protocol" in event}
-        self._folder.update_manifest(origin_wall=wall, first_logins=first)
-        protocol.save(self._folder, shown)
+        with _writing(self._folder):
+            self._folder.update_manifest(origin_wall=wall, first_logins=first)
+            protocol.save(self._folder, shown)
         arms = protocol.read(self._folder)
         self._differences = between(arms.get("baseline"), arms.get("candidate")) or ()
 

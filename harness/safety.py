@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Iterable
 
@@ -27,10 +28,18 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Add
         raise ConfigError("\n".join(lacking))
     hosts = {endpoint.host for arm in arms for endpoint in targets.arms[arm].endpoints}
     addresses = resolve(hosts)
-    reasons = targets.refusals(addresses, scenario.peak_rate, scenario.tries)
+    at_once = 2 if scenario.blocks.design == "duet" and _share_an_address(targets, arms, addresses) else 1
+    reasons = targets.refusals(addresses, at_once * scenario.peak_rate, scenario.tries)
     if reasons:
         raise UnsafeTargetError("targets refused:\n" + "\n".join(f"  {reason}" for reason in reasons))
     return addresses
+
+
+def _share_an_address(targets: Targets, arms: Iterable[Arm], addresses: Addresses) -> bool:
+    """Whether two arms have a server in common, which a duet loads from both at once."""
+    by_arm = [{a for endpoint in targets.arms[arm].endpoints for a in addresses[endpoint.host]} for arm in arms]
+    outside = [{a for a in mine if not ipaddress.ip_address(a).is_loopback} or mine for mine in by_arm]
+    return len(outside) > 1 and bool(set.intersection(*outside))
 
 
 def resolve(hosts: Iterable[str]) -> Addresses:

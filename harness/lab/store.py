@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from harness import cache
 from harness.cache import cache_home, private_folder
 from harness.lab import changes, directory, hospital, kdc, keytab, pki
 from harness.lab.tools import Tools, run
-from harness.process import Identity, environment
+from harness.process import environment
 
 CLINICIANS_CSV = "clinicians.csv"
 KEPT = 4
@@ -125,23 +126,14 @@ def _remove_broken_off(labs: Path, digest: str) -> None:
 def new_run_folder() -> Path:
     """A private folder for this process's clones, after those of processes that are dead have been removed."""
     remove_stale()
-    mine = Identity.of(os.getpid())
-    folder = _runs() / f"{_pid_namespace()}-{mine.pid}-{mine.started}-{secrets.token_hex(4)}"
+    folder = _runs() / f"{cache.owner()}{secrets.token_hex(4)}"
     folder.mkdir(0o700)
     return folder
 
 
 def remove_stale() -> None:
-    """Remove the clones whose owner is dead, as far as this process can tell.
-
-    The owner is in the folder's name, so that there is no moment at which a folder has none. Pids mean something in
-    their own namespace only: another container's labs in a shared cache are left alone.
-    """
-    for folder in _runs().iterdir():
-        with suppress(ValueError):
-            namespace, pid, started, _ = folder.name.split("-")
-            if int(namespace) == _pid_namespace() and not Identity(int(pid), int(started)).alive:
-                remove(folder)
+    """Remove the clones whose owner is dead."""
+    cache.remove_stale(_runs())
 
 
 def remove(folder: Path) -> None:
@@ -164,10 +156,6 @@ def clone(built_folder: Path, folder: Path) -> None:
 
 def _runs() -> Path:
     return private_folder(cache_home() / "run")
-
-
-def _pid_namespace() -> int:
-    return Path("/proc/self/ns/pid").stat().st_ino
 
 
 @contextmanager

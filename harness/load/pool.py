@@ -38,5 +38,15 @@ class GeventRuntime:
     def call(self, function: Callable[[], T], timeout_s: float) -> Timed[T]:
         """See Runtime.call."""
         with gevent.Timeout(timeout_s, StepFailedError(TIMED_OUT)):
-            result: Timed[T] = self._pool.spawn(timed, function).get()
-            return result
+            result: Timed[T] | Exception = self._pool.spawn(_caught, function).get()
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+
+def _caught(function: Callable[[], T]) -> Timed[T] | Exception:
+    """An exception as a value: of one that is raised in its threads gevent prints a traceback, which costs the hub."""
+    try:
+        return timed(function)
+    except Exception as error:  # noqa: BLE001 - the caller raises it
+        return error

@@ -27,7 +27,7 @@ from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import TIMED_OUT
 from harness.login.trace import KdcTrace
 from harness.login.tries import tried
-from harness.model.attempt import Attempt, Outcome
+from harness.model.attempt import OK, Attempt, Outcome
 from harness.model.plan import Arrival, Block, warm_population
 from harness.model.protocol import ArmProtocol, ExplainedLogin
 from harness.model.scenario import Scenario
@@ -109,13 +109,35 @@ class ArmWorker:
         first = self._first_logins(unanswered == 0)
         if first.outcome.status == "ok":
             at_once = Pool(WARM_UPS_AT_ONCE)
-            for user, cohort in dict.fromkeys((self._path.user(*who), who[0]) for who in filled):
-                if user in self._denied:
-                    continue
-                at_once.spawn(self._path.warm_up, user, cohort)
-                gevent.sleep(self._pause_s)
+            cohorts: dict[str, dict[str, None]] = {}
+            for cohort, number in filled:
+                cohorts.setdefault(self._path.user(cohort, number), {})[cohort] = None
+            for user, theirs in cohorts.items():
+                at_once.spawn(self._fill, user, tuple(theirs))
+                gevent.sleep(self._pause_s * len(theirs))
             at_once.join()
         return first
+
+    def _fill(self, user: str, cohorts: Sequence[str]) -> None:
+        """Fill an account's warm caches, one after the other, as long as it is not denied.
+
+        What failed is tried once more: a moment's glitch would otherwise fail all of its warm logins.
+        """
+        for cohort in cohorts:
+            for _ in range(2):
+                if user in self._denied or self._warmed_up(self._path, user, cohort).outcome is OK:
+                    break
+                gevent.sleep(self._pause_s)
+
+    def _warmed_up(self, path: LoginPath, user: str, cohort: str) -> LoginResult:
+        result = path.warm_up(user, cohort)
+        if result.outcome.status == "denied":
+            self._deny(user)
+        return result
+
+    def _deny(self, user: str) -> None:
+        self.withhold(user)
+        self._on_denied(user)
 
     def _first_logins(self, answered: bool) -> LoginResult:
         """Whole logins by each way that the cohorts take, then a login of each warm cohort, with what libkrb5 says.
@@ -156,16 +178,15 @@ class ArmWorker:
             user = path.user(name, 0)
             if user in self._denied:
                 continue
-            result = path.warm_up(user, name)
+            result = self._warmed_up(path, user, name)
             gevent.sleep(self._pause_s)
             if result.outcome.status == "ok":
                 trace.new_exchanges()
                 result = path.login(user, name, explain=True)
                 yield explained_login(name, user, result)
                 gevent.sleep(self._pause_s)
-            if result.outcome.status == "denied":
-                self.withhold(user)
-                self._on_denied(user)
+                if result.outcome.status == "denied":
+                    self._deny(user)
 
     def start(self, origin: int) -> None:
         """Let the seats begin; ``origin`` is the run's, in monotonic ns."""
@@ -187,6 +208,7 @@ class ArmWorker:
 
     def _send(self, block: Block, arrival: Arrival, seat_wait: int) -> None:
         user = self._path.user(arrival.cohort, arrival.user)
+        self._hear_of_late_denials()
         started = max(time.monotonic_ns() - self._origin, arrival.intended)
         self.meter.busy_seats += 1
         try:
@@ -194,8 +216,7 @@ class ArmWorker:
         finally:
             self.meter.busy_seats -= 1
         if result.outcome.status == "denied":
-            self.withhold(user)
-            self._on_denied(user)
+            self._deny(user)
         attempt = Attempt(
             seq=arrival.seq,
             arm=self._arm,
@@ -213,6 +234,11 @@ class ArmWorker:
         self.meter.note(attempt)
         self._on_attempt(attempt)
 
+    def _hear_of_late_denials(self) -> None:
+        """A login that passed its deadline may have been denied since: its password must not be sent again."""
+        for user in self._path.denied_late():
+            self._deny(user)
+
     def _login(self, user: str, arrival: Arrival) -> LoginResult:
         def one_try() -> LoginResult:
             # Each step has its deadline; this one stands behind them all, for a server that drips.
@@ -223,6 +249,7 @@ class ArmWorker:
 
         def comes_back(after_s: float) -> bool:
             gevent.sleep(after_s)
+            self._hear_of_late_denials()
             return user not in self._denied
 
         return tried(one_try, self._scenario.patience, comes_back)
@@ -235,16 +262,19 @@ class Recorder:
         self._attempts = JournalWriter(attempts, ATTEMPTS)
         self._health = JournalWriter(health, HEALTH)
         self._waiting: list[Attempt] = []
+        self._closed = False
 
     def keep(self, attempt: Attempt) -> None:
         """Write the attempt with the next flush."""
         self._waiting.append(attempt)
 
     def run(self, meter: HealthMeter, origin: Callable[[], int]) -> None:
-        """Flush until killed; a row of health every second flush."""
+        """Flush until killed or closed; a row of health every second flush."""
         while True:
             for _ in range(round(1.0 / FLUSH_EVERY_S)):
                 gevent.sleep(FLUSH_EVERY_S)
+                if self._closed:
+                    return
                 self.flush()
             self._health.write(health_batch([meter.second(origin())]))
 
@@ -257,6 +287,7 @@ class Recorder:
 
     def close(self) -> None:
         """Flush and end both journals."""
+        self._closed = True
         self.flush()
         self._attempts.close()
         self._health.close()

@@ -94,14 +94,16 @@ def _read_keys(credentials: Credentials, realm: str, kind: AccountKind) -> Accou
 
 def _parse(text: str, source: str) -> Accounts:
     passwords: dict[str, Secret] = {}
+    lines: dict[str, int] = {}
     for number, row in enumerate(_rows(text, source), start=1):
         if not row or row == ["user", "password"]:
             continue
         if len(row) != 2 or not row[0] or not row[1]:
             raise CredentialError(f"{source}:{number}: expected user,password, got {len(row)} fields or an empty one")
         if row[0] in passwords:
-            raise CredentialError(f"{source}:{number}: expected each user once, got {row[0]} again")
-        passwords[row[0]] = Secret(row[1])
+            # Not by name: where the columns are swapped, that is a password.
+            raise CredentialError(f"{source}:{number}: expected each user once, got that of line {lines[row[0]]} again")
+        passwords[row[0]], lines[row[0]] = Secret(row[1]), number
     if not passwords:
         raise CredentialError(f"{source}: expected lines user,password, got none")
     return Accounts(tuple(passwords), passwords)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
+import krb5
+
 from harness.login import reads
+from harness.login.codes import kerberos_outcome
 from harness.login.controllers import Controllers
 from harness.login.credentials import Accounts
 from harness.login.database import DatabaseSession
@@ -17,11 +21,12 @@ from harness.login.kdcs import KdcAsk
 from harness.login.kerberos import PLAIN, SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
 from harness.login.locating import Locating
 from harness.login.ntlm import NtlmContext
-from harness.login.runtime import Runtime, StepFailedError, Timed
+from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError, Timed
 from harness.login.state import LoginState
 from harness.login.web import EhrSession
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Addresses
+from harness.model.plan import NS
 from harness.model.target import Target
 
 T = TypeVar("T")
@@ -33,6 +38,8 @@ class Exchanges:
     def __init__(
         self, target: Target, accounts: Accounts, kerberos: KerberosClient, runtime: Runtime, addresses: Addresses
     ) -> None:
+        self.denied_late: deque[str] = deque()
+        """Whom a KDC denied after the step's deadline, when nobody waited for its answer any more."""
         self._target = target
         self._accounts = accounts
         self._kerberos = kerberos
@@ -144,12 +151,20 @@ class Exchanges:
 
         def call(function: Callable[[], T]) -> Timed[T]:
             taken_up: list[int] = []
+            asked = time.monotonic_ns()
+            deadline = asked + round(timeout_s * NS)
 
             def work() -> T:
                 taken_up.append(time.monotonic_ns())
-                return function()
+                if taken_up[0] > deadline:  # nobody waits for it any more
+                    raise StepFailedError(TIMED_OUT)
+                try:
+                    return function()
+                except krb5.Krb5Error as error:
+                    if time.monotonic_ns() > deadline and kerberos_outcome(error.err_code).status == "denied":
+                        self.denied_late.append(login.user)
+                    raise
 
-            asked = time.monotonic_ns()
             try:
                 return self._runtime.call(work, timeout_s)
             finally:

@@ -133,7 +133,13 @@ def _exchange(query: dns.message.Message, server: Endpoint, timeout_s: float) ->
     with socket.socket(family, socket.SOCK_DGRAM) as udp:
         udp.setblocking(False)
         udp.connect((server.host, server.port))  # so that a closed port is heard of, as by every resolver
-        return dns.query.udp_with_fallback(query, server.host, timeout_s, server.port, udp_sock=udp)
+        deadline = time.monotonic() + timeout_s
+        try:
+            answer = dns.query.udp(query, server.host, timeout_s, server.port, sock=udp, raise_on_truncation=True)
+        except dns.message.Truncated:
+            left_s = max(deadline - time.monotonic(), 0.001)
+            return dns.query.tcp(query, server.host, left_s, server.port), True
+        return answer, False
 
 
 def _some(found: tuple[T, ...]) -> tuple[T, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import CredentialError
@@ -121,6 +121,12 @@ class LoginPath:
         """The account that logs in where the plan says the ``number``-th; fewer accounts take turns."""
         users = self._clients[cohort].users
         return users[number % len(users)]
+
+    def denied_late(self) -> Iterator[str]:
+        """The accounts that were denied after their step's deadline, since this was last asked."""
+        for clients in {id(clients): clients for clients in self._clients.values()}.values():
+            while clients.exchanges.denied_late:
+                yield clients.exchanges.denied_late.popleft()
 
     def prepare(self, users: Sequence[str]) -> None:
         """Derive the users' long-term keys where the scenario's logins need them.

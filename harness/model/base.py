@@ -20,3 +20,8 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 """Logins a second, as far as one machine could ever send them."""
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+NAME = r"^[a-z0-9][a-z0-9-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
+"""What something is called that a command line and a file's name can hold."""

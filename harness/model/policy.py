@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from harness.model.base import Configured, NonNegative, Positive, Share
+from harness.model.base import Configured, Name, NonNegative, Positive, Share
 from harness.model.protocol import Change
 
 
@@ -132,7 +132,7 @@ class Wire(Configured):
 class Policy(Configured):
     """What the gate allows, and what it needs to be sure."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = "default"
+    name: Name = "default"
     description: str = ""
     margins: Margins = Margins()
     slow_after_s: Positive = 1.0

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from harness.model.base import Configured, NonNegative, Rate, Seconds, Share
+from harness.model.base import Configured, Name, NonNegative, Rate, Seconds, Share
 from harness.model.cohort import RESERVED, SHARES_DIFFER, Authentication, Cohort, CohortName, Round, Steps, in_one_order
 from harness.model.patience import Patience
 from harness.model.steps import CACHES, EARLIER_TRIES
@@ -134,7 +134,7 @@ class Headroom(Configured):
 class Scenario(Configured):
     """One workload, the same for every arm: either ``steps`` that cold and warm logins take, or ``cohorts``."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    name: Name
     description: str = ""
     steps: Steps = ()
     """Of every login; ``population.cold_share`` of them find no ticket in their cache."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, HttpUrl, field_validator, model_validator
 
-from harness.model.base import Configured, Rate, Seconds
+from harness.model.base import Configured, Name, Rate, Seconds
 from harness.model.fault import Fault
 from harness.model.scenario import Blocks
 from harness.model.steps import STEPS
@@ -88,7 +88,7 @@ class SmallestRun(Configured):
 class Update(Configured):
     """One entry of the catalogue."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    name: Name
     title: Text
     ids: tuple[Text, ...] = ()
     """Numbers under which it is known: KB, CVE, an issue of a project."""

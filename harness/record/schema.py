@@ -187,7 +187,7 @@ def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None]:
     row = _ints(parents)
     service = (_ints(pc.struct_field(flat, "ended")) - _ints(pc.struct_field(flat, "started"))) / NS
     status = _codes(pc.struct_field(flat, "status"), STATUSES)
-    server = pc.dictionary_encode(pc.struct_field(flat, "server"))
+    server = pc.dictionary_encode(pc.fill_null(pc.struct_field(flat, "server"), ""))  # older runs have none
     servers, places = tuple(server.dictionary.to_pylist()), _ints(server.indices).astype(np.int16)
     encoded = pc.dictionary_encode(pc.struct_field(flat, "step"))
     names = encoded.dictionary.to_pylist()

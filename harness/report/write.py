@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from harness.report.markdown import summary
 from harness.report.poster import poster
 from harness.report.style import png
 from harness.report.verdict_json import verdict_document
+
+
+def keep_reports(evidence: Evidence, folder: Path) -> None:
+    """Write all reports, and say on standard error where they can't be: no full disk may cost a verdict."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_all(evidence, folder)
+    except OSError as error:
+        sys.stderr.write(f"{folder}: expected a folder to write reports to, got: {error.strerror}\n")
 
 
 def write_all(evidence: Evidence, folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from harness.model.update import Update
 from harness.model.verdict import Kind
 from harness.report.console import print_verdict
 from harness.report.progress import progress
-from harness.report.write import write_all
+from harness.report.write import keep_reports
 from harness.updates.replay import outcome_of, replay, scenario_of
 
 CRASH = 1
@@ -82,7 +82,7 @@ def run_update(update: Update, results: Path, quiet: bool) -> int:
         evidence = replay(update, results, display)
     folder = results / evidence.run_id
     print_verdict(evidence, console, folder / "report.html")
-    write_all(evidence, folder)
+    keep_reports(evidence, folder)
     outcome = outcome_of(update, evidence)
     got = outcome.verdict + (f" at {outcome.step}" if outcome.step else "")
     console.print(f"expected {_expected(update)}, got {got} after {outcome.load_s:.0f} s of load")

@@ -21,7 +21,7 @@ VALUES = ("datetime.date",)
 CLOCKS = ("today", "now", "utcnow")
 BELOW = {"model": ("model",), "stats": ("stats", "model"), "gate": ("gate", "stats", "model")}
 SEEDED = ("SeedSequence", "default_rng", "Generator")
-MAY_PATCH = ("locustfiles", "harness/load", "harness/webui")
+MAY_PATCH = ("locustfiles", "harness/load")
 
 
 def sources(*folders: str) -> list[Path]:
@@ -65,7 +65,7 @@ def test_model_stats_and_gate_open_nothing_print_nothing_read_no_clock_and_draw_
 
 
 @pytest.mark.parametrize("path", sources("harness", "locustfiles"), ids=name_of)
-def test_only_locustfiles_load_and_webui_import_locust_or_gevent(path: Path) -> None:
+def test_only_locustfiles_and_load_import_locust_or_gevent(path: Path) -> None:
     if not name_of(path).startswith(MAY_PATCH):
         modules = {module.split(".")[0] for module in imported(ast.parse(path.read_text(encoding="utf-8")))}
         assert not modules & {"locust", "gevent", "geventhttpclient"}, name_of(path)

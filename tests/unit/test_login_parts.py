@@ -387,7 +387,7 @@ def test_a_file_of_its_owner_alone_is_read(secret_file: Written, mode: int) -> N
 LINES = [
     ("", ": expected lines user,password, got none"),
     ("user,password\n\n", ": expected lines user,password, got none"),
-    (f"zoe,{CANARY}\nadam,x\nzoe,{CANARY}\n", ":3: expected each user once, got zoe again"),
+    (f"zoe,{CANARY}\nadam,x\nzoe,{CANARY}\n", ":3: expected each user once, got that of line 1 again"),
     (f"zoe,{CANARY},{CANARY}\n", ":1: expected user,password, got 3 fields or an empty one"),
     (f"zoe,x\n{CANARY}\n", ":2: expected user,password, got 1 fields or an empty one"),
     (f",{CANARY}\n", ":1: expected user,password, got 2 fields or an empty one"),

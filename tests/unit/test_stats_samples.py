@@ -140,7 +140,7 @@ def test_a_quantile_with_too_few_logins_beyond_it_is_judged_on_groups_of_pairs()
 
 
 def test_a_rare_quantile_waits_for_its_first_group() -> None:
-    long = replace(DESIGN, horizon_pairs=100)
+    long = replace(DESIGN, horizon_pairs=120)
     found = measure(logins(both([0.1] * 10, [0.1] * 10)), long, EVERY_PAIR, range(3))
     _, refused = judgeable(found, long, EVERY_PAIR.margins)
     reasons = {item.metric: item.reason for item in refused}
@@ -160,7 +160,7 @@ def test_the_size_of_groups_is_set_by_the_first_pairs_and_so_the_same_at_every_l
 def test_a_quantile_that_the_whole_run_is_too_short_for_says_what_it_needs() -> None:
     _, refused = judged(logins(both([0.1] * 40, [0.1] * 40, pairs=10)), range(10))
     assert refused[Metric("cold", "login", "p99")] == (
-        "too few logins: p99 needs 300, which 10 blocks of an arm hold after trimming, and 120 pairs at least"
+        "too few logins: p99 needs 300, which 10 blocks of an arm hold after trimming, and 200 pairs at least"
     )
 
 

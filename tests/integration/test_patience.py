@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from harness.model.patience import Patience
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import Target
 from tests.integration.running import AUTHGATE, SCENARIO, Inputs, finished
-from tests.integration.test_login import USER, client, stopped
+from tests.integration.test_login import USER, client, csv_file, stopped
 
 pytestmark = pytest.mark.integration
 
@@ -79,6 +80,20 @@ def test_a_client_that_gave_up_in_a_stall_hangs_up_and_comes_through_when_it_com
     assert found.outcome.status == "ok"
     assert [step.step for step in found.steps] == [EARLIER_TRIES, *STEPS]
     assert left == [0], "what was given up holds no connection"
+
+
+def test_a_denial_that_comes_after_its_step_was_given_up_is_heard_of(lab: Lab, tmp_path: Path) -> None:
+    """Or a stale password would be sent again and again to a slow KDC, until the account is locked."""
+    arm = lab.arms["baseline"]
+    target = Target.model_validate({**arm.target, "credentials": csv_file(tmp_path, f"{USER},not it")})
+    path = client(target, tmp_path, steps=["kdc_as"], step_timeout_s=0.3, authentication="password")
+    with stopped(arm.processes["kdc"].pid):
+        assert path.login(USER, "cold").outcome.status == "timeout"
+        assert list(path.denied_late()) == []
+    deadline = time.monotonic() + 20
+    while not (heard := list(path.denied_late())) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert heard == [USER]
 
 
 def test_where_the_servers_stay_overloaded_clients_come_back_until_their_last_try(

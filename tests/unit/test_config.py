@@ -137,7 +137,8 @@ def test_an_error_names_file_line_key_path_and_what_was_expected_and_found(
         ("trim_s: 4", "trim_s: 15", "rush.yaml:13: blocks: expected trim_s below length_s (15), got 15"),
         ("name: rush", 'name: "a\\nb\\e[31m"', "rush.yaml:1: name: expected lower-case letters, digits and hyphens, "
          "got \"a\\nb\\x1b[31m\""),
-        ("[kdc_as, kdc_tgs_ldap, ldap_connect, ldap_bind]", "kdc_as", 'rush.yaml:2: steps: expected a list, got "kdc_as"'),
+        ("[kdc_as, kdc_tgs_ldap, ldap_connect, ldap_bind]", "kdc_as",
+         'rush.yaml:2: steps: expected a list, got "kdc_as"'),
         ("[kdc_as, ", "[", "rush.yaml:2: steps: expected kdc_as before kdc_tgs_ldap"),
         ("[kdc_as, ", "[kdc_as, kdc_as, ", "rush.yaml:2: steps: expected each step once, got 'kdc_as' again"),
         ("rate: 20", "rate: 0x" + "f" * 500, "rush.yaml:12: arrivals.rate: expected a number above 0, got a number "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import cache
 from harness.lab import store
 from harness.shipped import CHECKOUT
 
@@ -66,3 +67,14 @@ def test_a_build_that_fails_leaves_nothing(labs: Path) -> None:
         store.built_once("b" * 16, fail)
     assert kept(labs) == set()
     assert store.built_once("b" * 16, build).is_dir()
+
+
+def test_what_a_killed_process_left_in_scratch_goes_with_the_next_one(labs: Path) -> None:
+    code = "import os; from harness.cache import scratch; kept = scratch(); print(kept.name, flush=True); os._exit(1)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, timeout=60)
+    left = Path(done.stdout.strip())
+    assert left.is_dir()
+    with cache.scratch() as mine:
+        assert not left.exists()
+        with cache.scratch():
+            assert Path(mine).is_dir(), "a living process's own stays"

@@ -17,14 +17,15 @@ import pytest
 
 from harness.errors import CredentialError
 from harness.load.pool import GeventRuntime
+from harness.load.worker import ArmWorker
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.credentials import Accounts, Secret, read_accounts
 from harness.login.directory import DirectorySession, bind_name
 from harness.login.krb5conf import krb5_conf, use_krb5_conf
-from harness.login.path import LoginPath
+from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import StepFailedError
 from harness.login.trace import KdcTrace, parse_trace
-from harness.model.attempt import Outcome
+from harness.model.attempt import OK, Outcome, Status
 from harness.model.credentials import Credentials
 from harness.model.endpoint import Endpoint
 from harness.model.protocol import KdcExchange
@@ -305,6 +306,49 @@ def test_calls_left_behind_by_a_silent_kdc_take_no_thread_from_those_that_come_a
         with pytest.raises(StepFailedError):
             runtime.call(until_the_end, 0.01)
     assert runtime.call(lambda: "taken up", 10.0).value == "taken up"
+
+
+def test_what_a_call_raises_reaches_its_caller_and_no_log(
+    pool: Callable[[float], GeventRuntime], capfd: pytest.CaptureFixture[str]
+) -> None:
+    def denied() -> None:
+        raise StepFailedError(Outcome("denied", "KDC_ERR_PREAUTH_FAILED"))
+
+    with pytest.raises(StepFailedError, match="KDC_ERR_PREAUTH_FAILED"):
+        pool(10.0).call(denied, 1.0)
+    gevent.sleep(0.01)
+    assert capfd.readouterr().err == ""
+
+
+class Warming:
+    """A path whose warm-ups end as they are told to, one after the other."""
+
+    def __init__(self, *statuses: Status) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self._outcomes = iter([OK if status == "ok" else Outcome(status, "X") for status in statuses])
+
+    def warm_up(self, user: str, cohort: str) -> LoginResult:
+        self.asked.append((user, cohort))
+        return LoginResult(next(self._outcomes), ())
+
+
+def filled(path: Warming, told: list[str]) -> set[str]:
+    """What a worker withholds once it has filled the caches of two cohorts."""
+    worker = ArmWorker.__new__(ArmWorker)
+    vars(worker).update(_path=path, _denied=set(), _pause_s=0.0, _on_denied=told.append)
+    worker._fill("u0", ("a", "b"))
+    return worker._denied
+
+
+def test_an_account_that_is_denied_in_a_warm_up_is_withheld_and_asked_for_no_more() -> None:
+    path, told = Warming("denied"), list[str]()
+    assert (filled(path, told), path.asked, told) == ({"u0"}, [("u0", "a")], ["u0"])
+
+
+def test_a_warm_up_that_failed_is_tried_once_more() -> None:
+    path, told = Warming("timeout", "ok", "error", "error"), list[str]()
+    assert filled(path, told) == set()
+    assert path.asked == [("u0", "a"), ("u0", "a"), ("u0", "b"), ("u0", "b")]
 
 
 def test_a_call_that_no_thread_takes_up_in_time_has_waited_for_one_all_along(

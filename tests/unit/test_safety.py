@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import UnsafeTargetError
 from harness.model.scenario import Scenario
-from harness.model.target import Targets
+from harness.model.target import Target, Targets
 from harness.safety import check_safe
 
 DOCUMENTED, DOCUMENTED_6 = "192.0.2.10", "2001:db8::10"
@@ -163,6 +163,20 @@ def test_a_name_that_does_not_resolve_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_a_name_that_can_not_be_asked_for_is_refused_before_anybody_is_asked(host: str) -> None:
     with pytest.raises(UnsafeTargetError, match="expected a name with an address"):
         check(targets(host))
+
+
+def test_a_duet_loads_what_its_arms_share_twice() -> None:
+    duet = Scenario.model_validate({**SCENARIO, "blocks": {"design": "duet"}})
+    one = targets(max_rate=30).arms["baseline"]
+
+    def of_both(other: Target) -> Targets:
+        return targets(max_rate=30).model_copy(update={"arms": {"baseline": one, "candidate": other}})
+
+    with pytest.raises(UnsafeTargetError, match="at most 30 logins/s, got 40"):
+        check_safe(of_both(one), duet, ["baseline", "candidate"])
+    elsewhere = targets("127.0.0.2", uri="ldap://127.0.0.2:389").arms["baseline"]
+    check_safe(of_both(elsewhere), duet, ["baseline", "candidate"])
+    check_safe(of_both(one), Scenario.model_validate(SCENARIO), ["baseline", "candidate"])
 
 
 def test_clients_that_come_back_count_as_often_as_they_may() -> None:

@@ -11,7 +11,7 @@ help:
 	@echo "make demo [UPDATE=none]  replay the incident of 2016 on the embedded domain, or an A/A run"
 	@echo "make test                lint, types and all tests, with real servers"
 	@echo "make bench               logins a second and CPU a login of one worker"
-	@echo "make scoreboard          every update of the catalogue, replayed and judged, and equal arms"
+	@echo "make scoreboard          every update of the catalogue, replayed and judged, and equal arms (an hour)"
 	@echo "make check               lint and types alone"
 	@echo "make lock                renew requirements.txt from pyproject.toml"
 
@@ -47,7 +47,7 @@ bench: setup
 # The catalogue and equal arms, gated for real: an hour or so, on a machine that does nothing else.
 scoreboard: PACKAGES = --test
 scoreboard: setup
-	$(BIN)/python -m tests.benchmarks.scoreboard
+	$(BIN)/python -m tests.benchmarks.scoreboard --again
 
 # Hashes, and no registry's address: the file must mean the same wherever it is installed from.
 LOCK = $(BIN)/python -m piptools compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \

@@ -124,7 +124,8 @@ def markdown(rows: Sequence[Row]) -> str:
         f"Libraries: {', '.join(f'{name} {found}' for name, found in versions.items())}.",
         f"- {right} of {len(updates)} updates got the expected verdict and the right step.",
         f"- Equal arms: {len(equal)} runs, {', '.join(f'{count} {kind}' for kind, count in kinds.items())}.",
-        "- Regenerate with `make scoreboard`. The catalogue: `authgate updates list`.",
+        "- Regenerate with `make scoreboard`; `python -m tests.benchmarks.scoreboard` runs what the record lacks. "
+        "The catalogue: `authgate updates list`.",
         "",
         "A tick in the last three columns says that others' rules would have blocked on the same recorded logins: "
         + "; ".join(f"*{name}* is {what}" for name, what in RIVALS.items())

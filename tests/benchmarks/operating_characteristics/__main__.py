@@ -91,7 +91,7 @@ def main(argv: Sequence[str]) -> int:
             facts = [
                 f"{datetime.now(UTC):%Y-%m-%d}, seed {arguments.seed}, {RATE:g} logins/s, {os.cpu_count()} cores, "
                 f"{done:,} simulated runs in {elapsed:.0f} s with {arguments.jobs} jobs.",
-                "The default policy, looks after every pair; *quick* may pass before the candidate is 10 minutes old.",
+                "The default policy, looks after every pair; *quick* may pass before the candidate is 11 minutes old.",
                 "n is the number of runs of a cell: a share near 50 % is known to ±100/√n points, and 0 of n means "
                 "below 300/n %, both at 95 %.",
                 "All cells of a design see the same worlds, so one unlucky run shows in several rows.",

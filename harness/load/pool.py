@@ -40,7 +40,10 @@ class GeventRuntime:
         with gevent.Timeout(timeout_s, StepFailedError(TIMED_OUT)):
             result: Timed[T] | Exception = self._pool.spawn(_caught, function).get()
         if isinstance(result, Exception):
-            raise result
+            try:
+                raise result
+            finally:
+                del result  # or the exception, its traceback and this frame would hold each other
         return result
 
 

@@ -301,7 +301,7 @@ def test_the_fronts_resolver_answers_as_the_controller_does_and_is_late_with_nam
         assert asked(arm, resolver_of(arm.address), *question)[0] == asked(arm, arm.address, *question)[0]
     answer, took_ms = asked(arm, resolver_of(arm.address), "-x", "127.0.0.1")
     assert answer == asked(arm, arm.address, "-x", "127.0.0.1")[0]
-    assert took_ms >= late_ms
+    assert took_ms >= late_ms - 2, "dig counts in whole milliseconds"
 
 
 def test_a_worker_of_the_front_waits_for_the_name_of_each_client_so_it_serves_no_more_than_workers_by_delay(

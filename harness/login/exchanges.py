@@ -33,13 +33,21 @@ T = TypeVar("T")
 
 
 class Exchanges:
-    """The exchanges of one arm's logins, by the names of the steps."""
+    """The exchanges of one arm's logins, by the names of the steps.
+
+    ``denied_late`` takes in whom a KDC denied after the step's deadline, when nobody waited for its answer any more.
+    """
 
     def __init__(
-        self, target: Target, accounts: Accounts, kerberos: KerberosClient, runtime: Runtime, addresses: Addresses
+        self,
+        target: Target,
+        accounts: Accounts,
+        kerberos: KerberosClient,
+        runtime: Runtime,
+        addresses: Addresses,
+        denied_late: deque[str],
     ) -> None:
-        self.denied_late: deque[str] = deque()
-        """Whom a KDC denied after the step's deadline, when nobody waited for its answer any more."""
+        self._denied_late = denied_late
         self._target = target
         self._accounts = accounts
         self._kerberos = kerberos
@@ -162,7 +170,7 @@ class Exchanges:
                     return function()
                 except krb5.Krb5Error as error:
                     if time.monotonic_ns() > deadline and kerberos_outcome(error.err_code).status == "denied":
-                        self.denied_late.append(login.user)
+                        self._denied_late.append(login.user)
                     raise
 
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -89,6 +90,7 @@ class LoginPath:
         self._scenario = scenario
         self._runtime = runtime
         self._addresses = addresses
+        self._denied_late: deque[str] = deque()
         check_ca_file(target)
         several = sum(len(kdc.at(addresses)) for kdc in target.kdcs) > 1
         self._kdcs = KdcContexts(target, addresses) if several else None
@@ -114,7 +116,7 @@ class LoginPath:
         count = self._scenario.population.users  # of clinicians: components are few, and take turns
         users = accounts.first(count if whose == "clinicians" else min(count, len(accounts.users)), named)
         kerberos = KerberosClient(target.realm, accounts, how, self._kdcs)
-        exchanges = Exchanges(target, accounts, kerberos, self._runtime, self._addresses)
+        exchanges = Exchanges(target, accounts, kerberos, self._runtime, self._addresses, self._denied_late)
         return _Clients(accounts, frozenset(accounts.users), users, kerberos, exchanges)
 
     def user(self, cohort: str, number: int) -> str:
@@ -124,9 +126,8 @@ class LoginPath:
 
     def denied_late(self) -> Iterator[str]:
         """The accounts that were denied after their step's deadline, since this was last asked."""
-        for clients in {id(clients): clients for clients in self._clients.values()}.values():
-            while clients.exchanges.denied_late:
-                yield clients.exchanges.denied_late.popleft()
+        while self._denied_late:
+            yield self._denied_late.popleft()
 
     def prepare(self, users: Sequence[str]) -> None:
         """Derive the users' long-term keys where the scenario's logins need them.

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from harness.errors import RunError
 from harness.model.calibration import Calibration
 from harness.model.site import UNCALIBRATED, Site, Spread
+from harness.record.folder import write_whole
 
 FORMAT = 2
 _CALIBRATION = TypeAdapter(Calibration)
@@ -30,9 +31,7 @@ def save(calibration: Calibration, path: Path) -> None:
     document = {"format": FORMAT, **asdict(calibration)}
     for row in document["noise"]:
         row["detectable"] = row["detectable"] if math.isfinite(row["detectable"]) else None
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(document, indent=2, allow_nan=False))
 
 
 def read(path: Path) -> Calibration:

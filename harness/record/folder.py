@@ -116,10 +116,7 @@ class RunFolder:
 
     def write_manifest(self, manifest: Mapping[str, object]) -> None:
         """Replace the manifest as a whole."""
-        path = self.path / "manifest.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_whole(self.path / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False))
 
     def update_manifest(self, **changes: object) -> None:
         """Set some of the manifest's keys."""
@@ -182,6 +179,13 @@ class RunFolder:
 
     def _journals(self, kind: str) -> list[Path]:
         return sorted(self.path.glob(f"{kind}-*.arrows"))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all; raises OSError."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(f"{text}\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 def _authentications(scenario: Scenario) -> str:

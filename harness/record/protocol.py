@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from harness.errors import RunError
 from harness.model.protocol import ArmProtocol
 from harness.model.target import Arm
-from harness.record.folder import RunFolder
+from harness.record.folder import RunFolder, write_whole
 
 FILE = "protocol.json"
 _ARM = TypeAdapter(ArmProtocol)
@@ -36,11 +36,7 @@ def as_json(found: ArmProtocol) -> dict[str, Any]:
 
 def save(folder: RunFolder, arms: Mapping[str, Any]) -> None:
     """Write the file, whole or not at all; ``arms`` holds what ``as_json`` gave for each."""
-    document = ProtocolDocument.model_validate({"arms": arms})
-    path = folder.path / FILE
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(folder.path / FILE, ProtocolDocument.model_validate({"arms": arms}).model_dump_json(indent=2))
 
 
 def read(folder: RunFolder) -> Mapping[Arm, ArmProtocol]:

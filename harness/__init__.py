@@ -4,4 +4,6 @@ The modules follow one login's way from plan to verdict: ``config`` reads YAML i
 ``login``; ``record`` keeps what was measured; ``stats`` compares; ``gate`` decides; ``report`` tells.
 """
 
-__version__ = "0.1.0"
+from harness.version import __version__
+
+__all__ = ["__version__"]

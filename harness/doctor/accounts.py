@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.doctor.as_request import PREAUTH_REQUIRED, ask
-from harness.doctor.patient import Deadline, Patient, told
+from harness.doctor.probe import Deadline, Patient, told
 from harness.errors import CredentialError
 from harness.login.codes import kerberos_name
-from harness.login.kerberos import KerberosClient
+from harness.login.kerberos.client import KerberosClient
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from harness.doctor.patient import Patient
+from harness.doctor.probe import Patient
 from harness.model.diagnosis import Remark, not_applicable, ok, warning
 
 

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cache import scratch
 from harness.doctor import accounts, arms, inputs, kdc, machine, names, ports, tickets, tls
 from harness.doctor.machine import Machine
-from harness.doctor.patient import Deadline, Patient, told
+from harness.doctor.probe import Deadline, Patient, told
 from harness.errors import AuthgateError
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Check, Diagnosis, Remark, not_applicable, problem
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Targets
+from harness.system.cache import scratch
 
 CHECK_S = 15.0
 """The deadline of one check of one arm, with all of its exchanges."""

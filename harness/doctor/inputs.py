@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.doctor.patient import Deadline, Patient
+from harness.doctor.probe import Deadline, Patient
 from harness.errors import AuthgateError, UnsafeTargetError
+from harness.guards.consent import resolve
 from harness.login.credentials import read_accounts
-from harness.login.krb5conf import use_krb5_conf
+from harness.login.kerberos.krb5conf import use_krb5_conf
 from harness.login.path import LoginPath
 from harness.login.runtime import ThreadRuntime
 from harness.model.diagnosis import Remark, ok, problem
-from harness.safety import resolve
 
 
 def servers(patient: Patient, _: Deadline) -> Iterator[Remark]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.model.diagnosis import Remark, not_applicable, ok, warning
 from harness.model.scenario import Scenario
-from harness.process import open_files
+from harness.system.process import open_files
 
 COARSE_S = 1e-5
 """A hundredth of the shortest steps, which take about 1 ms."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from harness.doctor.patient import Deadline, Patient, told
+from harness.doctor.probe import Deadline, Patient, told
 from harness.login.controllers import Controllers
-from harness.login.locate import Resolver
-from harness.login.netlogon import CLDAP_PORT, ping, ping_request
+from harness.login.dns.locate import Resolver
+from harness.login.ldap.netlogon import CLDAP_PORT, ping, ping_request
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, ok, problem, warning
 from harness.model.endpoint import NO_NAMES, Endpoint

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 
-from harness.doctor.patient import Deadline, Patient
+from harness.doctor.probe import Deadline, Patient
 from harness.model.diagnosis import Remark, ok, problem, warning
 from harness.model.endpoint import Endpoint
 

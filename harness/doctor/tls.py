@@ -7,11 +7,11 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from harness.doctor.patient import Deadline, Patient
-from harness.login import der
-from harness.login.certificate import Certificate, read_certificate
-from harness.login.directory import STARTTLS, check_ca_file
-from harness.login.tls import client_context
+from harness.doctor.probe import Deadline, Patient
+from harness.login.ldap.session import STARTTLS, check_ca_file
+from harness.login.net import der
+from harness.login.net.certificate import Certificate, read_certificate
+from harness.login.net.tls import client_context
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
 

@@ -14,7 +14,7 @@ import yaml
 
 from harness.lab import store
 from harness.model.target import Arm
-from harness.process import Family, Identity
+from harness.system.process import Family, Identity
 
 CredentialKind = Literal["csv", "keytab"]
 

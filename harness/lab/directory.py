@@ -13,7 +13,7 @@ from harness.errors import LabError
 from harness.lab import hospital
 from harness.lab.changes import Certificate, Settings
 from harness.lab.tools import Tools, run
-from harness.process import environment
+from harness.system.process import environment
 
 CERTIFICATE = "ldap-cert.pem"
 DEFAULT = Settings()

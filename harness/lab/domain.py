@@ -15,10 +15,10 @@ from harness.lab.base import BaseLab, CredentialKind, RunningArm
 from harness.lab.changes import Change, Settings, settings_of
 from harness.lab.relays import faulty_services, start_relays
 from harness.lab.tools import Tools, find_tools, run
-from harness.login.krb5conf import krb5_conf
-from harness.model.fault import Fault, Hold, Leak, Service
+from harness.login.kerberos.krb5conf import krb5_conf
+from harness.model.fault import Fault, Service
 from harness.model.target import ARMS, Arm, Target
-from harness.process import Family, Identity, environment, free_ports, listens
+from harness.system.process import Family, Identity, environment, free_ports, listens
 
 READY_S = 5.0
 """How long an arm's servers may take until they listen; built domains need 0.1 s."""
@@ -48,20 +48,18 @@ class LabArm(RunningArm):
 class Lab(BaseLab[LabArm]):
     """The embedded domain, as a context manager.
 
-    ``hold``, ``leak`` and ``faults`` are put before the candidate's servers; what they concern, and with ``relay`` the
-    directory, is behind a relay on each arm, so that the relay itself is no difference between the arms. ``changes``
-    are made to the candidate's settings, ``common`` before them to those of both; ``common_faults`` likewise.
+    ``faults`` are put before the candidate's servers; the services that they concern, and those in ``behind_relay``,
+    are behind a relay on each arm, so that the relay itself is no difference between the arms. ``changes`` are made to
+    the candidate's settings, ``common`` before them to those of both; ``common_faults`` likewise.
     """
 
     def __init__(
         self,
         arms: Sequence[Arm] = ARMS,
         *,
-        hold: Hold | None = None,
-        leak: Leak | None = None,
         faults: Sequence[Fault] = (),
         common_faults: Sequence[Fault] = (),
-        relay: bool = False,
+        behind_relay: Collection[Service] = (),
         changes: Sequence[Change] = (),
         common: Sequence[Change] = (),
         credentials: CredentialKind = "csv",
@@ -69,8 +67,8 @@ class Lab(BaseLab[LabArm]):
         super().__init__()
         self._names = tuple(arms)
         self._common_faults = tuple(common_faults)
-        self._faults = (*common_faults, *(fault for fault in (hold, leak) if fault is not None), *faults)
-        self._behind: set[Service] = {*faulty_services(self._faults), *(("ldap",) if relay else ())}
+        self._faults = (*common_faults, *faults)
+        self._behind: set[Service] = {*faulty_services(self._faults), *behind_relay}
         self._changes = (*common, *changes)
         self._common = tuple(common)
         self._credentials = credentials

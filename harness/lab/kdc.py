@@ -9,7 +9,7 @@ from harness.errors import LabError
 from harness.lab import hospital, keytab, pki
 from harness.lab.changes import Settings
 from harness.lab.tools import Tools, run
-from harness.process import environment
+from harness.system.process import environment
 
 CLINICIANS_KEYTAB = "clinicians.keytab"
 SERVICES_KEYTAB = "services.keytab"

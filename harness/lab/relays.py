@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import LabError
 from harness.model.fault import ROUTES, SERVICES, DeadFirst, Fault, Route, Service
-from harness.process import Family, module_command
+from harness.system.process import Family, module_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def start_relays(
     ]
     deaths = [fault for fault in faults if isinstance(fault, DeadFirst)]
     routes += [Route(service=fault.service, host=address, port=None, faults=(fault,)) for fault in deaths]
-    command, env = module_command("harness.updates.relay")
+    command, env = module_command("harness.lab.relay")
     argv = [*command, ROUTES.dump_json(tuple(routes)).decode()]
     log = folder / "relay.out"
     process = family.spawn(argv, env, log, subprocess.PIPE)

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness import cache
-from harness.cache import cache_home, private_folder
 from harness.lab import changes, directory, hospital, kdc, keytab, pki
 from harness.lab.tools import Tools, run
-from harness.process import environment
+from harness.system import cache
+from harness.system.cache import cache_home, private_folder
+from harness.system.process import environment
 
 CLINICIANS_CSV = "clinicians.csv"
 KEPT = 4

@@ -21,16 +21,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Literal, get_args
 
-from harness.cache import cache_home
 from harness.errors import LabError
 from harness.lab import changes, store
 from harness.lab.ad import changes as ad_changes
 from harness.lab.ad.domain import AdLab
 from harness.lab.base import CredentialKind
 from harness.lab.domain import Lab
-from harness.model.fault import Hold
 from harness.model.target import ARMS, Arm
-from harness.process import Identity, module_command
+from harness.system.cache import cache_home
+from harness.system.process import Identity, module_command
 
 Kind = Literal["embedded", "ad"]
 KINDS: tuple[Kind, ...] = ("embedded", "ad")
@@ -66,16 +65,13 @@ def up(
     kind: str = "embedded",
     arms: Sequence[Arm] = ARMS,
     *,
-    hold: Hold | None = None,
-    relay: bool = False,
     credentials: CredentialKind = "csv",
     change: str | None = None,
     controllers: int = 1,
 ) -> LabStatus:
     """Start a lab that runs until ``down``, and return when logins succeed; raises LabError.
 
-    ``hold`` and ``relay`` are those of Lab, ``controllers`` those of AdLab, ``credentials`` those of both; ``change``
-    is the name of one of the kind's.
+    ``controllers`` are those of AdLab, ``credentials`` those of both; ``change`` is the name of one of the kind's.
     """
     if kind not in KINDS:
         raise LabError(f"lab: expected a kind among {', '.join(KINDS)}, got {kind!r}")
@@ -83,14 +79,10 @@ def up(
         says(kind, change)
     if controllers != 1 and kind != "ad":
         raise LabError(f"lab: expected kind ad for {controllers} controllers, got {kind!r}")
-    if kind == "ad" and (relay or hold is not None):
-        raise LabError("lab: expected kind embedded for a relay or a hold, got 'ad'")
     command, env = module_command("harness.lab.supervisor")
     options = [str(directory.resolve()), "--kind", kind, "--credentials", credentials, "--arms", *arms]
     options += ["--change", change] if change else []
     options += ["--controllers", str(controllers)]
-    options += ["--relay"] if relay else []
-    options += ["--hold-s", str(hold.hold_s), "--workers", str(hold.workers)] if hold else []
     env["XDG_CACHE_HOME"] = str(cache_home().parent)
     with _private_log(directory) as log:
         supervisor = subprocess.Popen(
@@ -213,9 +205,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--credentials", choices=get_args(CredentialKind), default="csv")
     parser.add_argument("--controllers", type=int, default=1)
-    parser.add_argument("--relay", action="store_true")
-    parser.add_argument("--hold-s", type=float)
-    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(argv)
     lab: Lab | AdLab
     try:
@@ -223,9 +212,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             change = ad_changes.parse_change(options.change) if options.change else None
             lab = AdLab(options.arms, change=change, credentials=options.credentials, controllers=options.controllers)
         else:
-            hold = Hold(hold_s=options.hold_s, workers=options.workers) if options.hold_s is not None else None
             chosen = [changes.parse_change(options.change)] if options.change else []
-            lab = Lab(options.arms, hold=hold, relay=options.relay, changes=chosen, credentials=options.credentials)
+            lab = Lab(options.arms, changes=chosen, credentials=options.credentials)
         _supervise(options.directory, options.kind, lab)
     except LabError as error:
         _answer({"error": str(error)})

@@ -13,15 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from harness.errors import RunError
-from harness.load import signals
-from harness.process import Family, free_ports
+from harness.config.shipped import LOCUSTFILE
+from harness.load import messages
 from harness.record.folder import RunFolder
+from harness.system.process import Family, free_ports
 
-LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfiles" / "clinician_login.py"
 ENDED_WITHIN_S = 1.0
 """How long the processes have to end by themselves before they are killed."""
 
@@ -30,20 +28,18 @@ class Fleet:
     """A started master with its workers; a context manager that leaves none of them behind."""
 
     def __init__(self, folder: RunFolder, seats: int) -> None:
-        if not LOCUSTFILE.exists():
-            raise RunError(f"{LOCUSTFILE}: expected the locustfile of a checkout; install with: pip install -e .")
         arms = folder.arms()
         self._log = folder.path / "locust.log"
         self._family = Family()
         (port,) = free_ports(1)
         users = str(seats * len(arms))
-        environment = {**os.environ, signals.RUN_VARIABLE: str(folder.path.resolve())}
+        environment = {**os.environ, messages.RUN_VARIABLE: str(folder.path.resolve())}
         master = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
         master += ["--expect-workers", str(len(arms)), "-u", users, "-r", users]
         self._master = self._start(master, environment, subprocess.PIPE)
         worker = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
         self._processes = {"master": self._master} | {
-            arm: self._start(worker, {**environment, signals.ARM_VARIABLE: arm}) for arm in arms
+            arm: self._start(worker, {**environment, messages.ARM_VARIABLE: arm}) for arm in arms
         }
         self._unread = b""
 

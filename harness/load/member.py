@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 
 from harness.errors import AuthgateError
-from harness.load import signals
+from harness.load import messages
 from harness.load.worker import ArmWorker, Recorder
 from harness.model.attempt import Attempt
 from harness.model.plan import make_plan
@@ -44,7 +44,7 @@ def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker | None:
         fire_requests(environment, attempt)
 
     def fail(message: str) -> None:
-        runner.send_message(signals.FAILED, {"arm": arm, "message": message})
+        runner.send_message(messages.FAILED, {"arm": arm, "message": message})
 
     try:
         worker = ArmWorker(
@@ -53,7 +53,7 @@ def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker | None:
             targets,
             make_plan(scenario, folder.arms()).of(arm),
             on_attempt=keep,
-            on_denied=lambda user: runner.send_message(signals.DENIED, {"user": user}),
+            on_denied=lambda user: runner.send_message(messages.DENIED, {"user": user}),
         )
     except AuthgateError as error:
         fail(str(error))
@@ -73,7 +73,7 @@ def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker | None:
         ready: dict[str, Any] = {"arm": arm, "outcome": first.outcome.status, "steps": steps}
         if worker.protocol is not None:
             ready["protocol"] = as_json(worker.protocol)
-        runner.send_message(signals.READY, ready)
+        runner.send_message(messages.READY, ready)
 
     def go(environment: Any, msg: Any, **_: Any) -> None:
         origin = int(msg.data["origin"])
@@ -81,8 +81,8 @@ def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker | None:
         # A disk that is full must end the worker, and with it the run: what is not recorded was not measured.
         gevent.spawn(recorder.run, worker.meter, lambda: origin).link_exception(lambda _: os._exit(1))
 
-    runner.register_message(signals.GO, go)
-    runner.register_message(signals.DENIED, lambda environment, msg, **_: worker.withhold(msg.data["user"]))
+    runner.register_message(messages.GO, go)
+    runner.register_message(messages.DENIED, lambda environment, msg, **_: worker.withhold(msg.data["user"]))
     environment.events.quitting.add_listener(lambda **_: recorder.close())
     gevent.spawn(prepare)
     return worker

@@ -18,12 +18,13 @@ from locust import User, constant, events
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
-from harness.config import load_scenario, load_targets
+from harness.config.load import load_scenario, load_targets
 from harness.errors import AuthgateError, ConfigError
-from harness.load import signals
+from harness.load import messages
 from harness.load.master import Conductor
 from harness.load.member import fire_requests, join_run
 from harness.load.worker import ArmWorker
+from harness.model.exit_codes import USAGE_ERROR
 from harness.model.plan import make_plan
 from harness.model.target import ARMS
 from harness.record.folder import RunFolder
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 
 HEAD_START_NS = 500_000_000
 """Between a plain test's preparation and its first arrival."""
-NOT_STARTED = 2
-"""Exit code of a plain test that its inputs did not let begin, as of the command line's usage errors."""
 
 
 class ClinicianUser(User):  # type: ignore[misc]
@@ -64,7 +63,7 @@ def _add_options(parser: Any) -> None:
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def _take_part(environment: Any, runner: Any, **_: Any) -> None:
     """Take up the part that the environment variables name; otherwise wait for a plain test to start."""
-    run = os.environ.get(signals.RUN_VARIABLE)
+    run = os.environ.get(messages.RUN_VARIABLE)
     if run is None:
         if not isinstance(runner, MasterRunner):
             environment.events.test_start.add_listener(_begin_plain_test)
@@ -73,7 +72,7 @@ def _take_part(environment: Any, runner: Any, **_: Any) -> None:
     if isinstance(runner, MasterRunner):
         environment.authgate_conductor = Conductor(runner, workers=len(folder.arms()))
     else:
-        (arm,) = (arm for arm in ARMS if arm == os.environ[signals.ARM_VARIABLE])
+        (arm,) = (arm for arm in ARMS if arm == os.environ[messages.ARM_VARIABLE])
         environment.authgate_worker = join_run(environment, folder, arm)
 
 
@@ -101,7 +100,7 @@ def _begin_plain_test(environment: Any, **_: Any) -> None:
         # From another greenlet, since a runner ends the one that starts its test first. With the web UI there is
         # somebody who may correct the form; without it, nobody waits for anything.
         if environment.web_ui is None:
-            environment.process_exit_code = NOT_STARTED
+            environment.process_exit_code = USAGE_ERROR
             gevent.spawn(runner.quit)
         else:
             gevent.spawn(runner.stop)

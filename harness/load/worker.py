@@ -17,15 +17,15 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 
-from harness.cache import scratch
 from harness.errors import KdcUnavailableError, RunError
+from harness.guards.consent import check_safe
 from harness.load.health import HealthMeter
 from harness.load.pool import GeventRuntime
 from harness.login.explained import arm_protocol, explained_login
-from harness.login.krb5conf import use_krb5_conf
+from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import TIMED_OUT
-from harness.login.trace import KdcTrace
 from harness.login.tries import tried
 from harness.model.attempt import OK, Attempt, Outcome
 from harness.model.plan import Arrival, Block, warm_population
@@ -34,7 +34,7 @@ from harness.model.scenario import Scenario
 from harness.model.target import Arm, Targets
 from harness.record.journal import FLUSH_EVERY_S, JournalWriter
 from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch, health_batch
-from harness.safety import check_safe
+from harness.system.cache import scratch
 
 WARM_UPS_AT_ONCE = 16
 UNANSWERED_AT_MOST = 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.login.locate import ServiceRecord, in_order
+from harness.login.dns.locate import ServiceRecord, in_order
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Addresses, Endpoint

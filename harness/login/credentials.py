@@ -12,7 +12,7 @@ from pathlib import Path
 import krb5
 
 from harness.errors import CredentialError
-from harness.login.cards import Cards, read_cards
+from harness.login.kerberos.cards import Cards, read_cards
 from harness.login.secret_files import private_file
 from harness.model.cohort import Authentication
 from harness.model.credentials import Credentials

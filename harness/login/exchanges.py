@@ -11,19 +11,19 @@ from typing import Any, TypeVar
 
 import krb5
 
-from harness.login import reads
 from harness.login.codes import kerberos_outcome
 from harness.login.controllers import Controllers
 from harness.login.credentials import Accounts
-from harness.login.database import DatabaseSession
-from harness.login.directory import DirectorySession
-from harness.login.kdcs import KdcAsk
-from harness.login.kerberos import PLAIN, SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
+from harness.login.http import EhrSession
+from harness.login.kerberos.client import PLAIN, SEALING, SPNEGO_MECH, Ask, Call, KerberosClient, TicketCache
+from harness.login.kerberos.kdcs import KdcAsk
+from harness.login.ldap import reads
+from harness.login.ldap.ntlm import NtlmContext
+from harness.login.ldap.session import DirectorySession
 from harness.login.locating import Locating
-from harness.login.ntlm import NtlmContext
+from harness.login.postgres import DatabaseSession
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError, Timed
 from harness.login.state import LoginState
-from harness.login.web import EhrSession
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Addresses
 from harness.model.plan import NS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from harness.login.controllers import Controllers, Order
-from harness.login.locate import Answer, Resolver
-from harness.login.netlogon import CLDAP_PORT, DomainController, first_answer, ping_request
+from harness.login.dns.locate import Answer, Resolver
+from harness.login.ldap.netlogon import CLDAP_PORT, DomainController, first_answer, ping_request
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.login.state import LoginState
 from harness.model.endpoint import Endpoint

@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from harness.cache import scratch
 from harness.errors import KdcUnavailableError, RunError
-from harness.login.krb5conf import use_krb5_conf
+from harness.guards.consent import check_safe
+from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
-from harness.login.trace import KdcTrace
 from harness.model.scenario import ConstantRate, Scenario
 from harness.model.target import Arm, Targets
-from harness.safety import check_safe
+from harness.system.cache import scratch
 
 
 def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cohort: str) -> LoginResult:

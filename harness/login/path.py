@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from harness.errors import CredentialError
 from harness.login.credentials import Accounts, read_accounts
-from harness.login.directory import check_ca_file
 from harness.login.exchanges import Exchanges
-from harness.login.kdcs import KdcContexts
-from harness.login.kerberos import KerberosClient, TicketCache
+from harness.login.kerberos.client import KerberosClient, TicketCache
+from harness.login.kerberos.kdcs import KdcContexts
+from harness.login.kerberos.trace import KdcTrace
+from harness.login.ldap.session import check_ca_file
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
 from harness.login.state import LoginState
-from harness.login.trace import KdcTrace
 from harness.model.attempt import OK, Outcome, StepTiming
 from harness.model.cohort import Authentication
 from harness.model.endpoint import NO_NAMES, Addresses

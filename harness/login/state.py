@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.login.controllers import Order
-from harness.login.database import DatabaseSession
-from harness.login.directory import DirectorySession, Entry
-from harness.login.kerberos import TicketCache
-from harness.login.locate import ServiceRecord
-from harness.login.web import EhrSession
+from harness.login.dns.locate import ServiceRecord
+from harness.login.http import EhrSession
+from harness.login.kerberos.client import TicketCache
+from harness.login.ldap.session import DirectorySession, Entry
+from harness.login.postgres import DatabaseSession
 from harness.model.protocol import DnsQuery, KdcExchange
 
 

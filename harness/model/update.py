@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, HttpUrl, field_validator, model_validator
 
 from harness.model.base import Configured, Name, Rate, Seconds
-from harness.model.fault import Fault
+from harness.model.fault import Fault, Service
 from harness.model.scenario import Blocks
 from harness.model.steps import STEPS
 
@@ -41,6 +41,8 @@ class LabFault(Configured):
     """What befalls the traffic of both arms, such as the distance to a server, so that the fault can show."""
     relay: tuple[Fault, ...] = ()
     """What befalls the candidate's traffic where no server's own setting does it."""
+    behind_relay: tuple[Service, ...] = ()
+    """Services whose traffic passes a relay on both arms though nothing befalls it there."""
     why: Text
     """Why these, and why these values."""
 

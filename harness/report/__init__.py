@@ -2,7 +2,7 @@
 
 import os
 
-from harness.cache import cache_home
+from harness.system.cache import cache_home
 
 # Matplotlib would keep its list of fonts in ~/.config.
 os.environ.setdefault("MPLCONFIGDIR", str(cache_home() / "matplotlib"))

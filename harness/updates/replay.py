@@ -9,25 +9,27 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from harness import shipped
-from harness.assess import evidence_of
-from harness.config import load_policy, load_scenario
+from harness.config import shipped
+from harness.config.load import load_policy, load_scenario
 from harness.errors import ConfigError, one_line
 from harness.lab import changes as embedded
 from harness.lab.ad import changes as ad
 from harness.lab.ad.domain import AdLab
 from harness.lab.base import CredentialKind
 from harness.lab.domain import Lab
+from harness.lab.relays import faulty_services
 from harness.model.attempt import STATUSES, AttemptTable
 from harness.model.evidence import Evidence
 from harness.model.policy import Policy
 from harness.model.progress import Display
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Targets
-from harness.model.update import Update
+from harness.model.update import Expected, Update
 from harness.model.verdict import Kind
 from harness.record.folder import RunFolder
-from harness.run import execute
+from harness.run.evidence import evidence_of
+from harness.run.execute import execute
+from harness.run.request import RunRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,21 @@ def replay(update: Update, results: Path, display: Display = lambda _: None) -> 
     scenario, policy = scenario_of(update), policy_of(update)
     with lab_of(update, scenario) as lab:
         targets = Targets.model_validate(lab.targets)
-        folder = execute(scenario, targets, policy, ARMS, results, display, marks={"update": update.name})
+        request = RunRequest(scenario, targets, policy, results, marks={"update": update.name})
+        folder = execute(request, display)
     return evidence_of(RunFolder.open(folder.path))
+
+
+def without_fault(update: Update) -> Update:
+    """The same run on arms that don't differ, behind the same relays: the gate has to pass it."""
+    fault = update.fault
+    behind = (*fault.behind_relay, *faulty_services(fault.relay))
+    unchanged = fault.model_copy(update={"changes": (), "relay": (), "behind_relay": behind})
+    expected = Expected(verdict="PASS", by="every metric within its margin")
+    title = f"no update: the run of {update.name} on equal arms"
+    return update.model_copy(
+        update={"name": f"equal-{update.name}", "title": title, "fault": unchanged, "expected": expected}
+    )
 
 
 def outcome_of(update: Update, evidence: Evidence) -> Outcome:
@@ -124,6 +139,7 @@ def lab_of(update: Update, scenario: Scenario) -> Lab | AdLab:
             common=[ad.parse_change(name) for name in fault.common],
             faults=fault.relay,
             common_faults=fault.common_relay,
+            behind_relay=fault.behind_relay,
             credentials=credentials,
         )
     return Lab(

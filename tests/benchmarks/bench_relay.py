@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 
 from harness.model.fault import ROUTES, Delay, Fault, Route, Service
-from harness.process import Family, module_command
+from harness.system.process import Family, module_command
 
 HOST = "127.0.0.1"
 MESSAGE = (4).to_bytes(4, "big") + b"\x6c\x02\x02\x00"
@@ -94,7 +94,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2000)
     rounds = parser.parse_args().rounds
     port, family = serve(), Family()
-    command, env = module_command("harness.updates.relay")
+    command, env = module_command("harness.lab.relay")
     routes = tuple(Route(service=service, host=HOST, port=port, faults=faults) for service, faults in CASES.values())
     with tempfile.TemporaryDirectory() as folder:
         argv = [*command, ROUTES.dump_json(routes).decode()]

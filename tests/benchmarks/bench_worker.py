@@ -16,13 +16,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from harness.config import load_scenario
+from harness.config.load import load_scenario
+from harness.config.shipped import SCENARIOS
 from harness.lab.domain import Lab
 from harness.model.policy import Policy
 from harness.model.scenario import Blocks, ConstantRate, Population, Scenario
 from harness.model.target import Targets
-from harness.run import execute
-from harness.shipped import SCENARIOS
+from harness.run.execute import execute
+from harness.run.request import RunRequest
 
 LAG_LIMIT_MS = 5.0
 WARM_UP_S = 2.0
@@ -32,7 +33,7 @@ WARM_UP_S = 2.0
 def measure(scenario: Scenario, targets: Targets) -> dict[str, float]:
     """One run of the baseline alone; its figures after the warm-up."""
     with tempfile.TemporaryDirectory() as results:
-        folder = execute(scenario, targets, Policy(), ["baseline"], Path(results), lambda snapshot: None)
+        folder = execute(RunRequest(scenario, targets, Policy(), Path(results), ("baseline",)), lambda snapshot: None)
         attempts, health = folder.attempts(), folder.health()
     started = attempts["started"].to_numpy() / 1e9
     counted = started >= WARM_UP_S

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from harness import __version__, shipped
+from harness import __version__
+from harness.config import shipped
 from harness.errors import AuthgateError
 from harness.model.evidence import Evidence
 from harness.model.target import ARMS

@@ -22,8 +22,8 @@ from harness.gate.soak import soak_findings
 from harness.model.attempt import STATUSES, AttemptTable, StepColumns
 from harness.model.comparison import Design
 from harness.model.policy import Policy
-from harness.soak import BLOCKS
 from harness.stats.soak import soak_of
+from harness.studies.soak import BLOCKS
 from tests.benchmarks.operating_characteristics import world
 
 RATE = 10.0

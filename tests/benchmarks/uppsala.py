@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from harness import __version__, shipped
-from harness.assess import Assessor, Ending, evidence_of
-from harness.config import load_policy, load_scenario
+from harness import __version__
+from harness.config import shipped
+from harness.config.load import load_policy, load_scenario
 from harness.lab.ad.changes import slow_reverse_dns
 from harness.lab.ad.domain import AdLab
 from harness.model.plan import NS, make_plan
@@ -31,11 +31,14 @@ from harness.model.target import ARMS, Arm, Targets
 from harness.model.verdict import Kind
 from harness.record.folder import RunFolder
 from harness.report.series import failed_share, login_seconds
-from harness.run import execute
+from harness.run.assess import Assessor, Ending
+from harness.run.evidence import evidence_of
+from harness.run.execute import execute
+from harness.run.request import RunRequest
 from tests.benchmarks.uppsala_figure import draw
 
 KEPT = Path(__file__).with_suffix(".json")
-FIGURE = shipped.CHECKOUT / "results" / "uppsala-2016.png"
+FIGURE = shipped.HOME / "results" / "uppsala-2016.png"
 DELAY_S = 4.5
 """The region's own figure, per login. That name resolution took it by NetBIOS's 3 tries of 1.5 s is an inference."""
 LOADS: dict[str, dict[str, Any]] = {
@@ -79,7 +82,7 @@ def measured(load: str, targets: Targets, results: Path) -> Outcome:
     whole = load_scenario(shipped.find("uppsala-2016", shipped.SCENARIOS))
     scenario = Scenario.model_validate({**whole.model_dump(mode="json"), **LOADS[load]})
     policy = load_policy(shipped.find("quick", shipped.POLICIES))
-    folder = execute(scenario, targets, policy, ARMS, results, lambda _: None, early_stop=False)
+    folder = execute(RunRequest(scenario, targets, policy, results, early_stop=False), lambda _: None)
     evidence = evidence_of(folder)
     retries = evidence.retries
     arms: dict[Arm, Served] = {}

@@ -12,7 +12,7 @@ import pytest
 
 from harness.model.evidence import Evidence
 from harness.report.html import page
-from tests.unit.evidence_samples import VERDICTS, blocked
+from tests.helpers.evidence_samples import VERDICTS, blocked
 
 WIDTH, HEIGHT = 1200, 1600
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",

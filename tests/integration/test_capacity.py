@@ -12,9 +12,10 @@ from harness.lab.domain import Lab
 from harness.model.fault import Hold
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
-from harness.model.target import ARMS, Targets
-from harness.run import execute
-from tests.integration.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
+from harness.model.target import Targets
+from harness.run.execute import execute
+from harness.run.request import RunRequest
+from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +49,7 @@ def test_a_directory_of_few_workers_is_found_to_have_the_capacity_that_it_is_kno
 ) -> None:
     """Three ladders of a dozen logins a rung, on a shared machine, may leave open whether capacity was lost: how often
     the search blocks is measured in simulation. It never passes, and finds what was planted."""
-    with Lab(hold=HOLD) as held:
+    with Lab(faults=[HOLD]) as held:
         options = ["--from", "0.75", "--to", "3.2", "--step", "1.4", "--ladders", "3", "--rungs", "4", "--peak", "7.5"]
         code, found, said = searched(Inputs(tmp_path), held.targets, *options)
     assert (code, found["verdict"]["kind"]) in ((10, "BLOCK"), (20, "INCONCLUSIVE")), said
@@ -82,10 +83,11 @@ def test_a_run_that_has_seen_enough_ends_whole_and_its_other_pairs_are_not_there
     tmp_path: Path, require_domain: None, cache: Path
 ) -> None:
     with Lab() as lab:
-        folder = execute(
-            Scenario.model_validate(LADDER), Targets.model_validate(lab.targets), Policy.model_validate(POLICY), ARMS,
-            tmp_path, lambda snapshot: None, early_stop=False, stop=lambda attempts, health: True,
+        request = RunRequest(
+            Scenario.model_validate(LADDER), Targets.model_validate(lab.targets), Policy.model_validate(POLICY),
+            tmp_path, early_stop=False, stop=lambda attempts, health: True,
         )  # fmt: skip
+        folder = execute(request, lambda snapshot: None)
     manifest = folder.manifest()
     assert manifest["status"] == "complete"
     assert manifest["ending"]["pairs"] in (1, 2)

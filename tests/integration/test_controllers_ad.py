@@ -14,24 +14,24 @@ from typing import Any
 
 import pytest
 
-from harness.config import load_scenario
+from harness.config.load import load_scenario
+from harness.config.shipped import SCENARIOS, find
 from harness.errors import LabError
 from harness.lab import supervisor
 from harness.lab.ad import region
 from harness.lab.ad.changes import NO_SUBNET
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import PORTS
-from harness.login import directory
-from harness.login.krb5conf import use_krb5_conf
+from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.ldap import session as directory
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.protocol import StepFacts
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
 from harness.model.target import Target
-from harness.process import environment
-from harness.shipped import SCENARIOS, find
-from tests.integration.running import POLICY, Inputs, finished
+from harness.system.process import environment
+from tests.helpers.running import POLICY, Inputs, finished
 
 pytestmark = pytest.mark.integration
 

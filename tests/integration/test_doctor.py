@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from harness.cli import main
-from harness.config import load_scenario
+from harness.cli.main import main
+from harness.config.load import load_scenario
+from harness.config.shipped import SCENARIOS, find
 from harness.doctor.examine import examine
 from harness.doctor.machine import Machine
 from harness.lab import hospital, kdc, store
@@ -26,8 +27,7 @@ from harness.lab.domain import Lab, LabArm
 from harness.model.diagnosis import Check, Level
 from harness.model.scenario import Scenario
 from harness.model.target import Arm, Targets
-from harness.process import Family, environment, free_ports, listens
-from harness.shipped import SCENARIOS, find
+from harness.system.process import Family, environment, free_ports, listens
 
 pytestmark = pytest.mark.integration
 

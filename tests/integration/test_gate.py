@@ -15,7 +15,7 @@ import pytest
 from harness.lab.domain import Lab
 from harness.model.fault import Hold
 from harness.record.calibration import read, save
-from tests.integration.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
+from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
 
 pytestmark = pytest.mark.integration
 
@@ -57,7 +57,7 @@ def test_equal_arms_pass_with_exit_code_0_and_every_report(lab: Lab, inputs: Inp
 def test_an_update_that_holds_name_resolution_is_blocked_with_exit_code_10(
     inputs: Inputs, require_domain: None
 ) -> None:
-    with Lab(hold=Hold(hold_s=1.0, workers=60)) as held:
+    with Lab(faults=[Hold(hold_s=1.0, workers=60)]) as held:
         done = finished(inputs.command(held.targets))
     assert done.returncode == 10, done.stdout + done.stderr
     verdict = inputs.verdict()
@@ -87,7 +87,7 @@ def test_a_generator_that_was_late_is_invalid_with_exit_code_30_and_never_a_pass
 
 def test_more_logins_than_seats_wait_and_the_wait_is_charged_to_the_login(inputs: Inputs, require_domain: None) -> None:
     few = {**SCENARIO, "seats": 5, "blocks": {**SCENARIO["blocks"], "pairs": 4}}
-    with Lab(hold=Hold(hold_s=1.0, workers=60)) as held:
+    with Lab(faults=[Hold(hold_s=1.0, workers=60)]) as held:
         done = finished(inputs.command(held.targets, scenario=few))
     assert done.returncode in (10, 30), done.stdout + done.stderr
     candidate = inputs.attempts().filter([arm == "candidate" for arm in inputs.attempts()["arm"].to_pylist()])

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.config.shipped import SCENARIOS, find
 from harness.lab.ad.changes import PROCESS_MODEL_STANDARD
 from harness.lab.ad.domain import AdLab
-from harness.shipped import SCENARIOS, find
-from tests.integration.running import POLICY, Inputs, finished
+from tests.helpers.running import POLICY, Inputs, finished
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ import pytest
 
 from harness.lab.domain import Lab
 from harness.model.plan import NS
-from tests.integration.running import AUTHGATE, SCENARIO, Inputs, Running, finished, interrupt, until
+from tests.helpers.running import AUTHGATE, SCENARIO, Inputs, Running, finished, interrupt, until
 
 pytestmark = pytest.mark.integration
 LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 20}}
@@ -35,7 +35,7 @@ def inputs(tmp_path: Path) -> Inputs:
 
 def slow_policy() -> dict[str, object]:
     """A policy that doesn't pass before pair 15, so that there is time to kill something."""
-    from tests.integration.running import POLICY
+    from tests.helpers.running import POLICY
 
     return {**POLICY, "looks": {**POLICY["looks"], "pass_from": 15}}
 

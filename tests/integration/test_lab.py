@@ -25,7 +25,7 @@ from harness.lab import domain, hospital, store, supervisor, tools
 from harness.lab.domain import Lab, LabArm
 from harness.model.fault import Hold
 from harness.model.target import Targets
-from harness.process import Family, Identity, environment
+from harness.system.process import Family, Identity, environment
 
 pytestmark = pytest.mark.integration
 
@@ -213,7 +213,7 @@ def test_an_arm_can_be_had_alone_and_with_a_keytab() -> None:
 
 
 def test_a_holding_candidate_has_its_baseline_behind_a_relay_too() -> None:
-    with Lab(hold=Hold(hold_s=0.5, workers=4)) as lab:
+    with Lab(faults=[Hold(hold_s=0.5, workers=4)]) as lab:
         took = {}
         for name, arm in lab.arms.items():
             get_ticket(arm, "clin00007")
@@ -227,7 +227,7 @@ def test_a_holding_candidate_has_its_baseline_behind_a_relay_too() -> None:
 
 
 def test_leaving_a_lab_ends_its_servers_and_removes_its_clones(cache: Path) -> None:
-    with Lab(relay=True) as lab:
+    with Lab(behind_relay=["ldap"]) as lab:
         processes = [process for arm in lab.arms.values() for process in arm.processes.values()]
         folder = lab.arms["baseline"].folder.parent
         assert folder.parent == cache / "authgate" / "run"
@@ -241,7 +241,7 @@ PARENT = """
 import json, sys, threading, time
 from dataclasses import asdict
 from harness.lab.domain import Lab
-lab = Lab(relay=True)
+lab = Lab(behind_relay=["ldap"])
 starter = threading.Thread(target=lab.__enter__)
 starter.start()
 starter.join()
@@ -271,7 +271,7 @@ def test_servers_outlive_the_thread_that_started_them_and_die_with_a_parent_that
 def test_a_child_whose_parent_died_before_it_could_ask_is_not_left_over(tmp_path: Path) -> None:
     """The fork happens in a parent that is gone by the time the child asks for its death signal."""
     script = (
-        "import os, time; from harness import process\n"
+        "import os, time; from harness.system import process\n"
         "ask = process._die_with(os.getpid())\n"
         "if os.fork() == 0:\n"
         "    while os.getppid() == parent: time.sleep(0.001)\n"
@@ -359,7 +359,7 @@ def test_no_secret_is_in_a_command_an_environment_or_a_file_of_others(
 
     monkeypatch.setattr(secrets, "token_hex", remember)
     monkeypatch.setattr(subprocess.Popen, "__init__", watch)
-    with Lab(hold=Hold(hold_s=0.1, workers=1)) as lab:
+    with Lab(faults=[Hold(hold_s=0.1, workers=1)]) as lab:
         arm = lab.arms["baseline"]
         secret = [token for token in known if len(token) == 32]
         assert password(arm) in secret
@@ -443,7 +443,7 @@ def test_a_second_lab_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_supervisor_that_is_killed_takes_its_servers_along_and_its_folder_can_be_used_again(tmp_path: Path) -> None:
-    lab = supervisor.up(tmp_path, arms=("baseline",), relay=True)
+    lab = supervisor.up(tmp_path, arms=("baseline",))
     os.kill(lab.processes["supervisor"].pid, signal.SIGKILL)
     assert eventually(lambda: not any(process.alive for process in lab.processes.values()))
     again = supervisor.up(tmp_path, arms=("baseline",))

@@ -21,19 +21,20 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from harness.config import load_scenario
+from harness.cli import lab as commands
+from harness.config.load import load_scenario
+from harness.config.shipped import SCENARIOS, find
 from harness.errors import LabError
 from harness.gate.protocol import between
-from harness.lab import commands, store, supervisor
+from harness.lab import store, supervisor
 from harness.lab.ad import addresses, namespace, programs, region
 from harness.lab.ad.addresses import resolver_of
 from harness.lab.ad.changes import PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE, Change, ehr_workers, slow_reverse_dns
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import Settings
 from harness.model.target import ARMS, Targets
-from harness.process import environment
-from harness.shipped import SCENARIOS, find
-from tests.integration.explained import protocol_of
+from harness.system.process import environment
+from tests.helpers.explained import protocol_of
 
 pytestmark = pytest.mark.integration
 
@@ -400,8 +401,6 @@ def test_without_root_or_a_program_or_namespaces_the_way_out_is_named(
 def test_options_of_the_other_kind_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="kdc-writes"):
         supervisor.up(tmp_path, change="ehr-workers=1")
-    with pytest.raises(LabError, match="kind embedded"):
-        supervisor.up(tmp_path, "ad", relay=True)
     with pytest.raises(LabError, match="ehr-workers=N"):
         supervisor.up(tmp_path, "ad", change="nonsense")
 

@@ -21,12 +21,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.config import load_scenario
+from harness.config.load import load_scenario
 from harness.lab.domain import Lab
 from harness.load.fleet import LOCUSTFILE
 from harness.model.plan import make_plan
 from harness.model.steps import LOGIN
-from harness.process import free_ports
+from harness.system.process import free_ports
 
 pytestmark = pytest.mark.integration
 

@@ -23,14 +23,14 @@ import yaml
 from harness.errors import ConfigError, CredentialError, KdcUnavailableError
 from harness.lab import hospital, store
 from harness.lab.domain import Lab, LabArm
-from harness.login.kerberos import TicketCache
-from harness.login.krb5conf import use_krb5_conf
+from harness.login.kerberos.client import TicketCache
+from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
-from harness.login.trace import KdcTrace
 from harness.model.scenario import Scenario
 from harness.model.target import Target
-from harness.process import environment
+from harness.system.process import environment
 
 pytestmark = pytest.mark.integration
 
@@ -527,7 +527,7 @@ def test_a_handshake_that_drips_under_load_is_ended_by_the_deadline() -> None:
     code = (
         "import gevent.monkey; gevent.monkey.patch_all()\n"
         "import sys\n"
-        "from harness.login.directory import DirectorySession\n"
+        "from harness.login.ldap.session import DirectorySession\n"
         "from harness.model.target import Directory\n"
         "fields = {'uri': sys.argv[1], 'service_host': 'ldap', 'user_base': '', 'group_base': ''}\n"
         "directory = Directory.model_validate(fields)\n"
@@ -666,7 +666,7 @@ def authgate(
 ) -> subprocess.CompletedProcess[str]:
     targets = {"environment": "lab", "arms": {"baseline": {**dict(arm.target), **target}}}
     store.write_private(folder / "targets.yaml", yaml.safe_dump(targets))
-    command = [sys.executable, "-c", "from harness.cli import run_main; run_main()"]
+    command = [sys.executable, "-c", "from harness.cli.main import run_main; run_main()"]
     return subprocess.run(
         [*command, "login", user, "--targets", str(folder / "targets.yaml"), *more],
         env=environment(COLUMNS="300"),

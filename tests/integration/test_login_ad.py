@@ -17,29 +17,29 @@ from typing import Any
 
 import pytest
 
-from harness.config import load_scenario
+from harness.config.load import load_scenario
+from harness.config.shipped import SCENARIOS, find
 from harness.gate.protocol import between
+from harness.importers.traffic.learn import learn
+from harness.importers.traffic.summary import read_summary
 from harness.lab.ad import region
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import PORTS
-from harness.login.database import WHOSE
-from harness.login.krb5conf import use_krb5_conf
+from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.kerberos.trace import KdcTrace
+from harness.login.ldap.reads import sid_text
+from harness.login.net.sockets import channel_bindings
 from harness.login.path import LoginPath, LoginResult
-from harness.login.reads import sid_text
+from harness.login.postgres import WHOSE
 from harness.login.runtime import ThreadRuntime
-from harness.login.trace import KdcTrace
-from harness.login.wire import channel_bindings
 from harness.model.protocol import StepFacts, TlsFacts
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS, Cache
 from harness.model.target import ARMS, Target
-from harness.process import environment
-from harness.record.traffic import read_summary
-from harness.shipped import SCENARIOS, find
-from harness.traffic import learn
-from tests.integration.capture import Packet, capture, confirm
-from tests.integration.explained import protocol_of
-from tests.integration.running import POLICY, Inputs, finished
+from harness.system.process import environment
+from tests.helpers.capture import Packet, capture, confirm
+from tests.helpers.explained import protocol_of
+from tests.helpers.running import POLICY, Inputs, finished
 
 pytestmark = pytest.mark.integration
 
@@ -465,7 +465,7 @@ def test_a_component_finds_its_own_entry_by_the_name_that_it_logs_in_by(baseline
 
 
 def test_a_scenario_learned_of_captured_traffic_logs_in(baseline: AdArm, tmp_path: Path) -> None:
-    capture = Path(__file__).parents[1] / "unit" / "data" / "ad-logins.tsv"
+    capture = Path(__file__).parents[1] / "data" / "ad-logins.tsv"
     steps = learn(read_summary(capture), apart_s=1.0).steps
     result = client(dict(baseline.target), tmp_path, steps=steps).login(USER, "cold")
     assert (result.outcome.status, tuple(step.step for step in result.steps)) == ("ok", steps)

@@ -18,7 +18,7 @@ from harness.model.fault import Hold
 from harness.model.patience import Patience
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import Target
-from tests.integration.running import AUTHGATE, SCENARIO, Inputs, finished
+from tests.helpers.running import AUTHGATE, SCENARIO, Inputs, finished
 from tests.integration.test_login import USER, client, csv_file, stopped
 
 pytestmark = pytest.mark.integration
@@ -39,7 +39,7 @@ IMPATIENT = {
 @pytest.fixture(scope="module")
 def lab(require_domain: None) -> Iterator[Lab]:
     """The candidate's directory serves 2 logins a second."""
-    with Lab(hold=Hold(hold_s=0.5, workers=1)) as held:
+    with Lab(faults=[Hold(hold_s=0.5, workers=1)]) as held:
         yield held
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.fault import ROUTES, Delay, Fault, Hold, Route, Service
-from harness.process import Family, Identity, module_command
+from harness.system.process import Family, Identity, module_command
 
 pytestmark = pytest.mark.integration
 
@@ -77,7 +77,7 @@ def relay_to(tmp_path: Path) -> Iterator[Callable[..., int]]:
     family = Family()
 
     def start(port: int | None, *faults: Fault, service: Service = "ldap") -> int:
-        command, env = module_command("harness.updates.relay")
+        command, env = module_command("harness.lab.relay")
         route = Route(service=service, host="127.0.0.1", port=port, faults=faults)
         argv = [*command, ROUTES.dump_json((route,)).decode()]
         relay = family.spawn(argv, env, tmp_path / "log", subprocess.PIPE)
@@ -294,8 +294,8 @@ def test_a_client_that_hangs_up_ends_the_servers_connection_too(relay_to: Callab
 PARENT = """
 import subprocess, sys, time
 from pathlib import Path
-from harness.process import Family, module_command
-command, env = module_command("harness.updates.relay")
+from harness.system.process import Family, module_command
+command, env = module_command("harness.lab.relay")
 family = Family()
 relay = family.spawn([*command, sys.argv[1]], env, Path(sys.argv[2]), subprocess.PIPE)
 print(relay.pid if relay.stdout.readline() else 0, flush=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.fault import ROUTES, DeadFirst, Delay, Fault, Jitter, Loss, Reset, Route, Service, Slowdown
-from harness.process import Family, module_command
+from harness.system.process import Family, module_command
 
 pytestmark = pytest.mark.integration
 
@@ -103,7 +103,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
             )
             for service, fault in ROUTES_BY_NAME.values()
         ]
-        command, env = module_command("harness.updates.relay")
+        command, env = module_command("harness.lab.relay")
         argv = [*command, ROUTES.dump_json(tuple(routes)).decode()]
         relay = family.spawn(argv, env, log, subprocess.PIPE)
         assert relay.stdout is not None

@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from harness.cli import main
+from harness.cli.main import main
 from harness.lab import hospital, pki, store
 from harness.lab.domain import Lab
-from harness.process import environment
+from harness.system.process import environment
 
 pytestmark = pytest.mark.integration
 
@@ -140,7 +140,7 @@ def _cards(lab: Lab, folder: Path) -> Path:
 
 
 def command(*arguments: object) -> list[str]:
-    run = "from harness.cli import run_main; run_main()"
+    run = "from harness.cli.main import run_main; run_main()"
     return [sys.executable, "-c", run, *(str(argument) for argument in arguments)]
 
 

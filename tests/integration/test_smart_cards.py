@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from harness.config import load_scenario
+from harness.config.load import load_scenario
+from harness.config.shipped import SCENARIOS, find
 from harness.errors import CredentialError
 from harness.lab import hospital, pki
 from harness.lab.domain import Lab, LabArm
-from harness.login.cards import check_plugin
-from harness.login.krb5conf import use_krb5_conf
+from harness.login.kerberos.cards import check_plugin
+from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
-from harness.login.trace import KdcTrace
 from harness.model.target import Target
-from harness.process import environment
-from harness.shipped import SCENARIOS, find
+from harness.system.process import environment
 
 pytestmark = pytest.mark.integration
 

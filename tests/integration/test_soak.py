@@ -10,8 +10,8 @@ import pytest
 
 from harness.lab.domain import Lab
 from harness.model.fault import Leak
-from harness.soak import BLOCKS
-from tests.integration.running import AUTHGATE, POLICY, Inputs, Running, finished, interrupt
+from harness.studies.soak import BLOCKS
+from tests.helpers.running import AUTHGATE, POLICY, Inputs, Running, finished, interrupt
 
 pytestmark = pytest.mark.integration
 
@@ -31,7 +31,7 @@ def soak(inputs: Inputs, targets: object, *more: str, hours: str = HOURS, policy
 
 
 def test_a_wait_that_grows_is_blocked_and_laid_to_its_step(inputs: Inputs, require_domain: None) -> None:
-    with Lab(("candidate",), leak=Leak(grows_s=1.5)) as lab:
+    with Lab(("candidate",), faults=[Leak(grows_s=1.5)]) as lab:
         done = finished(soak(inputs, lab.targets))
     assert done.returncode == 10, done.stdout + done.stderr
     verdict = inputs.verdict()
@@ -50,7 +50,7 @@ def test_a_wait_that_grows_is_blocked_and_laid_to_its_step(inputs: Inputs, requi
 def test_a_sound_arm_is_not_blocked_and_its_load_is_constant_cold_and_on_it_alone(
     inputs: Inputs, require_domain: None
 ) -> None:
-    with Lab(("baseline",), relay=True) as lab:
+    with Lab(("baseline",), behind_relay=["ldap"]) as lab:
         done = finished(soak(inputs, lab.targets, "--arm", "baseline"))
     assert done.returncode in (0, 20), done.stdout + done.stderr
     attempts = inputs.attempts()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import shipped
+from harness.config import shipped
 from harness.lab import changes as embedded
 from harness.lab import store
 from harness.lab.ad import build, entry_changes, region
@@ -23,10 +23,10 @@ from harness.lab.base import RunningArm
 from harness.lab.domain import Lab
 from harness.lab.hospital import CLINICIANS, SUFFIX, user_dn
 from harness.lab.relays import Relays
-from harness.login.krb5conf import krb5_conf
+from harness.login.kerberos.krb5conf import krb5_conf
 from harness.model.fault import SERVICES, Delay
 from harness.model.target import Arm, Target, Targets
-from harness.process import environment
+from harness.system.process import environment
 
 pytestmark = pytest.mark.integration
 

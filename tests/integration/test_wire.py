@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from harness.lab.domain import Lab, LabArm
-from harness.login.krb5conf import use_krb5_conf
+from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
-from harness.login.trace import KdcTrace
 from harness.model.scenario import Scenario
 from harness.model.steps import Cache
 from harness.model.target import Target
-from tests.integration.capture import Packet, Ports, capture, confirm
+from tests.helpers.capture import Packet, Ports, capture, confirm
 
 pytestmark = pytest.mark.integration
 

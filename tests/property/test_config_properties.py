@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from harness.config import load_policy, load_scenario, load_targets
+from harness.config.load import load_policy, load_scenario, load_targets
 from harness.errors import ConfigError
-from tests.unit.test_config import CANARY, POLICY, SCENARIO, TARGETS
+from tests.unit.config.test_load import CANARY, POLICY, SCENARIO, TARGETS
 
 KINDS: dict[str, tuple[Callable[[Path], BaseModel], str]] = {
     "scenario": (load_scenario, SCENARIO),

@@ -18,7 +18,7 @@ from harness.model.policy import LoginMargins, Looks, Margin, Margins, Policy, S
 from harness.model.site import NO_SPREAD, Site, Spread
 from harness.model.verdict import Kind
 from harness.stats.compare import compare
-from tests.synthetic import DESIGN, HEALTH, PER_LOGIN, POLICY, SOUND, World, table_of
+from tests.helpers.synthetic import DESIGN, HEALTH, PER_LOGIN, POLICY, SOUND, World, table_of
 
 BOUNDED = ("estimate", "se", "low", "high", "margin", "detectable")
 few = settings(max_examples=25, deadline=None)

@@ -14,7 +14,7 @@ from harness.lab.ad.namespace import run_inside
 from harness.lab.ad.programs import SYSTEM_PYTHON, Programs
 from harness.lab.ad.settings import HOME, Settings
 from harness.lab.tools import run
-from harness.process import environment
+from harness.system.process import environment
 
 CLINICIANS_KEYTAB, SERVICES_KEYTAB = "clinicians.keytab", "services.keytab"
 COMPONENTS_KEYTAB = "components.keytab"
@@ -22,7 +22,8 @@ COMPONENTS_KEYTAB = "components.keytab"
 
 # Run by the system's Python, with modules that this one hasn't.
 _SAMBA_EDIT, _SAMBA_JOIN, _EHR_APP, _FORWARDER = (
-    Path(__file__).with_name(name) for name in ("samba_edit.py", "samba_join.py", "ehr_app.py", "forwarder.py")
+    Path(__file__).with_name("system_python") / f"{name}.py"
+    for name in ("samba_edit", "samba_join", "ehr_app", "forwarder")
 )
 
 BUILD_ADDRESSES = {region.DC_NAME: "192.0.2.1", region.SECOND_DC_NAME: "192.0.2.2"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from harness.lab.ad.ready import wait_until_ready
 from harness.lab.ad.settings import PORTS, Settings
 from harness.lab.base import BaseLab, CredentialKind, RunningArm
 from harness.lab.relays import faulty_services, start_relays
-from harness.login.krb5conf import krb5_conf
+from harness.login.kerberos.krb5conf import krb5_conf
 from harness.model.fault import Fault, Service
 from harness.model.target import ARMS, Arm, Target
-from harness.process import Family, Identity
+from harness.system.process import Family, Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class AdLab(BaseLab[AdArm]):
 
     ``change`` and ``changes`` are made to the candidate's settings, ``common`` before them to those of both, and to
     nothing else; both arms are started from equal bytes. ``faults`` are put before the candidate's servers, and a relay
-    without any before the same ones of the baseline; ``common_faults`` are before both.
+    without any before the same ones of the baseline; ``common_faults`` are before both. Services in ``behind_relay``
+    are behind one on both arms though no fault concerns them.
     With two ``controllers`` an arm's second one is in a site of its own. They are equal at the start and never
     replicate: the lab's controllers don't run that service. Raises LabError for another number.
     """
@@ -61,6 +62,7 @@ class AdLab(BaseLab[AdArm]):
         common: Sequence[Change] = (),
         faults: Sequence[Fault] = (),
         common_faults: Sequence[Fault] = (),
+        behind_relay: Collection[Service] = (),
         credentials: CredentialKind = "csv",
         controllers: int = 1,
     ) -> None:
@@ -71,13 +73,14 @@ class AdLab(BaseLab[AdArm]):
         for wish in self._changes:
             if controllers < wish.controllers:
                 raise LabError(f"AD lab: expected {wish.controllers} controllers for {wish.name}, got {controllers}")
-        if controllers > 1 and (faults or common_faults):
+        if controllers > 1 and (faults or common_faults or behind_relay):
             raise LabError(f"AD lab: expected 1 controller behind a relay, got {controllers}")
         self._controllers = tuple(settings.SMB_CONFS)[:controllers]
         self._names = tuple(arms)
         self._common = tuple(common)
         self._faults = (*common_faults, *faults)
         self._common_faults = tuple(common_faults)
+        self._behind: set[Service] = {*faulty_services(self._faults), *behind_relay}
         self._credentials = credentials
 
     def _start(self, folder: Path, family: Family, stack: ExitStack) -> None:
@@ -100,8 +103,8 @@ class AdLab(BaseLab[AdArm]):
             address = addresses[region.DC_NAME]
             target = ad_target(folder / name, addresses, chosen, self._credentials)
             processes, ports = servers.processes(), dict(PORTS)
-            if self._faults:
-                behind = {service: PORTS[_PORT_OF.get(service, service)] for service in faulty_services(self._faults)}
+            if self._behind:
+                behind = {service: PORTS[_PORT_OF.get(service, service)] for service in self._behind}
                 faults = self._faults if name == "candidate" else self._common_faults
                 relays = start_relays(family, folder / name, address, behind, faults)
                 processes["relay"] = Identity.of(relays.process.pid)

@@ -19,7 +19,7 @@ from harness.lab.ad.addresses import resolver_of
 from harness.lab.ad.programs import SYSTEM_PYTHON, Programs
 from harness.lab.ad.settings import FOLDERS, HOME, SMB_CONFS, Settings
 from harness.lab.tools import run
-from harness.process import Family, Identity, environment
+from harness.system.process import Family, Identity, environment
 
 _SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
 

@@ -16,7 +16,7 @@ from harness.lab.ad.build import CLINICIANS_KEYTAB
 from harness.lab.ad.programs import Programs
 from harness.lab.ad.settings import PORTS, SMB_CONFS
 from harness.lab.tools import run
-from harness.process import environment
+from harness.system.process import environment
 
 READY_S = 30.0
 """How long an arm may take until each of its services has answered; only a server that can't start reaches it."""

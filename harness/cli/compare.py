@@ -1,0 +1,101 @@
+"""``authgate compare``: judge what has been measured, by authgate or by another tool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.options import FILE_PATH, Finite, PolicyName, calibration_option
+from harness.cli.tell import tell
+from harness.importers.evidence import foreign_evidence, imported_evidence
+from harness.importers.tools import FORMATS
+from harness.importers.two_files import Importing
+from harness.model.policy import Policy
+from harness.record.folder import RunFolder
+from harness.run.evidence import evidence_of
+from harness.run.site import site_of_run
+from harness.run.two_runs import evidence_of_two
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What another tool measured: a CSV of attempts, or two files of which each is an arm, and how to read them."""
+
+    attempts: Path | None
+    files: tuple[Path, Path] | None
+    how: Importing
+
+
+_POSITIVE = Finite(min=0, min_open=True)
+_ELSEWHERE = (
+    click.option("--attempts", type=FILE_PATH, help="CSV of attempts: arm,block,t_intended_s,step,latency_s,ok."),
+    click.option("--before", type=FILE_PATH, help="The baseline as JMeter, k6 or Locust measured it; with --after."),
+    click.option("--after", type=FILE_PATH, help="The candidate, likewise."),
+    click.option(
+        "--format", "written", type=click.Choice(FORMATS), default="auto", show_default=True,
+        help="Of the files of --before and --after.",
+    ),
+    click.option("--login-label", metavar="NAME", help="What the files call a whole login. [default: login]"),
+    click.option(
+        "--block-s", type=_POSITIVE, default=15.0, show_default=True, help="How --before and --after are cut."
+    ),
+    click.option(
+        "--trim-s", type=Finite(min=0), default=0.0, show_default=True,
+        help="Files: discard from a block.",
+    ),
+    click.option(
+        "--timeout-s", type=_POSITIVE, default=10.0, show_default=True,
+        help="Files: what a failed login counts as at least.",
+    ),
+)  # fmt: skip
+
+
+def _elsewhere_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The options of what another tool measured, handed to the command as one ``elsewhere``."""
+
+    @wraps(command)
+    def with_elsewhere(
+        attempts: Path | None, before: Path | None, after: Path | None, written: str, login_label: str | None,
+        block_s: float, trim_s: float, timeout_s: float, **others: Any,
+    ) -> int:  # fmt: skip
+        if (before is None) != (after is None):
+            raise click.UsageError("expected --before FILE and --after FILE, got one of them")
+        files = None if before is None or after is None else (before, after)
+        how = Importing(written, block_s, login_label, trim_s, timeout_s)
+        return command(elsewhere=Elsewhere(attempts, files, how), **others)
+
+    for option in reversed(_ELSEWHERE):
+        with_elsewhere = option(with_elsewhere)
+    return with_elsewhere
+
+
+@click.command("compare")
+@click.argument("runs", type=FILE_PATH, nargs=-1)
+@_elsewhere_options
+@click.option("--policy", type=PolicyName(), help="A shipped name or a file. [default: the run's own, else default]")
+@click.option("--out", type=FILE_PATH, help="Folder for the reports. [default: the run's own if its policy judges]")
+@calibration_option
+def command(
+    runs: tuple[Path, ...], elsewhere: Elsewhere, policy: Policy | None, out: Path | None, calibration: Path | None
+) -> int:
+    """Judge what has been measured: a run of both arms, a run of each arm, or another tool's attempts or files."""
+    attempts, files, how = elsewhere.attempts, elsewhere.files, elsewhere.how
+    if sum(map(bool, (runs, attempts, files))) != 1 or len(runs) > 2:
+        raise click.UsageError("expected one run, two runs, or --attempts FILE, or --before FILE and --after FILE")
+    if attempts is not None:
+        evidence = foreign_evidence(attempts, policy or Policy(), how.trim_s, how.timeout_s, calibration)
+    elif files is not None:
+        evidence = imported_evidence(*files, how, policy or Policy(), calibration)
+    elif len(runs) == 2:
+        evidence = evidence_of_two(RunFolder.open(runs[0]), RunFolder.open(runs[1]), policy, calibration)
+    else:
+        folder = RunFolder.open(runs[0])
+        site = None if calibration is None else site_of_run(folder, calibration, policy)
+        evidence = evidence_of(folder, policy, site)
+        out = out or (runs[0] if policy is None and site is None else None)  # the gate's own report stays the gate's
+    return tell(evidence, out).verdict.exit_code

@@ -1,0 +1,34 @@
+"""``authgate demo``: an update of the catalogue replayed on its lab, or equal arms in the same run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli.options import quiet_option, results_option
+from harness.cli.updates import replayed
+from harness.config import shipped
+from harness.config.load import load_update
+from harness.updates.replay import without_fault
+
+DEMONSTRATED = "uppsala-2016"
+NONE = "none"
+
+
+@click.command("demo")
+@click.option(
+    "--update",
+    default=DEMONSTRATED,
+    show_default=True,
+    help=f"A name of the catalogue (authgate updates list), or {NONE}: the run of {DEMONSTRATED} on equal arms.",
+)
+@results_option
+@quiet_option
+def command(update: str, results: Path, quiet: bool) -> int:
+    """Replay an update on its lab; exits 0 if the expected verdict came."""
+    name = DEMONSTRATED if update == NONE else update
+    found = load_update(shipped.find(name, shipped.UPDATES))
+    chosen = without_fault(found) if update == NONE else found
+    click.echo(f"{chosen.title}. {chosen.mechanism if update != NONE else ''}".rstrip())
+    return replayed(chosen, results, quiet)

@@ -1,0 +1,32 @@
+"""``authgate doctor``: it parses, calls, prints and exits."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from harness.cli.options import ScenarioName, TargetsFile
+from harness.doctor.examine import examine
+from harness.model.exit_codes import USAGE_ERROR
+from harness.model.scenario import Scenario
+from harness.model.target import Targets
+from harness.report.console import for_tables
+from harness.report.diagnosis import diagnosis_json, print_diagnosis
+
+
+@click.command("doctor")
+@click.option("--targets", type=TargetsFile(), help="Targets file (YAML). [default: this machine alone is looked at]")
+@click.option("--scenario", type=ScenarioName(), help="Whose steps are to work. [default: all that the targets allow]")
+@click.option("--json", "as_json", is_flag=True, help="For CI: a JSON document in place of the table.")
+def command(targets: Targets | None, scenario: Scenario | None, as_json: bool) -> int:
+    """Look for what would spoil a run, before it: on each arm and on this machine, with what to do about it.
+
+    Some dozens of requests are sent to an arm, and no load. Exits 0 where there is no problem, 2 where there is one.
+    """
+    found = examine(targets, scenario)
+    if as_json:
+        click.echo(json.dumps(diagnosis_json(found), indent=2))
+    else:
+        print_diagnosis(found, for_tables())
+    return 0 if found.healthy else USAGE_ERROR

@@ -1,0 +1,87 @@
+"""``authgate gate``: measure both arms, or soak one, and judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.options import (
+    Finite,
+    calibration_option,
+    policy_option,
+    quiet_option,
+    results_option,
+    scenario_argument,
+    targets_option,
+)
+from harness.cli.tell import judged
+from harness.model.policy import Policy
+from harness.model.scenario import Scenario
+from harness.model.target import ARMS, Arm, Targets
+from harness.model.verdict import Kind
+from harness.run.request import RunRequest
+from harness.run.site import Subject, find_site
+from harness.studies.soak import HOURS_AT_MOST, SHARE_OF_PEAK, SoakPlan
+
+_SOAK = (
+    click.option(
+        "--soak", "hours", type=Finite(0, HOURS_AT_MOST, min_open=True), metavar="HOURS",
+        help="Keep one arm under constant low load for so long, and judge whether its logins grow slower or fail more.",
+    ),
+    click.option("--arm", type=click.Choice(ARMS), help="Of a soak. [default: candidate]"),
+    click.option(
+        "--rate", type=Finite(0, 10_000, min_open=True),
+        help=f"Of a soak, in logins a second. [default: {SHARE_OF_PEAK:.0%} of the scenario's peak]",
+    ),
+)  # fmt: skip
+
+
+def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The options of a soak, handed to the command as one ``soak``; None where none is asked for."""
+
+    @wraps(command)
+    def with_soak(hours: float | None, arm: Arm | None, rate: float | None, **others: Any) -> int:
+        if hours is None and (arm is not None or rate is not None):
+            raise click.UsageError("expected --soak HOURS beside --arm and --rate, got none")
+        return command(soak=None if hours is None else SoakPlan(hours, arm or "candidate", rate), **others)
+
+    for option in reversed(_SOAK):
+        with_soak = option(with_soak)
+    return with_soak
+
+
+@click.command("gate")
+@scenario_argument
+@targets_option
+@policy_option
+@results_option
+@quiet_option
+@calibration_option
+@_soak_options
+def command(
+    scenario: Scenario,
+    targets: Targets,
+    policy: Policy,
+    results: Path,
+    quiet: bool,
+    calibration: Path | None,
+    soak: SoakPlan | None,
+) -> int:
+    """Measure baseline and candidate in interleaved blocks, and judge the update; or --soak one of them for hours.
+
+    SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
+    """
+    if soak is not None:
+        whole = soak.scenario(scenario)
+        request = RunRequest(whole, targets, policy, results, (soak.arm,), early_stop=False, marks=soak.marks)
+        return judged(request, quiet).verdict.exit_code
+    site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
+    if site.refusal:  # no load could change it
+        click.echo(f"INVALID: {site.refusal}", err=True)
+        return Kind.INVALID.exit_code
+    return judged(RunRequest(scenario, targets, policy, results, site=site), quiet).verdict.exit_code

@@ -1,0 +1,84 @@
+"""``authgate lab``: a lab of either kind from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli.options import FILE_PATH
+from harness.lab import changes, supervisor
+from harness.lab.ad import changes as ad_changes
+from harness.lab.hospital import CLINICIANS
+
+LAB_FOLDER = Path(".authgate-lab")
+
+_PORT_OF = {"slapd": "ldap", "dc": "ldap", "dc1": "ldap", "dc2": "ldap", "web": "http", "database": "postgres"}
+"""The port that is shown for a server which isn't called like its port."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Real servers on loopback, a set for each arm: the embedded domain, or Active Directory by Samba."""
+
+
+_lab_folder = click.option(
+    "--dir", "folder", type=FILE_PATH, default=LAB_FOLDER, show_default=True, help="The lab's folder."
+)
+
+
+@command.command()
+@_lab_folder
+@click.option(
+    "--kind",
+    type=click.Choice(supervisor.KINDS),
+    default="embedded",
+    show_default=True,
+    help="embedded: MIT KDC and OpenLDAP, as any user. ad: Samba AD, web front and database, as root.",
+)
+@click.option(
+    "--change",
+    help=f"What is changed on the candidate. embedded: {', '.join(changes.SPELLINGS)}. "
+    f"ad: {', '.join(ad_changes.SPELLINGS)}.",
+)
+@click.option(
+    "--controllers",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="Domain controllers an arm (kind ad); the second is in a site of its own.",
+)
+def up(folder: Path, kind: str, change: str | None, controllers: int) -> int:
+    """Start it; it runs until `authgate lab down`."""
+    status = supervisor.up(folder, kind, change=change, controllers=controllers)
+    click.echo(f"ready; targets: {status.targets}")
+    if change is not None:
+        click.echo(f"candidate: {supervisor.says(kind, change)}")
+    click.echo(f"try: authgate login {CLINICIANS[7]} --targets {status.targets}")
+    return 0
+
+
+@command.command()
+@_lab_folder
+def down(folder: Path) -> int:
+    """End what `lab up` started in this folder, and nothing else."""
+    click.echo("ended" if supervisor.down(folder) else "no lab runs here")
+    return 0
+
+
+@command.command()
+@_lab_folder
+def status(folder: Path) -> int:
+    """Say which of its processes run."""
+    found = supervisor.status(folder)
+    if found is None:
+        click.echo("no lab runs here")
+        return 0
+    for name, process in found.processes.items():
+        arm, _, server = name.partition(".")
+        port = found.ports.get(f"{arm}.{_PORT_OF.get(server, server)}")
+        click.echo(
+            f"{name:<18} pid {process.pid:<8} {'runs' if found.alive[name] else 'ended':<6}"
+            + (f" {found.addresses[name]}:{port}" if port else "")
+        )
+    return 0

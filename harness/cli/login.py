@@ -1,0 +1,31 @@
+"""``authgate login``: one login, and what each of its steps took and showed."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+
+from harness.cli.options import ScenarioName, targets_option
+from harness.errors import ConfigError
+from harness.login.once import log_in_once
+from harness.model.exit_codes import CRASH
+from harness.model.scenario import Scenario
+from harness.model.target import ARMS, Arm, Targets
+from harness.report.waterfall import print_waterfall
+
+
+@click.command("login")
+@click.argument("user")
+@targets_option
+@click.option("--arm", type=click.Choice(ARMS), default="baseline", show_default=True)
+@click.option("--scenario", type=ScenarioName(), default="morning-rush", show_default=True, help="Whose steps to take.")
+@click.option("--cohort", "--cache", help="Of the scenario's: cold or warm, or as it calls them. [default: the first]")
+def command(user: str, targets: Targets, arm: Arm, scenario: Scenario, cohort: str | None) -> int:
+    """Log USER in once and print the waterfall: each step, its server, its protocol facts, and what failed."""
+    if arm not in targets.arms:
+        raise ConfigError(f"targets: arms: expected {arm}, got {', '.join(targets.arms)}")
+    if cohort is not None and cohort not in scenario.mix:
+        raise ConfigError(f"--cohort: expected one of {', '.join(scenario.mix)}, got {cohort}")
+    result = log_in_once(targets, arm, scenario, user, cohort or next(iter(scenario.mix)))
+    print_waterfall(result, Console())
+    return 0 if result.outcome.status == "ok" else CRASH

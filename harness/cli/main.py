@@ -1,0 +1,101 @@
+"""The command line's entrance: it finds a command's module, runs it, and turns what went wrong into an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from harness.errors import AuthgateError
+from harness.model.exit_codes import INTERRUPTED, USAGE_ERROR
+from harness.version import version_text
+
+COMMANDS = {
+    "calibrate": ("calibrate", "This site's noise, false BLOCKs, and the smallest detectable slowdown."),
+    "capacity": ("capacity", "The highest rate that each arm serves, and whether the update costs capacity."),
+    "compare": ("compare", "Judge what has been measured, by authgate or by another tool."),
+    "demo": ("demo", "Replay the incident of 2016 on the embedded domain."),
+    "doctor": ("doctor", "Look for what would spoil a run, before it."),
+    "gate": ("gate", "Measure baseline and candidate, and judge the update."),
+    "import": ("imports", "Make a scenario of what another tool has recorded."),
+    "lab": ("lab", "Real servers on loopback: the embedded domain, or Active Directory."),
+    "locustfile": ("locustfile", "Print the path of the locustfile, for plain locust -f."),
+    "login": ("login", "Log one user in, and show each step."),
+    "plan": ("plan", "How long a run must be."),
+    "report": ("report", "Write a run's reports again, from what is there."),
+    "run": ("run", "Measure without judging."),
+    "scenarios": ("scenarios", "List the scenarios that come with authgate."),
+    "schema": ("schema", "Print the JSON Schema of a kind of file."),
+    "trend": ("trend", "Runs of one scenario, side by side."),
+    "updates": ("updates", "The catalogue of updates that slowed or broke logins, and its replay."),
+}
+"""Name: the module below ``harness.cli`` whose ``command`` it is, and what ``--help`` says of it.
+
+A command's module is imported when it is called: the statistics and figures that one needs take longer to import than
+most of the others take to run.
+"""
+
+
+class _Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"harness.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, says) for name, (_, says) in COMMANDS.items()])
+
+
+def _say_version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        click.echo(f"authgate {version_text()}")
+        ctx.exit()
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version, help="Show it.")
+def cli() -> None:
+    """Does this update slow logins, and where? Answers PASS, BLOCK, INCONCLUSIVE or INVALID.
+
+    Exit codes of gate and compare: 0 PASS, 10 BLOCK, 20 INCONCLUSIVE, 30 INVALID; of every command 2 for a usage or
+    configuration error.
+    """
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    # A CI system that cancels a job, or a terminal that closes, ends a run as Ctrl-C does: with its partial report.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _as_interrupt)
+    try:
+        return cli.main(argv, prog_name="authgate", standalone_mode=False) or 0
+    except AuthgateError as error:
+        click.echo(str(error), err=True)
+    except click.ClickException as error:
+        error.show()
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    return USAGE_ERROR
+
+
+def run_main() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""What several commands take: scenario, targets, policy, the folder for results."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.config import shipped
+from harness.config.load import load_policy, load_scenario, load_targets
+from harness.model.policy import Policy
+from harness.model.scenario import Scenario
+from harness.model.target import Targets
+
+
+class ScenarioName(click.ParamType[Scenario]):
+    """A shipped scenario's name, or a YAML file."""
+
+    name = "scenario"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Scenario:
+        return value if isinstance(value, Scenario) else load_scenario(shipped.find(value, shipped.SCENARIOS))
+
+
+class PolicyName(click.ParamType[Policy]):
+    """A shipped policy's name, or a YAML file."""
+
+    name = "policy"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Policy:
+        return value if isinstance(value, Policy) else load_policy(shipped.find(value, shipped.POLICIES))
+
+
+class TargetsFile(click.ParamType[Targets]):
+    """A YAML file of targets."""
+
+    name = "targets"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Targets:
+        return value if isinstance(value, Targets) else load_targets(Path(value))
+
+
+class Finite(click.FloatRange):
+    """A number within its range; NaN is in none, though each comparison with it lets it through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+FILE_PATH = click.Path(path_type=Path)
+scenario_argument = click.argument("scenario", type=ScenarioName())
+targets_option = click.option(
+    "--targets", type=TargetsFile(), required=True, help="Targets file (YAML): where to log in."
+)
+policy_option = click.option(
+    "--policy", type=PolicyName(), default="default", show_default=True, help="Policy: a shipped name or a YAML file."
+)
+results_option = click.option(
+    "--results", type=FILE_PATH, default="results", show_default=True, help="Folder for runs."
+)
+calibration_option = click.option(
+    "--calibration",
+    type=FILE_PATH,
+    help="What authgate calibrate has written. [default: what lies with the results for scenario and "
+    "policy; of what has been judged before, what it was judged by; none for another tool's files]",
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress; the verdict is printed all the same.")

@@ -1,0 +1,20 @@
+"""``authgate report``: a run's reports again, from what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli.options import FILE_PATH
+from harness.cli.tell import tell
+from harness.record.folder import RunFolder
+from harness.run.evidence import evidence_of
+
+
+@click.command("report")
+@click.argument("run", type=FILE_PATH)
+def command(run: Path) -> int:
+    """Write a run's reports again, from what is there; a run that was killed gives a partial report."""
+    tell(evidence_of(RunFolder.open(run)), run)
+    return 0

@@ -1,0 +1,32 @@
+"""``authgate run``: measure without judging."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from harness.cli.options import quiet_option, results_option, scenario_argument, targets_option
+from harness.model.exit_codes import CRASH
+from harness.model.policy import Policy
+from harness.model.scenario import Scenario
+from harness.model.target import ARMS, Arm, Targets
+from harness.report.progress import progress
+from harness.run.execute import execute
+from harness.run.request import RunRequest
+
+
+@click.command("run")
+@scenario_argument
+@targets_option
+@results_option
+@quiet_option
+@click.option("--arm", "arms", type=click.Choice(ARMS), multiple=True, help="Measure this arm only.")
+def command(scenario: Scenario, targets: Targets, results: Path, quiet: bool, arms: tuple[Arm, ...]) -> int:
+    """Measure without judging; judge later with `authgate compare`."""
+    chosen = tuple(arm for arm in ARMS if arm in arms) or ARMS
+    with progress(Console(), quiet) as display:
+        folder = execute(RunRequest(scenario, targets, Policy(), results, chosen, early_stop=False), display)
+    click.echo(folder.path)
+    return 0 if folder.manifest()["status"] == "complete" else CRASH

@@ -1,0 +1,33 @@
+"""What several commands do: measure and judge with the progress shown, and tell a verdict."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.model.evidence import Evidence
+from harness.report.console import for_tables, print_verdict
+from harness.report.progress import progress
+from harness.report.write import keep_reports
+from harness.run.evidence import evidence_of
+from harness.run.execute import execute
+from harness.run.request import RunRequest
+
+
+def judged(request: RunRequest, quiet: bool) -> Evidence:
+    """Make the run, and tell its verdict."""
+    with progress(Console(), quiet) as display:
+        folder = execute(request, display)
+    return tell(evidence_of(folder), folder.path)
+
+
+def tell(evidence: Evidence, folder: Path | None) -> Evidence:
+    """Print the verdict and where its reports will lie, then write them: no full disk may cost the verdict."""
+    console = for_tables()
+    with contextlib.suppress(BrokenPipeError):
+        print_verdict(evidence, console, None if folder is None else folder / "report.html")
+    if folder is not None:
+        keep_reports(evidence, folder)
+    return evidence

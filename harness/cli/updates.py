@@ -1,0 +1,118 @@
+"""``authgate updates``: the catalogue of updates that slowed or broke logins, and its replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.options import quiet_option, results_option
+from harness.cli.tell import tell
+from harness.config import shipped
+from harness.config.load import load_update
+from harness.model.exit_codes import CRASH
+from harness.model.fault import Fault
+from harness.model.update import Update
+from harness.model.verdict import Kind
+from harness.report.progress import progress
+from harness.updates.replay import outcome_of, replay, scenario_of
+
+
+class UpdateName(click.ParamType[Update]):
+    """A catalogued update's name, or a YAML file."""
+
+    name = "update"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Update:
+        return value if isinstance(value, Update) else load_update(shipped.find(value, shipped.UPDATES))
+
+
+@click.group("updates")
+def command() -> None:
+    """Updates that slowed or broke logins elsewhere: what is known of them, and their replay on a lab."""
+
+
+@command.command("list")
+def list_updates() -> int:
+    """List the catalogue."""
+    table = Table("name", "lab", "signature", "expected", "title", box=None)
+    for found in shipped.updates():
+        signature = ", ".join(found.signature)
+        table.add_row(found.name, found.fault.lab, signature, found.expected.verdict, found.title)
+    Console().print(table)
+    return 0
+
+
+@command.command()
+@click.argument("update", type=UpdateName())
+def show(update: Update) -> int:
+    """Show all that the catalogue says of UPDATE: what is known and from where, its fault, its run, what must come."""
+    console = Console(highlight=False)
+    console.print(Text(update.title, style="bold"))
+    known = [*update.ids, *([update.when.isoformat()] if update.when else [])]
+    if known:
+        console.print(Text(", ".join(known), style="dim"))
+    for source in update.sources:
+        console.print(Text(f"{source.standing}: ", style="bold") + Text(source.text, style="not bold"))
+        if source.url is not None:
+            console.print(Text(f"    {source.url}"), soft_wrap=True)  # broken over two lines it couldn't be followed
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, text in _rows(update):
+        grid.add_row(name, Text(text))
+    console.print(grid)
+    return 0
+
+
+@command.command("run")
+@click.argument("update", type=UpdateName())
+@results_option
+@quiet_option
+def run_update(update: Update, results: Path, quiet: bool) -> int:
+    """Replay UPDATE on its lab; exits 0 if the expected verdict came and blamed the right step."""
+    return replayed(update, results, quiet)
+
+
+def replayed(update: Update, results: Path, quiet: bool) -> int:
+    """Replay the update, tell its verdict and whether it is the expected one; the exit code."""
+    console = Console()
+    with progress(console, quiet) as display:
+        evidence = replay(update, results, display)
+    tell(evidence, results / evidence.run_id)
+    outcome = outcome_of(update, evidence)
+    got = outcome.verdict + (f" at {outcome.step}" if outcome.step else "")
+    console.print(f"expected {_expected(update)}, got {got} after {outcome.load_s:.0f} s of load")
+    return 0 if outcome.as_expected else Kind[outcome.verdict].exit_code or CRASH
+
+
+def _rows(update: Update) -> list[tuple[str, str]]:
+    fault, expected, scenario = update.fault, update.expected, scenario_of(update)
+    rows = [("mechanism", update.mechanism), ("lab", fault.lab)]
+    rows += [("on both arms", change) for change in fault.common]
+    rows += [("on both arms", in_words(wire)) for wire in fault.common_relay]
+    rows += [("candidate", change) for change in fault.changes]
+    rows += [("candidate", in_words(wire)) for wire in fault.relay]
+    rows += [("why so", fault.why), ("signature", ", ".join(update.signature))]
+    rows += [("expected", f"{_expected(update)}, by {expected.by}")]
+    rate, blocks = scenario.arrivals.peak, scenario.blocks
+    sizes = f"{blocks.pairs} pairs of blocks of {blocks.length_s:g} s, {scenario.duration_s:g} s of load at most"
+    rows += [("run", f"{update.run.scenario} at {rate:g} logins/s, {sizes}, policy {update.run.policy}")]
+    rows += [("", f"steps {', '.join(scenario.steps)}")]
+    return rows
+
+
+def _expected(update: Update) -> str:
+    steps = update.expected.steps
+    return update.expected.verdict + (f" at {' or '.join(steps)}" if steps else "")
+
+
+def in_words(fault: Fault) -> str:
+    """A fault on the wire as the catalogue writes it, defaults left out."""
+    values = fault.model_dump(exclude={"kind", "at"}, exclude_defaults=True)
+    settings = ", ".join(f"{name} {value}" for name, value in values.items())
+    return f"{fault.kind} at {fault.at}" + (f": {settings}" if settings else "")

@@ -1,0 +1,1 @@
+"""What other tools have measured or recorded, a module a tool."""

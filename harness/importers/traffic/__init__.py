@@ -1,0 +1,1 @@
+"""What captured traffic teaches of logins, by way of Samba's ``traffic_summary.pl``."""

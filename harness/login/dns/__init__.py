@@ -1,0 +1,1 @@
+"""The name servers: where a domain's KDCs and controllers are."""

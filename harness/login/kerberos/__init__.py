@@ -1,0 +1,1 @@
+"""Kerberos by MIT libkrb5: tickets, keys, cards, and which KDC is asked."""

@@ -1,0 +1,1 @@
+"""The directory: connections, binds, reads, and the netlogon ping."""

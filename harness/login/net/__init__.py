@@ -1,0 +1,1 @@
+"""What a login's bytes pass through: deadlines, TLS, security layers, DER."""

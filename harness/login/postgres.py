@@ -1,0 +1,187 @@
+"""The database by PostgreSQL's own protocol, version 3.0 (its manual, chapters 55.2 and 55.7), by Kerberos alone.
+
+Drivers don't serve here: psycopg's libpq finds its tickets by an environment variable of the whole process and asks the
+KDC within the connection, on the caller's thread; asyncpg waits on asyncio's loop; pg8000 knows no GSSAPI. What a login
+needs of the protocol is five kinds of messages.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any
+
+import gssapi
+
+from harness.login.codes import kerberos_outcome, sql_outcome
+from harness.login.net.sockets import BoundedSocket, first_connected, no_delay
+from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.model.attempt import Outcome
+from harness.model.database import Database
+from harness.model.endpoint import Endpoint
+
+MESSAGE_AT_MOST = 1 << 20
+"""A message above 1 MiB is no answer of a login."""
+WHOSE = "select principal from pg_stat_gssapi where pid = pg_backend_pid()"
+"""What the database itself holds the session for; a read that every role may make (since PostgreSQL 12)."""
+
+_VERSION = 3 << 16
+
+_MALFORMED = Outcome("error", "DB_MALFORMED")
+_NOT_KERBEROS = Outcome("error", "DB_NOT_KERBEROS")
+_PASSWORD_ASKED = Outcome("error", "DB_PASSWORD_ASKED")
+
+
+class _Asked(IntEnum):
+    """What an authentication request asks for."""
+
+    NOTHING_MORE = 0
+    PASSWORD = 3
+    MD5 = 5
+    GSS = 7
+    GSS_CONTINUE = 8
+    SSPI = 9
+    SASL = 10
+    ANOTHER = -1
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Asked:
+        return cls.ANOTHER
+
+
+Negotiation = Callable[[float], tuple[Any, bytes]]
+"""To a Kerberos context for the database and its first token, within seconds."""
+
+
+class DatabaseSession:
+    """One login's connection to the database; every method raises StepFailedError.
+
+    ``endpoints`` are its checked addresses: the first that accepts a connection serves the login.
+    """
+
+    def __init__(self, database: Database, endpoints: Sequence[Endpoint]) -> None:
+        self._database = database
+        self._endpoints = endpoints
+        self._socket: BoundedSocket | None = None
+        self._deadline = 0.0
+        self.round_trips = 0
+
+    def connect(self, user: str, negotiate: Negotiation, timeout_s: float) -> None:
+        """Connect as the role ``user`` and authenticate by Kerberos, both ways; no password is ever sent."""
+        with self._within(timeout_s):
+            connected = first_connected(self._endpoints, self._remaining)
+            no_delay(connected)
+            self._socket = BoundedSocket(connected, self._remaining)
+            named = {"user": user, "database": self._database.name, "application_name": "authgate"}
+            texts = b"".join(_text(word) for pair in named.items() for word in pair)
+            self._send(b"", _VERSION.to_bytes(4, "big") + texts + b"\0")
+            self._authenticate(negotiate)
+            self._rows()
+
+    def principal(self, timeout_s: float) -> str:
+        """Whom the database has authenticated, by its own word; empty where nobody."""
+        with self._within(timeout_s):
+            self._send(b"Q", _text(WHOSE))
+            return "".join(_first_column(row) for row in self._rows())
+
+    def close(self) -> None:
+        """Hang up; a second call does nothing."""
+        connected, self._socket = self._socket, None
+        if connected is not None:
+            connected.close()
+
+    def _authenticate(self, negotiate: Negotiation) -> None:
+        context: Any = None
+        while True:
+            kind, body = self._message()
+            if kind != b"R" or len(body) < 4:
+                raise StepFailedError(_MALFORMED)
+            match _Asked(int.from_bytes(body[:4], "big")):
+                case _Asked.NOTHING_MORE if context is not None and context.complete:
+                    return
+                case _Asked.GSS if context is None:
+                    context, token = negotiate(self._remaining())
+                case _Asked.GSS_CONTINUE if context is not None:
+                    token = context.step(body[4:]) or b""
+                case _Asked.PASSWORD | _Asked.MD5 | _Asked.SASL:
+                    raise StepFailedError(_PASSWORD_ASKED)
+                case _:  # a session that is trusted as it is, too: that is no login
+                    raise StepFailedError(_NOT_KERBEROS)
+            if token:
+                self._send(b"p", token)
+
+    def _rows(self) -> list[bytes]:
+        """The rows that come until the server is ready for a query."""
+        rows: list[bytes] = []
+        while True:
+            kind, body = self._message()
+            if kind == b"Z":
+                return rows
+            if kind == b"D":
+                rows.append(body)
+            elif kind not in b"TCSK":
+                raise StepFailedError(_MALFORMED)
+
+    def _send(self, kind: bytes, body: bytes) -> None:
+        assert self._socket is not None
+        self.round_trips += 1
+        self._socket.sendall(kind + (len(body) + 4).to_bytes(4, "big") + body)
+
+    def _message(self) -> tuple[bytes, bytes]:
+        """The next message but notices; an error is raised as the outcome that its SQLSTATE means."""
+        while True:
+            head = self._exactly(5)
+            kind, size = head[:1], int.from_bytes(head[1:], "big") - 4
+            if not 0 <= size <= MESSAGE_AT_MOST:
+                raise StepFailedError(_MALFORMED)
+            body = self._exactly(size)
+            if kind == b"E":
+                state = re.search(rb"(?:^|\0)C([0-9A-Z]{5})\0", body)
+                raise StepFailedError(sql_outcome(state[1].decode()) if state else _MALFORMED)
+            if kind != b"N":
+                return kind, body
+
+    def _exactly(self, size: int) -> bytes:
+        assert self._socket is not None
+        received = bytearray()
+        while len(received) < size:
+            data = self._socket.recv(size - len(received))
+            if not data:
+                raise ConnectionError
+            received += data
+        return bytes(received)
+
+    @contextmanager
+    def _within(self, timeout_s: float) -> Iterator[None]:
+        """A step's deadline over all of its messages; the libraries' errors as the step's outcome."""
+        self._deadline = time.monotonic() + timeout_s
+        try:
+            yield
+        except gssapi.exceptions.GSSError as error:
+            raise StepFailedError(kerberos_outcome(error.min_code)) from None
+        except OSError as error:
+            if time.monotonic() >= self._deadline:
+                raise StepFailedError(TIMED_OUT) from None
+            refused = isinstance(error, ConnectionRefusedError)
+            raise StepFailedError(Outcome("error", "CONNECT_FAILED" if refused else "CONNECTION_LOST")) from None
+
+    def _remaining(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise StepFailedError(TIMED_OUT)
+        return left
+
+
+def _text(word: str) -> bytes:
+    return word.encode() + b"\0"
+
+
+def _first_column(row: bytes) -> str:
+    """The first column of a DataRow; empty for null."""
+    count, size = int.from_bytes(row[:2], "big"), int.from_bytes(row[2:6], "big", signed=True)
+    if not count or len(row) < 6 + max(size, 0):
+        raise StepFailedError(_MALFORMED)
+    return row[6 : 6 + max(size, 0)].decode(errors="replace")

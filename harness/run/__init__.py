@@ -1,0 +1,1 @@
+"""One run from its inputs to its evidence: executed, watched, assessed."""

@@ -1,0 +1,156 @@
+"""From what a run has measured to its verdict and the evidence for it; the same while it runs and afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.errors import RunError
+from harness.gate.judge import judge
+from harness.model.attempt import AttemptTable, Ints
+from harness.model.comparison import Comparison, Design
+from harness.model.health import MS, ArmHealth, RunState, quantile
+from harness.model.plan import Plan
+from harness.model.policy import Policy
+from harness.model.protocol import Difference
+from harness.model.scenario import Scenario
+from harness.model.site import UNCALIBRATED, Site
+from harness.model.target import ARMS, Arm
+from harness.model.verdict import Verdict
+from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
+from harness.stats.compare import compare
+
+_FAILED = pa.array(["denied", "timeout", "error"])
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended, as its manifest keeps it, so that a later report gives the same verdict.
+
+    ``pairs`` is how many complete pairs were judged (None: all that are there), ``lost`` names processes that died.
+    """
+
+    complete: bool
+    interrupted: str = ""
+    stopped_for_denials: bool = False
+    lost: tuple[str, ...] = ()
+    pairs: int | None = None
+
+    @property
+    def state(self) -> RunState:
+        """The part that the judge asks for."""
+        return RunState(self.complete, self.interrupted, self.stopped_for_denials)
+
+    @property
+    def why_partial(self) -> str:
+        """Why the run is partial, in words; empty where it is whole."""
+        return "" if self.complete else self.interrupted or f"lost: {', '.join(self.lost)}"
+
+
+KILLED = Ending(complete=False, interrupted="the run was killed before it could say why")
+"""The ending of a run whose manifest still says that it is running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A verdict with the comparison and the health that it rests on, and the attempts that it was made from."""
+
+    verdict: Verdict
+    comparison: Comparison
+    health: Mapping[Arm, ArmHealth]
+    table: AttemptTable
+    pairs: Sequence[int]
+
+
+def design_of(scenario: Scenario) -> Design:
+    """How a run of a scenario is cut."""
+    return Design(
+        block_s=scenario.blocks.length_s,
+        trim_s=scenario.blocks.trim_s,
+        horizon_pairs=scenario.blocks.pairs,
+        timeout_s=scenario.timeout_s,
+        headroom_every=scenario.headroom.every if scenario.headroom else None,
+        duet=scenario.blocks.design == "duet",
+    )
+
+
+class Assessor:
+    """Judges one plan's attempts under one policy, as often as asked."""
+
+    def __init__(self, scenario: Scenario, policy: Policy, plan: Plan, site: Site = UNCALIBRATED) -> None:
+        self._policy = policy
+        self._site = site
+        self._arms = tuple(arm for arm in ARMS if any(block.arm == arm for block in plan.blocks))
+        self._planned = np.zeros(max(block.pair for block in plan.blocks) + 1, dtype=np.int64)
+        self._planned_of: dict[Arm, np.ndarray[Any, np.dtype[np.int64]]] = {}
+        for arm in self._arms:
+            self._planned_of[arm] = np.array([len(block.arrivals) for block in plan.of(arm)])
+            self._planned += self._planned_of[arm]
+        self._spans = {arm: [(b.start, b.start + b.length) for b in plan.of(arm)] for arm in self._arms}
+        self.cohorts = scenario.expected
+        self.block_starts = {block.index: block.start for block in plan.blocks}
+        self.design = design_of(scenario)
+
+    def complete_pairs(self, attempts: Any) -> list[int]:
+        """The pairs, from the first on without a gap, whose every planned login has ended.
+
+        Raises RunError where the attempts are not of this plan.
+        """
+        pair = attempts["pair"].to_numpy()
+        if len(pair) and not 0 <= pair.min() <= pair.max() < len(self._planned):
+            raise RunError("attempts: expected those of the manifest's own scenario, got some of another plan")
+        return self.complete(np.bincount(pair, minlength=len(self._planned)))
+
+    def complete(self, done: Ints) -> list[int]:
+        """The same from how many logins of each pair have ended."""
+        gaps = np.flatnonzero(done < self._planned)
+        return list(range(int(gaps[0]) if len(gaps) else len(self._planned)))
+
+    def assess(self, attempts: Any, health: Any, ending: Ending, differences: Sequence[Difference] = ()) -> Assessment:
+        """The verdict on an Arrow table's complete pairs of attempts, and on how the arms' single logins differ."""
+        pairs = self.complete_pairs(attempts)[: ending.pairs]
+        table = attempt_table(attempts, self.block_starts, self.cohorts)
+        comparison = compare(table, self.design, self._policy, pairs, self._site)
+        healths = {arm: self.health(arm, attempts, health, ending) for arm in self._arms}
+        verdict = judge(comparison, healths, ending.state, self._policy, differences)
+        return Assessment(verdict, comparison, healths, table, pairs)
+
+    def health(self, arm: Arm, attempts: Any, health: Any, ending: Ending) -> ArmHealth:
+        """How well one arm was measured, over its complete pairs."""
+        return self.health_in(arm, attempts, health, range(len(self.complete_pairs(attempts)[: ending.pairs])), ending)
+
+    def health_in(self, arm: Arm, attempts: Any, health: Any, pairs: range, ending: Ending) -> ArmHealth:
+        """How well one arm was measured in some of its complete pairs, which follow each other."""
+        everything = attempts.filter(pc.equal(attempts["arm"], arm))
+        mine = everything.filter(
+            pc.and_(pc.greater_equal(everything["pair"], pairs.start), pc.less(everything["pair"], pairs.stop))
+        )
+        of_arm = [self._spans[arm][pair] for pair in pairs]
+        since, until = min((start for start, _ in of_arm), default=0), max((end for _, end in of_arm), default=0)
+        during = pc.and_(pc.greater_equal(health["t"], since), pc.less_equal(health["t"], until))
+        seconds = health.filter(pc.and_(pc.equal(health["arm"], arm), during))
+        loaded = seconds.filter(pc.greater(seconds["started"], 0))
+        waits = mine["seat_wait"].to_numpy()
+        lag = (mine["started"].to_numpy() - mine["intended"].to_numpy())[waits < SEAT_WAIT_FROM_NS]
+        steps = pc.list_flatten(mine["steps"])
+        pool_wait = pc.struct_field(steps, "pool_wait").to_numpy()
+        status = everything["status"]
+        return ArmHealth(
+            planned=int(self._planned_of[arm][pairs.start : pairs.stop].sum()),
+            started=int(pc.sum(pc.not_equal(mine["status"], "withheld")).as_py() or 0),
+            denied=int(pc.sum(pc.equal(status, "denied")).as_py() or 0),
+            failed=int(pc.sum(pc.is_in(mine["status"], value_set=_FAILED)).as_py() or 0),
+            send_lag_p99_ms=quantile(lag / MS, 0.99),
+            pool_wait_p99_ms=quantile(pool_wait[pool_wait > 0] / MS, 0.99),
+            # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
+            hub_stall_p99_ms=quantile(loaded["hub_stall_p99_ms"].to_numpy(), 0.95),
+            generator_cpu=quantile(loaded["cpu"].to_numpy(), 0.95),
+            seat_waits=int((waits >= SEAT_WAIT_FROM_NS).sum()),
+            worker_lost=arm in ending.lost or "master" in ending.lost,
+            tried=int(pc.sum(pc.not_equal(status, "withheld")).as_py() or 0),
+        )

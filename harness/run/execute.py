@@ -1,0 +1,45 @@
+"""One run from its inputs to its folder: the fleet is started and watched, and what it measured is finished."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from harness.errors import RunError
+from harness.load.fleet import Fleet
+from harness.model.plan import make_plan, preparations
+from harness.model.progress import Display
+from harness.record.calibration import site_document
+from harness.record.folder import RunFolder
+from harness.run.assess import Ending
+from harness.run.request import RunRequest
+from harness.run.watch import Watch, writing
+
+PREPARED_WITHIN_S = 120.0
+"""For keys, first logins and warm caches; longer where targets.max_rate asks for patience."""
+
+
+def execute(request: RunRequest, display: Display) -> RunFolder:
+    """Measure, and judge while measuring; the folder holds all that was measured, however the run ended.
+
+    Raises ConfigError or UnsafeTargetError before any load, and RunError where an arm could not be prepared.
+    KeyboardInterrupt ends the load and is the run's ending.
+    """
+    request.check()
+    scenario, targets = request.scenario, request.targets
+    folder = RunFolder.create(request.results, scenario, targets, request.policy, request.arms)
+    folder.update_manifest(calibration=site_document(request.site), **request.marks)
+    display(None)
+    plan = make_plan(scenario, request.arms)
+    patience_s = PREPARED_WITHIN_S + (3 * preparations(scenario) / targets.max_rate if targets.max_rate else 0.0)
+    try:
+        with Fleet(folder, scenario.seats) as fleet:
+            ending = Watch(request, folder, plan, fleet, display).run(patience_s)
+    except RunError:
+        folder.update_manifest(status="failed")
+        raise
+    except KeyboardInterrupt:
+        ending = Ending(complete=False, interrupted="interrupted by the user")
+    with writing(folder):
+        folder.update_manifest(status="complete" if ending.complete else "partial", ending=asdict(ending))
+        folder.finish()
+    return folder

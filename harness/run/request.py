@@ -1,0 +1,74 @@
+"""What a run is asked to do; the gate, a soak, a calibration, a ladder and a replay are variants of one request."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError
+from harness.guards.consent import check_safe
+from harness.model.policy import Policy
+from harness.model.scenario import Scenario
+from harness.model.site import UNCALIBRATED, Site
+from harness.model.target import ARMS, Arm, Targets
+from harness.run.assess import design_of
+from harness.stats.compare import STAGES
+from harness.stats.shift import LEAST_LOOK
+
+Stop = Callable[[Any, Any], bool]
+"""Whether a run has seen enough, by its Arrow tables of attempts and of health so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One run: its inputs, its arms, the folder that gets its folder, and how it may end before its plan does.
+
+    ``early_stop``: the judge looks while it runs and ends it once it is sure. ``marks`` are further keys of the
+    manifest. ``stop`` is asked after each complete pair whether the run has seen enough; the pairs not run are then
+    not there.
+    """
+
+    scenario: Scenario
+    targets: Targets
+    policy: Policy
+    results: Path
+    arms: tuple[Arm, ...] = ARMS
+    early_stop: bool = True
+    site: Site = UNCALIBRATED
+    marks: Mapping[str, object] = field(default_factory=dict)
+    stop: Stop | None = None
+
+    def check(self) -> None:
+        """Raise ConfigError or UnsafeTargetError where load must not be sent, or could not lead to a PASS."""
+        missing = [arm for arm in self.arms if arm not in self.targets.arms]
+        if missing:
+            there = ", ".join(self.targets.arms)
+            raise ConfigError(f"targets: arms: expected {' and '.join(missing)} too, got {there}")
+        if self.early_stop:
+            needed = _least_pairs(self.scenario, self.policy)
+            if self.scenario.blocks.pairs < needed:
+                raise ConfigError(
+                    f"scenario {self.scenario.name}: blocks.pairs: expected at least {needed}, so that policy "
+                    f"{self.policy.name} may pass (looks.pass_from, looks.pass_after_s), got "
+                    f"{self.scenario.blocks.pairs}"
+                )
+        check_safe(self.targets, self.scenario, self.arms)
+
+
+def _least_pairs(scenario: Scenario, policy: Policy) -> int:
+    """With how many pairs a run may pass: enough of them at the expected load, and above it, and the candidate old."""
+    design = design_of(scenario)
+    above = LEAST_LOOK if design.headroom_every and policy.margins.headroom.any else 0
+    # The candidate may be the first block of the last pair.
+    life = 0 if policy.quick else math.ceil(policy.looks.pass_after_s / design.pair_s + 1)
+
+    def enough(pairs: int) -> bool:
+        stages = replace(design, horizon_pairs=pairs)
+        expected, headroom = (stages.horizon(stage, policy.discard_pairs) for stage in STAGES)
+        return expected >= policy.looks.pass_from and headroom >= above and pairs >= life
+
+    return next(filter(enough, count(1)))

@@ -1,0 +1,137 @@
+"""The evidence of two runs of one arm each.
+
+Arms that were measured one after the other differ by whatever changed meanwhile, so such a comparison can't support
+a PASS (in simulation it blocked 11 % of A/A and passed 22 % of +14 %). A change blocks only where a calibration has
+measured how far this site's levels lie apart from run to run, and the bounds carry it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import RunError
+from harness.gate.judge import judge
+from harness.gate.protocol import between
+from harness.model.attempt import AttemptTable, StepColumns
+from harness.model.evidence import Evidence
+from harness.model.health import ArmHealth, RunState
+from harness.model.plan import make_plan
+from harness.model.policy import Policy
+from harness.model.site import Site
+from harness.model.target import ARMS, Arm
+from harness.record import protocol
+from harness.record.calibration import site_document
+from harness.record.folder import RunFolder
+from harness.record.schema import attempt_table
+from harness.run.assess import Assessor
+from harness.run.evidence import ending_of
+from harness.run.site import Subject, find_site
+from harness.stats.attribution import anatomy
+from harness.stats.compare import compare
+from harness.stats.servers import server_times
+
+
+def evidence_of_two(
+    before: RunFolder, after: RunFolder, policy: Policy | None = None, calibration: Path | None = None
+) -> Evidence:
+    """The evidence of two runs of one arm each, the first as baseline; raises RunError if they differ.
+
+    The k-th block of one is paired with the k-th of the other. Without a calibration's file, the one that lies beside
+    the baseline's run is taken.
+    """
+    for folder in (before, after):
+        if len(folder.arms()) != 1:
+            raise RunError(f"{folder.path}: expected a run of one arm, got {', '.join(folder.arms())}")
+    scenario = before.scenario()
+    if scenario.digest != after.scenario().digest:
+        raise RunError(f"{after.path}: expected the scenario of {before.path}, got another one (digests differ)")
+    judging = policy or before.policy()
+    assessors = [Assessor(scenario, judging, make_plan(scenario, folder.arms())) for folder in (before, after)]
+    measured = [folder.attempts() for folder in (before, after)]
+    pairs = min(len(assessor.complete_pairs(rows)) for assessor, rows in zip(assessors, measured, strict=True))
+    endings = [ending_of(folder.manifest()) for folder in (before, after)]
+    health: dict[Arm, ArmHealth] = {
+        arm: assessor.health(folder.arms()[0], rows, folder.health(), replace(ending, pairs=pairs))
+        for arm, assessor, folder, ending, rows in zip(ARMS, assessors, (before, after), endings, measured, strict=True)
+    }
+    design = replace(assessors[0].design, interleaved=False)
+    table = _one_after_the_other(
+        *(
+            attempt_table(rows, assessor.block_starts, assessor.cohorts)
+            for assessor, rows in zip(assessors, measured, strict=True)
+        )
+    )
+    site = _site_of_two(before, after, judging, calibration)
+    comparison = compare(table, design, judging, range(pairs), site)
+    state = RunState(
+        complete=all(ending.complete for ending in endings),
+        interrupted="; ".join(filter(None, (ending.interrupted for ending in endings))),
+        stopped_for_denials=any(ending.stopped_for_denials for ending in endings),
+    )
+    shown = [protocol.read(folder).get(folder.arms()[0]) for folder in (before, after)]
+    differences = between(*shown)
+    return Evidence(
+        run_id=f"{before.run_id} and {after.run_id}",
+        title=scenario.name,
+        started=str(before.manifest()["created"]),
+        manifest={
+            **before.manifest(),
+            "candidate_run": after.run_id,
+            "policy": judging.model_dump(mode="json"),
+            "calibration": site_document(site),
+        },
+        partial="; ".join(filter(None, (ending.why_partial for ending in endings))),
+        verdict=judge(comparison, health, state, judging, differences or ()),
+        comparison=comparison,
+        table=table,
+        design=design,
+        health=health,
+        step_order=scenario.timed_steps,
+        anatomy=anatomy(table, design, judging, range(pairs)),
+        servers=server_times(table, design, judging, range(pairs)),
+        policy=judging,
+        differences=differences,
+    )
+
+
+def _site_of_two(before: RunFolder, after: RunFolder, policy: Policy, calibration: Path | None) -> Site:
+    created = [folder.created() for folder in (before, after)]
+    subject = Subject(
+        at=created[1],
+        policy=policy,
+        scenario=before.scenario(),
+        targets={arm: f.targets().arms[f.arms()[0]] for arm, f in zip(ARMS, (before, after), strict=True)},
+        apart=abs(created[1] - created[0]),
+    )
+    return find_site(subject, calibration, before.path.parent)
+
+
+def _one_after_the_other(before: AttemptTable, after: AttemptTable) -> AttemptTable:
+    """Both tables as one: the first as the baseline's, the second, later, as the candidate's."""
+    later_s = float(before.intended_s.max(initial=0.0))
+    later_blocks = int(before.block.max(initial=-1)) + 1
+    rows = len(before)
+    steps = {}
+    for name in dict.fromkeys((*before.steps, *after.steps)):
+        parts = [
+            (columns, shift)
+            for columns, shift in ((before.steps.get(name), 0), (after.steps.get(name), rows))
+            if columns is not None
+        ]
+        steps[name] = StepColumns.joined(parts)
+    return AttemptTable(
+        arm=np.repeat(np.arange(2, dtype=np.int8), (rows, len(after))),
+        block=np.concatenate([before.block, after.block + later_blocks]),
+        pair=np.concatenate([before.pair, after.pair]),
+        offset_s=np.concatenate([before.offset_s, after.offset_s]),
+        intended_s=np.concatenate([before.intended_s, after.intended_s + later_s]),
+        cohort=np.concatenate([before.cohort, after.cohort]),
+        status=np.concatenate([before.status, after.status]),
+        response_s=np.concatenate([before.response_s, after.response_s]),
+        service_s=np.concatenate([before.service_s, after.service_s]),
+        steps=steps,
+        cohorts=before.cohorts,
+    )

@@ -1,0 +1,184 @@
+"""The watch of a run: its journals are followed, the judge looks, and the load ends when there is a reason to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.errors import RunError
+from harness.gate.protocol import between
+from harness.load.fleet import Fleet
+from harness.model.plan import NS, Plan
+from harness.model.progress import Display, Snapshot
+from harness.model.protocol import Difference
+from harness.model.target import Arm
+from harness.model.verdict import Kind, Verdict
+from harness.record import protocol
+from harness.record.folder import RunFolder
+from harness.record.journal import JournalReader
+from harness.record.schema import ATTEMPTS, HEALTH
+from harness.run.assess import Assessor, Ending
+from harness.run.request import RunRequest
+from harness.run.tally import Tally
+
+POLL_S = 0.25
+GRACE_S = 15.0
+"""Past the last deadline of the last login, for a journal's last flush."""
+DENIALS_AT_LEAST = 5
+"""Fewer denials than this don't stop a run, whatever their share."""
+LIVE_WINDOW_S = 10.0
+
+
+@contextmanager
+def writing(folder: RunFolder) -> Iterator[None]:
+    """What is written to a run's folder, with a full disk as a RunError that says what stays."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{folder.path}: expected room to write what was measured, got: {error.strerror}; its journals stay: "
+            f"make some, then authgate compare {folder.path}"
+        ) from None
+
+
+class Watch:
+    """Follows one run's journals until the plan is done, the judge is sure, or something has gone wrong."""
+
+    def __init__(self, request: RunRequest, folder: RunFolder, plan: Plan, fleet: Fleet, display: Display) -> None:
+        self._request = request
+        self._folder = folder
+        self._plan = plan
+        self._fleet = fleet
+        self._display = display
+        self._judges = request.early_stop and len(folder.arms()) > 1
+        self._assessor = Assessor(request.scenario, request.policy, plan, request.site)
+        self._readers = {
+            (kind, arm): JournalReader(folder.journal(kind, arm))
+            for kind in ("attempts", "health")
+            for arm in folder.arms()
+        }
+        self._tally = Tally(plan, LIVE_WINDOW_S)
+        self._batches: dict[str, list[Any]] = {"attempts": [], "health": []}
+        """Only where this run is judged while it goes on: hours of a soak are left on disk."""
+        self._differences: tuple[Difference, ...] = ()
+        self._verdict: Verdict | None = None
+        self._judged = 0
+
+    def run(self, patience_s: float) -> Ending:
+        """Wait for the arms to be ready, then follow the load to its end."""
+        origin = self._wait_for_go(patience_s)
+        last = self._plan.length / NS + self._request.scenario.timeout_s + GRACE_S
+        while True:
+            self._fleet.events(POLL_S)
+            elapsed = (time.monotonic_ns() - origin) / NS
+            self._read()
+            ending = self._ending(elapsed, last)
+            self._display(self._snapshot(elapsed))
+            if ending is not None:
+                return ending
+
+    def _wait_for_go(self, patience_s: float) -> int:
+        deadline = time.monotonic() + patience_s
+        first: dict[str, Any] = {}
+        while time.monotonic() < deadline:
+            for event in self._fleet.events(POLL_S):
+                if event["event"] == "failed":
+                    raise RunError(f"{event['arm']}: {event['message']}")
+                if event["event"] == "ready":
+                    first[event["arm"]] = event
+                if event["event"] == "go":
+                    self._keep(first, event["wall"])
+                    self._check_first(first)
+                    return int(event["origin"])
+            if lost := self._fleet.lost():
+                raise RunError(f"{', '.join(lost)}: ended before the load began; see {self._folder.path}/locust.log")
+        late = ", ".join(arm for arm in self._folder.arms() if arm not in first)
+        raise RunError(f"{late}: not ready within {patience_s:.0f} s; see {self._folder.path}/locust.log")
+
+    def _keep(self, first: dict[str, Any], wall: float) -> None:
+        """Write down how the first logins went, and what they showed of the protocol."""
+        shown = {arm: event.pop("protocol") for arm, event in first.items() if "protocol" in event}
+        with writing(self._folder):
+            self._folder.update_manifest(origin_wall=wall, first_logins=first)
+            protocol.save(self._folder, shown)
+        arms = protocol.read(self._folder)
+        self._differences = between(arms.get("baseline"), arms.get("candidate")) or ()
+
+    @staticmethod
+    def _check_first(first: dict[str, Any]) -> None:
+        """A baseline on which nobody can log in is no baseline; a candidate like that is for the judge to block."""
+        baseline = first.get("baseline")
+        if baseline is not None and baseline["outcome"] != "ok":
+            failed = baseline["steps"][-1]
+            raise RunError(f"baseline: the first login failed at {failed['step']}: {failed['status']} {failed['code']}")
+
+    def _ending(self, elapsed: float, last: float) -> Ending | None:
+        if lost := self._fleet.lost():
+            return Ending(complete=False, lost=lost)
+        denied, total = self._tally.denied, self._tally.total
+        if denied >= DENIALS_AT_LEAST and denied > self._request.policy.limits.denied_share * total:
+            reason = f"{denied} of {total} logins were denied; stopped so that no account is locked"
+            return Ending(complete=False, interrupted=reason, stopped_for_denials=True)
+        pairs = len(self._assessor.complete(self._tally.by_pair))
+        done = pairs == self._assessor.design.horizon_pairs
+        if pairs > self._judged and self._judges:
+            ending = Ending(complete=done, pairs=pairs)
+            self._verdict = self._assessor.assess(*self._tables(), ending, self._differences).verdict
+            if self._verdict.kind in (Kind.PASS, Kind.BLOCK) and self._verdict.final:
+                return replace(ending, complete=True)
+        enough = pairs > self._judged and self._request.stop is not None and self._request.stop(*self._tables())
+        self._judged = pairs
+        if done or enough:
+            return Ending(complete=True, pairs=pairs)
+        if elapsed > last:
+            return Ending(complete=False, interrupted="the plan was not executed in its time")
+        return None
+
+    def _read(self) -> None:
+        for (kind, _), reader in self._readers.items():
+            batches = reader.new_batches()
+            if kind == "attempts":
+                for batch in batches:
+                    self._tally.add(batch)
+            if self._judges or self._request.stop is not None:
+                self._batches[kind].extend(batches)
+
+    def _tables(self) -> tuple[Any, Any]:
+        """All attempts and seconds of health so far."""
+        attempts, health = self._batches["attempts"], self._batches["health"]
+        return pa.Table.from_batches(attempts, ATTEMPTS), pa.Table.from_batches(health, HEALTH)
+
+    def _snapshot(self, elapsed: float) -> Snapshot:
+        now = round(elapsed * NS)
+        blocks = self._plan.at(now)
+        into = max(min(now - blocks[0].start, blocks[0].length), 1)
+        due = sum(arrival.intended < blocks[0].start + into for block in blocks for arrival in block.arrivals)
+        ended = int(self._tally.by_block[[block.index for block in blocks]].sum())
+        recent = self._tally.recent(now)
+        return Snapshot(
+            block=blocks[-1].index,
+            blocks=len(self._plan.blocks),
+            arms=tuple(block.arm for block in blocks),
+            pairs_judged=self._judged,
+            offered=due / into * NS,
+            achieved=ended / into * NS,
+            latencies={arm: _latencies(recent, arm) for arm in self._folder.arms()},
+            verdict=self._verdict,
+            left_s=max(0.0, self._plan.length / NS - elapsed),
+        )
+
+
+def _latencies(recent: Any, arm: Arm) -> tuple[float, float] | None:
+    mine = recent.filter(pc.equal(recent["arm"], arm))
+    if len(mine) == 0:
+        return None
+    response_s = (mine["ended"].to_numpy() - mine["intended"].to_numpy()) / NS
+    p50, p95 = np.quantile(response_s, [0.5, 0.95])
+    return float(p50), float(p95)

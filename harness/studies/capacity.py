@@ -1,0 +1,227 @@
+"""The search for capacity: ladders of rising rates on both arms, each a run of its own, and what they say."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from harness.errors import ConfigError
+from harness.gate.capacity import judge_capacity
+from harness.model.capacity import Budget, CapacityEvidence, Comparison, Extrapolation, Ladder, Rung, Times
+from harness.model.plan import make_plan
+from harness.model.policy import Policy
+from harness.model.progress import Display
+from harness.model.scenario import Scenario
+from harness.model.steps import LOGIN
+from harness.model.target import ARMS, Arm, Targets
+from harness.record.folder import RunFolder
+from harness.record.schema import attempt_table
+from harness.run.assess import Assessor, Ending
+from harness.run.evidence import ending_of
+from harness.run.execute import execute
+from harness.run.request import RunRequest
+from harness.stats.capacity import LEAST_LOGINS, arm_capacity, compare_capacities, rungs_of
+from harness.stats.ladders import all_are_past, close_rates, scout_rates
+from harness.stats.queueing import Observed, extrapolate
+from harness.stats.validity import generator_faults
+
+SEATS_AT_MOST, RATE_AT_MOST = 5000, 10_000
+"""What a scenario may ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """How the search goes: rates as multiples of the scenario's peak, and how many ladders of how many close rungs.
+
+    ``within_s`` is the p95 that a rung has to keep, ``stated_peak`` (logins a second) what is extrapolated to.
+    """
+
+    lowest: float
+    highest: float
+    step: float
+    ladders: int
+    rungs: int
+    within_s: float | None = None
+    stated_peak: float | None = None
+
+
+def search(
+    scenario: Scenario,
+    targets: Targets,
+    policy: Policy,
+    climb: Climb,
+    results: Path,
+    display: Display,
+    tell: Callable[[Ladder], None],
+) -> CapacityEvidence:
+    """Climb a scout's ladder, then as many close ones as asked, and judge; ``tell`` hears of each ladder.
+
+    Raises ConfigError where the climb can't be, and what a run raises. KeyboardInterrupt, or a run that did not come
+    to its end, ends the search with the ladders so far.
+    """
+    started = datetime.now(UTC)
+    scenario = _with_rungs(scenario)
+    budget = _budget(policy, climb)
+    lowest, highest = climb.lowest * scenario.arrivals.peak, climb.highest * scenario.arrivals.peak
+    peak = climb.stated_peak or scenario.stated_peak
+    scout_at = scout_rates(lowest, highest, climb.step)
+    _check(scenario, targets, policy, budget, scout_at)
+    ladders: list[Ladder] = []
+    rates: tuple[float, ...] | None = scout_at
+    while rates is not None:
+        scenario_now = _on_ladder(scenario, rates, budget, len(ladders))
+        reader = _Reader(scenario_now, policy, budget, rates)
+        stop = reader.all_are_past if not ladders else None
+        request = RunRequest(scenario_now, targets, policy, results, early_stop=False, stop=stop)
+        folder = execute(request, display)
+        ladders.append(reader.ladder(folder, scout=not ladders))
+        tell(ladders[-1])
+        if ladders[-1].trouble or len(ladders) > climb.ladders:
+            break
+        shift = (len(ladders) - 0.5) / climb.ladders
+        rates = close_rates(ladders[0].rungs, highest, climb.rungs, shift)
+    judged = [ladder for ladder in ladders if not ladder.scout] or ladders
+    sound = [ladder.rungs for ladder in judged if not ladder.trouble]
+    comparison = compare_capacities(sound, policy.margins.capacity, policy.alpha)
+    foretold = {arm: extrapolations_of(sound, arm, scenario.step_order, comparison, peak, policy.alpha) for arm in ARMS}
+    return CapacityEvidence(
+        search_id=f"capacity-{started:%Y%m%dT%H%M%SZ}-{scenario.name}-{secrets.token_hex(3)}",
+        scenario=scenario.name,
+        policy=policy.name,
+        environment=targets.environment,
+        started=started.isoformat(timespec="seconds"),
+        block_s=scenario.blocks.length_s,
+        trim_s=scenario.blocks.trim_s,
+        budget=budget,
+        stated_peak=peak,
+        ladders=tuple(ladders),
+        comparison=comparison,
+        extrapolations=foretold,
+        verdict=judge_capacity(judged, comparison, foretold, peak),
+    )
+
+
+def _budget(policy: Policy, climb: Climb) -> Budget:
+    limits = [limit for limit in (climb.within_s, policy.budgets.login_p95_s) if limit is not None]
+    if not limits:
+        raise ConfigError(f"policy {policy.name}: budgets.login_p95_s: expected a number, or --within-ms, got nothing")
+    return Budget(min(limits), policy.margins.failure_rate)
+
+
+def _with_rungs(scenario: Scenario) -> Scenario:
+    """The scenario in blocks twice as long, so that a queue can grow in a rung, and of no stage but the rungs."""
+    blocks = scenario.blocks
+    longer = blocks.model_copy(update={"length_s": 2 * blocks.length_s, "trim_s": 2 * blocks.trim_s})
+    return scenario.model_copy(update={"blocks": longer, "headroom": None})
+
+
+def _check(scenario: Scenario, targets: Targets, policy: Policy, budget: Budget, rates: Sequence[float]) -> None:
+    """Refuse what could not be read, before any load."""
+    if len(rates) < 2:
+        raise ConfigError("capacity: expected --to at least one --step above --from")
+    judged_s = scenario.blocks.length_s - scenario.blocks.trim_s
+    if rates[0] * judged_s < 2 * LEAST_LOGINS:
+        raise ConfigError(
+            f"capacity: --from: expected at least {2 * LEAST_LOGINS / judged_s:.3g} logins/s on the lowest rung, which "
+            f"is read for {judged_s:g} s (twice blocks.length_s less blocks.trim_s), got {rates[0]:.3g}"
+        )
+    if budget.within_s >= scenario.timeout_s:
+        raise ConfigError(
+            f"scenario {scenario.name}: timeout_s: expected more than the budget of {budget.within_s:g} s, got "
+            f"{scenario.timeout_s:g}"
+        )
+    most = min(SEATS_AT_MOST / budget.within_s, RATE_AT_MOST)
+    if rates[-1] > most:
+        raise ConfigError(
+            f"capacity: --to: expected at most {most:.4g} logins/s ({SEATS_AT_MOST} seats, each taken for up to "
+            f"{budget.within_s:g} s), got {rates[-1]:.4g}"
+        )
+    RunRequest(_on_ladder(scenario, rates, budget, 0), targets, policy, Path(), early_stop=False).check()
+
+
+def _on_ladder(scenario: Scenario, rates: Sequence[float], budget: Budget, ladder: int) -> Scenario:
+    """The scenario with a rung of constant rate in each pair, and a seed and a name of the ladder's own.
+
+    By Little's law the seats are all taken only where logins take longer than the budget in the mean: then the wait
+    for one is the server's doing.
+    """
+    curve = {"curve": "ladder", "rates": list(rates), "every_s": scenario.blocks.length_s}
+    changes = {
+        "arrivals": curve,
+        "blocks": {**scenario.blocks.model_dump(), "pairs": len(rates)},
+        "seats": max(scenario.seats, math.ceil(max(rates) * budget.within_s)),
+        "seed": scenario.seed + ladder,
+    }
+    return Scenario.model_validate({**scenario.model_dump(mode="json"), **changes})
+
+
+class _Reader:
+    """Reads one ladder's rungs from attempts and health, while it runs and afterwards."""
+
+    def __init__(self, scenario: Scenario, policy: Policy, budget: Budget, rates: Sequence[float]) -> None:
+        self._assessor = Assessor(scenario, policy, make_plan(scenario, ARMS))
+        self._limits = policy.limits
+        self._budget = budget
+        self._rates = rates
+
+    def rungs(self, attempts: Any, health: Any, ending: Ending) -> Mapping[Arm, tuple[Rung, ...]]:
+        """The rungs of the complete pairs."""
+        pairs = len(self._assessor.complete_pairs(attempts))
+        judged = attempts.filter(pc.less(attempts["pair"], pairs))
+        table = attempt_table(judged, self._assessor.block_starts, self._assessor.cohorts)
+        found = {}
+        for arm in ARMS:
+            faults = {}
+            for pair in range(pairs):
+                of_pair = self._assessor.health_in(arm, attempts, health, range(pair, pair + 1), ending)
+                if whys := "; ".join(fault.reason for fault in generator_faults(arm, of_pair, self._limits)):
+                    faults[pair] = whys
+            found[arm] = rungs_of(table, arm, self._rates[:pairs], self._assessor.design, self._budget, faults)
+        return found
+
+    def all_are_past(self, attempts: Any, health: Any) -> bool:
+        """Whether the run may end: the rule of execute's ``stop``."""
+        return all_are_past(self.rungs(attempts, health, Ending(complete=False)))
+
+    def ladder(self, folder: RunFolder, scout: bool) -> Ladder:
+        """The ladder that a run has climbed."""
+        ending = ending_of(folder.manifest())
+        trouble = "" if ending.complete else ending.interrupted or f"lost: {', '.join(ending.lost)}"
+        return Ladder(folder.run_id, scout, self.rungs(folder.attempts(), folder.health(), ending), trouble)
+
+
+def extrapolations_of(
+    ladders: Sequence[Mapping[Arm, Sequence[Rung]]], arm: Arm, steps: Sequence[str], comparison: Comparison,
+    peak: float | None, alpha: float,
+) -> tuple[Extrapolation, ...]:  # fmt: skip
+    """What is foretold of one arm's login and of each of its steps, all with the collapse of the login."""
+    mine = [ladder[arm] for ladder in ladders]
+    sustained = comparison.arms[arm] if not comparison.by_budget else arm_capacity(mine, False, alpha)
+    return tuple(
+        extrapolate(subject, _observed(mine, subject), sustained.ladders, sustained.over_all, peak, alpha)
+        for subject in (LOGIN, *steps)
+    )
+
+
+def _observed(ladders: Sequence[Sequence[Rung]], subject: str) -> Observed:
+    rows = [
+        (place, rung.offered, times.mean_s, times.p95_s)
+        for place, rungs in enumerate(ladders)
+        for rung in rungs
+        if rung.state != "unknown"
+        for times in [_times(rung, subject)]
+        if times is not None and math.isfinite(times.mean_s)
+    ]
+    return Observed(*np.array(rows, dtype=np.float64).reshape(-1, 4).T)
+
+
+def _times(rung: Rung, subject: str) -> Times | None:
+    return rung.login if subject == LOGIN else rung.steps.get(subject)

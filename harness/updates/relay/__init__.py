@@ -1,1 +1,0 @@
-"""A relay between clients and a server, in a process of its own: ``python -m harness.updates.relay``."""

@@ -1,0 +1,152 @@
+"""From a soak's growths to its verdict."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.gate.soak import decide, judge_soak, projection
+from harness.model.comparison import Fade, Statistic
+from harness.model.health import RunState
+from harness.model.policy import Policy
+from harness.model.soak import Growth, Soak, SoakBlocks, StepGrowth
+from harness.model.target import Arm
+from harness.model.verdict import Kind, Verdict
+from tests.helpers.synthetic import ENDED, SOUND
+
+POLICY = Policy()
+MARGIN = math.log1p(POLICY.soak.growth_per_minute)
+ALL: tuple[Statistic, ...] = ("p50", "p95", "failure_rate", "slow_rate")
+
+
+def growth(statistic: Statistic, slope: float = 0.0, half: float = 1e-5) -> Growth:
+    """A growth with symmetrical bounds; the margin of rates is 0.2 points an hour."""
+    rate = statistic in ("failure_rate", "slow_rate")
+    start = 0.001 if rate else 0.2
+    return Growth(
+        statistic=statistic, start=start, end=start + 120 * slope if rate else start * math.exp(120 * slope),
+        slope=slope, low=slope - half, high=slope + half, margin=0.002 / 60 if rate else MARGIN,
+        detectable=2e-4, p_value=1e-5 if slope > half else 0.4,
+    )  # fmt: skip
+
+
+def soak(*changed: Growth, arm: Arm = "candidate", failed: float = 0.001, fade: Fade | None = None) -> Soak:
+    """Two hours in which nothing grows but what is changed."""
+    growths = {statistic: growth(statistic) for statistic in ALL} | {g.statistic: g for g in changed}
+    flat = np.full(60, 0.2)
+    return Soak(
+        arm=arm, minutes=120.0,
+        blocks=SoakBlocks(np.arange(60) * 2.0 + 1, flat, flat, flat, flat, np.full(60, 1200)),
+        growths=tuple(growths.values()), not_judged=(), fade=fade,
+        steps=(StepGrowth("kdc_as", 0.1, 0.1), StepGrowth("ldap_bind", 0.1, 0.2)), failed_share=failed,
+    )  # fmt: skip
+
+
+def verdict(found: Soak, state: RunState = ENDED) -> Verdict:
+    return judge_soak(found, {found.arm: SOUND}, state, POLICY)
+
+
+def test_no_growth_passes_and_says_how_much_may_still_be_there() -> None:
+    found = verdict(soak(growth("p50", 0.0, 2e-4)))
+    assert found.kind is Kind.PASS and found.final
+    assert "at most 0.02 % a minute" in found.sentence
+    assert "0.05 % a minute is allowed" in found.sentence
+
+
+def test_a_growth_that_is_shown_and_above_its_margin_blocks_with_what_it_comes_to() -> None:
+    found = verdict(soak(growth("p50", 0.004, 0.001)))
+    assert found.kind is Kind.BLOCK
+    assert found.sentence.startswith("Do not deploy: ")
+    assert "half of all logins take 0.4 % longer each minute, twice as long in 2.9 h" in found.sentence
+    assert found.blamed_step == "ldap_bind" and "ldap_bind" in found.sentence
+    assert "twice as slow in 2.9 h" in found.reasons[0] and "200 ms → 323 ms over 2 h" in found.reasons[0]
+    assert any("--arm baseline" in notice for notice in found.notices)
+
+
+def test_rates_that_grow_block_too_and_are_told_in_points_an_hour() -> None:
+    found = verdict(soak(growth("failure_rate", 0.01 / 60, 0.001 / 60)))
+    assert found.kind is Kind.BLOCK
+    assert "failed logins went from 0.1 % to 2.1 %" in found.sentence
+    assert found.findings[0].unit == "share_per_hour"
+    assert found.findings[0].estimate == pytest.approx(0.01)
+    assert "+1 pp an hour" in found.reasons[0] and "24.1 % after a day" in found.reasons[0]
+
+
+def test_a_growth_within_its_margin_is_noticed_and_one_that_may_be_above_it_is_open() -> None:
+    small = verdict(soak(growth("p50", 2e-4, 1e-4)))
+    assert small.kind is Kind.PASS
+    assert any("yet within its margin" in notice for notice in small.notices)
+    wide = verdict(soak(growth("p50", 2e-4, 2e-3)))
+    assert wide.kind is Kind.INCONCLUSIVE
+    assert "a soak of about" in wide.reasons[0]
+    near = verdict(soak(growth("p50", MARGIN * 0.999, 2e-3)))
+    assert "too near its margin" in near.reasons[0]
+
+
+def test_the_baseline_is_not_told_not_to_be_deployed() -> None:
+    found = verdict(soak(growth("p95", 0.004, 0.001), arm="baseline"))
+    assert found.kind is Kind.BLOCK and found.sentence.startswith("The present servers grow worse")
+    assert found.findings[0].baseline is not None and found.findings[0].candidate is None
+
+
+def test_an_interrupted_soak_can_block_and_cannot_pass() -> None:
+    early = RunState(complete=False, interrupted="interrupted by the user")
+    assert verdict(soak(growth("p50", 0.004, 0.001)), early).kind is Kind.BLOCK
+    open_still = verdict(soak(), early)
+    assert open_still.kind is Kind.INCONCLUSIVE
+    assert open_still.reasons == ("the soak ended early: interrupted by the user",)
+
+
+def test_denials_and_an_unsound_generator_are_invalid_and_seats_taken_by_slow_logins_spare_a_block() -> None:
+    denied = RunState(complete=False, interrupted="6 of 90 logins were denied", stopped_for_denials=True)
+    found = verdict(soak(growth("p50", 0.004, 0.001)), denied)
+    assert found.kind is Kind.INVALID and "denied" in found.reasons[0] and "denied" in found.sentence
+    late = {"candidate": replace(SOUND, send_lag_p99_ms=300.0)}
+    assert judge_soak(soak(growth("p50", 0.004, 0.001)), late, ENDED, POLICY).kind is Kind.INVALID
+    waiting = {"candidate": replace(SOUND, seat_waits=5000)}
+    spared = judge_soak(soak(growth("p50", 0.004, 0.001)), waiting, ENDED, POLICY)
+    assert spared.kind is Kind.BLOCK and any("only have made" in notice for notice in spared.notices)
+    assert judge_soak(soak(), {}, ENDED, POLICY).kind is Kind.INVALID
+
+
+def test_logins_that_hardly_work_cannot_be_said_to_stay_as_they_are() -> None:
+    found = verdict(soak(failed=0.3))
+    assert found.kind is Kind.INCONCLUSIVE and "30 % of logins failed" in found.reasons[0]
+
+
+def test_a_soak_without_a_judged_median_is_open_and_a_missing_tail_is_told() -> None:
+    whole = soak()
+    without = replace(whole, growths=whole.growths[1:], not_judged=(("p50", "too few logins"),))
+    assert verdict(without).kind is Kind.INCONCLUSIVE
+    tailless = replace(whole, growths=(whole.growths[0], *whole.growths[2:]), not_judged=(("p95", "too few logins"),))
+    assert verdict(tailless).kind is Kind.PASS
+    assert any("login p95 growth" in notice for notice in verdict(tailless).notices)
+
+
+def test_a_cold_start_is_told_beside_the_verdict() -> None:
+    found = verdict(soak(fade=Fade(added=math.log(1.35), minutes=3.0, p_value=1e-6)))
+    assert found.kind is Kind.PASS
+    assert any("35 % longer" in notice and "3 min" in notice for notice in found.notices)
+
+
+def test_no_projection_is_made_of_a_growth_that_is_allowed() -> None:
+    assert projection(growth("p50", 1e-4)) == ""
+    assert projection(growth("slow_rate", 1.0)) == "100 % after a day, if it goes on"
+
+
+CERTAINTY = {"pass": 1, "notice": 1, "block": 1, "likely slower": 0, "inconclusive": 0}
+
+
+@given(st.floats(-0.01, 0.01), st.floats(1e-7, 0.01), st.floats(1.0, 100.0))
+def test_wider_bounds_never_make_a_decision_more_certain(slope: float, half: float, wider: float) -> None:
+    narrow, wide = (
+        decide(replace(growth("p50"), slope=slope, low=slope - h, high=slope + h), 0.01) for h in (half, half * wider)
+    )
+    assert CERTAINTY[wide] <= CERTAINTY[narrow]
+    if CERTAINTY[wide] == CERTAINTY[narrow] == 1:
+        assert (wide == "block") == (narrow == "block")

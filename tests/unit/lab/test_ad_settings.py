@@ -1,0 +1,98 @@
+"""A change of the AD lab's candidate is in the files of its servers, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import dns.message
+import dns.reversename
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import LabError
+from harness.lab.ad import changes, region, settings
+from harness.lab.ad.changes import parse_change
+from harness.lab.ad.settings import Settings
+from harness.lab.ad.system_python.forwarder import is_reverse
+
+Text = Callable[[Settings, str], str]
+TEXTS = (settings.smb_conf, settings.httpd_conf, settings.postgresql_conf)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_arms_with_equal_settings_differ_in_their_address_alone(text: Text) -> None:
+    baseline, candidate = (text(Settings(), address) for address in ("127.0.0.2", "127.0.0.3"))
+    assert baseline != candidate
+    assert baseline.replace("127.0.0.2", "127.0.0.3") == candidate
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2", "udp-first", "rc4-only-database",
+     "rc4-only-ehr", "no-ehr-spn", "no-delegation", "log-level=10", "dc-workers=1", "disabled-percent=10",
+     "nested-groups=200", "no-subnet", "slow-reverse-dns=4.5"],
+)  # fmt: skip
+def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> None:
+    change = parse_change(spelling)
+    assert change.name == spelling
+    assert change.apply(Settings()) != Settings()
+    assert change.apply(change.apply(Settings())) == change.apply(Settings())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "rsa", "ehr-workers", "ehr-workers=", "ehr-workers=0", "ehr-workers=many", "log-level=11", "dc-workers=0",
+     "disabled-percent=101", "nested-groups=201", "slow-reverse-dns=-1", "slow-reverse-dns=1e3"],
+)  # fmt: skip
+def test_a_change_that_is_not_known_is_refused_with_those_that_are(wrong: str) -> None:
+    with pytest.raises(LabError, match="expected one"):
+        parse_change(wrong)
+
+
+def test_a_delay_that_the_resolver_would_not_wait_for_is_refused() -> None:
+    for wrong in ("0", "30", "1000"):
+        with pytest.raises(LabError, match="above 0 and below 30"):
+            parse_change(f"slow-reverse-dns={wrong}")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.7", "2001:db8::1"])
+def test_the_forwarder_tells_a_reverse_lookup_by_its_question(address: str) -> None:
+    assert is_reverse(dns.message.make_query(dns.reversename.from_address(address), "PTR").to_wire())
+    for other in (region.EHR_HOST, "arpa", "in-addr.arpa.region.test", "1.in-addr.test", "."):
+        assert not is_reverse(dns.message.make_query(other, "A").to_wire())
+
+
+@given(st.binary(max_size=64))
+def test_the_forwarder_survives_anything_that_is_no_query(data: bytes) -> None:
+    assert is_reverse(data) in (True, False)
+
+
+def test_a_setting_of_a_change_replaces_the_labs_own() -> None:
+    text = settings.smb_conf(Settings(samba={"log level": "10", "ldap debug level": "1"}), "127.0.0.2")
+    assert "log level = 10\n" in text and "log level = 0\n" not in text
+    assert "ldap debug level = 1\n" in text
+    assert "fsync = on\n" in settings.postgresql_conf(Settings(database={"fsync": "on"}), "127.0.0.2")
+
+
+def test_the_front_never_serves_more_requests_than_it_has_workers() -> None:
+    text = settings.httpd_conf(changes.ehr_workers(3).apply(Settings()), "127.0.0.2")
+    assert "MaxRequestWorkers 3\n" in text and "ServerLimit 3\n" in text
+
+
+def test_every_clinician_is_nested_four_deep_and_one_user_has_200_groups() -> None:
+    parents: dict[str, list[str]] = {}
+    for entry in region.entries(dict.fromkeys(region.accounts_with_password(), "x")):
+        for member in entry.get("member", ()):
+            parents.setdefault(member, []).append(str(entry["dn"]))
+
+    def depths(dn: str, depth: int = 0) -> dict[str, int]:
+        found = {dn: depth}
+        for parent in parents.get(dn, ()):
+            found |= depths(parent, depth + 1)
+        return found
+
+    for user in region.CLINICIANS:
+        assert depths(region.user_dn(user))[region.group_dn(region.EHR_USERS)] == 4
+    assert len(depths(region.user_dn(region.MANY_GROUPS_USER))) == 1 + 200
+    assert len(region.CLINICIANS) == 2000

@@ -1,0 +1,199 @@
+"""The EHR's pages from a web server of the test's own, byte for byte."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import gssapi
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.login.http import PAGE_AT_MOST, EhrSession, Page
+from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.model.attempt import Outcome
+from harness.model.target import Ehr
+
+PATIENCE_S = 20.0
+TOKEN, PROOF = b"first token", b"the server's proof"
+ASKS = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 2\r\n\r\nno"
+GIVEN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def with_header(answer: bytes, header: str) -> bytes:
+    return answer.replace(b"\r\nContent-Length", f"\r\n{header}\r\nContent-Length".encode(), 1)
+
+
+PROVEN = with_header(GIVEN, f"WWW-Authenticate: Negotiate {base64.b64encode(PROOF).decode()}")
+
+
+@dataclass
+class Front:
+    """A front that gives one answer after the other, each to a request of its own."""
+
+    port: int
+    requests: list[str] = field(default_factory=list)
+    connections: int = 0
+
+
+@contextmanager
+def front(*answers: bytes, byte_every_s: float = 0.0) -> Iterator[Front]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE_S)
+        found = Front(listener.getsockname()[1])
+        over = threading.Event()
+
+        def serve() -> None:
+            left = list(answers)
+            while left:
+                connection, _ = listener.accept()
+                found.connections += 1
+                with connection, suppress(OSError):
+                    while left and (request := connection.recv(65536)):
+                        found.requests.append(request.decode())
+                        answer = left.pop(0)
+                        if not byte_every_s:
+                            connection.sendall(answer)
+                        for byte in answer if byte_every_s else b"":
+                            connection.sendall(bytes([byte]))
+                            if over.wait(byte_every_s):
+                                return
+                        if b"Connection: close" in answer or not left:
+                            break
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield found
+        finally:
+            over.set()
+            thread.join(PATIENCE_S)
+
+
+class Context:
+    """A security context that is complete once it has seen the server's proof."""
+
+    complete = False
+
+    def step(self, token: bytes) -> None:
+        if token != PROOF:
+            raise gssapi.exceptions.GSSError(0x90000, 41 - 1765328384 + (1 << 32))
+        self.complete = True
+
+
+def session(port: int) -> EhrSession:
+    url = f"http://127.0.0.1:{port}/portal/"
+    ehr = Ehr.model_validate({"url": url, "service_host": "ehr.clinic.test", "database_path": "db"})
+    return EhrSession(ehr, [ehr.endpoint], None)
+
+
+def negotiate(bindings: object, timeout_s: float) -> tuple[Any, bytes]:
+    assert bindings is None  # no TLS here
+    assert 0 < timeout_s <= PATIENCE_S
+    return Context(), TOKEN
+
+
+def never(bindings: object, timeout_s: float) -> tuple[Any, bytes]:
+    raise AssertionError("no token was asked for")
+
+
+def failed(*answers: bytes, timeout_s: float = PATIENCE_S, byte_every_s: float = 0.0) -> Outcome:
+    with front(*answers, byte_every_s=byte_every_s) as server:
+        browser = session(server.port)
+        with pytest.raises(StepFailedError) as raised:
+            browser.front(negotiate, timeout_s)
+        browser.close()
+    return raised.value.outcome
+
+
+def test_the_token_goes_out_only_once_the_server_has_asked_and_on_the_same_connection() -> None:
+    with front(ASKS, PROVEN, ASKS, GIVEN) as server:
+        browser = session(server.port)
+        assert browser.front(negotiate, PATIENCE_S) == Page(b"hello", mutual=True)
+        assert browser.chart(negotiate, PATIENCE_S) == Page(b"hello", mutual=False)
+        browser.close()
+    assert server.connections == 1
+    assert browser.round_trips == 4
+    assert [request.partition("\r\n")[0] for request in server.requests] == [
+        "GET /portal/ HTTP/1.1", "GET /portal/ HTTP/1.1", "GET /portal/db HTTP/1.1", "GET /portal/db HTTP/1.1"
+    ]  # fmt: skip
+    authorization = f"Authorization: Negotiate {base64.b64encode(TOKEN).decode()}"
+    assert [authorization in request.split("\r\n") for request in server.requests] == [False, True, False, True]
+    assert all(f"Host: ehr.clinic.test:{server.port}" in request.split("\r\n") for request in server.requests)
+
+
+def test_a_sessions_cookie_spares_the_second_token() -> None:
+    given = with_header(GIVEN, "Set-Cookie: session=abc; HttpOnly; Path=/")
+    with front(ASKS, given, GIVEN) as server:
+        browser = session(server.port)
+        browser.front(negotiate, PATIENCE_S)
+        browser.chart(never, PATIENCE_S)
+        browser.close()
+    assert ["Cookie: session=abc" in request.split("\r\n") for request in server.requests] == [False, False, True]
+
+
+def test_a_server_that_hangs_up_after_its_challenge_is_connected_to_anew() -> None:
+    with front(with_header(ASKS, "Connection: close"), GIVEN) as server:
+        browser = session(server.port)
+        assert browser.front(negotiate, PATIENCE_S).body == b"hello"
+        browser.close()
+    assert server.connections == 2
+
+
+def test_a_page_in_chunks_is_read_whole() -> None:
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+    with front(ASKS, chunks) as server:
+        assert session(server.port).front(negotiate, PATIENCE_S).body == b"hello"
+
+
+def test_a_server_that_proves_to_be_another_is_an_error() -> None:
+    other = with_header(GIVEN, f"WWW-Authenticate: Negotiate {base64.b64encode(b'another').decode()}")
+    assert failed(ASKS, other) == Outcome("error", "KRB_AP_ERR_MODIFIED")
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        ([ASKS, ASKS], "HTTP 401"),
+        ([ASKS.replace(b"Negotiate", b"Basic realm=EHR")], "HTTP 401"),
+        ([ASKS, GIVEN.replace(b"200 OK", b"403 Forbidden")], "HTTP 403"),
+        ([ASKS, GIVEN.replace(b"200 OK", b"500 Error")], "HTTP 500"),
+        ([GIVEN.replace(b"200 OK", b"302 Found")], "HTTP 302"),
+        ([ASKS.replace(b"Negotiate", b"Negotiate &&&")], "HTTP_MALFORMED"),
+        ([b"SSH-2.0-OpenSSH_9.2\r\n"], "HTTP_MALFORMED"),
+        ([GIVEN.replace(b"5", b"50")], "CONNECTION_LOST"),
+        ([ASKS, b""], "CONNECTION_LOST"),
+        ([b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (PAGE_AT_MOST + 1)], "HTTP_TOO_LARGE"),
+    ],
+)
+def test_what_a_front_refuses_or_garbles_is_an_error_with_its_name(answers: list[bytes], code: str) -> None:
+    assert failed(*answers) == Outcome("error", code)
+
+
+def test_a_front_that_drips_is_ended_by_the_deadline() -> None:
+    began = time.monotonic()
+    assert failed(GIVEN, timeout_s=0.3, byte_every_s=0.1) == TIMED_OUT
+    assert time.monotonic() - began < len(GIVEN) * 0.1
+
+
+def test_a_front_that_is_not_there_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with pytest.raises(StepFailedError, match="CONNECT_FAILED"):
+        session(port).front(negotiate, PATIENCE_S)
+
+
+@given(st.binary(max_size=60))
+def test_whatever_a_front_says_is_a_page_or_an_outcome(said: bytes) -> None:
+    with front(b"HTTP/1.1 " + said + b"\r\n\r\n") as server:
+        browser = session(server.port)
+        with suppress(StepFailedError):
+            browser.front(negotiate, PATIENCE_S)
+        browser.close()

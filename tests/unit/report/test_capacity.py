@@ -1,0 +1,146 @@
+"""What a search for capacity leaves: a document, a page, a figure, and what the terminal says."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from harness.errors import ConfigError
+from harness.gate.capacity import judge_capacity
+from harness.model.capacity import CapacityEvidence, Ladder, Rung
+from harness.model.policy import Policy
+from harness.model.scenario import Scenario
+from harness.model.target import Arm, Targets
+from harness.report.capacity import capacity_document, page, print_capacity, write_capacity
+from harness.stats.capacity import compare_capacities
+from harness.studies.capacity import Climb, extrapolations_of, search
+from tests.benchmarks.operating_characteristics.ladders import ALPHA, BUDGET, MARGIN, climbed
+from tests.benchmarks.operating_characteristics.world import NAMES, Candidate
+from tests.unit.config.test_load import SCENARIO, TARGETS
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m"
+
+
+def evidence_of(
+    ladders: Sequence[dict[Arm, Sequence[Rung]]], peak: float | None, trouble: str = ""
+) -> CapacityEvidence:
+    comparison = compare_capacities(ladders, MARGIN, ALPHA)
+    arms: tuple[Arm, ...] = ("baseline", "candidate")
+    foretold = {arm: extrapolations_of(ladders, arm, NAMES, comparison, peak, ALPHA) for arm in arms}
+    kept = tuple(
+        Ladder(f"run-{i}", i == 0, {arm: tuple(of[arm]) for arm in arms}, trouble) for i, of in enumerate(ladders)
+    )
+    return CapacityEvidence(
+        search_id="capacity-test", scenario="rush", policy="default", environment="lab", started="2026-11-23T06:00:00",
+        block_s=15.0, trim_s=4.0, budget=BUDGET, stated_peak=peak, ladders=kept, comparison=comparison,
+        extrapolations=foretold, verdict=judge_capacity(kept[1:], comparison, foretold, peak),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lost() -> CapacityEvidence:
+    return evidence_of([dict(of) for of in climbed(Candidate(lost="ldap_bind"), (8, 1))], 50.0)
+
+
+def printed(evidence: CapacityEvidence) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    print_capacity(evidence, console, Path("results/capacity-test.html"))
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_the_terminal_says_verdict_capacities_headroom_and_where_the_report_is(lost: CapacityEvidence) -> None:
+    said = printed(lost)
+    assert "BLOCK" in said and "exit code 10" in said
+    assert "The update costs capacity" in said
+    assert "of the stated peak" in said and "times" in said
+    assert "mean at 50/s" in said and "headroom" in said
+    assert "results/capacity-test.html" in said
+    assert "not those of a hospital's" in " ".join(said.split())
+
+
+def test_the_document_is_strict_json_in_which_what_is_not_known_is_null(lost: CapacityEvidence) -> None:
+    text = json.dumps(capacity_document(lost), allow_nan=False)
+    found = json.loads(text)
+    assert (found["schema_version"], found["exit_code"], found["verdict"]["kind"]) == (1, 10, "BLOCK")
+    assert found["comparison"]["arms"]["candidate"]["over_all"]["low"] > 0
+    never = [dict.fromkeys(("baseline", "candidate"), [r for r in of["baseline"] if r.state == "held"][:5])
+             for of in (ladder.rungs for ladder in lost.ladders)]  # fmt: skip
+    unknown = capacity_document(evidence_of(never, None))  # type: ignore[arg-type]
+    assert unknown["comparison"]["arms"]["candidate"]["over_all"]["high"] is None
+    json.dumps(unknown, allow_nan=False)
+
+
+def test_the_page_asks_nothing_of_the_network_and_escapes_what_it_is_given(lost: CapacityEvidence) -> None:
+    hostile = replace(lost, scenario=HOSTILE)
+    html = page(hostile)
+    assert "<script" not in html and "\x1b" not in html
+    assert "http://" not in html and "https://" not in html
+    assert "One bottleneck of several equal servers" in html
+    assert html.count("<h3>") == len(lost.ladders)
+
+
+def test_three_files_are_written_and_the_same_evidence_gives_the_same_bytes(
+    lost: CapacityEvidence, tmp_path: Path
+) -> None:
+    write_capacity(lost, tmp_path)
+    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(first) == {"capacity-test.json", "capacity-test.png", "capacity-test.html"}
+    write_capacity(lost, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
+
+
+def test_a_search_that_was_cut_short_says_so_everywhere(lost: CapacityEvidence) -> None:
+    cut = evidence_of([ladder.rungs for ladder in lost.ladders[:2]], None, "interrupted by the user")  # type: ignore[misc]
+    assert "INVALID" in printed(cut)
+    assert "interrupted by the user" in page(cut)
+
+
+def test_every_step_is_foretold_with_the_login_s_collapse(lost: CapacityEvidence) -> None:
+    for found in lost.extrapolations.values():
+        assert [part.subject for part in found] == ["login", *NAMES]
+        shown = [part for part in found if part.collapse is not None]
+        assert len({part.collapse.estimate for part in shown if part.collapse}) <= 1
+        assert all(math.isfinite(point) for part in shown for row in part.curve for point in row)
+
+
+CLIMB = Climb(lowest=0.5, highest=3.0, step=1.15, ladders=5, rungs=12)
+
+
+@pytest.mark.parametrize(
+    ("climb", "changes", "complaint"),
+    [
+        (replace(CLIMB, highest=0.51), {}, "--to at least one --step above --from"),
+        (replace(CLIMB, lowest=0.01), {}, "--from: expected at least"),
+        (replace(CLIMB, highest=60.0), {}, "--to: expected at most"),
+        (replace(CLIMB, lowest=10.0, highest=300.0, within_s=0.1), {}, "--to: expected at most 1"),
+        (CLIMB, {"timeout_s": 2.0, "step_timeout_s": 2.0}, "timeout_s: expected more than the budget of 3 s, got 2"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_before_any_load(
+    climb: Climb, changes: dict[str, object], complaint: str, tmp_path: Path
+) -> None:
+    rush = {**yaml.safe_load(SCENARIO), "arrivals": {"curve": "constant", "rate": 50}, **changes}
+    with pytest.raises(ConfigError, match=complaint):
+        search(
+            Scenario.model_validate(rush), Targets.model_validate(yaml.safe_load(TARGETS)), Policy(), climb, tmp_path,
+            lambda snapshot: None, lambda ladder: None,
+        )  # fmt: skip
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_policy_without_a_budget_needs_one_by_option(tmp_path: Path) -> None:
+    policy = Policy.model_validate({"budgets": {"login_p95_s": None}})
+    with pytest.raises(ConfigError, match=r"budgets\.login_p95_s: expected a number, or --within-ms"):
+        search(
+            Scenario.model_validate(yaml.safe_load(SCENARIO)), Targets.model_validate(yaml.safe_load(TARGETS)),
+            policy, CLIMB, tmp_path,
+            lambda snapshot: None, lambda ladder: None,
+        )  # fmt: skip

@@ -1,0 +1,37 @@
+"""What the watch of a run keeps of it."""
+
+from __future__ import annotations
+
+from harness.model.attempt import OK, Attempt, Outcome
+from harness.model.plan import NS, Arrival, Block, Plan
+from harness.record.schema import attempts_batch
+from harness.run.tally import Tally
+
+BLOCKS = tuple(
+    Block(index, index // 2, ("baseline", "candidate")[index % 2], index * 10 * NS, 10 * NS,
+          tuple(Arrival(10 * index + i, 0, "cold", (index * 10 + i) * NS) for i in range(10)))
+    for index in range(4)
+)  # fmt: skip
+
+
+def attempts(block: Block, denied: int = 0) -> list[Attempt]:
+    return [
+        Attempt(a.seq, block.arm, block.index, block.pair, "u", "cold", a.intended, a.intended, a.intended + NS,
+                Outcome("denied", "X") if i < denied else OK, ())
+        for i, a in enumerate(block.arrivals)
+    ]  # fmt: skip
+
+
+def test_counts_add_up_over_batches_and_only_the_last_seconds_are_kept() -> None:
+    tally = Tally(Plan("digest", 1, BLOCKS), window_s=5.0)
+    for block in BLOCKS[:3]:
+        rows = attempts(block, denied=block.index)
+        tally.add(attempts_batch(rows[:4]))
+        tally.add(attempts_batch(rows[4:]))
+    assert tally.by_block.tolist() == [10, 10, 10, 0]
+    assert tally.by_pair.tolist() == [20, 10]
+    assert (tally.total, tally.denied) == (30, 3)
+    recent = tally.recent(30 * NS)
+    assert recent["seq"].to_pylist() == [25, 26, 27, 28, 29]
+    assert len(tally.recent(60 * NS)) == 0
+    assert tally.total == 30

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.doctor.as_request import PREAUTH_REQUIRED, ask
-from harness.doctor.probe import Deadline, Patient, told
+from harness.doctor.as_request import ask
+from harness.doctor.probe import Patient, told
 from harness.errors import CredentialError
 from harness.login.codes import kerberos_name
+from harness.login.kerberos.answers import PREAUTH_REQUIRED
 from harness.login.kerberos.client import KerberosClient
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem
 
@@ -27,7 +29,7 @@ _ADVICE = {
 _ADVICE_ELSE = "look for it in the KDC's log"
 
 
-def accounts(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+def accounts(patient: Patient, deadline: StepClock) -> Iterator[Remark]:
     """The first account, the last and a few between get a ticket."""
     assert patient.accounts is not None
     known, scenario = patient.accounts, patient.scenario
@@ -53,16 +55,16 @@ def sample(users: Sequence[str]) -> tuple[str, ...]:
     return tuple(users[place] for place in sorted({round(number * last / gaps) for number in range(gaps + 1)}))
 
 
-def _refused(patient: Patient, user: str, deadline: Deadline) -> str:
+def _refused(patient: Patient, user: str, deadline: StepClock) -> str:
     """The KDC's code; empty where the user got a ticket. A password is tried only of accounts that may log in."""
     assert patient.kdc is not None and patient.kerberos is not None
     tickets = patient.kerberos.new_cache()
     try:
-        answer = ask(*patient.kdc, patient.target.realm, user, deadline.remaining)
+        answer = ask(*patient.kdc, patient.target.realm, user, deadline)
         if answer.code not in (None, PREAUTH_REQUIRED):
             return kerberos_name(answer.code)
-        patient.kerberos.derive_keys([user], deadline.call)
-        patient.kerberos.initial_ticket(user, tickets, deadline.call)
+        patient.kerberos.derive_keys([user], lambda: patient.carrier(deadline))
+        patient.kerberos.initial_ticket(user, tickets, patient.carrier(deadline))
     except CredentialError as error:
         return str(error)
     except StepFailedError as failure:

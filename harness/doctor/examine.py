@@ -11,8 +11,9 @@ from pathlib import Path
 
 from harness.doctor import accounts, arms, inputs, kdc, machine, names, ports, tickets, tls
 from harness.doctor.machine import Machine
-from harness.doctor.probe import Deadline, Patient, told
+from harness.doctor.probe import Patient, told
 from harness.errors import AuthgateError
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Check, Diagnosis, Remark, not_applicable, problem
 from harness.model.scenario import Scenario
@@ -31,7 +32,7 @@ class ArmCheck:
     """
 
     name: str
-    make: Callable[[Patient, Deadline], Iterator[Remark]]
+    make: Callable[[Patient, StepClock], Iterator[Remark]]
     kind: str = ""
     needs: tuple[str, ...] = ()
 
@@ -114,7 +115,7 @@ def _made(check: ArmCheck, patient: Patient) -> Iterator[Remark]:
         yield missing
         return
     try:
-        yield from check.make(patient, Deadline(CHECK_S))
+        yield from check.make(patient, StepClock(CHECK_S))
     except StepFailedError as failure:
         yield problem(told(failure), f"look for what makes the servers of arms.{patient.arm} slow or lost")
     except AuthgateError as error:

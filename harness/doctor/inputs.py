@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.doctor.probe import Deadline, Patient
+from harness.doctor.probe import Patient
 from harness.errors import AuthgateError, UnsafeTargetError
 from harness.guards.consent import resolve
 from harness.login.credentials import read_accounts
 from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.net.clock import StepClock
 from harness.login.path import LoginPath
 from harness.login.runtime import ThreadRuntime
 from harness.model.diagnosis import Remark, ok, problem
 
 
-def servers(patient: Patient, _: Deadline) -> Iterator[Remark]:
+def servers(patient: Patient, _: StepClock) -> Iterator[Remark]:
     """The target says where each step of the scenario goes."""
     asked = patient.scenario
     lacking = [] if asked is None else patient.target.lacks(asked.step_order, asked.whose)
@@ -24,7 +25,7 @@ def servers(patient: Patient, _: Deadline) -> Iterator[Remark]:
         yield ok(f"{len(patient.steps)} steps have a server to go to")
 
 
-def addresses(patient: Patient, _: Deadline) -> Iterator[Remark]:
+def addresses(patient: Patient, _: StepClock) -> Iterator[Remark]:
     """Every host has an address that load may go to (environment, allow)."""
     try:
         found = resolve([endpoint.host for endpoint in patient.target.endpoints])
@@ -36,11 +37,11 @@ def addresses(patient: Patient, _: Deadline) -> Iterator[Remark]:
         yield problem(reason, f"agree on it with the servers' owner, and say so in {patient.targets.source}")
     if not refused:
         patient.addresses = found
-        use_krb5_conf(patient.target, patient.folder, found)
+        use_krb5_conf(patient.target, patient.folder)
         yield ok(", ".join(sorted({address for each in found.values() for address in each})))
 
 
-def rate(patient: Patient, _: Deadline) -> Iterator[Remark]:
+def rate(patient: Patient, _: StepClock) -> Iterator[Remark]:
     """The scenario's highest rate is one that the servers may receive."""
     assert patient.addresses is not None and patient.scenario is not None
     peak = patient.scenario.peak_rate
@@ -51,14 +52,14 @@ def rate(patient: Patient, _: Deadline) -> Iterator[Remark]:
         yield ok(f"{peak:g} logins/s at the peak")
 
 
-def credentials(patient: Patient, _: Deadline) -> Iterator[Remark]:
+def credentials(patient: Patient, _: StepClock) -> Iterator[Remark]:
     """The accounts are there, readable by their owner alone, and enough for the scenario."""
     assert patient.addresses is not None
     target, scenario = patient.target, patient.scenario
     try:
         accounts = read_accounts(target.credentials, target.realm)
         if scenario is not None:  # what each worker of a run begins with
-            LoginPath(target, scenario, ThreadRuntime(), None, patient.addresses)
+            LoginPath(target, scenario, ThreadRuntime(), patient.addresses)
     except AuthgateError as error:
         yield problem(str(error), "mend the file, or credentials and directory.ca_file in the targets")
         return

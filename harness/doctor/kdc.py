@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.doctor.as_request import ENCTYPES, PREAUTH_REQUIRED, RC4, KdcAnswer, Transport, ask
-from harness.doctor.probe import Deadline, Patient, told
+from harness.doctor.as_request import ENCTYPES, RC4, KdcAnswer, ask
+from harness.doctor.probe import Patient, told
 from harness.login.codes import kerberos_name
+from harness.login.kerberos.answers import PREAUTH_REQUIRED
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
+from harness.model.protocol import Transport
 
 SKEW_PROBLEM_S = 300.0
 """What servers tolerate unless told otherwise (RFC 4120 §3.2.3)."""
@@ -21,7 +24,7 @@ _STRANGER = "authgate-doctor"
 """Asked for where no account is known: a KDC that knows no such name tells its time all the same."""
 
 
-def answers(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+def answers(patient: Patient, deadline: StepClock) -> Iterator[Remark]:
     """Each KDC answers a request without pre-authentication, by UDP and by TCP."""
     user = patient.accounts.users[0] if patient.accounts is not None else _STRANGER
     found: dict[tuple[Endpoint, Transport], KdcAnswer] = {}
@@ -29,8 +32,8 @@ def answers(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
         silent: dict[Transport, str] = {}
         for transport in TRANSPORTS:
             try:
-                each_s = Deadline(min(_EACH_S, deadline.remaining()))
-                answer = ask(kdc, transport, patient.target.realm, user, each_s.remaining)
+                each_s = StepClock(min(_EACH_S, deadline.left_s()))
+                answer = ask(kdc, transport, patient.target.realm, user, each_s)
             except StepFailedError as failure:
                 silent[transport] = told(failure)
                 continue
@@ -54,7 +57,7 @@ def _unanswered(patient: Patient, kdc: Endpoint, silent: Mapping[Transport, str]
             yield warning(f"{transport} {kdc}: {why}", f"open port {kdc.port}/{transport.lower()}")
 
 
-def skew(patient: Patient, _: Deadline) -> Iterator[Remark]:
+def skew(patient: Patient, _: StepClock) -> Iterator[Remark]:
     """Each KDC's clock is near this machine's, by the time in its answer."""
     assert patient.answers is not None
     by_kdc = {kdc: answer.skew_s for (kdc, _), answer in patient.answers.items() if answer.skew_s is not None}
@@ -75,7 +78,7 @@ def _clock(skew_s: float) -> str:
     return f"clock {abs(skew_s) * 1e3:,.0f} ms {'ahead of' if skew_s >= 0 else 'behind'}"
 
 
-def enctypes(patient: Patient, _: Deadline) -> Iterator[Remark]:
+def enctypes(patient: Patient, _: StepClock) -> Iterator[Remark]:
     """The KDC asks the first account for pre-authentication, by a key that is none of RC4."""
     assert patient.answers is not None and patient.kdc is not None and patient.accounts is not None
     answer, user = patient.answers[patient.kdc], patient.accounts.users[0]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.doctor.probe import Deadline, Patient, told
+from harness.doctor.probe import Patient, told
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 
@@ -12,7 +13,7 @@ _RC4 = "arcfour"
 """In the names of the encryption types of RFC 4757."""
 
 
-def service_tickets(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+def service_tickets(patient: Patient, deadline: StepClock) -> Iterator[Remark]:
     """The KDC knows each service, and encrypts its ticket by a key that is none of RC4."""
     wanted = _services(patient)
     if not wanted:
@@ -37,9 +38,9 @@ def _services(patient: Patient) -> list[tuple[str, str]]:
     return [(service, host) for service, host in named if host is not None]
 
 
-def _ticket(patient: Patient, service: str, host: str, deadline: Deadline) -> Remark:
+def _ticket(patient: Patient, service: str, host: str, deadline: StepClock) -> Remark:
     assert patient.kerberos is not None and patient.tickets is not None
-    patient.kerberos.service_token(service, host, patient.tickets, deadline.call)
+    patient.kerberos.service_token(service, host, patient.tickets, patient.carrier(deadline))
     ticket = patient.tickets.tickets()[-1]
     enctype, session = _readable(ticket.enctype), _readable(ticket.session_enctype)
     patient.traits[f"ticket of {service}/"] = f"{enctype}, session {session}"

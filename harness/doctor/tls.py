@@ -7,10 +7,11 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from harness.doctor.probe import Deadline, Patient
+from harness.doctor.probe import Patient
 from harness.login.ldap.session import STARTTLS, check_ca_file
 from harness.login.net import der
 from harness.login.net.certificate import Certificate, read_certificate
+from harness.login.net.clock import StepClock
 from harness.login.net.tls import client_context
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
@@ -29,7 +30,7 @@ _ADVICE = {
 _ADVICE_ELSE = "issue one that clients accept"
 
 
-def directory(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+def directory(patient: Patient, deadline: StepClock) -> Iterator[Remark]:
     """The directory's certificate is one that a login accepts, today and for a while."""
     wanted = patient.target.directory
     if not wanted.tls and not wanted.starttls:
@@ -40,7 +41,7 @@ def directory(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
         yield _examined(patient, "directory", checked, wanted.endpoint.host, wanted.starttls, deadline)
 
 
-def ehr(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+def ehr(patient: Patient, deadline: StepClock) -> Iterator[Remark]:
     """The front's certificate, likewise; it is asked for by the name of the service."""
     wanted = patient.target.ehr
     assert wanted is not None
@@ -53,7 +54,7 @@ def ehr(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
 
 
 def _examined(
-    patient: Patient, server: str, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline
+    patient: Patient, server: str, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock
 ) -> Remark:
     context = client_context(patient.target.directory.ca_file)
     try:
@@ -76,7 +77,7 @@ def _days(days: float) -> str:
 
 
 def _handshakes(
-    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline
+    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock
 ) -> tuple[str, Certificate, ssl.SSLCertVerificationError | None]:
     """Version and certificate; where a login refuses that, why, and the certificate by a second handshake without."""
     try:
@@ -88,9 +89,9 @@ def _handshakes(
 
 
 def _handshake(
-    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline
+    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock
 ) -> tuple[str, Certificate]:
-    timeout_s = min(_EACH_S, deadline.remaining())
+    timeout_s = min(_EACH_S, deadline.left_s())
     with socket.create_connection((endpoint.host, endpoint.port), timeout_s) as plain:
         if starttls:
             _start_tls(plain)

@@ -68,6 +68,10 @@ class Directory(Controller):
     """The DN for simple binds, with ``{user}`` in it; or, as Active Directory takes them, a name such as
     ``{user}@clinic.test``."""
     schema_kind: Literal["posix", "ad"] = "posix"
+    answer_at_most_bytes: Annotated[int, Field(gt=0, le=1 << 30)] = 16 << 20
+    """A longer answer to one request fails its step: no server may take the generator's memory."""
+    entries_at_most: Annotated[int, Field(gt=0, le=1_000_000)] = 20_000
+    """Of one answer, likewise."""
     """How groups are expanded: ``posix`` by a search a level of nesting, ``ad`` by the directory's tokenGroups."""
 
     @property

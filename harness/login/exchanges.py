@@ -11,8 +11,9 @@ from typing import Any
 from harness.login.controllers import Controllers
 from harness.login.credentials import Accounts
 from harness.login.http import EhrSession
-from harness.login.kerberos.client import PLAIN, SEALING, SPNEGO_MECH, Ask, KerberosClient, TicketCache
+from harness.login.kerberos.client import KerberosClient, TicketCache
 from harness.login.kerberos.kdcs import KdcCarrier, Kdcs
+from harness.login.kerberos.security_context import PLAIN, SEALING, SPNEGO_MECH, ContextWish
 from harness.login.ldap import reads
 from harness.login.ldap.ntlm import NtlmContext
 from harness.login.ldap.session import DirectorySession
@@ -125,10 +126,10 @@ class Exchanges:
     def _kdc_tgs_ldap(self, login: LoginState) -> None:
         host = login.order[0].controller.service_host
         with self._carrier(login) as carrier:
-            wish = Ask(flags=SEALING)
+            wish = ContextWish(flags=SEALING)
             login.bind_begun = host, *self._kerberos.service_token("ldap", host, login.tickets, carrier, wish)
 
-    def _token(self, login: LoginState, service: str, host: str, wish: Ask) -> tuple[Any, bytes]:
+    def _token(self, login: LoginState, service: str, host: str, wish: ContextWish) -> tuple[Any, bytes]:
         """A context by the ticket in the cache and its first token, for a server that has just asked for it."""
         with self._carrier(login, opens_step=False) as carrier:
             return self._kerberos.service_token(service, host, login.tickets, carrier, wish)
@@ -181,7 +182,7 @@ class Exchanges:
         if begun is None or bindings is not None or begun[0] != host:
             # The ticket is in the cache, unless a warm clinician's has expired, or the connection is to another
             # controller than the ticket was for: else the AP-REQ is built without the KDC.
-            wish = Ask(flags=SEALING) if bindings is None else Ask(bindings=bindings)
+            wish = ContextWish(flags=SEALING) if bindings is None else ContextWish(bindings=bindings)
             begun = host, *self._token(login, "ldap", host, wish)
         login.agreed.append(login.directory.bind_gssapi(*begun[1:]))
 
@@ -230,7 +231,7 @@ class Exchanges:
         return login.ehr
 
     def _spnego(self, login: LoginState, bindings: Any) -> tuple[Any, bytes]:
-        return self._token(login, "HTTP", self._ehr_host, Ask(mech=SPNEGO_MECH, bindings=bindings))
+        return self._token(login, "HTTP", self._ehr_host, ContextWish(mech=SPNEGO_MECH, bindings=bindings))
 
     # The database.
 

@@ -12,7 +12,7 @@ from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_v
 from harness.model.base import Configured, Positive
 from harness.model.credentials import Credentials
 from harness.model.database import Database
-from harness.model.endpoint import Addresses, Endpoint, Host, endpoints_from_text, parse_endpoint
+from harness.model.endpoint import Addresses, Endpoint, Host, endpoint_at, endpoints_from_text, parse_endpoint
 from harness.model.steps import STEPS
 
 AccountKind = Literal["clinicians", "services"]
@@ -37,7 +37,7 @@ class Controller(Configured):
     def endpoint(self) -> Endpoint:
         """The address that the URI names."""
         text = self.uri.split("://", 1)[1].rstrip("/")
-        return Endpoint.model_validate(parse_endpoint(text, 636 if self.tls else 389))
+        return endpoint_at(text, 636 if self.tls else 389)
 
     @field_validator("uri")
     @classmethod
@@ -145,7 +145,7 @@ class Ehr(Configured):
     @property
     def endpoint(self) -> Endpoint:
         """The address that the URL names."""
-        return Endpoint.model_validate(parse_endpoint(self._parts[0], 443 if self.tls else 80))
+        return endpoint_at(self._parts[0], 443 if self.tls else 80)
 
     @property
     def page(self) -> str:

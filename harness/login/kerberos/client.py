@@ -10,11 +10,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import gssapi
-import gssapi.raw
 import krb5
 
 from harness.errors import CredentialError, KdcUnavailableError
@@ -24,30 +21,14 @@ from harness.login.credentials import Accounts
 from harness.login.kerberos.answers import KeyInfo, chosen_key, enctype_name, ticket_enctype
 from harness.login.kerberos.kdcs import KdcCarrier
 from harness.login.kerberos.libkrb5 import Context, InitialExchange, LibraryError, Principal, Step, get_ticket, here
+from harness.login.kerberos.security_context import PLAIN, ContextWish, SecurityContext
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.cohort import Authentication
 from harness.model.protocol import TicketFacts
 
-KRB5_MECH = gssapi.MechType.kerberos
-SPNEGO_MECH = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
-"""RFC 4178."""
-_MUTUAL = gssapi.RequirementFlag.mutual_authentication
-SEALING = _MUTUAL | gssapi.RequirementFlag.integrity | gssapi.RequirementFlag.confidentiality
 FAILURES_NAMED = 3
 _cache_numbers = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a context is to be like: its mechanism and flags, and the channel that it is bound to."""
-
-    mech: Any = KRB5_MECH
-    flags: Any = _MUTUAL
-    bindings: Any = None
-
-
-PLAIN = Ask()
 
 
 class TicketCache:
@@ -201,8 +182,8 @@ class KerberosClient:
         return exchange
 
     def service_token(
-        self, service: str, host: str, cache: TicketCache, carrier: KdcCarrier, ask: Ask = PLAIN
-    ) -> tuple[Any, bytes]:
+        self, service: str, host: str, cache: TicketCache, carrier: KdcCarrier, wish: ContextWish = PLAIN
+    ) -> tuple[SecurityContext, bytes]:
         """A GSS-API context for ``service@host`` and its first token; a TGS exchange where the cache has no ticket.
 
         Raises StepFailedError.
@@ -210,17 +191,7 @@ class KerberosClient:
         with _outcomes():
             wanted = self._context.principal(f"{service}/{host}@{self._realm}")
             get_ticket(self._context, cache.name, wanted, carrier.carry)
-            acquired = gssapi.raw.acquire_cred_from(
-                store={b"ccache": cache.name.encode()}, mechs=[ask.mech], usage="initiate"
-            )
-            context = gssapi.SecurityContext(
-                name=gssapi.Name(f"{service}@{host}", gssapi.NameType.hostbased_service),
-                mech=ask.mech,
-                creds=gssapi.Credentials(acquired.creds),
-                usage="initiate",
-                flags=ask.flags,
-                channel_bindings=ask.bindings,
-            )
+            context = SecurityContext(service, host, cache.name, wish)
             return context, context.step()
 
     def _principal(self, user: str, context: Context | None = None) -> Principal:

@@ -31,7 +31,7 @@ from harness.model.endpoint import Endpoint
 from harness.model.protocol import KdcExchange
 from harness.model.scenario import Scenario
 from harness.model.target import Target
-from tests.unit.config.test_load import CANARY
+from tests.helpers.documents import CANARY
 
 KRB5_BASE = -1765328384
 REALM = "CLINIC.TEST"

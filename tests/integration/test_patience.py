@@ -18,8 +18,8 @@ from harness.model.fault import Hold
 from harness.model.patience import Patience
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import Target
+from tests.helpers.logins import USER, client, csv_file, stopped
 from tests.helpers.running import AUTHGATE, SCENARIO, Inputs, finished
-from tests.integration.test_login import USER, client, csv_file, stopped
 
 pytestmark = pytest.mark.integration
 

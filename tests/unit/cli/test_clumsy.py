@@ -15,8 +15,8 @@ from harness.config.load import load_policy, load_scenario, load_targets
 from harness.model.target import ARMS
 from harness.record.folder import RunFolder
 from harness.run.assess import Ending
-from tests.unit.config.test_load import CANARY, POLICY, SCENARIO, TARGETS
-from tests.unit.record.test_record import fill
+from tests.helpers.documents import CANARY, POLICY, SCENARIO, TARGETS
+from tests.helpers.journals import fill
 
 
 @pytest.fixture

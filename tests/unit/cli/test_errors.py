@@ -25,8 +25,8 @@ from harness.model.site import Spread
 from harness.model.target import ARMS
 from harness.model.verdict import Kind
 from harness.record.calibration import calibration_file, save
-from tests.unit.config.test_load import CANARY, SCENARIO, TARGETS
-from tests.unit.run.test_site import CALIBRATION
+from tests.helpers.calibrations import CALIBRATION
+from tests.helpers.documents import CANARY, SCENARIO, TARGETS
 
 QUICK = """\
 name: ci

@@ -11,31 +11,15 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness.model.evidence import Evidence
-from harness.model.verdict import Finding, Kind
+from harness.model.verdict import Kind
 from harness.report.junit import junit
 from harness.report.markdown import summary
 from harness.report.verdict_json import VERDICT_SCHEMA, VerdictDocument, verdict_document
 from harness.report.write import write_all
 from tests.helpers.evidence_samples import VERDICTS, Planted, blocked, evidence_of, open_question, passed
+from tests.helpers.hostile import hostile, with_finding
 
 every_verdict = pytest.mark.parametrize("make", VERDICTS.values(), ids=VERDICTS.keys())
-HOSTILE = '<script>alert(1)</script> | `x` [y](http://z) *b* _i_ \x1b[31m\x00\ud800 $\\bad$ & "q"'
-
-
-def with_finding(evidence: Evidence, **changes: object) -> Evidence:
-    """The evidence with its first finding changed."""
-    first, *others = evidence.verdict.findings
-    changed: Finding = replace(first, **changes)  # type: ignore[arg-type]
-    return replace(evidence, verdict=replace(evidence.verdict, findings=(changed, *others)))
-
-
-def hostile(evidence: Evidence) -> Evidence:
-    """The evidence with hostile text wherever a user's file could bring it in."""
-    verdict = replace(evidence.verdict, sentence=HOSTILE, reasons=(HOSTILE,), notices=(HOSTILE,))
-    evidence = with_finding(replace(evidence, verdict=verdict), note=HOSTILE, metric=HOSTILE)
-    return replace(
-        evidence, title=HOSTILE, run_id=HOSTILE, started=HOSTILE, partial=HOSTILE, manifest={HOSTILE: HOSTILE}
-    )
 
 
 @every_verdict

@@ -18,7 +18,7 @@ from harness.report.html import page
 from harness.report.style import svg
 from harness.report.verdict_json import verdict_document
 from tests.helpers.evidence_samples import TIMEOUT_S, VERDICTS, blocked, empty, open_question, partial, passed
-from tests.unit.report.test_files import HOSTILE, hostile, with_finding
+from tests.helpers.hostile import HOSTILE, hostile, with_finding
 
 every_verdict = pytest.mark.parametrize("make", VERDICTS.values(), ids=VERDICTS.keys())
 VOID = {"meta", "img", "link", "br"}

@@ -23,7 +23,7 @@ from harness.report.junit import junit
 from harness.report.markdown import summary
 from harness.report.verdict_json import VerdictDocument, verdict_document
 from tests.helpers.evidence_samples import passed
-from tests.unit.gate.test_protocol import CASES, arm, found
+from tests.helpers.single_logins import CASES, arm, found
 
 SAMPLE = "<b>ldap</b>\x1b[31m"
 GROWN, WEAKER = found(CASES["ticket-grown"][0]), found(CASES["enctype-weaker"][0])

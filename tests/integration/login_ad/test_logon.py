@@ -8,9 +8,8 @@ import os
 import re
 import socket
 import ssl
-import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,116 +24,34 @@ from harness.importers.traffic.summary import read_summary
 from harness.lab.ad import region
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import PORTS
-from harness.login.kerberos.krb5conf import use_krb5_conf
-from harness.login.kerberos.trace import KdcTrace
 from harness.login.ldap.reads import sid_text
 from harness.login.net.sockets import channel_bindings
-from harness.login.path import LoginPath, LoginResult
-from harness.login.postgres import WHOSE
-from harness.login.runtime import ThreadRuntime
-from harness.model.protocol import StepFacts, TlsFacts
-from harness.model.scenario import Scenario
+from harness.login.path import LoginResult
+from harness.model.protocol import TlsFacts
 from harness.model.steps import STEPS, Cache
-from harness.model.target import ARMS, Target
-from harness.system.process import environment
+from harness.model.target import ARMS
 from tests.helpers.capture import Packet, capture, confirm
 from tests.helpers.explained import protocol_of
-from tests.helpers.running import POLICY, Inputs, finished
+from tests.helpers.logons_ad import (
+    COLD_LOGON,
+    PATIENCE_S,
+    USER,
+    changed,
+    client,
+    ended,
+    facts_of,
+    get_ticket,
+    in_clear,
+    tool,
+)
 
 pytestmark = pytest.mark.integration
-
-PATIENCE_S = 20.0
-"""An upper bound on things that take milliseconds; only a hang reaches it."""
-USER = "clin00007"
-COLD_LOGON = load_scenario(find("cold-logon", SCENARIOS))
 SERVICES = {
     "kdc_tgs_host": f"host/ws001.{region.DOMAIN}",
     "kdc_tgs_ldap": f"ldap/{region.DC_HOST}",
     "kdc_tgs_cifs": f"cifs/{region.DC_HOST}",
     "kdc_tgs_http": f"HTTP/{region.EHR_HOST}",
 }
-
-
-@pytest.fixture(scope="module")
-def lab(require_ad_lab: None) -> Iterator[AdLab]:
-    """One lab for all tests, which only log in to it."""
-    with AdLab() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _process_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The code under test sets these for its process, which here is the tests'.
-    for name in ("KRB5_CONFIG", "KRB5CCNAME", "KRB5_TRACE"):
-        monkeypatch.setenv(name, os.devnull)
-
-
-@pytest.fixture(params=["baseline", "candidate"])
-def arm(request: pytest.FixtureRequest, lab: AdLab) -> AdArm:
-    return lab.arms[request.param]
-
-
-@pytest.fixture
-def baseline(lab: AdLab) -> AdArm:
-    return lab.arms["baseline"]
-
-
-def changed(arm: AdArm, **parts: dict[str, Any]) -> dict[str, Any]:
-    """The arm's target with some fields of its parts replaced."""
-    whole: dict[str, Any] = dict(arm.target)
-    return {**whole, **{name: {**whole[name], **part} for name, part in parts.items()}}
-
-
-def in_clear(arm: AdArm, port: int = PORTS["ldap"], address: str | None = None) -> dict[str, Any]:
-    """The arm's target with a directory without TLS, where Samba asks for signing or sealing."""
-    return changed(arm, directory={"uri": f"ldap://{address or arm.address}:{port}"})
-
-
-def client(
-    target: dict[str, Any], folder: Path, *, trace: bool = False, users: Sequence[str] = (USER,), **unlike: object
-) -> LoginPath:
-    """A prepared client of the target that takes the steps of a cold logon, unless told others."""
-    asked = {**COLD_LOGON.model_dump(), "population": {"users": 1}, **unlike}
-    told = Target.model_validate(target)
-    use_krb5_conf(told, folder)
-    found = KdcTrace(folder) if trace else None
-    path = LoginPath(told, Scenario.model_validate(asked), ThreadRuntime(), found)
-    path.prepare(users)
-    return path
-
-
-def ended(result: LoginResult) -> tuple[str, str, str]:
-    return result.outcome.status, result.outcome.code, result.steps[-1].step
-
-
-def facts_of(result: LoginResult) -> dict[str, StepFacts]:
-    return {step.step: facts for step, facts in zip(result.steps, result.facts, strict=True)}
-
-
-def tool(arm: AdArm, *argv: str) -> str:
-    """What a command-line tool prints, with this arm's realm and a ticket cache of its own."""
-    settings = environment(
-        KRB5_CONFIG=str(arm.krb5_conf), KRB5CCNAME=f"FILE:{arm.folder}/login.ccache", LDAPCONF="/dev/null"
-    )
-    done = subprocess.run(argv, env=settings, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def get_ticket(arm: AdArm, user: str = USER, keytab: str = "clinicians.keytab") -> None:
-    tool(arm, "kinit", "-k", "-t", str(arm.folder / keytab), user)
-
-
-DATABASE_STEPS = ("kdc_tgs_postgres", "db_connect", "db_query")
-FRONT_TO_DATABASE = ("kdc_as", *DATABASE_STEPS)
-ENGINE_TO_DIRECTORY = ("kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry")
-
-
-@pytest.fixture(scope="module")
-def logon(lab: AdLab, tmp_path_factory: pytest.TempPathFactory) -> LoginResult:
-    """A cold logon to the baseline, explained."""
-    path = client(dict(lab.arms["baseline"].target), tmp_path_factory.mktemp("logon"), trace=True)
-    return path.login(USER, "cold", explain=True)
 
 
 WIRE = {
@@ -390,188 +307,8 @@ def test_a_large_pac_and_an_answer_too_big_for_udp_show_in_a_single_logon(lab: A
     assert not by_step["ldap_connect"] and not by_step["dns_a"] and not by_step["ehr_query"]
 
 
-def components(
-    target: dict[str, Any],
-    folder: Path,
-    steps: Sequence[str],
-    users: Sequence[str] = region.COMPONENTS,
-    cache: Cache = "cold",
-) -> LoginPath:
-    """A prepared client of the components' accounts, all of one cohort."""
-    cohort = {"share": 1, "cache": cache, "accounts": "services", "steps": steps}
-    everyone = {"population": {"users": len(users)}, "steps": (), "cohorts": {"components": cohort}}
-    path = client(target, folder, trace=True, users=users, **everyone)
-    assert tuple(path.user("components", number) for number in range(len(users))) == tuple(users)
-    return path
-
-
-SERVICES_KEYTAB = (region.EHR_SERVICE, region.DATABASE_SERVICE, region.INTEGRATION_SERVICE)
-"""Who is in the lab's services.keytab, by the names of principals instead of accounts."""
-
-
-def by_principals(arm: AdArm) -> dict[str, Any]:
-    return changed(arm, service_accounts={"keytab": str(arm.folder / "services.keytab")})
-
-
-def test_a_component_logs_in_to_the_database_which_knows_it_as_psql_shows(baseline: AdArm, tmp_path: Path) -> None:
-    path = components(dict(baseline.target), tmp_path, FRONT_TO_DATABASE)
-    result = path.login("svc-ehr", "components", explain=True)
-    assert result.outcome.status == "ok"
-    assert [ticket.service for ticket in facts_of(result)["kdc_tgs_postgres"].tickets] == [
-        f"{region.DATABASE_SERVICE}@{region.REALM}"
-    ]
-    assert [facts_of(result)[step].round_trips for step in ("db_connect", "db_query")] == [2, 1]
-    assert {step.server for step in result.steps[2:]} == {f"{baseline.address}:{PORTS['postgres']}"}
-    get_ticket(baseline, "svc-ehr", "components.keytab")
-    where = f"host={region.DATABASE_HOST} hostaddr={baseline.address} dbname=ehr user=svc-ehr gssencmode=disable"
-    assert tool(baseline, "psql", "-w", "-At", "-c", WHOSE, where) == f"svc-ehr@{region.REALM}\n"
-
-
-def test_a_warm_component_asks_the_database_without_the_kdc(baseline: AdArm, tmp_path: Path) -> None:
-    path = components(dict(baseline.target), tmp_path, FRONT_TO_DATABASE, cache="warm")
-    assert path.warm_up("svc-ehr", "components").outcome.status == "ok"
-    assert path._trace is not None
-    path._trace.new_exchanges()
-    result = path.login("svc-ehr", "components", explain=True)
-    assert (result.outcome.status, [step.step for step in result.steps]) == ("ok", ["db_connect", "db_query"])
-    assert all(not facts.exchanges and not facts.tickets for facts in result.facts)
-
-
-def test_a_clinician_may_ask_the_database_too(baseline: AdArm, tmp_path: Path) -> None:
-    path = client(dict(baseline.target), tmp_path, steps=FRONT_TO_DATABASE)
-    assert path.login(USER, "cold").outcome.status == "ok"
-
-
-def test_what_the_database_refuses_is_told_by_its_sqlstate(baseline: AdArm, tmp_path: Path) -> None:
-    """It knows no role of a service's principal name, and no other database."""
-    path = components(by_principals(baseline), tmp_path, FRONT_TO_DATABASE, SERVICES_KEYTAB)
-    refused = path.login(region.EHR_SERVICE, "components")
-    assert ended(refused) == ("denied", "SQLSTATE 28000", "db_connect")
-    elsewhere = changed(baseline, database={"uri": f"postgres://{baseline.address}/nowhere"})
-    refused = components(elsewhere, tmp_path, FRONT_TO_DATABASE).login("svc-ehr", "components")
-    assert ended(refused) == ("error", "SQLSTATE 3D000", "db_connect")
-
-
-def test_a_component_finds_its_own_entry_by_the_name_that_it_logs_in_by(baseline: AdArm, tmp_path: Path) -> None:
-    for target, users in ((dict(baseline.target), region.COMPONENTS), (by_principals(baseline), SERVICES_KEYTAB)):
-        path = components(target, tmp_path, ENGINE_TO_DIRECTORY, users)
-        for user in users:
-            result = path.login(user, "components", explain=True)
-            assert result.outcome.status == "ok"
-            assert facts_of(result)["ldap_own_entry"].entries == 1
-    not_people = changed(baseline, directory={"service_base": region.USER_BASE})
-    lost = components(not_people, tmp_path, ENGINE_TO_DIRECTORY).login("svc-ehr", "components")
-    assert ended(lost) == ("error", "ENTRIES_0", "ldap_own_entry")
-
-
 def test_a_scenario_learned_of_captured_traffic_logs_in(baseline: AdArm, tmp_path: Path) -> None:
-    capture = Path(__file__).parents[1] / "data" / "ad-logins.tsv"
+    capture = Path(__file__).parents[2] / "data" / "ad-logins.tsv"
     steps = learn(read_summary(capture), apart_s=1.0).steps
     result = client(dict(baseline.target), tmp_path, steps=steps).login(USER, "cold")
     assert (result.outcome.status, tuple(step.step for step in result.steps)) == ("ok", steps)
-
-
-def test_a_gate_of_equal_controllers_measures_every_step_and_names_its_server(lab: AdLab, tmp_path: Path) -> None:
-    """The whole way under Locust, at a rate that two controllers on two cores serve."""
-    cohorts = {
-        "logon": {"share": 0.5, "steps": COLD_LOGON.steps},
-        "unlock": {"share": 0.2, "cache": "warm", "steps": COLD_LOGON.steps},
-        "components": {"share": 0.3, "accounts": "services", "steps": FRONT_TO_DATABASE},
-    }
-    small = {
-        **COLD_LOGON.model_dump(mode="json"),
-        "steps": (),
-        "cohorts": cohorts,
-        "population": {"users": 100},
-        "arrivals": {"curve": "constant", "rate": 4},
-        "blocks": {"length_s": 2, "trim_s": 0.5, "pairs": 4},
-    }
-    inputs = Inputs(tmp_path)
-    done = finished(inputs.command(lab.targets, scenario=small, policy={**POLICY, "name": "ad"}))
-    assert done.returncode in (0, 20), done.stdout + done.stderr
-    attempts = inputs.attempts()
-    assert set(attempts["status"].to_pylist()) == {"ok"}
-    whose = set(zip(attempts["cohort"].to_pylist(), attempts["user"].to_pylist(), strict=True))
-    assert {user for cohort, user in whose if cohort == "components"} == set(region.COMPONENTS)
-    for name in ("baseline", "candidate"):
-        mine = attempts.filter([arm == name for arm in attempts["arm"].to_pylist()])
-        taken = [step for steps in mine["steps"].to_pylist() for step in steps]
-        assert {step["step"] for step in taken} == {*COLD_LOGON.steps, *DATABASE_STEPS}
-        assert {step["server"].rpartition(":")[0] for step in taken} == {lab.arms[name].address}
-    assert inputs.verdict()["protocol"] == []
-
-
-# Smart cards, and what falls back to NTLM.
-
-CARD_TRIES = 4
-"""Of 2,500 logins by card 9 failed: a KDC this old loses a byte of a shared secret that begins with a zero (heimdal's
-pull request 1177), and MIT's client then has another key. So many failures in a row are no such chance: 1 in 2³²."""
-NTLM = ("ldap_connect", "ldap_ntlm_bind", "ldap_own_entry", "ldap_token_groups")
-
-
-def by_card(target: dict[str, Any], folder: Path, **unlike: object) -> LoginResult:
-    """A login by card, again where the KDC's own flaw struck."""
-    path = client(target, folder, trace=True, authentication="smart-card", **unlike)
-    for _ in range(CARD_TRIES):
-        result = path.login(USER, "cold", explain=True)
-        if result.outcome.code != "KRB5_EIO":
-            break
-    return result
-
-
-def test_a_card_with_a_user_principal_name_logs_on_to_active_directory(baseline: AdArm, tmp_path: Path) -> None:
-    """The whole logon; neither the card nor the controller's certificate names a principal as RFC 4556 would."""
-    result = by_card(dict(baseline.target), tmp_path)
-    assert result.outcome.status == "ok"
-    assert tuple(step.step for step in result.steps) == COLD_LOGON.steps
-    exchanges = facts_of(result)["kdc_as"].exchanges
-    assert [exchange.answer_bytes is not None for exchange in exchanges] == [True, True]
-
-
-def test_a_domain_controller_whose_certificate_names_another_host_gets_no_login_by_card(
-    baseline: AdArm, tmp_path: Path
-) -> None:
-    cards = {**baseline.target["credentials"]["smart_cards"], "kdc_hosts": ["dc9.region.test"]}  # type: ignore[index]
-    target = changed(baseline, credentials={"smart_cards": cards})
-    path = client(target, tmp_path, authentication="smart-card", steps=("kdc_as",))
-    assert path.login(USER, "cold").outcome.status == "error"
-
-
-def test_anothers_card_is_denied_by_active_directory(baseline: AdArm, tmp_path: Path) -> None:
-    cards = tmp_path / "cards"
-    cards.mkdir()
-    (cards / f"{USER}.pem").touch(0o600)
-    (cards / f"{USER}.pem").write_bytes((baseline.folder / "cards" / "clin00008.pem").read_bytes())
-    mine = {**baseline.target["credentials"]["smart_cards"], "folder": str(cards)}  # type: ignore[index]
-    result = by_card(changed(baseline, credentials={"smart_cards": mine}), tmp_path, steps=("kdc_as",))
-    assert ended(result) == ("denied", "KDC_ERR_CLIENT_NAME_MISMATCH", "kdc_as")
-
-
-@pytest.mark.parametrize(
-    ("how", "layer"),
-    [("ldaps", "no security layer"), ("starttls", "no security layer"), ("clear", "sign and seal")],
-)
-def test_an_ntlm_bind_reads_the_clinicians_groups_in_two_round_trips_and_asks_no_kdc(
-    baseline: AdArm, logon: LoginResult, tmp_path: Path, how: str, layer: str
-) -> None:
-    """Where the connection isn't TLS, this controller takes no bind without signing."""
-    changes: dict[str, dict[str, Any]] = {
-        "ldaps": {},
-        "starttls": {"uri": f"ldap://{baseline.address}", "starttls": True},
-        "clear": {"uri": f"ldap://{baseline.address}"},
-    }
-    target = changed(baseline, directory=changes[how])
-    result = client(target, tmp_path, steps=NTLM).login(USER, "cold", explain=True)
-    assert result.outcome.status == "ok"
-    facts = facts_of(result)["ldap_ntlm_bind"]
-    assert (facts.round_trips, facts.agreed, facts.exchanges) == (2, (f"NTLM, {layer}",), ())
-    assert result.groups == logon.groups
-
-
-def test_a_wrong_password_is_denied_at_the_ntlm_bind(baseline: AdArm, tmp_path: Path) -> None:
-    wrong = tmp_path / "wrong.csv"
-    wrong.touch(0o600)
-    wrong.write_text(f"{USER},not it\n")
-    target = {**dict(baseline.target), "credentials": {"csv": str(wrong)}}
-    result = client(target, tmp_path, steps=NTLM).login(USER, "cold")
-    assert ended(result) == ("denied", "LDAP 49 invalidCredentials", "ldap_ntlm_bind")

@@ -17,7 +17,6 @@ from harness.lab import hospital, store
 from harness.lab.domain import LabArm
 from harness.login.kerberos.client import TicketCache
 from harness.login.kerberos.krb5conf import use_krb5_conf
-from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.scenario import Scenario
@@ -38,18 +37,16 @@ def changed(arm: LabArm, directory: dict[str, object] | None = None, **target: o
     return Target.model_validate({**whole, **target, "directory": {**dict(whole["directory"]), **(directory or {})}})  # type: ignore[call-overload]
 
 
-def client(
-    target: Target, folder: Path, user: str = USER, *, trace: KdcTrace | None = None, **unlike: object
-) -> LoginPath:
+def client(target: Target, folder: Path, user: str = USER, **unlike: object) -> LoginPath:
     """A prepared client of the target; ``unlike`` says what in its scenario is unlike a plain cold login by key."""
     use_krb5_conf(target, folder)
-    path = unprepared(target, trace, **unlike)
+    path = unprepared(target, **unlike)
     path.prepare([user])
     return path
 
 
-def unprepared(target: Target, trace: KdcTrace | None = None, **unlike: object) -> LoginPath:
-    return LoginPath(target, scenario(**unlike), ThreadRuntime(), trace)
+def unprepared(target: Target, **unlike: object) -> LoginPath:
+    return LoginPath(target, scenario(**unlike), ThreadRuntime())
 
 
 def scenario(**unlike: object) -> Scenario:

@@ -12,7 +12,6 @@ from harness.config.shipped import SCENARIOS, find
 from harness.lab.ad.domain import AdArm
 from harness.lab.ad.settings import PORTS
 from harness.login.kerberos.krb5conf import use_krb5_conf
-from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.protocol import StepFacts
@@ -37,15 +36,12 @@ def in_clear(arm: AdArm, port: int = PORTS["ldap"], address: str | None = None) 
     return changed(arm, directory={"uri": f"ldap://{address or arm.address}:{port}"})
 
 
-def client(
-    target: dict[str, Any], folder: Path, *, trace: bool = False, users: Sequence[str] = (USER,), **unlike: object
-) -> LoginPath:
+def client(target: dict[str, Any], folder: Path, *, users: Sequence[str] = (USER,), **unlike: object) -> LoginPath:
     """A prepared client of the target that takes the steps of a cold logon, unless told others."""
     asked = {**COLD_LOGON.model_dump(), "population": {"users": 1}, **unlike}
     told = Target.model_validate(target)
     use_krb5_conf(told, folder)
-    found = KdcTrace(folder) if trace else None
-    path = LoginPath(told, Scenario.model_validate(asked), ThreadRuntime(), found)
+    path = LoginPath(told, Scenario.model_validate(asked), ThreadRuntime())
     path.prepare(users)
     return path
 

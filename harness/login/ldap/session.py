@@ -240,7 +240,7 @@ class DirectorySession:
         except gssapi.exceptions.GSSError as error:
             raise StepFailedError(kerberos_outcome(error.min_code)) from None
         except OSError as error:
-            if self._clock.over:
+            if self._clock.over or isinstance(error, TimeoutError):
                 raise StepFailedError(TIMED_OUT) from None
             lost = FAILED.code if isinstance(error, ssl.SSLError) else "CONNECTION_LOST"
             raise StepFailedError(Outcome("error", "CONNECT_FAILED" if connecting else lost)) from None

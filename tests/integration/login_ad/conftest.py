@@ -39,5 +39,5 @@ def baseline(lab: AdLab) -> AdArm:
 @pytest.fixture(scope="package")
 def logon(lab: AdLab, tmp_path_factory: pytest.TempPathFactory) -> LoginResult:
     """A cold logon to the baseline, explained."""
-    path = client(dict(lab.arms["baseline"].target), tmp_path_factory.mktemp("logon"), trace=True)
+    path = client(dict(lab.arms["baseline"].target), tmp_path_factory.mktemp("logon"))
     return path.login(USER, "cold", explain=True)

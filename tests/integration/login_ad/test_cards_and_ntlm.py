@@ -31,7 +31,7 @@ NTLM = ("ldap_connect", "ldap_ntlm_bind", "ldap_own_entry", "ldap_token_groups")
 
 def by_card(target: dict[str, Any], folder: Path, **unlike: object) -> LoginResult:
     """A login by card, again where the KDC's own flaw struck."""
-    path = client(target, folder, trace=True, authentication="smart-card", **unlike)
+    path = client(target, folder, authentication="smart-card", **unlike)
     for _ in range(CARD_TRIES):
         result = path.login(USER, "cold", explain=True)
         if result.outcome.code != "KRB5_EIO":

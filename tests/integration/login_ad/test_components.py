@@ -42,7 +42,7 @@ def components(
     """A prepared client of the components' accounts, all of one cohort."""
     cohort = {"share": 1, "cache": cache, "accounts": "services", "steps": steps}
     everyone = {"population": {"users": len(users)}, "steps": (), "cohorts": {"components": cohort}}
-    path = client(target, folder, trace=True, users=users, **everyone)
+    path = client(target, folder, users=users, **everyone)
     assert tuple(path.user("components", number) for number in range(len(users))) == tuple(users)
     return path
 
@@ -72,8 +72,6 @@ def test_a_component_logs_in_to_the_database_which_knows_it_as_psql_shows(baseli
 def test_a_warm_component_asks_the_database_without_the_kdc(baseline: AdArm, tmp_path: Path) -> None:
     path = components(dict(baseline.target), tmp_path, FRONT_TO_DATABASE, cache="warm")
     assert path.warm_up("svc-ehr", "components").outcome.status == "ok"
-    assert path._trace is not None
-    path._trace.new_exchanges()
     result = path.login("svc-ehr", "components", explain=True)
     assert (result.outcome.status, [step.step for step in result.steps]) == ("ok", ["db_connect", "db_query"])
     assert all(not facts.exchanges and not facts.tickets for facts in result.facts)

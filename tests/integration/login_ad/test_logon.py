@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,8 +24,12 @@ from harness.lab.ad import region
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import PORTS
 from harness.login.ldap.reads import sid_text
-from harness.login.net.sockets import channel_bindings
+from harness.login.net.clock import StepClock
+from harness.login.net.layers import channel_bindings
+from harness.login.net.streams import connect
+from harness.login.net.tls import TlsStream, client_context
 from harness.login.path import LoginResult
+from harness.model.endpoint import Endpoint
 from harness.model.protocol import TlsFacts
 from harness.model.steps import STEPS, Cache
 from harness.model.target import ARMS
@@ -76,11 +79,9 @@ def seen(
     twice = changed(arm, dns={"servers": [dead, f"{arm.address}:{PORTS['dns']}"]})
 
     def logon(target: dict[str, Any], cache: Cache = "cold", **unlike: object) -> LoginResult:
-        path = client(target, folder, trace=True, **unlike)
+        path = client(target, folder, **unlike)
         if cache == "warm":
             assert path.warm_up(USER).outcome.status == "ok"
-        assert path._trace is not None
-        path._trace.new_exchanges()
         return path.login(USER, cache, explain=True)
 
     with pytest.MonkeyPatch.context() as patch, capture(folder, WIRE, arm.address) as captured:
@@ -126,10 +127,8 @@ def test_every_cohort_of_a_shipped_mix_logs_in_by_its_own_steps(
 
 
 def test_a_warm_logon_asks_no_name_server_and_no_kdc(baseline: AdArm, tmp_path: Path) -> None:
-    path = client(dict(baseline.target), tmp_path, trace=True)
+    path = client(dict(baseline.target), tmp_path)
     assert path.warm_up(USER).outcome.status == "ok"
-    assert path._trace is not None
-    path._trace.new_exchanges()
     result = path.login(USER, "warm", explain=True)
     assert result.outcome.status == "ok"
     assert [step.step for step in result.steps] == [name for name in COLD_LOGON.steps if not STEPS[name].cached]
@@ -247,12 +246,11 @@ def test_a_bind_is_bound_to_the_certificate_that_openssl_fingerprints(
 ) -> None:
     require_server("openssl")
     directory: Any = baseline.target["directory"]
-    context = ssl.create_default_context(cafile=directory["ca_file"])
-    with (
-        socket.create_connection((baseline.address, PORTS["ldaps"]), PATIENCE_S) as plain,
-        context.wrap_socket(plain, server_hostname=baseline.address) as secure,
-    ):
-        found = channel_bindings(secure)
+    clock = StepClock(PATIENCE_S)
+    plain = connect(Endpoint(host=baseline.address, port=PORTS["ldaps"]), clock)
+    secure = TlsStream(plain, client_context(directory["ca_file"]), baseline.address, clock)
+    found = channel_bindings(secure)
+    secure.close()
     said = tool(baseline, "openssl", "x509", "-in", directory["ca_file"], "-noout", "-fingerprint", "-sha256", "-text")
     assert "Signature Algorithm: ecdsa-with-SHA256" in said
     digest = bytes.fromhex(re.findall(r"Fingerprint=(\S+)", said)[0].replace(":", ""))

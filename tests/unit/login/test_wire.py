@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from harness.login.net.sockets import channel_bindings, secured, strongest_layer
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.login.net.sockets import channel_bindings, secured, strongest_layer
 
 NONE, SIGN, SEAL = 1, 2, 4
 OFFER_SIZE = (0x01, 0x00, 0x00)

@@ -27,6 +27,7 @@ from harness.model.target import Ehr
 PAGE_AT_MOST = 1 << 20
 """A page above 1 MiB is no answer of a login."""
 _OK, _UNAUTHORIZED = 200, 401
+_STATUS_LINE = b"HTTP/1."
 
 Negotiation = Callable[[Any], tuple[Any, bytes]]
 """From a connection's channel bindings to a SPNEGO context of the clinician's and its first token."""
@@ -138,10 +139,15 @@ class EhrSession:
     def _response(self, stream: Any) -> _Response:
         head: h11.Response | None = None
         body = bytearray()
+        begun = b""
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
-                self._http.receive_data(stream.recv())
+                data = stream.recv()
+                if not data and head is None and (not begun or begun.startswith(_STATUS_LINE)):
+                    raise ConnectionResetError  # before it had answered, or within an answer
+                begun = begun or data
+                self._http.receive_data(data)
             elif isinstance(event, h11.Response):
                 head = event
             elif isinstance(event, h11.Data):
@@ -186,6 +192,6 @@ class EhrSession:
             return FAILED.code
         if isinstance(error, ConnectionRefusedError):
             return "CONNECT_FAILED"
-        # A message that ends with the connection, too.
-        lost = isinstance(error, OSError) or (self._http.their_state is h11.ERROR and "peer" in str(error))
+        # h11 has no type of its own for a body that is cut off.
+        lost = isinstance(error, OSError) or "without sending complete message body" in str(error)
         return "CONNECTION_LOST" if lost else "HTTP_MALFORMED"

@@ -65,10 +65,6 @@ class StepClock:
         by_kernel = elapsed if wall is None else wall - self._sent_wall
         self._received = by_kernel if 0 <= by_kernel <= elapsed + _SLACK_NS else elapsed
 
-    def received_after(self, ns: int | None) -> None:
-        """The answer came so many ns after its request, as the kernel has measured; None where it has not."""
-        self.received(None if ns is None else self._sent_wall + ns)
-
     def needs_no_answer(self) -> None:
         """Nothing is waited for after what was sent last, such as the last message of a handshake."""
         if self._received is None:

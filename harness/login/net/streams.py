@@ -8,6 +8,7 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -126,10 +127,11 @@ def connect(endpoint: Endpoint, clock: StepClock, at_most_s: float | None = None
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made.settimeout(left if at_most_s is None else min(left, at_most_s))
         clock.sent()
+        began = time.time_ns()
         made.connect((endpoint.host, endpoint.port))
         info = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
         rtt_us, again = (int.from_bytes(info[at : at + 4], "little") for at in (_RTT_AT, _RETRANSMITS_AT))
-        clock.received_after(None if again or not rtt_us else rtt_us * 1000)
+        clock.received(None if again or not rtt_us else began + rtt_us * 1000)
     except BaseException:
         made.close()
         raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -178,9 +177,8 @@ def test_what_a_front_refuses_or_garbles_is_an_error_with_its_name(answers: list
 
 
 def test_a_front_that_drips_is_ended_by_the_deadline() -> None:
-    began = time.monotonic()
+    """A deadline that began anew with each byte would let the page come to its end."""
     assert failed(GIVEN, timeout_s=0.3, byte_every_s=0.1) == TIMED_OUT
-    assert time.monotonic() - began < len(GIVEN) * 0.1
 
 
 def test_a_front_that_is_not_there_is_an_error() -> None:

@@ -16,6 +16,7 @@ from harness.importers.samples import STEPS_AT_MOST, Samples, login_label, one_a
 from harness.importers.tools import read_samples
 from harness.importers.two_files import Importing, TwoFiles, read_two
 from harness.model.attempt import STATUSES
+from tests.helpers.calls import calls_of
 from tests.helpers.foreign_files import (
     EPOCH_S,
     JTL_HEADER,
@@ -298,10 +299,9 @@ def test_junk_is_refused_and_never_a_crash(written: str, seed: int) -> None:
             assert str(error).startswith("a.log")
 
 
-def test_many_rows_are_read_in_seconds() -> None:
-    """A tenth of a million of k6's rows, so that a million take some seconds; a reader a row in Python takes longer."""
+def test_many_rows_are_read_by_the_column_and_not_by_the_row() -> None:
+    """A tenth of a million of k6's rows; a reader of rows in Python would call a function for each at least."""
     row = k6_csv([Row(0, 5)]).partition("\n")[2]
     Path("many.csv").write_text(K6_HEADER + "\n" + row * 25_000)
-    began = datetime.now(UTC)
     assert len(read_samples(Path("many.csv")).ok) == 25_000
-    assert (datetime.now(UTC) - began).total_seconds() < 1.5
+    assert calls_of(lambda: read_samples(Path("many.csv"))) < 25_000 / 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -190,9 +189,8 @@ def test_what_a_database_refuses_or_garbles_is_an_outcome_with_its_name(answers:
 
 
 def test_a_database_that_drips_is_ended_by_the_deadline() -> None:
-    began = time.monotonic()
+    """A deadline that began anew with each byte would end with another outcome: the server hangs up after the last."""
     assert failed(GSS, timeout_s=0.3, byte_every_s=0.1) == TIMED_OUT
-    assert time.monotonic() - began < len(GSS) * 0.1
 
 
 def test_a_database_that_is_not_there_is_an_error() -> None:

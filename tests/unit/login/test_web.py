@@ -177,6 +177,7 @@ def test_what_a_front_refuses_or_garbles_is_an_error_with_its_name(answers: list
 
 
 def test_a_front_that_drips_is_ended_by_the_deadline() -> None:
+    """A deadline that began anew with each byte would let the page come to its end."""
     assert failed(GIVEN, timeout_s=0.3, byte_every_s=0.1) == TIMED_OUT
 
 

@@ -52,7 +52,7 @@ class Parsed(HTMLParser):
 
 
 @every_verdict
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_figures")
 def test_the_page_says_its_verdict_and_its_sentence(make: Callable[[], Evidence]) -> None:
     evidence = make()
     parsed = Parsed(page(evidence))
@@ -98,7 +98,7 @@ def test_a_figure_holds_no_reference_to_elsewhere(written: Written) -> None:
         assert 'href="http' not in content and "<script" not in content
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_figures")
 def test_the_page_says_what_pass_means_and_what_a_labs_figures_are_worth() -> None:
     text = Parsed(page(passed())).text
     assert "shown to be within its margin" in text
@@ -109,7 +109,7 @@ def test_the_page_says_what_pass_means_and_what_a_labs_figures_are_worth() -> No
     assert "chip" in Parsed(page(replace(passed(), manifest={"authentication": "smart-card"}))).text
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_figures")
 def test_the_manifest_is_shown_whole() -> None:
     manifest = {"versions": {"krb5": "1.20.1"}, "arms": [{"kdc": "a"}, {"kdc": "b"}], "kdcs": ["x", "y"], "none": None}
     text = Parsed(page(replace(passed(), manifest=manifest))).text
@@ -117,7 +117,7 @@ def test_the_manifest_is_shown_whole() -> None:
         assert expected in text
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_figures")
 def test_metrics_that_were_not_judged_are_listed_with_their_reason() -> None:
     text = Parsed(page(blocked())).text
     assert "one arm never reached it: cold kdc_tgs_ldap p50" in text
@@ -164,7 +164,7 @@ def test_the_policys_discarded_pairs_are_left_out_and_shaded_where_blocks_are_sh
     assert by_means[0].baseline_s != all_means[0].baseline_s
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_figures")
 def test_what_shows_a_sound_measurement_stands_beside_what_is_allowed() -> None:
     text = page(replace(passed(), policy=Policy(limits=Limits(send_lag_p99_ms=17, generator_cpu=0.61))))
     for row, allowed in (("send lag, p99", "≤ 17 ms"), ("generator&#39;s share of a core", "≤ 61 %")):
@@ -234,7 +234,7 @@ def test_the_reports_do_not_touch_pyplots_global_state() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_figures")
 def test_servers_are_told_apart_where_an_arm_has_several_and_nowhere_else() -> None:
     whole = passed()
     assert not servers.lines(whole)

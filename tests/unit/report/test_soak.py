@@ -115,7 +115,7 @@ def test_a_soak_that_measured_nothing_has_reports_all_the_same(tmp_path: Path) -
     assert nothing.verdict.kind.name == "INCONCLUSIVE"
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_figures")
 def test_failures_are_laid_to_their_cause_in_every_report(tmp_path: Path) -> None:
     evidence = failing()
     sentence = "Failures rose by 2.1 points, of which 95 % (88 % to 100 %) kdc_as KRB5_KDC_UNREACH"
@@ -145,7 +145,7 @@ def test_the_arms_of_the_evidence_are_those_it_is_about(leak: Evidence) -> None:
     assert leak.arms == ("candidate",) and passed().arms == ARMS
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_figures")
 def test_logins_that_were_tried_again_are_shown_in_every_report(tmp_path: Path) -> None:
     none, all_of_it = Contrast(0.0, 0.0, 0.0, 0.0, 0.0), Contrast(0.0, 1.6, 1.6, 1.5, 1.7)
     retries = RetryAnatomy(

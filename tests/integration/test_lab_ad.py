@@ -19,7 +19,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from harness.cli import lab as commands
+from harness.cli.lab import command as lab_command
 from harness.config.load import load_scenario
 from harness.config.shipped import SCENARIOS, find
 from harness.errors import LabError
@@ -341,7 +341,7 @@ def test_an_address_that_is_in_use_is_passed_over_and_named_when_there_is_no_oth
 
 def test_the_command_starts_shows_and_ends_a_lab_beside_another(lab: AdLab, tmp_path: Path) -> None:
     def authgate_lab(*arguments: str) -> str:
-        done = CliRunner().invoke(commands.lab, [*arguments, "--dir", str(tmp_path)], catch_exceptions=False)
+        done = CliRunner().invoke(lab_command, [*arguments, "--dir", str(tmp_path)], catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return done.output
 

@@ -12,7 +12,7 @@ from harness.login.path import LoginResult
 from tests.helpers.logons_ad import USER, client
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def lab(require_ad_lab: None) -> Iterator[AdLab]:
     """One lab for all tests, which only log in to it."""
     with AdLab() as running:
@@ -36,7 +36,7 @@ def baseline(lab: AdLab) -> AdArm:
     return lab.arms["baseline"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def logon(lab: AdLab, tmp_path_factory: pytest.TempPathFactory) -> LoginResult:
     """A cold logon to the baseline, explained."""
     path = client(dict(lab.arms["baseline"].target), tmp_path_factory.mktemp("logon"))

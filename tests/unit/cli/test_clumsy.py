@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,28 @@ from tests.helpers.documents import CANARY, POLICY, SCENARIO, TARGETS
 from tests.helpers.journals import fill
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A finished run's folder, beside inputs that are right."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run in it and inputs that are right, to be copied."""
+    home = tmp_path_factory.mktemp("finished")
     for name, text in (("rush.yaml", SCENARIO), ("right.yaml", TARGETS), ("lax.yaml", POLICY)):
-        Path(name).write_text(text)
-    inputs = load_scenario(Path("rush.yaml")), load_targets(Path("right.yaml")), load_policy(Path("lax.yaml"))
-    folder = RunFolder.create(tmp_path / "results", *inputs, ARMS)
+        (home / name).write_text(text)
+    inputs = load_scenario(home / "rush.yaml"), load_targets(home / "right.yaml"), load_policy(home / "lax.yaml")
+    folder = RunFolder.create(home / "results", *inputs, ARMS)
     fill(folder)
     folder.finish()
     folder.update_manifest(status="complete", ending=asdict(Ending(complete=True, pairs=1)))
     assert main(["compare", str(folder.path)]) not in (1, 2)
-    return folder.path
+    return home
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished run's folder, beside inputs that are right."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    (path,) = (tmp_path / "results").iterdir()
+    return path
 
 
 def one_line(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

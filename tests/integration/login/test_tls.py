@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.errors import ConfigError
 from harness.lab.domain import LabArm
+from harness.login.net.streams import Stream
 from tests.helpers.logins import (
     IN_TLS,
     PATIENCE_S,
@@ -60,13 +59,13 @@ def test_the_bind_after_a_handshake_does_not_wait_for_a_delayed_acknowledgement(
 ) -> None:
     """Linux delays it by 40 ms at least (TCP_DELACK_MIN), and only Nagle's algorithm waits for it (RFC 9293 §3.7.4)."""
     path = client(changed(arm, way(arm)), tmp_path, steps=SIMPLE)
-    send, sent_at_once = ssl.SSLSocket.send, list[bool]()
+    send, sent_at_once = Stream.sendall, list[bool]()
 
-    def noted(connection: ssl.SSLSocket, *what: Any) -> int:
-        sent_at_once.append(bool(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
-        return send(connection, *what)
+    def noted(stream: Stream, data: bytes) -> None:
+        sent_at_once.append(bool(stream._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+        send(stream, data)
 
-    monkeypatch.setattr(ssl.SSLSocket, "send", noted)
+    monkeypatch.setattr(Stream, "sendall", noted)
     assert path.login(USER, "cold").outcome.status == "ok"
     assert sent_at_once and all(sent_at_once)
 

@@ -16,6 +16,7 @@ from harness.errors import AuthgateError
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Check, Diagnosis, Remark, not_applicable, problem
 from harness.model.scenario import Scenario
+from harness.model.steps import StepKind
 from harness.model.target import ARMS, Targets
 from harness.system.cache import scratch
 
@@ -32,7 +33,7 @@ class ArmCheck:
 
     name: str
     make: Callable[[Patient, Deadline], Iterator[Remark]]
-    kind: str = ""
+    kind: StepKind | None = None
     needs: tuple[str, ...] = ()
 
 
@@ -108,7 +109,7 @@ def _examine_both(baseline: Patient, candidate: Patient) -> Iterator[Check]:
 def _made(check: ArmCheck, patient: Patient) -> Iterator[Remark]:
     """The check's remarks; the last one says what it choked on, if it did."""
     missing = _missing(patient, check.needs)
-    if check.kind and not patient.takes(check.kind):
+    if check.kind is not None and not patient.takes(check.kind):
         missing = not_applicable("no step needs it")
     if missing:
         yield missing

@@ -14,7 +14,7 @@ from harness.login.kerberos.client import KerberosClient, TicketCache
 from harness.login.runtime import TIMED_OUT, StepFailedError, ThreadRuntime, Timed
 from harness.model.endpoint import Addresses, Endpoint
 from harness.model.scenario import Scenario
-from harness.model.steps import STEPS
+from harness.model.steps import STEPS, StepKind
 from harness.model.target import Arm, Target, Targets
 
 T = TypeVar("T")
@@ -73,9 +73,9 @@ class Patient:
         wanted = STEPS if self.scenario is None else self.scenario.step_order
         return tuple(name for name in wanted if not self.target.lacks([name]))
 
-    def takes(self, kind: str) -> bool:
-        """Whether a step of the login is of this kind: its name's first word, as ``kdc``."""
-        return any(name.partition("_")[0] == kind for name in self.steps)
+    def takes(self, kind: StepKind) -> bool:
+        """Whether a step of the login is of this kind."""
+        return any(STEPS[name].kind == kind for name in self.steps)
 
     def at(self, endpoint: Endpoint) -> tuple[Endpoint, ...]:
         """The endpoint by each of its checked addresses."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.doctor.probe import Deadline, Patient, told
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
+from harness.model.steps import STEPS
 
 _RC4 = "arcfour"
 """In the names of the encryption types of RFC 4757."""
@@ -25,16 +26,10 @@ def service_tickets(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
 
 
 def _services(patient: Patient) -> list[tuple[str, str]]:
-    target = patient.target
-    hosts = {
-        "kdc_tgs_host": ("host", target.services.host),
-        "kdc_tgs_ldap": ("ldap", target.directory.service_host),
-        "kdc_tgs_cifs": ("cifs", target.services.cifs),
-        "kdc_tgs_http": ("HTTP", target.ehr.service_host if target.ehr is not None else None),
-        "kdc_tgs_postgres": ("postgres", target.database.service_host if target.database is not None else None),
-    }
-    named = (hosts[step] for step in patient.steps if step in hosts)
-    return [(service, host) for service, host in named if host is not None]
+    """Each service with its host, in the order of the login."""
+    services = (STEPS[step].ticket for step in patient.steps)
+    hosts = [(it.name, patient.target.host_of(it)) for it in services if it is not None]
+    return [(service, host) for service, host in hosts if host is not None]
 
 
 def _ticket(patient: Patient, service: str, host: str, deadline: Deadline) -> Remark:

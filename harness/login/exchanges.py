@@ -27,6 +27,7 @@ from harness.login.state import LoginState
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Addresses
 from harness.model.plan import NS
+from harness.model.steps import STEPS, Service, StepKind
 from harness.model.target import Target
 
 T = TypeVar("T")
@@ -54,7 +55,7 @@ class Exchanges:
         self._runtime = runtime
         front = "" if target.ehr is None else str(target.ehr.endpoint)
         kdc = str(target.kdcs[0]) if len(target.kdcs) == 1 else ""
-        self._servers = {"kdc": kdc, "http": front, "ehr": front}
+        self._servers: dict[StepKind, str] = {"kdc": kdc, "http": front, "ehr": front}
         if target.database is not None:
             self._servers["db"], self._db_host = str(target.database.endpoint), target.database.service_host
         self._controllers = Controllers(target, addresses)
@@ -63,11 +64,8 @@ class Exchanges:
         locating = Locating(target.dns, self._controllers) if target.dns is not None else None
         self._takes: dict[str, Callable[[LoginState, float], int | None]] = {
             "kdc_as": self._kdc_as,
-            "kdc_tgs_host": lambda login, timeout_s: self._ticket("host", target.services.host, login, timeout_s),
+            **{name: partial(self._ticket, step.ticket) for name, step in STEPS.items() if step.ticket is not None},
             "kdc_tgs_ldap": self._kdc_tgs_ldap,
-            "kdc_tgs_cifs": lambda login, timeout_s: self._ticket("cifs", target.services.cifs, login, timeout_s),
-            "kdc_tgs_http": lambda login, timeout_s: self._ticket("HTTP", self._ehr_host, login, timeout_s),
-            "kdc_tgs_postgres": lambda login, timeout_s: self._ticket("postgres", self._db_host, login, timeout_s),
             "ldap_connect": self._ldap_connect,
             "ldap_rootdse": self._ldap_rootdse,
             "ldap_bind": self._ldap_bind,
@@ -99,7 +97,7 @@ class Exchanges:
 
         Raises StepFailedError.
         """
-        kind = step.partition("_")[0]
+        kind = STEPS[step].kind
         login.server = self._servers.get(kind, "")
         try:
             return self._takes[step](login, timeout_s)
@@ -118,11 +116,12 @@ class Exchanges:
         with self._asking(login) as ask:
             return self._kerberos.initial_ticket(login.user, login.tickets, self._call(login, timeout_s), ask).ended
 
-    def _ticket(self, service: str, host: str | None, login: LoginState, timeout_s: float) -> int:
+    def _ticket(self, service: Service, login: LoginState, timeout_s: float) -> int:
+        host = self._target.host_of(service)
         assert host is not None
         with self._asking(login) as ask:
             call = self._call(login, timeout_s)
-            return self._kerberos.service_token(service, host, login.tickets, call, kdcs=ask)[1].ended
+            return self._kerberos.service_token(service.name, host, login.tickets, call, kdcs=ask)[1].ended
 
     def _kdc_tgs_ldap(self, login: LoginState, timeout_s: float) -> int:
         call, host = self._call(login, timeout_s), login.order[0].controller.service_host

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from harness.errors import RunError
 from harness.model.calibration import Calibration
 from harness.model.site import UNCALIBRATED, Site, Spread
-from harness.record.folder import write_whole
+from harness.system.files import write_whole
 
 FORMAT = 2
 _CALIBRATION = TypeAdapter(Calibration)
@@ -31,7 +31,7 @@ def save(calibration: Calibration, path: Path) -> None:
     document = {"format": FORMAT, **asdict(calibration)}
     for row in document["noise"]:
         row["detectable"] = row["detectable"] if math.isfinite(row["detectable"]) else None
-    write_whole(path, json.dumps(document, indent=2, allow_nan=False))
+    write_whole(path, f"{json.dumps(document, indent=2, allow_nan=False)}\n")
 
 
 def read(path: Path) -> Calibration:

@@ -25,7 +25,7 @@ from harness.report.capacity_figure import figure
 from harness.report.console import VERDICT_STYLES as BADGES
 from harness.report.pages import template
 from harness.report.style import VERDICT_STYLES, png, svg
-from harness.report.write import write
+from harness.system.files import write_whole
 
 SCHEMA_VERSION = 1
 TERMINAL_STEPS = 1
@@ -61,9 +61,9 @@ def print_capacity(evidence: CapacityEvidence, console: Console, report: Path | 
 def write_capacity(evidence: CapacityEvidence, results: Path) -> Path:
     """Write the search's JSON, PNG and HTML beside the runs; returns the page's file. Raises OSError."""
     document = json.dumps(capacity_document(evidence), indent=2, allow_nan=False)
-    write(results / f"{evidence.search_id}.json", f"{document}\n".encode())
-    write(results / f"{evidence.search_id}.png", png(figure(evidence)))
-    return write(results / f"{evidence.search_id}.html", page(evidence).encode())
+    write_whole(results / f"{evidence.search_id}.json", f"{document}\n")
+    write_whole(results / f"{evidence.search_id}.png", png(figure(evidence)))
+    return write_whole(results / f"{evidence.search_id}.html", page(evidence))
 
 
 def page(evidence: CapacityEvidence) -> str:

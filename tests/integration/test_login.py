@@ -30,6 +30,7 @@ from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.scenario import Scenario
 from harness.model.target import Target
+from harness.system.files import write_whole
 from harness.system.process import environment
 
 pytestmark = pytest.mark.integration
@@ -137,7 +138,7 @@ def kill(arm: LabArm, name: str) -> None:
 def csv_file(folder: Path, *lines: str) -> dict[str, str]:
     """The ``credentials`` of a target with these accounts."""
     path = folder / "accounts.csv"
-    store.write_private(path, "".join(f"{line}\n" for line in lines))
+    write_whole(path, "".join(f"{line}\n" for line in lines), private=True)
     return {"csv": str(path)}
 
 
@@ -665,7 +666,7 @@ def authgate(
     arm: LabArm, folder: Path, *more: str, user: str = USER, **target: object
 ) -> subprocess.CompletedProcess[str]:
     targets = {"environment": "lab", "arms": {"baseline": {**dict(arm.target), **target}}}
-    store.write_private(folder / "targets.yaml", yaml.safe_dump(targets))
+    write_whole(folder / "targets.yaml", yaml.safe_dump(targets), private=True)
     command = [sys.executable, "-c", "from harness.cli.main import run_main; run_main()"]
     return subprocess.run(
         [*command, "login", user, "--targets", str(folder / "targets.yaml"), *more],

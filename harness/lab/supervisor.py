@@ -27,6 +27,7 @@ from harness.lab.ad import changes as ad_changes
 from harness.lab.ad.domain import AdLab
 from harness.lab.base import CredentialKind
 from harness.lab.domain import Lab
+from harness.model.exit_codes import CRASH
 from harness.model.target import ARMS, Arm
 from harness.system.cache import cache_home
 from harness.system.files import write_whole
@@ -218,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _supervise(options.directory, options.kind, lab)
     except LabError as error:
         _answer({"error": str(error)})
-        return 1
+        return CRASH
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The exit codes of every command; a verdict's are those of ``harness.model.verdict.Kind``."""
+"""The exit codes of every command but those of verdicts, which are the values of ``harness.model.verdict.Kind``."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from typing import Literal
 
 from harness.gate.words import of_cohort, seconds
 from harness.model.cohort import EVERYONE
-from harness.model.comparison import Comparison, LeakTest, NotJudged, QuantileShift, Unit
+from harness.model.comparison import Comparison, LeakTest, NotJudged, QuantileShift
+from harness.model.metric import Unit
 from harness.model.policy import Leak, Policy
 from harness.model.protocol import Difference
 from harness.model.steps import LOGIN
@@ -65,7 +66,7 @@ def of_shift(shift: QuantileShift) -> Finding:
         return math.expm1(min(value, LARGEST_LOG)) if relative else value
 
     return Finding(
-        metric=str(shift.metric),
+        metric=shift.metric.label,
         cohort=shift.metric.cohort,
         step=shift.metric.step,
         quantile=shift.metric.statistic,
@@ -174,7 +175,7 @@ def _not_judged(item: NotJudged) -> Finding:
     metric = item.metric
     return replace(
         _EMPTY,
-        metric=str(metric),
+        metric=metric.label,
         cohort=metric.cohort,
         step=metric.step,
         quantile=metric.statistic,

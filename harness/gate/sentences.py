@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from harness.gate.findings import BUDGET, LEAK, OUTAGE, WIRE, decide
 from harness.gate.words import change, instead, level, longer, of_cohort, seconds, share, step_title
 from harness.model.cohort import EVERYONE
-from harness.model.comparison import QUANTILES, Comparison, StepShare
+from harness.model.comparison import Comparison, StepShare
+from harness.model.metric import QUANTILES
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
 from harness.model.steps import EARLIER_TRIES, LOGIN
@@ -91,17 +92,17 @@ def site_notices(comparison: Comparison) -> tuple[str, ...]:
     """What is known of the site, and what that leaves open."""
     site = comparison.site
     notices = list(site.warnings)
-    metrics = [str(shift.metric) for shift in comparison.shifts]
+    metrics = [shift.metric for shift in comparison.shifts]
     if not site.deployments:
         why = "its calibration ran on one deployment" if site.source else "it was never calibrated"
         notices.append(
             "Two deployments of the same bits differ a little. By how much at this site is not known, for "
             f"{why}: it is taken as 0 (authgate calibrate --same-bits measures it)."
         )
-    elif missing := [metric for metric in metrics if metric not in site.deployments]:
+    elif missing := [metric.label for metric in metrics if metric not in site.deployments]:
         notices.append(f"The spread between deployments is taken as 0 where it was not measured: {', '.join(missing)}.")
     if not comparison.design.interleaved and site.levels:
-        missing = [metric for metric in metrics if metric not in site.levels]
+        missing = [metric.label for metric in metrics if metric not in site.levels]
         unknown = f"; it is not known, and nothing blocks, for {', '.join(missing)}" if missing else ""
         notices.append(f"The bounds carry the spread of levels between {site.runs} runs of the calibration{unknown}.")
     return tuple(notices)
@@ -243,12 +244,12 @@ def _settled_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[str, s
         if decide(shift) in ("inconclusive", "likely slower"):
             needed = pairs_to_settle(shift, bounding)
             if shift.pairs < 2:
-                yield str(shift.metric), "one difference tells nothing of the noise"
+                yield shift.metric.label, "one difference tells nothing of the noise"
             elif not comparison.design.interleaved:
-                yield str(shift.metric), "no number of pairs of arms measured one after the other would settle it"
+                yield shift.metric.label, "no number of pairs of arms measured one after the other would settle it"
             elif needed > IMPRACTICAL * max(bounding.horizon, 1):
-                yield str(shift.metric), "it lies too near its margin for any practical number of pairs to settle it"
+                yield shift.metric.label, "it lies too near its margin for any practical number of pairs to settle it"
             else:
                 pairs_each = shift.grouped / comparison.design.share(shift.metric.stage)
                 more = math.ceil(max(math.ceil(needed) - shift.pairs, 1) * pairs_each)
-                yield str(shift.metric), f"about {more} more pair{'s' if more > 1 else ''} would settle it"
+                yield shift.metric.label, f"about {more} more pair{'s' if more > 1 else ''} would settle it"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from harness.model.comparison import Stage
+from harness.model.metric import Stage
 
 Decision = Literal["pass", "notice", "inconclusive", "likely slower", "block", "not judged"]
 

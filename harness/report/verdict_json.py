@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
 from harness.model.evidence import Evidence
-from harness.model.site import UNCALIBRATED
+from harness.model.metric import Metric
+from harness.model.site import UNCALIBRATED, Spread
 from harness.model.verdict import Decision, Finding
 from harness.report import rows, words
 from harness.report.document import Document
@@ -87,7 +89,7 @@ class SpreadDocument(Document):
 
 
 class CalibrationDocument(Document):
-    """What was known of the site from its A/A runs; the spreads are by metric."""
+    """What was known of the site from its A/A runs; the spreads are by the metric's key."""
 
     source: str
     """The calibration's file."""
@@ -199,9 +201,19 @@ def _calibration(evidence: Evidence) -> CalibrationDocument | None:
     site = UNCALIBRATED if evidence.comparison is None else evidence.comparison.site
     if site == UNCALIBRATED:
         return None
-    said = {name: words.printable(getattr(site, name)) for name in ("source", "measured", "refusal")}
-    warnings = tuple(words.printable(text) for text in site.warnings)
-    return CalibrationDocument.model_validate({**asdict(site), **said, "warnings": warnings})
+    return CalibrationDocument(
+        source=words.printable(site.source),
+        measured=words.printable(site.measured),
+        runs=site.runs,
+        deployments=_spreads(site.deployments),
+        levels=_spreads(site.levels),
+        warnings=tuple(words.printable(text) for text in site.warnings),
+        refusal=words.printable(site.refusal),
+    )
+
+
+def _spreads(by_metric: Mapping[Metric, Spread]) -> dict[str, SpreadDocument]:
+    return {metric.key: SpreadDocument.model_validate(asdict(spread)) for metric, spread in by_metric.items()}
 
 
 def _policy(evidence: Evidence) -> str | None:

@@ -14,7 +14,8 @@ import numpy as np
 from scipy.special import fdtrc, stdtr
 
 from harness.model.attempt import Floats
-from harness.model.comparison import QUANTILES, Fade, LeakTest
+from harness.model.comparison import Fade, LeakTest
+from harness.model.metric import QUANTILES
 from harness.stats.samples import Sample
 from harness.stats.settled import least_in_block
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.model.attempt import Floats, Ints
 from harness.model.cohort import EVERYONE
-from harness.model.comparison import QUANTILES, Statistic
+from harness.model.metric import QUANTILES, Statistic
 from harness.model.policy import Policy
 from harness.stats.cells import Cells
 from harness.stats.logins import Logins

@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 
 from harness.model.attempt import STATUSES, AttemptTable, StepColumns
-from harness.model.comparison import QUANTILES, Comparison, Design, StepShare
+from harness.model.comparison import Comparison, Design, StepShare
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
+from harness.model.metric import QUANTILES
 from harness.model.steps import CACHES, LOGIN, steps_of
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Decision, Finding, Kind, Verdict

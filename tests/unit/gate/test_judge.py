@@ -11,8 +11,9 @@ import pytest
 
 from harness.gate.findings import LEAK, decide, findings_of
 from harness.gate.judge import judge
-from harness.model.comparison import Comparison, LeakTest, Metric, NotJudged, QuantileShift, StepShare
+from harness.model.comparison import Comparison, LeakTest, NotJudged, QuantileShift, StepShare
 from harness.model.health import ArmHealth, RunState
+from harness.model.metric import Metric
 from harness.model.policy import Budgets, Leak, Looks, Policy
 from harness.model.site import UNCALIBRATED, Site, Spread
 from harness.model.target import ARMS, Arm
@@ -216,7 +217,7 @@ def test_arms_measured_one_after_the_other_say_what_to_do_and_never_block_by_a_l
     found = verdict(comparison(OPEN, design=stored, leak=leaking), ENDED)
     assert found.kind is Kind.INCONCLUSIVE
     assert "authgate gate" in found.reasons[1] and "calibrate" in found.reasons[1]
-    known = Site(source="a.json", runs=8, levels={str(P50): Spread(0.03, 7, 0.05)})
+    known = Site(source="a.json", runs=8, levels={P50: Spread(0.03, 7, 0.05)})
     found = verdict(comparison(OPEN, design=stored, leak=leaking, site=known), ENDED)
     assert found.kind is Kind.INCONCLUSIVE
     assert not any("no calibration" in reason for reason in found.reasons)
@@ -238,8 +239,8 @@ def test_a_verdict_says_how_far_two_deployments_are_known_to_differ() -> None:
     assert "never calibrated: it is taken as 0" in said(UNCALIBRATED)
     assert "ran on one deployment: it is taken as 0" in said(Site(source="a.json", warnings=("a.json: is stale",)))
     assert "a.json: is stale" in said(Site(source="a.json", warnings=("a.json: is stale",)))
-    assert "taken as 0 where it was not measured: cold login p95" in said(Site("a.json", deployments={str(P50): tau}))
-    assert "taken as 0" not in said(Site("a.json", deployments={str(P50): tau, str(P95): tau}))
+    assert "taken as 0 where it was not measured: cold login p95" in said(Site("a.json", deployments={P50: tau}))
+    assert "taken as 0" not in said(Site("a.json", deployments={P50: tau, P95: tau}))
 
 
 @pytest.mark.parametrize("shifts", [EQUAL, OPEN, WORSE])

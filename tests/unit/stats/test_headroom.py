@@ -9,7 +9,8 @@ import pytest
 
 from harness.gate.judge import judge
 from harness.model.attempt import STATUSES, AttemptTable
-from harness.model.comparison import Comparison, Metric, QuantileShift
+from harness.model.comparison import Comparison, QuantileShift
+from harness.model.metric import Metric
 from harness.model.policy import HeadroomMargins, Margins, Policy
 from harness.model.verdict import Kind
 from harness.stats.compare import compare, compare_pieces
@@ -103,7 +104,7 @@ def test_nothing_passes_before_a_pair_above_the_peak_was_compared() -> None:
 def test_what_would_settle_it_counts_pairs_of_the_run() -> None:
     comparison = compare(slower_above(1.4, World(pairs=80, noise=0.2)), TESTED, POLICY, range(80))
     found = judge(comparison, HEALTH, ENDED, POLICY)
-    (reason,) = (r for r in found.reasons if str(ABOVE) in r)
+    (reason,) = (r for r in found.reasons if r.startswith(f"{ABOVE.label}: "))
     more = int(reason.split("about ")[1].split()[0])
     assert more % EVERY == 0
 

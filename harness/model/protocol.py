@@ -193,6 +193,11 @@ class Difference:
     remark: str = ""
 
     @property
+    def label(self) -> str:
+        """What it is that differs."""
+        return f"{self.step} {self.what}"
+
+    @property
     def sentence(self) -> str:
         """The difference in one line."""
         whose = "" if self.cohort == EVERYONE else f"{self.cohort} "

@@ -60,7 +60,7 @@ def row(finding: Finding) -> Row:
     return Row(
         decision=finding.decision,
         sign=DECISION_SIGNS[finding.decision],
-        metric=words.printable(finding.metric),
+        metric=words.printable(finding.label),
         baseline=words.level(finding.baseline, unit),
         candidate=words.level(finding.candidate, unit),
         change=words.change(finding.estimate, unit),

@@ -82,7 +82,7 @@ def blamed_step(evidence: Evidence) -> str | None:
     A run that was stopped for its denials is too short for intervals: there the candidate's failures are counted.
     """
     verdict, failures = evidence.verdict, evidence.failures
-    by_failures = any(finding.quantile == "failure_rate" for finding in verdict.findings[:1])
+    by_failures = any(finding.statistic == "failure_rate" for finding in verdict.findings[:1])
     if failures is not None and failures.shown and (verdict.blamed_step is None or by_failures):
         worst = max(failures.parts, key=lambda part: part.added)
         if worst.cause is not None and worst.cause.step:

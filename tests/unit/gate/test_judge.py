@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.gate.findings import LEAK, decide, findings_of
+from harness.gate.findings import decide, findings_of
 from harness.gate.judge import judge
 from harness.model.comparison import Comparison, LeakTest, NotJudged, QuantileShift, StepShare
 from harness.model.health import ArmHealth, RunState
 from harness.model.metric import Metric
 from harness.model.policy import Budgets, Leak, Looks, Policy
 from harness.model.site import UNCALIBRATED, Site, Spread
+from harness.model.subject import LeakSlope
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Kind, Verdict
 from tests.helpers.synthetic import DESIGN, ENDED, HEALTH, POLICY, RUNNING, SOUND
@@ -154,7 +155,7 @@ def test_an_untested_leak_holds_a_pass_back_unless_the_policy_is_quick() -> None
 
 def test_a_quick_policy_never_says_that_a_leak_was_tested_and_blocks_one_that_it_sees() -> None:
     quick = Policy(quick=True)
-    (unseen,) = (f for f in verdict(comparison(), policy=quick).findings if f.metric == LEAK)
+    (unseen,) = (f for f in verdict(comparison(), policy=quick).findings if f.subject == LeakSlope())
     assert unseen.decision == "not judged" and "p = 0.3 over 19 min" in unseen.note
     seen = comparison(leak=replace(NO_LEAK, slope=0.02, p_value=0.0005))
     assert verdict(seen, policy=quick).kind is Kind.INCONCLUSIVE

@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 import pytest
 
-from harness.gate.findings import WIRE
 from harness.gate.judge import judge
 from harness.gate.protocol import ANSWER_TOLERANCE_B, ENCTYPES, TICKET_TOLERANCE_B, TLS_VERSIONS, between
 from harness.model.comparison import StepShare
@@ -26,6 +25,7 @@ from harness.model.protocol import (
     TicketFacts,
     TlsFacts,
 )
+from harness.model.subject import kind_of
 from harness.model.verdict import Kind
 from tests.helpers.synthetic import HEALTH, POLICY, RUNNING
 from tests.unit.gate.test_judge import EQUAL, WORSE, comparison
@@ -279,7 +279,7 @@ def test_a_difference_that_the_policy_forbids_blocks_although_no_login_is_slower
     verdict = judge(comparison(EQUAL), HEALTH, RUNNING, POLICY, WEAKER)
     assert (verdict.kind, verdict.final) == (Kind.BLOCK, True)
     (finding,) = (f for f in verdict.findings if f.decision == "block")
-    assert (finding.step, finding.quantile) == ("kdc_tgs_ldap", WIRE)
+    assert (finding.step, kind_of(finding.subject)) == ("kdc_tgs_ldap", "wire")
     assert RC4 in verdict.sentence and "wire" in verdict.sentence
     assert RC4 in verdict.reasons[0]
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness.model.evidence import Evidence
+from harness.model.metric import Metric
 from harness.model.verdict import Finding, Kind
 from harness.report.junit import junit
 from harness.report.markdown import summary
@@ -32,7 +33,7 @@ def with_finding(evidence: Evidence, **changes: object) -> Evidence:
 def hostile(evidence: Evidence) -> Evidence:
     """The evidence with hostile text wherever a user's file could bring it in."""
     verdict = replace(evidence.verdict, sentence=HOSTILE, reasons=(HOSTILE,), notices=(HOSTILE,))
-    evidence = with_finding(replace(evidence, verdict=verdict), note=HOSTILE, metric=HOSTILE)
+    evidence = with_finding(replace(evidence, verdict=verdict), note=HOSTILE, subject=Metric("cold", HOSTILE, "p50"))
     return replace(
         evidence, title=HOSTILE, run_id=HOSTILE, started=HOSTILE, partial=HOSTILE, manifest={HOSTILE: HOSTILE}
     )
@@ -107,7 +108,7 @@ def test_infinity_never_reaches_json() -> None:
 
 def test_the_document_carries_the_exit_code_and_the_scenarios_digest() -> None:
     document = verdict_document(blocked())
-    assert (document["schema_version"], document["verdict"], document["exit_code"]) == (2, "BLOCK", 10)
+    assert (document["schema_version"], document["verdict"], document["exit_code"]) == (3, "BLOCK", 10)
     assert document["scenario_digest"] == "9f2c" * 16
     assert any("domain controller" in notice for notice in document["notices"])
 

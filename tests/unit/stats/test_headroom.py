@@ -57,7 +57,9 @@ def test_failures_above_the_peak_have_a_margin_of_their_own() -> None:
     struck = (table.arm == 1) & (table.pair % EVERY == EVERY - 1) & (rng.uniform(size=len(table)) < 0.04)
     failing = replace(table, status=np.where(struck, STATUSES.index("error"), table.status).astype(np.int8))
     found = judge(compare(failing, TESTED, POLICY, range(80)), HEALTH, ENDED, POLICY)
-    assert "login failure rate above the peak" in [f.metric for f in found.findings if f.decision == "block"]
+    assert Metric("all", "login", "failure_rate", "headroom") in [
+        f.subject for f in found.findings if f.decision == "block"
+    ]
     unasked = Policy(margins=Margins(headroom=HeadroomMargins(p95=None, failure_rate=None)))
     assert judge(compare(failing, TESTED, unasked, range(80)), HEALTH, ENDED, unasked).kind is not Kind.BLOCK
 

@@ -51,7 +51,7 @@ class LabFault(Configured):
         for fault in (*self.common_relay, *self.relay):
             if self.lab == "embedded" and fault.service in ("dns", "http"):
                 raise ValueError(f"expected lab ad for a fault at {fault.at}, got embedded")
-            if self.lab == "ad" and fault.at.startswith("ldap_"):
+            if self.lab == "ad" and fault.service == "ldap" and fault.at_message:
                 raise ValueError(f"expected at: ldap on lab ad, whose LDAP is all TLS, got {fault.at}")
         return self
 

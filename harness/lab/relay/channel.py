@@ -7,10 +7,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import assert_never
 
 from harness.lab.relay.framing import Piece
 from harness.lab.relay.waits import BrokenError, LostError, Wait, wait_of
-from harness.model.fault import SERVICES, Route, Slowdown
+from harness.model.fault import ColdStart, DeadFirst, Delay, Hold, Jitter, Leak, Loss, Reset, Route, Slowdown
 
 Step = Callable[[], Awaitable[None]]
 
@@ -72,7 +73,10 @@ class Way:
 
 
 class Effects:
-    """What the faults of one route do, with the state that all of its connections share."""
+    """What the faults of one route do, with the state that all of its connections share.
+
+    Every kind of fault is dealt with by its type, so that none can be added and then ignored here.
+    """
 
     def __init__(self, route: Route) -> None:
         self._wire: list[Wait] = []
@@ -80,19 +84,20 @@ class Effects:
         self._messages: dict[str, list[Wait]] = {}
         self._slow: dict[str, float] = {}
         for fault in route.faults:
-            wait = wait_of(fault)
-            if isinstance(fault, Slowdown):
-                self._slow[fault.at] = fault.factor
-            elif wait is None:
-                continue
-            elif fault.kind in ("loss", "jitter"):
-                self._wire.append(wait)
-            elif fault.at in SERVICES:
-                self._opening.append(wait)
-            else:
-                self._messages.setdefault(fault.at, []).append(wait)
+            match fault:
+                case Loss() | Jitter():
+                    self._wire.append(wait_of(fault))
+                case Hold() | Leak() | Delay() | ColdStart() | Reset():
+                    place = self._messages.setdefault(fault.at, []) if fault.at_message else self._opening
+                    place.append(wait_of(fault))
+                case Slowdown():
+                    self._slow[fault.at] = self._slow.get(fault.at, 1.0) * fault.factor
+                case DeadFirst():
+                    raise ValueError("expected a server that answers, got one that is dead")
+                case _:
+                    assert_never(fault)
         self._service = route.service
-        self.reads_messages = bool(self._messages) or any(at not in SERVICES for at in self._slow)
+        self.reads_messages = any(fault.at_message for fault in route.faults)
         """Whether it matters where a message ends; otherwise bytes are passed as they come."""
 
     def on_request(self, piece: Piece, opening: bool, asked: Asked, datagram: bool) -> list[Step]:
@@ -100,7 +105,7 @@ class Effects:
         kind = piece[0]
         waits = [*(self._opening if opening else ()), *self._messages.get(kind, ()), *self._wire]
         steps = _steps(waits, datagram)
-        factor = self._slow.get(kind, self._slow.get(self._service, 1.0))
+        factor = self._slow.get(kind, 1.0) * self._slow.get(self._service, 1.0)
         if factor > 1:
             steps.append(partial(asked.note, factor))
         return steps

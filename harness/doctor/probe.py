@@ -39,7 +39,7 @@ class Deadline:
 
 
 @dataclass(slots=True)
-class Patient:
+class Probe:
     """An arm; what a check finds that others need is None until then.
 
     ``denied`` holds the accounts (realm and user) that any arm has denied: none of them is tried again.

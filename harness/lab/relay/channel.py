@@ -16,7 +16,7 @@ from harness.model.fault import ColdStart, DeadFirst, Delay, Hold, Jitter, Leak,
 Step = Callable[[], Awaitable[None]]
 
 
-class Way:
+class Channel:
     """A queue of pieces, each with the waits that precede its sending."""
 
     def __init__(self, send: Callable[[bytes], None], broken: Callable[[], None]) -> None:
@@ -100,25 +100,25 @@ class Effects:
         self.reads_messages = any(fault.at_message for fault in route.faults)
         """Whether it matters where a message ends; otherwise bytes are passed as they come."""
 
-    def on_request(self, piece: Piece, opening: bool, asked: Asked, datagram: bool) -> list[Step]:
+    def on_request(self, piece: Piece, opening: bool, pending: PendingRequest, datagram: bool) -> list[Step]:
         """The waits before a client's piece is passed on; ``opening`` says that it is a connection's first."""
         kind = piece[0]
         waits = [*(self._opening if opening else ()), *self._messages.get(kind, ()), *self._wire]
         steps = _steps(waits, datagram)
         factor = self._slow.get(kind, 1.0) * self._slow.get(self._service, 1.0)
         if factor > 1:
-            steps.append(partial(asked.note, factor))
+            steps.append(partial(pending.note, factor))
         return steps
 
-    def on_answer(self, asked: Asked, datagram: bool) -> list[Step]:
+    def on_answer(self, pending: PendingRequest, datagram: bool) -> list[Step]:
         """The waits before a server's bytes are passed on."""
         steps = _steps(self._wire, datagram)
-        if (extra_s := asked.extra_s()) > 0:
+        if (extra_s := pending.extra_s()) > 0:
             steps.append(lambda: asyncio.sleep(extra_s))
         return steps
 
 
-class Asked:
+class PendingRequest:
     """When a connection's last slowed request was passed on, so that its answer can be made to take a multiple."""
 
     __slots__ = ("_at", "_factor")

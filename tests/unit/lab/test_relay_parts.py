@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.lab.relay.channel import Asked, Effects
+from harness.lab.relay.channel import Effects, PendingRequest
 from harness.lab.relay.framing import Framer
 from harness.lab.relay.waits import BrokenError, LostError, WaitingFault, wait_of
 from harness.model.fault import (
@@ -168,11 +168,11 @@ def test_a_cold_start_fades_and_a_leak_grows_from_the_first_login_on(monkeypatch
 def test_an_answer_is_stretched_once_by_what_the_server_itself_took(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [5.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    asked = Asked()
-    asyncio.run(asked.note(3.0))
+    pending = PendingRequest()
+    asyncio.run(pending.note(3.0))
     now[0] = 5.2
-    assert asked.extra_s() == pytest.approx(0.4)
-    assert asked.extra_s() == 0
+    assert pending.extra_s() == pytest.approx(0.4)
+    assert pending.extra_s() == 0
 
 
 def test_a_fault_at_a_message_spares_the_others_and_one_at_a_service_strikes_what_opens() -> None:
@@ -180,7 +180,9 @@ def test_a_fault_at_a_message_spares_the_others_and_one_at_a_service_strikes_wha
         effects = Effects(Route(service=service, host="127.0.0.1", port=1, faults=(fault,)))
         kinds = [(kind, opening) for kind in ("kdc_as", "kdc_tgs") for opening in (True, False)]
         return [
-            f"{kind} {opening}" for kind, opening in kinds if effects.on_request((kind, b""), opening, Asked(), False)
+            f"{kind} {opening}"
+            for kind, opening in kinds
+            if effects.on_request((kind, b""), opening, PendingRequest(), False)
         ]
 
     assert struck(Delay(at="kdc_as", s=1), "kdc") == ["kdc_as True", "kdc_as False"]
@@ -212,7 +214,7 @@ def test_a_fault_of_any_kind_does_something_to_a_request(kind: type[Fault]) -> N
         Route(service=fault.service, host="127.0.0.1", port=None, faults=(fault,))
         return
     effects = Effects(Route(service=fault.service, host="127.0.0.1", port=1, faults=(fault,)))
-    assert effects.on_request((fault.at, b""), True, Asked(), False)
+    assert effects.on_request((fault.at, b""), True, PendingRequest(), False)
 
 
 @pytest.mark.parametrize(
@@ -245,10 +247,10 @@ def test_slowdowns_of_one_answer_multiply() -> None:
         async def note(factor: float) -> None:
             noted.append(factor)
 
-        asked = Asked()
+        pending = PendingRequest()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Asked, "note", lambda _, factor: note(factor))
-            (step,) = effects.on_request((kind, b""), False, asked, False)
+            patch.setattr(PendingRequest, "note", lambda _, factor: note(factor))
+            (step,) = effects.on_request((kind, b""), False, pending, False)
             asyncio.run(step())
         return noted[0]
 

@@ -1,4 +1,4 @@
-"""One finding for everything that is judged, the gravest first; the verdict follows from them."""
+"""One finding for everything that is judged, the most severe first; the verdict follows from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.model.protocol import Difference
 from harness.model.subject import LeakSlope, LoginBudget, Outage
 from harness.model.verdict import Decision, Finding
 
-GRAVITY: tuple[Decision, ...] = ("block", "likely slower", "inconclusive", "notice", "pass", "not judged")
+SEVERITY: tuple[Decision, ...] = ("block", "likely slower", "inconclusive", "notice", "pass", "not judged")
 LARGEST_LOG = 700.0
 """e^700 is near the largest float: such a ratio is as good as endless."""
 
@@ -21,7 +21,7 @@ LARGEST_LOG = 700.0
 def findings_of(
     comparison: Comparison, at_end: bool, policy: Policy, differences: Sequence[Difference] = ()
 ) -> tuple[Finding, ...]:
-    """Every finding of a comparison, the gravest first; ``at_end`` says that no more pairs will come.
+    """Every finding of a comparison, the most severe first; ``at_end`` says that no more pairs will come.
 
     Of the differences between single logins those that the policy forbids are findings.
     """
@@ -29,7 +29,7 @@ def findings_of(
     found += [(0.0, finding) for finding in _others(comparison, at_end, policy)]
     decisive = at_end or comparison.pairs >= policy.looks.block_from
     found += [(0.0, _wire(item, decisive)) for item in differences if item.change in policy.protocol.block]
-    found.sort(key=lambda item: (GRAVITY.index(item[1].decision), -item[0], item[1].label))
+    found.sort(key=lambda item: (SEVERITY.index(item[1].decision), -item[0], item[1].label))
     return tuple(finding for _, finding in found)
 
 

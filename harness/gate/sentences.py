@@ -82,11 +82,11 @@ def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound
 
 
 def wire_notices(differences: Sequence[Difference], policy: Policy) -> tuple[str, ...]:
-    """What single logins show on the wire and the policy lets pass, the gravest first."""
+    """What single logins show on the wire and the policy lets pass, the most severe first."""
     told = [difference.sentence for difference in differences if difference.change not in policy.protocol.block]
     if not told:
         return ()
-    ways = f" in {len(told)} ways, the gravest" if len(told) > 1 else ""
+    ways = f" in {len(told)} ways, most severe" if len(told) > 1 else ""
     return (f"Single logins on the arms differ on the wire{ways}: {told[0]}.",)
 
 
@@ -141,21 +141,21 @@ def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
 
 
 def _harm(findings: Sequence[Finding], policy: Policy) -> str:
-    """What the gravest findings (blocking, or likely slower) mean to whoever logs in."""
-    gravest = [f for f in findings if f.decision == findings[0].decision]
-    gravest = [
-        f for f in gravest if not isinstance(f.subject, Difference)
-    ] or gravest  # what whoever logs in would notice comes first
-    expected = [f for f in gravest if f.stage == "expected"]
-    gravest = expected or gravest  # what strikes every day says more than what strikes above the peak
-    rates = {f.statistic: f for f in gravest if isinstance(f.subject, Metric) and f.subject.family == "rate"}
-    times = [f for f in gravest if _is_login_time(f)]
+    """What the most severe findings (blocking, or likely slower) mean to whoever logs in."""
+    worst = [f for f in findings if f.decision == findings[0].decision]
+    worst = [
+        f for f in worst if not isinstance(f.subject, Difference)
+    ] or worst  # what whoever logs in would notice comes first
+    expected = [f for f in worst if f.stage == "expected"]
+    worst = expected or worst  # what strikes every day says more than what strikes above the peak
+    rates = {f.statistic: f for f in worst if isinstance(f.subject, Metric) and f.subject.family == "rate"}
+    times = [f for f in worst if _is_login_time(f)]
     if rates and not times:
         # The rates are certain before the times are; the times that were measured say better what they mean.
         times = [
             f
             for f in findings
-            if _is_login_time(f) and f.stage == gravest[0].stage and (f.estimate or 0.0) > (f.margin or 0.0)
+            if _is_login_time(f) and f.stage == worst[0].stage and (f.estimate or 0.0) > (f.margin or 0.0)
         ]
     parts = []
     if times:
@@ -167,7 +167,7 @@ def _harm(findings: Sequence[Finding], policy: Policy) -> str:
         parts.append(f"{share(slow.candidate)} of logins would be slow ({means}) instead of {share(slow.baseline)}")
     if failing := rates.get("failure_rate"):
         parts.append(f"{share(failing.candidate)} of logins would fail instead of {share(failing.baseline)}")
-    harm = ", and ".join(parts) or _plainly(gravest[0], findings)
+    harm = ", and ".join(parts) or _plainly(worst[0], findings)
     return harm if expected else f"{harm}, once logins come faster than at the expected peak"
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from harness.gate.findings import GRAVITY, LARGEST_LOG
+from harness.gate.findings import LARGEST_LOG, SEVERITY
 from harness.gate.judge import kind_of
 from harness.gate.words import change, lasting, level, longer, share, step_title
 from harness.model.health import ArmHealth, RunState
@@ -62,10 +62,10 @@ def judge_soak(soak: Soak, health: Mapping[Arm, ArmHealth], state: RunState, pol
 
 
 def soak_findings(soak: Soak, policy: Policy) -> tuple[Finding, ...]:
-    """A finding for each statistic, the gravest first."""
+    """A finding for each statistic, the most severe first."""
     found = [_finding(growth, soak, policy) for growth in soak.growths]
     found += [_growth_finding(statistic, soak, "not judged", reason) for statistic, reason in soak.not_judged]
-    return tuple(sorted(found, key=lambda finding: GRAVITY.index(finding.decision)))
+    return tuple(sorted(found, key=lambda finding: SEVERITY.index(finding.decision)))
 
 
 def decide(growth: Growth, suspect_p: float) -> Decision:

@@ -95,7 +95,8 @@ class Fade:
 
 @dataclass(frozen=True, slots=True)
 class LeakTest:
-    """The slope of the p50 shift of one cohort's logins against the candidate's age: that of the gravest cohort.
+    """The slope of the p50 shift of one cohort's logins against the candidate's age: of the cohort that grows most
+    significantly.
 
     ``slope`` and ``se`` are in ln-units a minute; ``p_value`` is one-sided, of a slope of zero or below in
     every cohort. Where a cold start was seen to fade, the slope is what is left beside it.

@@ -131,7 +131,7 @@ Fault = Annotated[
 
 
 class Route(Configured):
-    """What a relay listens for: packets to ``service`` at the server's ``host`` and ``port``, and what befalls them.
+    """What a relay passes on: packets to ``service`` at the server's ``host`` and ``port``, subject to ``faults``.
 
     ``port`` is None for a server that is dead.
     """

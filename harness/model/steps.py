@@ -1,7 +1,7 @@
 """The steps of a clinician's login, in the order in which a workstation takes them.
 
 A cold login starts with an empty ticket cache and takes them all; a warm one leaves out those whose answer a
-cache still holds. They are different populations and different metrics (rule 9 of the design).
+cache still holds. They are different populations and different metrics (CONTRIBUTING, rule 6).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ CACHES: tuple[Cache, ...] = ("cold", "warm")
 LOGIN = "login"
 """The name under which the whole login is judged beside its steps."""
 EARLIER_TRIES = "earlier_tries"
-"""The name under which what a login lost in tries that were given up stands among its steps; it is never judged."""
+"""The name under which the time that a login lost in tries that were given up stands among its steps; it is never
+judged."""
 
 
 StepKind = Literal["dns", "cldap", "kdc", "ldap", "http", "ehr", "db"]

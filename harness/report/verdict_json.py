@@ -150,7 +150,7 @@ class VerdictDocument(Document):
     scenario_digest: str | None
     """SHA-256 of the scenario; runs with different ones are never compared."""
     findings: tuple[FindingDocument, ...]
-    """One for each metric, the gravest first."""
+    """One for each metric, the most severe first."""
     anatomy: tuple[AnatomyDocument, ...]
     """Which step the change at each quantile of the login comes from."""
     calibration: CalibrationDocument | None
@@ -164,7 +164,7 @@ class VerdictDocument(Document):
     soak: SoakDocument | None
     """Null where two arms were compared."""
     protocol: tuple[DifferenceDocument, ...] | None
-    """How single logins on the arms differ, the gravest first; null where none were recorded on both."""
+    """How single logins on the arms differ, the most severe first; null where none were recorded on both."""
 
 
 VERDICT_SCHEMA: dict[str, Any] = {

@@ -249,8 +249,8 @@ def _findings(table: AttemptTable) -> tuple[Finding, ...]:
             columns = table.steps[step]
             for q, margin in STEP_MARGINS.items():
                 findings.append(_latency(table, cohort, step, q, columns.row, columns.service_s, margin))
-    gravity = ["block", "likely slower", "inconclusive", "notice", "pass", "not judged"]
-    return tuple(sorted(findings, key=lambda finding: gravity.index(finding.decision)))
+    severity = ["block", "likely slower", "inconclusive", "notice", "pass", "not judged"]
+    return tuple(sorted(findings, key=lambda finding: severity.index(finding.decision)))
 
 
 def _rate(table: AttemptTable, name: Statistic, hit: np.ndarray) -> Finding:

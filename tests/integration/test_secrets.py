@@ -1,4 +1,4 @@
-"""No password and no key is in what a run leaves, prints, or shows of its processes (rule 7 of the design)."""
+"""No password and no key is in what a run leaves, prints, or shows of its processes (CONTRIBUTING, rule 7)."""
 
 from __future__ import annotations
 

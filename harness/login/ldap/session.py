@@ -1,7 +1,7 @@
 """A connection to the directory by ldap3: TLS, binds, searches.
 
 ldap3's strategy is SAFE_SYNC with ``get_info=NONE`` (its default adds two searches a bind), and a Server object lives
-for one login only, since it caches addresses for 300 s and would hide a name server's fault (DESIGN).
+for one login only, since it caches addresses for 300 s and would hide a name server's fault.
 """
 
 from __future__ import annotations

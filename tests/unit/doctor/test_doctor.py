@@ -325,12 +325,12 @@ def test_the_exit_code_and_the_last_line_say_whether_there_is_a_problem(
 
 
 def test_what_a_server_says_of_itself_changes_no_terminal() -> None:
-    hostile = replace(warning("x", "mend it"), found="[red]name\x1b[2J\nnext")
+    hostile = replace(warning("x", "fix it"), found="[red]name\x1b[2J\nnext")
     console = Console(width=120)
     with console.capture() as said:
         print_diagnosis(Diagnosis((Check("baseline", "controller", hostile),)), console)
     assert r"[red]name\x1b[2J\nnext" in said.get()
-    assert "→ mend it" in said.get()
+    assert "→ fix it" in said.get()
 
 
 def test_the_document_has_each_check_with_its_advice() -> None:

@@ -291,7 +291,7 @@ def test_a_metric_that_could_not_be_judged_is_noticed_and_holds_nothing_back() -
     assert any(notice.startswith("Not judged") and "cold login p95" in notice for notice in found.notices)
 
 
-def test_findings_come_the_gravest_first() -> None:
+def test_findings_come_the_most_severe_first() -> None:
     shifts = [EQUAL, OPEN, NOTICE, LIKELY, WORSE]
     steps = ("kdc_as", "kdc_tgs_ldap", "ldap_bind", "ldap_groups", "login")
     named = [replace(s, metric=Metric("cold", step, "p50")) for s, step in zip(shifts, steps, strict=True)]

@@ -259,7 +259,7 @@ def test_an_older_tls_is_weaker_and_none_the_weakest() -> None:
         assert [d.change for d in found(newer, older)] == ["tls-stronger"]
 
 
-def test_every_kind_of_change_is_explained_in_the_order_of_its_gravity() -> None:
+def test_every_kind_of_change_is_explained_in_the_order_of_its_severity() -> None:
     assert tuple(CHANGES) == get_args(Change)
     both = found(arm(login(ldap_bind=replace(FACTS["ldap_bind"], round_trips=2), ldap_connect=StepFacts())))
     assert [d.change for d in both] == ["tls-weaker", "exchange-removed"]

@@ -1,4 +1,4 @@
-"""What a verdict says to whoever signs the deployment, and to whoever must mend it."""
+"""What a verdict says to whoever signs off the deployment, and to whoever has to find the cause."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def test_a_leak_of_one_cohort_is_not_thinned_by_the_others() -> None:
     assert steady is not None and steady.p_value > 0.01
 
 
-def test_without_a_leak_the_gravest_of_several_cohorts_is_no_oftener_significant_than_one() -> None:
+def test_without_a_leak_the_most_significant_of_several_cohorts_blocks_no_oftener_than_one() -> None:
     three = {name: replace(world, rate=4, pairs=12) for name, world in USUAL.items()}
     p_values = []
     for seed in range(120):

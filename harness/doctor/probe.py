@@ -15,12 +15,12 @@ from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.endpoint import NO_NAMES, Addresses, Endpoint
 from harness.model.protocol import Transport
 from harness.model.scenario import Scenario
-from harness.model.steps import STEPS
+from harness.model.steps import STEPS, StepKind
 from harness.model.target import Arm, Target, Targets
 
 
 @dataclass(slots=True)
-class Patient:
+class Probe:
     """An arm; what a check finds that others need is None until then.
 
     ``denied`` holds the accounts (realm and user) that any arm has denied: none of them is tried again.
@@ -54,9 +54,9 @@ class Patient:
         wanted = STEPS if self.scenario is None else self.scenario.step_order
         return tuple(name for name in wanted if not self.target.lacks([name]))
 
-    def takes(self, kind: str) -> bool:
-        """Whether a step of the login is of this kind: its name's first word, as ``kdc``."""
-        return any(name.partition("_")[0] == kind for name in self.steps)
+    def takes(self, kind: StepKind) -> bool:
+        """Whether a step of the login is of this kind."""
+        return any(STEPS[name].kind == kind for name in self.steps)
 
     def carrier(self, clock: StepClock) -> KdcCarrier:
         """What carries a request to the arm's KDCs until the clock's deadline."""

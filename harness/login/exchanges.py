@@ -25,6 +25,7 @@ from harness.login.state import LoginState
 from harness.login.unheard import Unheard
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Addresses
+from harness.model.steps import STEPS, Service, StepKind
 from harness.model.target import Target
 
 
@@ -51,7 +52,7 @@ class Exchanges:
         self._runtime = runtime
         front = "" if target.ehr is None else str(target.ehr.endpoint)
         kdc = str(target.kdcs[0]) if len(target.kdcs) == 1 else ""
-        self._servers = {"kdc": kdc, "http": front, "ehr": front}
+        self._servers: dict[StepKind, str] = {"kdc": kdc, "http": front, "ehr": front}
         if target.database is not None:
             self._servers["db"], self._db_host = str(target.database.endpoint), target.database.service_host
         self._controllers = Controllers(target, addresses)
@@ -60,11 +61,8 @@ class Exchanges:
         locating = Locating(target.dns, self._controllers) if target.dns is not None else None
         self._takes: dict[str, Callable[[LoginState], None]] = {
             "kdc_as": self._kdc_as,
-            "kdc_tgs_host": lambda login: self._ticket("host", target.services.host, login),
+            **{name: partial(self._ticket, step.ticket) for name, step in STEPS.items() if step.ticket is not None},
             "kdc_tgs_ldap": self._kdc_tgs_ldap,
-            "kdc_tgs_cifs": lambda login: self._ticket("cifs", target.services.cifs, login),
-            "kdc_tgs_http": lambda login: self._ticket("HTTP", self._ehr_host, login),
-            "kdc_tgs_postgres": lambda login: self._ticket("postgres", self._db_host, login),
             "ldap_connect": self._ldap_connect,
             "ldap_rootdse": self._ldap_rootdse,
             "ldap_bind": self._ldap_bind,
@@ -94,7 +92,7 @@ class Exchanges:
 
     def take(self, step: str, login: LoginState) -> None:
         """Take one step, within the deadline of the login's clock; raises StepFailedError."""
-        kind = step.partition("_")[0]
+        kind = STEPS[step].kind
         login.server = self._servers.get(kind, "")
         try:
             self._takes[step](login)
@@ -118,10 +116,11 @@ class Exchanges:
                     self._unheard.add(login.user, carrier)
                 raise
 
-    def _ticket(self, service: str, host: str | None, login: LoginState) -> None:
+    def _ticket(self, service: Service, login: LoginState) -> None:
+        host = self._target.host_of(service)
         assert host is not None
         with self._carrier(login) as carrier:
-            self._kerberos.service_token(service, host, login.tickets, carrier)
+            self._kerberos.service_token(service.name, host, login.tickets, carrier)
 
     def _kdc_tgs_ldap(self, login: LoginState) -> None:
         host = login.order[0].controller.service_host

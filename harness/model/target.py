@@ -13,7 +13,7 @@ from harness.model.base import Configured, Positive
 from harness.model.credentials import Credentials
 from harness.model.database import Database
 from harness.model.endpoint import Addresses, Endpoint, Host, endpoint_at, endpoints_from_text, parse_endpoint
-from harness.model.steps import STEPS
+from harness.model.steps import STEPS, Service
 
 AccountKind = Literal["clinicians", "services"]
 """Whose logins they are: people's, or those of the components that log in to each other."""
@@ -223,13 +223,23 @@ class Target(Configured):
         for step in steps:
             for field in STEPS[step].fields:
                 key, _, needed = field.partition("=")
-                value: object = self
-                for part in key.split("."):
-                    value = getattr(value, part, None)
+                value = self._said(key)
                 if value is None or (needed and value != needed):
                     expected = f"expected {needed or 'a value'}, which step {step} needs"
                     lines.setdefault(key, f"{key}: {expected}, got {value or 'none'}")
         return list(lines.values())
+
+    def host_of(self, service: Service) -> str | None:
+        """The host part of a service's principal; None where the target doesn't say it."""
+        host = self._said(service.host)
+        return None if host is None else str(host)
+
+    def _said(self, key: str) -> object:
+        """The value under a key path; None where there is none."""
+        value: object = self
+        for part in key.split("."):
+            value = getattr(value, part, None)
+        return value
 
     @property
     def digest(self) -> str:

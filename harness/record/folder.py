@@ -21,6 +21,7 @@ from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
 from harness.record.journal import JournalReader, joined
 from harness.record.schema import ATTEMPTS, HEALTH, as_now
+from harness.system.files import whole, write_whole
 
 FORMAT = 1
 _VERSIONS_OF = ("authgate", "locust", "gevent", "krb5", "gssapi", "ldap3", "numpy", "scipy", "pyarrow")
@@ -116,7 +117,7 @@ class RunFolder:
 
     def write_manifest(self, manifest: Mapping[str, object]) -> None:
         """Replace the manifest as a whole."""
-        write_whole(self.path / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False))
+        write_whole(self.path / "manifest.json", f"{json.dumps(manifest, indent=2, ensure_ascii=False)}\n")
 
     def update_manifest(self, **changes: object) -> None:
         """Set some of the manifest's keys."""
@@ -161,31 +162,22 @@ class RunFolder:
     def finish(self) -> None:
         """Turn the journals into Parquet; they go only when their Parquet file is whole."""
         for kind, table in (("attempts", self.attempts()), ("health", self.health())):
-            path = self.path / f"{kind}.parquet"
-            temporary = path.with_suffix(".tmp")
-            pq.write_table(table, temporary, compression="zstd")
-            temporary.replace(path)
+            with whole(self.path / f"{kind}.parquet") as path:
+                pq.write_table(table, path, compression="zstd")
             for journal in self._journals(kind):
                 journal.unlink()
 
     def _table(self, kind: str, schema: Any) -> Any:
-        whole = self.path / f"{kind}.parquet"
-        if whole.exists():
+        file = self.path / f"{kind}.parquet"
+        if file.exists():
             try:
-                return as_now(pq.read_table(whole)).cast(schema)
+                return as_now(pq.read_table(file)).cast(schema)
             except (pa.ArrowException, ValueError, OSError) as error:
-                raise RunError(f"{whole}: expected a Parquet file of {kind}, got: {error}") from None
+                raise RunError(f"{file}: expected a Parquet file of {kind}, got: {error}") from None
         return joined((as_now(batch) for path in self._journals(kind) for batch in JournalReader(path).each()), schema)
 
     def _journals(self, kind: str) -> list[Path]:
         return sorted(self.path.glob(f"{kind}-*.arrows"))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all; raises OSError."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(f"{text}\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def _authentications(scenario: Scenario) -> str:

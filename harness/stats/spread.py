@@ -11,6 +11,7 @@ from scipy.stats import binomtest, chi2
 
 from harness.model.attempt import AttemptTable, Floats
 from harness.model.comparison import Design
+from harness.model.metric import Metric
 from harness.model.policy import Policy
 from harness.model.site import Spread
 from harness.stats.logins import usable_pairs
@@ -56,12 +57,12 @@ def reach(spread: Spread, alpha: float) -> float:
     return float(stdtrit(spread.freedom, 1.0 - alpha)) * spread.sd if spread.sd > 0 else 0.0
 
 
-def levels_of(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> dict[str, float]:
+def levels_of(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> dict[Metric, float]:
     """The baseline's level of each metric over a run: the mean over pairs of ln(seconds), or of a share."""
     measured = measure(table, design, policy, usable_pairs(pairs, design, policy))
     samples, _ = judgeable(measured, design, policy.margins)
     return {
-        str(s.metric): float((s.values[:, 0] if s.metric.unit == "share" else np.log(s.values[:, 0])).mean())
+        s.metric: float((s.values[:, 0] if s.metric.unit == "share" else np.log(s.values[:, 0])).mean())
         for s in samples
     }
 

@@ -9,6 +9,7 @@ from harness import __version__
 from harness.config import shipped
 from harness.config.load import load_scenario
 from harness.model.calibration import Calibration, Noise
+from harness.model.metric import Metric
 from harness.model.policy import Policy
 from harness.model.site import Spread
 from harness.model.target import Targets
@@ -16,7 +17,7 @@ from harness.run.site import Subject
 
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 OLD = (NOW - timedelta(days=31)).isoformat()
-P50 = "cold login p50"
+P50 = Metric("cold", "login", "p50")
 POLICY = Policy()
 WORKLOAD = load_scenario(shipped.find("demo", shipped.SCENARIOS))
 ARM = {
@@ -32,7 +33,7 @@ ARM = {
 }
 TARGETS = Targets.model_validate({"arms": {"baseline": ARM, "candidate": {**ARM, "kdcs": ["127.0.0.1:8802"]}}})
 SUBJECT = Subject(NOW, POLICY, WORKLOAD, TARGETS.arms)
-NOISE = Noise(P50, "login", "log_ratio", 0.09, 0.095, math.inf, 1.0, Spread(0.02, 8, 0.05), Spread(0.03, 7, 0.06))
+NOISE = Noise(P50, 0.09, 0.095, math.inf, 1.0, Spread(0.02, 8, 0.05), Spread(0.03, 7, 0.06))
 CALIBRATION = Calibration(
     scenario=WORKLOAD.name,
     scenario_digest=WORKLOAD.workload_digest,

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.model.comparison import Comparison, LeakTest, Metric, QuantileShift
+from harness.model.comparison import Comparison, LeakTest, QuantileShift
+from harness.model.metric import Metric
 from tests.helpers.synthetic import DESIGN
 
 P50, P95 = Metric("cold", "login", "p50"), Metric("cold", "login", "p95")

@@ -21,6 +21,7 @@ from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.scenario import Scenario
 from harness.model.target import Target
+from harness.system.files import write_whole
 from harness.system.process import environment
 
 PATIENCE_S = 20.0
@@ -110,7 +111,7 @@ def kill(arm: LabArm, name: str) -> None:
 def csv_file(folder: Path, *lines: str) -> dict[str, str]:
     """The ``credentials`` of a target with these accounts."""
     path = folder / "accounts.csv"
-    store.write_private(path, "".join(f"{line}\n" for line in lines))
+    write_whole(path, "".join(f"{line}\n" for line in lines), private=True)
     return {"csv": str(path)}
 
 

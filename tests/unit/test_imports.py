@@ -1,4 +1,4 @@
-"""Rules 1 and 2 of the design: what may import what, read from the source so that no import hides in a function."""
+"""CONTRIBUTING, rules 1 and 2: what may import what, read from the source so that no import hides in a function."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The name-server steps: where the domain's KDCs and controllers are, asked of the target's own name servers.
 
-Each query is a step with its own deadline. What is found never changes where load goes: a controller that isn't the
-target's own fails the step (CONTRIBUTING, rule 8).
+Each query is a step with its own deadline. Load goes to no server that the targets don't name: a controller that isn't
+the target's own fails the step.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.lab import store
 from harness.lab.domain import LabArm
+from harness.system.files import write_whole
 from harness.system.process import environment
 from tests.helpers.logins import (
     DEADLINE_S,
@@ -33,7 +33,7 @@ def authgate(
     arm: LabArm, folder: Path, *more: str, user: str = USER, timeout_s: float = 3 * PATIENCE_S, **target: object
 ) -> subprocess.CompletedProcess[str]:
     targets = {"environment": "lab", "arms": {"baseline": {**dict(arm.target), **target}}}
-    store.write_private(folder / "targets.yaml", yaml.safe_dump(targets))
+    write_whole(folder / "targets.yaml", yaml.safe_dump(targets), private=True)
     command = [sys.executable, "-c", "from harness.cli.main import run_main; run_main()"]
     return subprocess.run(
         [*command, "login", user, "--targets", str(folder / "targets.yaml"), *more],

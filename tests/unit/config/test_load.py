@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from harness.config import shipped
 from harness.config.load import SCHEMAS, load_policy, load_scenario, load_targets
 from harness.errors import ConfigError
+from harness.model.policy import Policy
 from tests.helpers.documents import CANARY, POLICY, SCENARIO, TARGETS, Load, error_of
 
 ROOT = Path(__file__).parents[3]
@@ -245,6 +246,18 @@ def test_every_shipped_scenario_loads_and_is_called_as_its_file(path: Path) -> N
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios" / "policies").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_policy_loads_and_is_called_as_its_file(path: Path) -> None:
     assert load_policy(path).name == path.stem
+
+
+def test_the_shipped_default_policy_is_what_a_policy_that_says_nothing_means() -> None:
+    written = load_policy(shipped.find("default", shipped.POLICIES))
+    assert written.model_copy(update={"description": ""}) == Policy()
+
+
+def test_replays_are_judged_by_the_quick_policy_with_other_limits_on_the_generator() -> None:
+    quick, replay = (load_policy(shipped.find(name, shipped.POLICIES)) for name in ("quick", "replay"))
+    own = {"name", "description", "limits"}
+    assert replay.model_dump(exclude=own) == quick.model_dump(exclude=own)
+    assert replay.limits != quick.limits
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios" / "targets").glob("*.yaml")), ids=lambda path: path.stem)

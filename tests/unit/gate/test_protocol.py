@@ -8,7 +8,6 @@ from typing import get_args
 
 import pytest
 
-from harness.gate.findings import WIRE
 from harness.gate.judge import judge
 from harness.gate.protocol import ANSWER_TOLERANCE_B, ENCTYPES, TICKET_TOLERANCE_B, TLS_VERSIONS, between
 from harness.model.comparison import StepShare
@@ -21,6 +20,7 @@ from harness.model.protocol import (
     StepFacts,
     TicketFacts,
 )
+from harness.model.subject import kind_of
 from harness.model.verdict import Kind
 from tests.helpers.comparisons import EQUAL, WORSE, comparison
 from tests.helpers.single_logins import (
@@ -167,7 +167,7 @@ def test_an_older_tls_is_weaker_and_none_the_weakest() -> None:
         assert [d.change for d in found(newer, older)] == ["tls-stronger"]
 
 
-def test_every_kind_of_change_is_explained_in_the_order_of_its_gravity() -> None:
+def test_every_kind_of_change_is_explained_in_the_order_of_its_severity() -> None:
     assert tuple(CHANGES) == get_args(Change)
     both = found(arm(login(ldap_bind=replace(FACTS["ldap_bind"], round_trips=2), ldap_connect=StepFacts())))
     assert [d.change for d in both] == ["tls-weaker", "exchange-removed"]
@@ -187,7 +187,7 @@ def test_a_difference_that_the_policy_forbids_blocks_although_no_login_is_slower
     verdict = judge(comparison(EQUAL), HEALTH, RUNNING, POLICY, WEAKER)
     assert (verdict.kind, verdict.final) == (Kind.BLOCK, True)
     (finding,) = (f for f in verdict.findings if f.decision == "block")
-    assert (finding.step, finding.quantile) == ("kdc_tgs_ldap", WIRE)
+    assert (finding.step, kind_of(finding.subject)) == ("kdc_tgs_ldap", "wire")
     assert RC4 in verdict.sentence and "wire" in verdict.sentence
     assert RC4 in verdict.reasons[0]
 

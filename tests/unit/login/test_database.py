@@ -149,7 +149,7 @@ def test_a_session_that_the_database_holds_for_nobody_has_no_principal() -> None
             client.close()
 
 
-@pytest.mark.parametrize("method", [3, 5, 10], ids=["in clear", "md5", "scram"])
+@pytest.mark.parametrize("method", [3, 5, 10], ids=["cleartext", "md5", "scram"])
 def test_a_server_that_asks_for_a_password_gets_none(method: int) -> None:
     with server(asks(method, b"salt"), b"") as there:
         client = session(there.port)

@@ -99,7 +99,7 @@ def test_infinity_never_reaches_json() -> None:
 
 def test_the_document_carries_the_exit_code_and_the_scenarios_digest() -> None:
     document = verdict_document(blocked())
-    assert (document["schema_version"], document["verdict"], document["exit_code"]) == (2, "BLOCK", 10)
+    assert (document["schema_version"], document["verdict"], document["exit_code"]) == (3, "BLOCK", 10)
     assert document["scenario_digest"] == "9f2c" * 16
     assert any("domain controller" in notice for notice in document["notices"])
 

@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from harness.model.comparison import Comparison, Metric, QuantileShift
+from harness.model.comparison import Comparison, QuantileShift
+from harness.model.metric import Metric
 from harness.model.policy import Margin, Policy
 from harness.model.target import Arm
 from harness.stats.bounds import critical_value

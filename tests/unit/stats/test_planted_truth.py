@@ -9,7 +9,8 @@ import pytest
 
 from harness.gate.findings import decide
 from harness.gate.judge import judge
-from harness.model.comparison import Metric, QuantileShift
+from harness.model.comparison import QuantileShift
+from harness.model.metric import Metric
 from harness.model.policy import LoginMargins, Margin, Margins, StepMargins
 from harness.model.verdict import Kind
 from harness.stats.compare import compare

@@ -9,10 +9,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.errors import LabError
 from harness.lab import hospital
 from harness.lab.changes import Certificate, Settings
-from harness.lab.tools import Tools, run
+from harness.lab.tools import Tools, missing_error, run
+from harness.system.packages import needs
 from harness.system.process import environment
 
 CERTIFICATE = "ldap-cert.pem"
@@ -43,9 +43,7 @@ def change(tools: Tools, folder: Path, settings: Settings, password: str) -> Non
         return
     if settings.pbkdf2_iterations is not None:
         if not _is_loadable(tools, _PBKDF2):
-            raise LabError(
-                f"pbkdf2: {_PBKDF2}.la not found; run: apt-get install --no-install-recommends slapd-contrib"
-            )
+            raise missing_error("pbkdf2", (need for need in needs() if need.group == "pbkdf2"))
         password_hash = _pbkdf2(password, settings.pbkdf2_iterations)
     else:
         password_hash = _ssha(password)

@@ -77,8 +77,8 @@ def configuration(tools: Tools, folder: Path, settings: Settings = DEFAULT) -> s
     return f"""{schemas}
 {modules}
 loglevel 0
-{other}TLSCertificateFile {folder}/{CERTIFICATE}
-TLSCertificateKeyFile {folder}/{_KEY}
+{other}TLSCertificateFile {_word(folder / CERTIFICATE)}
+TLSCertificateKeyFile {_word(folder / _KEY)}
 sasl-host {hospital.DIRECTORY_HOST}
 sasl-realm {hospital.REALM}
 # No minssf here: a client without security layers (ldap3) must be offered none.
@@ -86,7 +86,7 @@ sasl-secprops noanonymous,noplain
 authz-regexp "^uid=([^,/]+)(,cn={hospital.REALM})?,cn=gssapi,cn=auth$" "{hospital.user_dn("$1")}"
 database mdb
 suffix "{hospital.SUFFIX}"
-directory {folder}/{_DATA}
+directory {_word(folder / _DATA)}
 maxsize 268435456
 dbnosync
 {indexes}
@@ -95,6 +95,12 @@ memberof-group-oc groupOfNames
 access to attrs=userPassword by anonymous auth by * none
 access to * by users read by anonymous auth
 """
+
+
+def _word(path: Path) -> str:
+    """A path as one word of slapd.conf(5), whatever is in it."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def _is_loadable(tools: Tools, name: str) -> bool:

@@ -11,17 +11,16 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.locks import ROOT, Entry, Lock, lock
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNS = PROJECT["project"]["dependencies"]
 DEVELOPS = PROJECT["project"]["optional-dependencies"]["dev"]
@@ -37,31 +36,6 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 SYSTEM_PYTHON = {"harness/lab/ad/system_python": {"samba", "ldb", "psycopg2"}}
 """Run by the system's own Python, with what its packages bring."""
 TARGETS = ("demo", "test", "unit", "check", "bench", "scoreboard", "wheel")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One distribution of a lock."""
-
-    name: str
-    version: str
-    hashes: frozenset[str]
-
-
-Lock = Mapping[str, Entry]
-
-
-@cache
-def lock(file: str) -> Lock:
-    """The entries of a lock by normalized name."""
-    text = (ROOT / file).read_text(encoding="utf-8").replace("\\\n", " ")
-    lines = [line.partition("#")[0].split() for line in text.splitlines()]
-    entries = {}
-    for pin, *hashes in filter(None, lines):
-        name, _, version = pin.partition("==")
-        name = canonicalize_name(name.partition("[")[0])
-        entries[name] = Entry(name, version, frozenset(hashes))
-    return entries
 
 
 @cache

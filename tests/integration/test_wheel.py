@@ -187,6 +187,7 @@ def test_what_is_installed_agrees_and_comes_from_nowhere_else(stranger: Stranger
 def test_what_is_shipped_is_found(stranger: Stranger) -> None:
     assert "morning-rush" in stranger.says("authgate", "scenarios")
     assert "uppsala-2016" in stranger.says("authgate", "updates", "list")
+    assert "BLOCK at ldap_bind" in stranger.says("authgate", "updates", "show", "uppsala-2016")
     assert Path(stranger.says("authgate", "locustfile").strip()).is_file()
     assert stranger.says("authgate", "--version").startswith("authgate ")
 
@@ -203,8 +204,10 @@ def test_a_lab_a_login_plain_locust_and_a_gate_work_one_after_the_other(stranger
     targets = ("--targets", ".authgate-lab/targets.yaml")
     few = {"population": {"users": 50, "cold_share": 0.8}, "arrivals": {"curve": "constant", "rate": 10}}
     inputs = Inputs(stranger.folder)
-    scenario = inputs.write("few", {**SCENARIO, **few, "blocks": {"length_s": 1.5, "trim_s": 0.5, "pairs": 3}})
+    scenario = inputs.write("few", {**SCENARIO, **few, "blocks": {"length_s": 1.5, "trim_s": 0.5, "pairs": 4}})
     policy = inputs.write("policy", POLICY)
+    for path in (scenario, policy):
+        path.chmod(0o644)
     stranger.says("authgate", "lab", "up", timeout_s=120)
     try:
         assert "runs" in stranger.says("authgate", "lab", "status")

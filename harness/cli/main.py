@@ -12,6 +12,7 @@ import click
 
 from harness.errors import AuthgateError
 from harness.model.exit_codes import INTERRUPTED, USAGE_ERROR
+from harness.system.packages import library_missing
 from harness.version import version_text
 
 COMMANDS = {
@@ -90,6 +91,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         click.echo(str(error), err=True)
     except click.ClickException as error:
         error.show()
+    except ImportError as error:
+        said = library_missing(error)
+        if said is None:
+            raise
+        click.echo(said, err=True)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.doctor import accounts, arms, inputs, kdc, machine, names, ports, tickets, tls
+from harness.doctor.installed import INSTALLED
 from harness.doctor.machine import Machine
 from harness.doctor.probe import Probe, told
 from harness.errors import AuthgateError
@@ -77,7 +78,10 @@ _MISSING = {
 
 
 def examine(targets: Targets | None, scenario: Scenario | None, here: Machine | None = None) -> Diagnosis:
-    """What can be known of the arms and of this machine; some dozens of requests are sent to an arm, no load."""
+    """What can be known of the arms and of this machine; some dozens of requests are sent to an arm, no load.
+
+    With neither, also what this machine lacks for the labs.
+    """
     checks: list[Check] = []
     if targets is not None:
         denied: set[tuple[str, str]] = set()
@@ -87,7 +91,7 @@ def examine(targets: Targets | None, scenario: Scenario | None, here: Machine | 
                 checks += _examine_arm(probe)
         if len(probes) == len(ARMS):
             checks += _examine_both(*probes)
-    for name, make in MACHINE_CHECKS:
+    for name, make in (*MACHINE_CHECKS, *(INSTALLED if targets is None and scenario is None else ())):
         checks += _checks("this machine", name, make(here or Machine(), scenario))
     return Diagnosis(tuple(checks))
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import fisher_exact
 
 from harness.model.health import ArmHealth
 from harness.model.policy import Limits
@@ -112,6 +111,8 @@ def candidate_alone_denied(health: Mapping[Arm, ArmHealth], margin: float) -> bo
     tried = [max(health[arm].tried, health[arm].started, health[arm].denied) for arm in ARMS]
     if not all(tried):
         return False
+    from scipy.stats import fisher_exact  # it takes longer to import than most commands take to run
+
     table = np.array([[denied[1], tried[1] - denied[1]], [denied[0], tried[0] - denied[0]]])
     p_value = float(fisher_exact(table, alternative="greater").pvalue)
     return p_value < DENIED_P and denied[1] / tried[1] - denied[0] / tried[0] > margin

@@ -25,6 +25,7 @@ from harness.lab import domain, hospital, store, supervisor, tools
 from harness.lab.domain import Lab, LabArm
 from harness.model.fault import Hold
 from harness.model.target import Arm, Targets
+from harness.system import packages
 from harness.system.process import Family, Identity, environment
 
 pytestmark = pytest.mark.integration
@@ -340,7 +341,7 @@ def test_servers_that_cannot_listen_are_given_up_with_their_last_words(
 
 def test_a_missing_server_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    monkeypatch.setattr(tools, "_SBIN", ())
+    monkeypatch.setattr(packages, "SBIN", ())
     with pytest.raises(LabError, match=r"krb5kdc.* apt-get install --no-install-recommends krb5-kdc .*slapd") as error:
         tools.find_tools()
     assert "libsasl2" not in str(error.value)

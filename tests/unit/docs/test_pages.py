@@ -209,7 +209,8 @@ def test_numbers_and_spaces_may_differ_and_nothing_else(expected: str, printed: 
 
 
 def test_a_block_is_taken_apart_into_commands_what_they_print_and_their_exit_codes() -> None:
-    text = "$ cat > a <<'E'\nx\nE\n$ one \\\n  two\nsaid\n\n$ three\n$ echo $?\n2\n$ four  # Not run by the tests: why\n"
+    text = "$ cat > a <<'E'\nx\nE\n$ one \\\n  two\nsaid\n\n$ three\n$ echo $?\n2\n"
+    text += "$ four  # Not run by the tests: why\n"
     first, second, third, fourth = commands(Fence(ROOT / "README.md", 5, ("console",), text))
     assert first.text == "cat > a <<'E'\nx\nE"
     assert (second.text, second.printed, second.status) == ("one \\\n  two", "said\n", 0)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from harness.errors import ConfigError, one_line
-from harness.importers.columns import opened, unreadable
+from harness.errors import ConfigError
+from harness.system.text import clipped, opened, unreadable
 
 FIELDS = ("time", "IP protocol", "stream", "source", "destination", "protocol", "opcode", "description")
 _LINE_AT_MOST = 1 << 20
-_SHOWN_AT_MOST = 40
 _MAGIC = 4
 _CAPTURE = "a capture: tshark -r FILE -T pdml | traffic_summary.pl"
 _OTHER_FILES = (
@@ -95,7 +94,7 @@ def _packet(where: str, line: bytes) -> Packet:
     except ValueError:
         at_s = math.nan
     if not math.isfinite(at_s):
-        raise ConfigError(f'{where}: time: expected seconds since 1970, got "{one_line(time[:_SHOWN_AT_MOST])}"')
+        raise ConfigError(f'{where}: time: expected seconds since 1970, got "{clipped(time)}"')
     for name, value in (("source", source), ("destination", destination), ("protocol", protocol)):
         if not value:
             raise ConfigError(f"{where}: {name}: expected a value, got none")

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigError
-from harness.importers.samples import STEPS_AT_MOST, Samples, login_label, one_arm
+from harness.importers.logins import STEPS_AT_MOST, login_label, one_arm
+from harness.importers.samples import Samples
 from harness.importers.tools import read_samples
 from harness.importers.two_files import Importing, TwoFiles, read_two
 from harness.model.attempt import STATUSES
@@ -46,7 +47,8 @@ def read(content: str | bytes, written: str = "auto") -> Samples:
 
 def refused(content: str | bytes, written: str = "auto") -> str:
     with pytest.raises(ConfigError) as caught:
-        one_arm(read(content, written), None)
+        samples = read(content, written)
+        one_arm(samples, login_label([samples], None))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

@@ -111,7 +111,7 @@ def _read(path: Path) -> Columns:
         if line_not_utf8(path) == 1:
             raise ConfigError(f"{path}:1: expected text in UTF-8")
         raise ConfigError(
-            f"{path}:1: expected columns {','.join(COLUMNS)} and at most {LOGIN_ID}, got "
+            f"{path}:1: expected columns {','.join(COLUMNS)} (and {LOGIN_ID}), got "
             f"{clipped(','.join(header), SHOWN_OF_LINE) or 'none'}"
         )
     columns = read_csv(path, COLUMNS, (LOGIN_ID,))

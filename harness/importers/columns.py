@@ -72,7 +72,7 @@ class Columns:
         except pa.ArrowInvalid:
             values = np.array([_number(text, kind) for text in column])
         self.refuse(~((values >= least) & np.isfinite(values)), name, expected)
-        self.refuse(values > most, name, f"{expected} and {most:,.0f} at most")
+        self.refuse(values > most, name, f"{expected}, at most {most:,.0f}")
         return values
 
     def coded(self, name: str, names: Sequence[str]) -> Ints:

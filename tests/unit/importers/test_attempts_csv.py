@@ -172,16 +172,16 @@ GOOD = "baseline,0,0.1,login,0.5,1\n"
         ("candidate,1,15,login,0.5,maybe", '3: ok: expected 1 or true or yes or 0 or false or no, got "maybe"'),
         ("\n\ncandidate,1,15,login,x,1", '5: latency_s: expected seconds of 0 or more, got "x"'),
         ('"candi\ndate\x1b",1,15,login,1,1', '3: arm: expected baseline or candidate, got "candi\\ndate\\x1b"'),
-        ("candidate,1,15,login", f"3: expected the 6 columns {HEADER}, got 4"),
+        ("candidate,1,15,login", "3: expected the header's 6 columns, got 4"),
         ("candidate,1,15,bind,0.5,1", "3: step: expected a row with step login of the same arm, block and "
          "t_intended_s"),
         ("candidate,1,15,login,0.5,1\ncandidate,1,15.001,bind,0.5,1", "4: step: expected a row with step login of the "
          "same arm, block and t_intended_s"),
         ("candidate,1,15,login,0.5,1\ncandidate,1,15,bind,0.5,1\ncandidate,1,16,bind,0.5,1\ncandidate,1,15,bind,0.5,1",
          "5: step: expected a row with step login of the same arm, block and t_intended_s"),
-        (GOOD.strip(), "3: login: expected one row of a step for each arm, block and t_intended_s, got another"),
         ("candidate,1,15,login,0.5,1\ncandidate,1,15,bind,0.1,1\ncandidate,1,15,find,0.1,1\ncandidate,1,15,bind,0.2,1",
-         "6: bind: expected one row of a step for each arm, block and t_intended_s, got another"),
+         "6: bind: expected one row of a step for each login, its row login before or after all its steps: two logins "
+         "of one arm, block and t_intended_s are told apart by that order, or by a column login"),
         ("candidate,2,15,login,0.5,1\nbaseline,1,30,login,0.5,1\nbaseline,3,5,login,0.5,1", "3: block: expected "
          "blocks numbered in order of time, got an earlier start of 2"),
     ],
@@ -193,20 +193,25 @@ def test_a_row_that_can_not_be_used_is_named_by_its_line(refused: Refused, rows:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", f"a.csv:1: expected CSV with columns {HEADER}, got: Empty CSV file"),
+        ("", f"a.csv:1: expected columns {HEADER} (and login), got none"),
         (HEADER + "\n", "a.csv:1: expected attempts, got none"),
-        (GOOD, f"a.csv:1: expected columns {HEADER}, got baseline,0,0.1,login,0.5,1"),
-        (f"arm,block,step,latency_s,ok\n{GOOD.replace(',0.1', '')}", f"a.csv:1: expected columns {HEADER}, got "
-         "arm,block,step,latency_s,ok"),
-        (f"{HEADER},more\nbaseline,0,0.1,login,0.5,1,2\n", f"a.csv:1: expected columns {HEADER}, got {HEADER},more"),
-        (f"arm,{HEADER}\nbaseline,{GOOD}", f"a.csv:1: expected columns {HEADER}, got arm,{HEADER}"),
+        (GOOD, f"a.csv:1: expected columns {HEADER} (and login), got baseline,0,0.1,login,0.5,1"),
+        (f"arm,block,step,latency_s,ok\n{GOOD.replace(',0.1', '')}", f"a.csv:1: expected columns {HEADER} (and "
+         "login), got arm,block,step,latency_s,ok"),
+        (f"{HEADER},more\nbaseline,0,0.1,login,0.5,1,2\n", f"a.csv:1: expected columns {HEADER} (and "
+         f"login), got {HEADER},more"),
+        (f"arm,{HEADER}\nbaseline,{GOOD}", f"a.csv:1: expected columns {HEADER} (and login), got "
+         f"arm,{HEADER}"),
+        (f"{HEADER},login,login\nbaseline,{GOOD}", f"a.csv:1: expected columns {HEADER} (and login), got "
+         f"{HEADER},login,login"),
         (f"{HEADER}\nbaseline,0,0.1,bind,0.5,1\n", "a.csv:1: step: expected a row with step login for each login, got "
          "none"),
         (f"{HEADER}\n{GOOD}", "a.csv: arm: expected logins of both arms, got baseline alone"),
-        (bytes(range(256)) * 4, "a.csv:2: expected text in UTF-8"),
+        (bytes(range(256)) * 4, "a.csv:1: expected text in UTF-8, got bytes of zero"),
+        (bytes(range(5, 256)) * 4, "a.csv:1: expected columns"),
         (f"{HEADER}\n{GOOD}".encode() + b"candidate\xff,1,15,login,0.5,1\n", "a.csv:3: expected text in UTF-8"),
         (b"arm\xff,block\nbaseline,0\n", "a.csv:1: expected text in UTF-8"),
-        (b"PAR1\0\0\0\0", f"a.csv:1: expected the 6 columns {HEADER}, got 1"),
+        (b"PAR1\0\0\0\0", "a.csv: expected text, got Parquet: write CSV"),
     ],
 )  # fmt: skip
 def test_what_is_no_such_file_is_refused(refused: Refused, content: str | bytes, said: str) -> None:
@@ -225,6 +230,6 @@ def test_binary_junk_is_refused_and_never_a_crash(refused: Refused, seed: int) -
 
 def test_a_file_that_is_not_there_is_an_error_of_the_user(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(ConfigError, match="expected a readable CSV file, got: ") as caught:
+        with pytest.raises(ConfigError, match="expected a readable file, got: ") as caught:
             read_attempts(path, 0.0, 10.0)
         assert str(caught.value).startswith(f"{path}: ")

@@ -49,7 +49,7 @@ def loading(foreign: Foreign, limits: Limits) -> Loading:
     found = {arm: _waiting(sent) for arm, sent in zip(ARMS, foreign.sent, strict=True)}
     waits = {arm: how for arm, how in found.items() if how is not None and how.shown}
     faults = [*_unlike(foreign, limits, bool(waits)), *_stalls(foreign, limits, waits), *_clocks(foreign)]
-    return Loading(tuple(faults), tuple(_notices(waits)), waits)
+    return Loading(tuple(faults), (*_unpaired(foreign), *_notices(waits)), waits)
 
 
 def as_closed_loop(comparison: Comparison, waits: Mapping[Arm, Waiting]) -> Comparison:
@@ -70,6 +70,13 @@ def _waiting(sent: Sent) -> Waiting | None:
     if arrivals.resolution > COARSE * float(np.median(arrivals.elapsed)):
         return None
     return waiting(arrivals)
+
+
+def _unpaired(foreign: Foreign) -> Iterator[str]:
+    alone = foreign.table.arm[foreign.table.pair < 0]
+    if len(alone):
+        counts = " and ".join(f"{int((alone == code).sum()):,} of the {arm}" for code, arm in enumerate(ARMS))
+        yield f"Logins of no pair, since the other arm has no block for theirs, are left out: {counts}."
 
 
 def _notices(waits: Mapping[Arm, Waiting]) -> Iterator[str]:

@@ -7,30 +7,53 @@ from datetime import UTC, datetime
 import numpy as np
 
 from harness.errors import ConfigError
+from harness.importers.columns import Flags
 from harness.importers.logins import OneArm
 from harness.importers.turns import Cut, cut
 from harness.model.attempt import Ints
 from harness.model.plan import NS
 
 APART_S = 600.0
-"""Logins further apart than this are of two runs, unless the other arm was loaded meanwhile."""
+"""Where neither arm has a login for longer than this, one session ends and another begins."""
 SHARE = 0.1
-"""The last run counts that has this share of the greatest one's logins at least: a row or two are no run."""
+"""A session counts that has this share of the greatest one's logins at least: a row or two are no run."""
 BLOCKS_AT_MOST = 100_000
 
 
 def runs_that_count(arms: tuple[OneArm, OneArm], block_s: float) -> tuple[tuple[OneArm, OneArm], Cut, tuple[str, ...]]:
-    """Each arm's logins of the run that counts, how both were loaded, and what was left out; raises ConfigError."""
-    (baseline, before), (candidate, after) = (_last_run(arms[code], arms[1 - code]) for code in (0, 1))
-    found = _cut(baseline, candidate, block_s)
-    told = (*before, *after)
-    if found.how == "one after the other":
-        # What the other arm did meanwhile is then no turn of one measurement.
-        (baseline, before), (candidate, after) = (_last_run(arm, None) for arm in (baseline, candidate))
-        if before or after:
-            told = (*told, *before, *after)
-            found = _cut(baseline, candidate, block_s)
-    return (baseline, candidate), found, told
+    """Each arm's logins of the run that counts, how both were loaded, and what was left out; raises ConfigError.
+
+    1. Of sessions in which both arms were loaded the last one counts.
+    2. Where there is none such, arms that took turns did so with long pauses, and all of them count.
+    3. Otherwise the last session of each arm counts.
+    """
+    sessions = _sessions(arms)
+    most = int(max(mine.max() for mine in sessions)) + 1
+    counts = np.stack([np.bincount(mine, minlength=most) for mine in sessions])
+    both = np.flatnonzero((counts >= SHARE * counts[:, counts.all(axis=0)].max(axis=1, initial=1)[:, None]).all(axis=0))
+    kept = counts >= SHARE * counts.max(axis=1)[:, None]
+    if not len(both) and _in_turns(kept):
+        return arms, _cut(*arms, block_s), ()
+    last = (both[-1], both[-1]) if len(both) else (np.flatnonzero(kept[0])[-1], np.flatnonzero(kept[1])[-1])
+    baseline, before = _session(arms[0], sessions[0], int(last[0]))
+    candidate, after = _session(arms[1], sessions[1], int(last[1]))
+    return (baseline, candidate), _cut(baseline, candidate, block_s), (*before, *after)
+
+
+def _in_turns(kept: Flags) -> bool:
+    """Whether sessions of one arm each are, two by two, of both: ``kept`` (arms, sessions) says which count."""
+    turns = np.flatnonzero(kept.any(axis=0))
+    pairs = turns[: len(turns) // 2 * 2].reshape(-1, 2)
+    one_each = (kept[:, pairs].sum(axis=2) == 1).all()
+    return len(pairs) > 1 and bool(one_each)
+
+
+def _sessions(arms: tuple[OneArm, OneArm]) -> tuple[Ints, Ints]:
+    """The number of the session that each login is of, by arm."""
+    starts = np.sort(np.concatenate([arm.start_ns for arm in arms]))
+    begins = starts[1:][np.diff(starts) > APART_S * NS]
+    baseline, candidate = (np.searchsorted(begins, arm.start_ns, side="right").astype(np.int64) for arm in arms)
+    return baseline, candidate
 
 
 def _cut(baseline: OneArm, candidate: OneArm, block_s: float) -> Cut:
@@ -45,25 +68,18 @@ def _cut(baseline: OneArm, candidate: OneArm, block_s: float) -> Cut:
     return cut((baseline.start_ns - begin_ns) / NS, (candidate.start_ns - begin_ns) / NS, block_s)
 
 
-def _last_run(arm: OneArm, other: OneArm | None) -> tuple[OneArm, tuple[str, ...]]:
-    """The arm's last run worth the name, and what is said of the others."""
-    gaps = np.diff(arm.start_ns)
-    apart = gaps > APART_S * NS
-    if other is not None:
-        begun: Ints = np.searchsorted(other.start_ns, arm.start_ns)
-        apart &= np.diff(begun) == 0
-    (ends,) = np.nonzero(apart)
-    if not len(ends):
+def _session(arm: OneArm, sessions: Ints, taken: int) -> tuple[OneArm, tuple[str, ...]]:
+    """The arm's logins of one session, and what is said of the others."""
+    (mine,) = np.nonzero(sessions == taken)
+    if len(mine) == len(sessions):
         return arm, ()
-    bounds = np.concatenate([[0], ends + 1, [len(arm.start_ns)]])
-    counts = np.diff(bounds)
-    taken = int(np.flatnonzero(counts >= SHARE * counts.max())[-1])
-    first, end = int(bounds[taken]), int(bounds[taken + 1])
-    gap = f"{_long(int(gaps[ends].max()) / NS)} apart" + (" at most" if len(ends) > 1 else "")
-    which = "the last" if taken == len(counts) - 1 else f"that of line {arm.line_of(int(arm.row[first]))} and on"
+    first, end = int(mine[0]), int(mine[-1]) + 1
+    gaps = np.diff(arm.start_ns)[np.diff(sessions) > 0]
+    apart = f"{_long(int(gaps.max()) / NS)} apart" + (" at most" if len(gaps) > 1 else "")
+    which = "the last" if end == len(sessions) else f"that of line {arm.line_of(int(arm.row[first]))} and on"
     return arm.part(first, end), (
-        f"{arm.path}: {len(counts)} runs in the file, {gap}: {which} was taken, begun {_day(int(arm.start_ns[first]))} "
-        f"UTC, with {end - first:,} of {len(arm.start_ns):,} logins.",
+        f"{arm.path}: {len(gaps) + 1} runs in the file, {apart}: {which} was taken, begun "
+        f"{_day(int(arm.start_ns[first]))} UTC, with {end - first:,} of {len(sessions):,} logins.",
     )
 
 

@@ -19,6 +19,8 @@ Flags = npt.NDArray[np.bool_]
 STRATUM, STRATA_AT_MOST, LEAST_GAPS = 128, 128, 256
 """Gaps that are compared with each other lie close together in time, so that a change of the rate is no wait."""
 LEAST_GROUPS = 8
+OVERLAPS = 0.01
+"""A thread does one thing after the other; where more logins than this don't, it is none."""
 WAITS_SD = 3.3
 """One-sided p < 0.0005."""
 WAITS_FROM = 0.1
@@ -139,6 +141,8 @@ def _of_threads(arrivals: Arrivals) -> Waiting | None:
         return None
     taken = arrivals.elapsed[first].astype(np.float64)
     between = (arrivals.start[second] - arrivals.start[first]).astype(np.float64)
+    if (between < taken - arrivals.resolution).mean() > OVERLAPS:  # threads of several machines that go by one name
+        return None
     lane = np.unique(thread[first], return_inverse=True)[1]
     early = arrivals.start[first] < np.median(arrivals.start[first])
     pace = _slope(taken, between, 2 * lane + early)

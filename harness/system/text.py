@@ -14,7 +14,6 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Never
@@ -140,16 +139,21 @@ def csv_header(path: Path) -> tuple[list[str], str]:
 
 
 def csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, int]]:
-    """The line on which each row begins, the header's first, and its number of fields; empty lines are no rows."""
+    """The line on which each row begins, the header's first, and its number of fields; empty lines are no rows.
+
+    A row with a field too long to be one has no fields, and is the last that is found.
+    """
     with opened(path) as file:
         text = (line.decode("utf-8", errors="replace") for line in file)
         reader = csv.reader(text, delimiter=delimiter)
         line = 1
-        with suppress(csv.Error):  # a field too long for this reader
+        try:
             for fields in reader:
                 if fields:
                     yield line, len(fields)
                 line = reader.line_num + 1
+        except csv.Error:
+            yield line, 0
 
 
 def csv_line(path: Path, delimiter: str, row: int) -> int:
@@ -162,6 +166,8 @@ def why_not_csv(path: Path, delimiter: str, header: Sequence[str], error: str) -
     if (line := line_not_utf8(path)) is not None:
         return f"{line}: expected text in UTF-8"
     for line, count in csv_rows(path, delimiter):
+        if not count:
+            return f"{line}: expected fields of at most {csv.field_size_limit():,} characters"
         if count != len(header):
             return f"{line}: expected the header's {len(header)} columns, got {count}"
     return f"1: expected CSV, got: {clipped(error, SHOWN_OF_LINE)}"

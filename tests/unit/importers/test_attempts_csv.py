@@ -233,3 +233,103 @@ def test_a_file_that_is_not_there_is_an_error_of_the_user(tmp_path: Path) -> Non
         with pytest.raises(ConfigError, match="expected a readable file, got: ") as caught:
             read_attempts(path, 0.0, 10.0)
         assert str(caught.value).startswith(f"{path}: ")
+
+
+NAMED = f"{HEADER},login"
+
+
+def named(folder: Path, rows: list[str], header: str = NAMED) -> Foreign:
+    path = folder / "a.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return read_attempts(path, 0.0, 10.0)
+
+
+def of_two(at: str, names: tuple[str, str] = ("", "")) -> list[str]:
+    """Two logins of each arm at one instant, with times of their own for ``bind``; the second has a step more."""
+    rows = []
+    for block, arm in enumerate(ARMS):
+        for place, name in enumerate(names):
+            key = f"{arm},{block},{at if block == 0 else float(at) + 15:}"
+            login = f",{name}" if name else ""
+            rows += [f"{key},bind,0.0{place + 1},1{login}"]
+            rows += [f"{key},search,0.5,1{login}"] * place
+            rows += [f"{key},login,0.{place + 1},1{login}"]
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_logins_at_one_instant_are_told_apart_by_their_names_in_any_order(tmp_path: Path, seed: int) -> None:
+    rows = of_two("0.001", ("x", "y"))
+    random.Random(seed).shuffle(rows)
+    table = named(tmp_path, rows).table
+    assert sorted(table.response_s.tolist()) == [0.1, 0.1, 0.2, 0.2]
+    bind, search = table.steps["bind"], table.steps["search"]
+    np.testing.assert_allclose(table.response_s[bind.row], 10 * bind.service_s)
+    assert table.response_s[search.row].tolist() == [0.2, 0.2]
+
+
+@pytest.mark.parametrize("login_first", [False, True])
+def test_two_logins_at_one_instant_are_told_apart_by_the_order_of_their_rows(tmp_path: Path, login_first: bool) -> None:
+    rows = of_two("0.001") + [row.replace("0.001,", "0.002,").replace("15.001,", "15.002,") for row in of_two("0.001")]
+    if login_first:  # as the whole file has it
+        rows = rows[::-1]
+    table = named(tmp_path, rows, HEADER).table
+    assert sorted(table.response_s.tolist()) == [0.1] * 4 + [0.2] * 4
+    bind, search = table.steps["bind"], table.steps["search"]
+    assert sorted(bind.row.tolist()) == list(range(8))
+    np.testing.assert_allclose(table.response_s[bind.row], 10 * bind.service_s)
+    assert table.response_s[search.row].tolist() == [0.2] * 4
+
+
+def test_a_clock_of_milliseconds_costs_no_login(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    rows, times = [], []
+    for block in range(8):
+        for at in np.sort(rng.uniform(0, 15, 750)):
+            step_s, login_s = rng.uniform(0.01, 0.02), rng.uniform(0.1, 0.2)
+            key = f"{ARMS[block % 2]},{block},{15 * block + at:.3f}"
+            rows += [f"{key},bind,{step_s:.6f},1", f"{key},login,{login_s:.6f},1"]
+            times.append((step_s, login_s))
+    found = named(tmp_path, rows, HEADER)
+    table = found.table
+    assert len(table) == 6000
+    assert len(np.unique(np.stack([table.arm, table.intended_s]), axis=1).T) < 5900
+    bind = table.steps["bind"]
+    np.testing.assert_allclose(table.response_s[bind.row], [times[row][1] for row in bind.row], atol=1e-6)
+    np.testing.assert_allclose(bind.service_s, [times[row][0] for row in bind.row], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["baseline,0,1,login,0.1,1,"], '2: login: expected a login\'s name or number, got ""'),
+        (["baseline,0,1,login,0.1,1,x", "baseline,0,1,bind,0.1,1,y"], "3: login: expected a row with step login of the "
+         'same arm and login, got "y"'),
+        (["baseline,0,1,login,0.1,1,x", "baseline,0,2,bind,0.1,1,x"], "3: t_intended_s: expected that of its login's "
+         'own row, got "2"'),
+        (["baseline,0,1,login,0.1,1,x", "baseline,1,1,bind,0.1,1,x"], "3: block: expected that of its login's own row"),
+        (["baseline,0,1,login,0.1,1,x", "baseline,0,1,login,0.2,1,x"], "3: login: expected one row of a step for"),
+        (["baseline,0,1,login,0.1,1,x", "candidate,1,16,bind,0.1,1,x"], "3: login: expected a row with step login"),
+    ],
+)  # fmt: skip
+def test_a_name_that_does_not_fit_its_rows_is_refused_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        named(Path(), rows)
+    assert str(caught.value).startswith(f"a.csv:{said}")
+
+
+def test_rows_at_one_instant_that_are_in_no_order_of_a_login_are_refused_with_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = [f"baseline,0,{at},{step},0.1,1" for at in (1, 2) for step in ("bind", "login")]
+    for order, line in ((("login", "bind", "bind", "login"), 8), (("login", "login", "bind", "bind"), 9)):
+        rows = [*before, *(f"baseline,0,3,{step},0.2,1" for step in order)]
+        with pytest.raises(
+            ConfigError, match=rf"^a.csv:{line}: bind: expected one row of a step for each login"
+        ) as caught:
+            named(Path(), rows, HEADER)
+        assert str(caught.value).endswith("or by a column login")

@@ -13,6 +13,7 @@ What can't be seen is not asked for: a file has no due times, and none of the ge
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -98,7 +99,7 @@ def _unlike(foreign: Foreign, limits: Limits, waits: bool) -> Iterator[Unsound]:
     first, last = np.full(pairs * len(ARMS), np.inf), np.full(pairs * len(ARMS), -np.inf)
     np.minimum.at(first, cell, table.intended_s[mine])
     np.maximum.at(last, cell, table.intended_s[mine])
-    exact_s = 2 * max(sent.arrivals.resolution for sent in foreign.sent) / NS
+    exact_s = 2 * max(sent.arrivals.resolution for sent in foreign.sent) / NS if foreign.how != "at once" else math.inf
     found = unlike(logins, (last - first).reshape(shape), waits, limits.imbalance, exact_s)
     fewer = found is not None and found.candidate < found.baseline
     if found is None or (waits and not fewer):

@@ -235,7 +235,7 @@ def set_back(start: Ints, elapsed: Ints) -> tuple[tuple[int, int], ...]:
         back = min(_fall(start, int(row)), _fall(end, int(row)))
         apart = not found or row - found[-1][0] >= WINDOW
         if apart and JITTER_NS < back < np.ptp(end[:row]) / 2:
-            found.append((int(row), back))
+            found.append((int(row), int(end[row - 1] - end[row])))
     return tuple(found) if len(found) <= STEPS_AT_MOST else ()
 
 

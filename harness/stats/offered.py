@@ -34,7 +34,8 @@ def unlike(logins: Ints, span_s: Floats, waits: bool, imbalance: float, exact_s:
     """In what the loads of both arms differ beyond chance and by more than ``imbalance``; None where in nothing.
 
     ``logins`` and the ``span_s`` from the first to the last of each block, known to within ``exact_s``, are
-    (pairs, arms). Where blocks last longer on one arm, the rates within them are compared too.
+    (pairs, arms). Where blocks last longer on one arm, the rates within them are compared too; ``exact_s`` is infinite
+    where both blocks of a pair are the same time.
 
     Of arrivals that come by themselves the counts are Poisson's. Where their differences vary less (a timetable, one
     list replayed on both arms) or more (crowds), and where arrivals wait for answers (``waits``), their own spread over
@@ -49,10 +50,12 @@ def unlike(logins: Ints, span_s: Floats, waits: bool, imbalance: float, exact_s:
         if _chance(candidate - baseline, baseline + candidate, waits) < allowed:
             return Unlike("logins", float(whole[0]), float(whole[1]))
     here = (logins > 2).all(axis=1) & (span_s > 0).all(axis=1)
-    lasts_s = span_s[here].sum(axis=0)
-    if not here.any() or np.ptp(lasts_s) <= imbalance * lasts_s.max() + exact_s * here.sum():
-        return None
     n = logins[here].astype(np.float64)
+    lasts_s = span_s[here].sum(axis=0)
+    # From first to last is short of the block by a gap or so on either side.
+    known_s = (exact_s + (span_s[here] / n).max(axis=1, initial=0) * 2).sum()
+    if not here.any() or np.ptp(lasts_s) <= imbalance * lasts_s.max() + known_s:
+        return None
     rates = (n - 1) / span_s[here]
     usual = (n - 1).sum(axis=0) / lasts_s
     weight = n.prod(axis=1) / n.sum(axis=1)

@@ -187,9 +187,9 @@ def _refuse_repeated(rows: _Rows, owner: Ints) -> None:
 def _refuse_order(rows: _Rows, row: int) -> None:
     name = clipped(rows.names[int(rows.step[row])])
     raise ConfigError(
-        f"{rows.columns.path}:{rows.columns.line_of(row)}: {name}: expected one row of a step for each login, its row "
-        "login before or after all its steps: two logins of one arm, block and t_intended_s are told apart by that "
-        "order, or by a column login"
+        f"{rows.columns.path}:{rows.columns.line_of(row)}: {name}: expected one row of a step for each login; two "
+        "logins of one arm, block and t_intended_s are told apart by a column login, or else each has its row login "
+        "before or after all its steps"
     )
 
 

@@ -180,8 +180,8 @@ GOOD = "baseline,0,0.1,login,0.5,1\n"
         ("candidate,1,15,login,0.5,1\ncandidate,1,15,bind,0.5,1\ncandidate,1,16,bind,0.5,1\ncandidate,1,15,bind,0.5,1",
          "5: step: expected a row with step login of the same arm, block and t_intended_s"),
         ("candidate,1,15,login,0.5,1\ncandidate,1,15,bind,0.1,1\ncandidate,1,15,find,0.1,1\ncandidate,1,15,bind,0.2,1",
-         "6: bind: expected one row of a step for each login, its row login before or after all its steps: two logins "
-         "of one arm, block and t_intended_s are told apart by that order, or by a column login"),
+         "6: bind: expected one row of a step for each login; two logins of one arm, block and t_intended_s are told "
+         "apart by a column login, or else each has its row login before or after all its steps"),
         ("candidate,2,15,login,0.5,1\nbaseline,1,30,login,0.5,1\nbaseline,3,5,login,0.5,1", "3: block: expected "
          "blocks numbered in order of time, got an earlier start of 2"),
     ],
@@ -332,4 +332,4 @@ def test_rows_at_one_instant_that_are_in_no_order_of_a_login_are_refused_with_th
             ConfigError, match=rf"^a.csv:{line}: bind: expected one row of a step for each login"
         ) as caught:
             named(Path(), rows, HEADER)
-        assert str(caught.value).endswith("or by a column login")
+        assert str(caught.value).endswith("or else each has its row login before or after all its steps")

@@ -224,9 +224,15 @@ def test_urls_with_an_id_in_them_are_refused_and_the_remedy_said() -> None:
          "             (milliseconds)\nrecent  average  recent  average  99.9%\n", "keeps each operation"),
         ("Avg r=2584.00/thr (516.80/sec), total= 7752\n", "keeps each operation"),
         ("Label,# Samples,Average,Median,90% Line\nlogin,5,1,1,1\n", "jmeter -l"),
+        ("sampler_label,aggregate_report_count,average,aggregate_report_median\nlogin,5,1,1\n", "jmeter -l"),
+        ('{\n  "Total" : {\n    "transaction" : "Total",\n    "sampleCount" : 5\n  }\n}\n', "jmeter -l"),
+        ("summary =    144 in     6s =   26.0/s Avg:    62 Min:    12 Max:   145 Err:     0 (0.00%)\n", "jmeter -l"),
+        ("label,avg_ct,avg_lt,avg_rt,bytes,concurrency\n,0.1,0.2,0.3,5,1\n", "kpi.jtl"),
+        ('[\n {\n  "name": "/",\n  "method": "GET",\n  "num_requests": 5\n }\n]\n', "event request"),
         ('{\n    "root_group": {"name": ""},\n    "metrics": {}\n}\n', "k6 run --out csv=FILE"),
     ],
-    ids=["locust", "locust-history", "unboundid-csv", "unboundid", "opendj", "dsee", "jmeter-aggregate", "k6-summary"],
+    ids=["locust", "locust-history", "unboundid-csv", "unboundid", "opendj", "dsee", "jmeter-table",
+         "jmeter-aggregate", "jmeter-dashboard", "jmeter-summariser", "taurus", "locust-json", "k6-summary"],
 )  # fmt: skip
 @pytest.mark.parametrize("written", ["auto", "locust-csv"])
 def test_aggregates_are_refused_with_what_to_use_instead(content: str, instead: str, written: str) -> None:

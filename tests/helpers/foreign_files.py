@@ -42,6 +42,15 @@ def jtl(rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def jtl_row(
+    start_s: float, elapsed_ms: float, label: str, thread: int = 1, held: int | None = None, idle_ms: int = 0
+) -> str:
+    """A row of JMeter's CSV; with ``held`` that of a Transaction Controller which sums up so many samples."""
+    message = "OK" if held is None else f'"Number of samples in transaction : {held}, number of failing samples : 0"'
+    at = round((EPOCH_S + start_s) * 1000)
+    return f"{at},{elapsed_ms:.0f},{label},200,{message},Users 1-{thread},text,true,,0,0,1,1,null,0,{idle_ms},0"
+
+
 def jtl_xml(rows: list[Row]) -> str:
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<testResults version="1.2">']
     for row in rows:

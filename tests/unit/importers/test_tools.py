@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigError
-from harness.importers.samples import STEPS_AT_MOST, Samples, login_label, one_arm
+from harness.importers.logins import STEPS_AT_MOST, login_label, one_arm
+from harness.importers.samples import Samples
 from harness.importers.tools import read_samples
 from harness.importers.two_files import Importing, TwoFiles, read_two
 from harness.model.attempt import STATUSES
@@ -46,7 +47,8 @@ def read(content: str | bytes, written: str = "auto") -> Samples:
 
 def refused(content: str | bytes, written: str = "auto") -> str:
     with pytest.raises(ConfigError) as caught:
-        one_arm(read(content, written), None)
+        samples = read(content, written)
+        one_arm(samples, login_label([samples], None))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -118,13 +120,13 @@ def test_k6_counts_a_request_as_failed_by_its_tag_and_without_it_by_error_and_st
     assert read(expected).ok.tolist() == [True]
 
 
-def test_a_file_without_a_login_label_has_each_row_as_a_login_and_its_label_as_step() -> None:
-    arm = one_arm(read(jtl([Row(1, 10, "b"), Row(0, 20, "a"), Row(2, 30, "b", ok=False)])), None)
+def test_where_all_samples_have_one_label_each_is_a_login() -> None:
+    samples = read(jtl([Row(1, 10, "sso"), Row(0, 20, "SSO"), Row(2, 30, "sso", ok=False)]))
+    assert login_label([samples, samples], None).lower() == "sso"
+    arm = one_arm(samples, "sso")
     assert arm.elapsed_s.tolist() == [0.02, 0.01, 0.03]
     assert [STATUSES[code] for code in arm.status] == ["ok", "ok", "error"]
-    assert arm.steps["a"].row.tolist() == [0]
-    assert arm.steps["b"].row.tolist() == [1, 2]
-    assert arm.steps["b"].service_s.tolist() == [0.01, 0.03]
+    assert arm.steps == {}
 
 
 def transaction(at: float, thread: int, slow: float = 1.0) -> list[Row]:
@@ -155,7 +157,7 @@ def test_steps_belong_to_the_login_around_them_on_their_own_thread(tool: str, se
 def test_samples_within_another_are_no_logins_of_their_own() -> None:
     inner = '<sample t="5" ts="1750000000000" s="true" lb="inner" tn="1-1"/>'
     outer = f'<testResults><sample t="9" ts="1750000000000" s="true" lb="NAME" tn="1-1">{inner}</sample></testResults>'
-    assert one_arm(read(outer.replace("NAME", "page")), None).elapsed_s.tolist() == [0.009]
+    assert one_arm(read(outer.replace("NAME", "page")), "page").elapsed_s.tolist() == [0.009]
     arm = one_arm(read(outer.replace("NAME", "login")), "login")
     assert (arm.elapsed_s.tolist(), arm.steps["inner"].service_s.tolist()) == ([0.009], [0.005])
 
@@ -182,22 +184,26 @@ def test_a_k6_group_named_login_is_the_whole_and_fails_with_its_requests(vu: boo
 
 def test_the_users_own_label_of_a_login_counts() -> None:
     rows = [Row(0, 50, "SSO"), Row(0.01, 20, "token"), Row(5, 9, "token")]
-    found = two(jtl(rows), jtl(rows), login_label="sso", block_s=5.0)
+    others = [row._replace(start_s=row.start_s + 1) for row in rows]
+    found = two(jtl(rows), jtl(others), login_label="sso", block_s=5.0)
     assert found.foreign.table.response_s.tolist() == [0.05, 0.05]
     assert found.foreign.steps == ("token",)
     with pytest.raises(
-        ConfigError, match=r"before.log: label: expected samples of nobody in both files, got SSO, token"
+        ConfigError, match=r"before.log: label: expected samples of nobody in both files, got token 2, SSO 1$"
     ):
-        two(jtl(rows), jtl(rows), login_label="nobody")
+        two(jtl(rows), jtl(others), login_label="nobody")
 
 
 def test_a_login_label_in_one_file_alone_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"after.log: label: expected samples of login in both files, got search"):
+    with pytest.raises(
+        ConfigError, match=r"after.log: label: expected samples of login .* in both files, got search 1$"
+    ):
         two(jtl([Row(0, 5)]), jtl([Row(0, 5, "search")]))
 
 
 def test_urls_with_an_id_in_them_are_refused_and_the_remedy_said() -> None:
-    said = refused(k6_csv([Row(i, 5, f"https://sso.test/user/{i}") for i in range(STEPS_AT_MOST + 1)]))
+    urls = [Row(i / 100, 5, f"https://sso.test/user/{i}") for i in range(STEPS_AT_MOST + 1)]
+    said = refused(jtl([Row(0, 5000), *urls]))
     assert said.startswith("a.log: label: expected at most 100 different labels, got 101: ")
     assert "the tag name" in said
 
@@ -218,9 +224,15 @@ def test_urls_with_an_id_in_them_are_refused_and_the_remedy_said() -> None:
          "             (milliseconds)\nrecent  average  recent  average  99.9%\n", "keeps each operation"),
         ("Avg r=2584.00/thr (516.80/sec), total= 7752\n", "keeps each operation"),
         ("Label,# Samples,Average,Median,90% Line\nlogin,5,1,1,1\n", "jmeter -l"),
+        ("sampler_label,aggregate_report_count,average,aggregate_report_median\nlogin,5,1,1\n", "jmeter -l"),
+        ('{\n  "Total" : {\n    "transaction" : "Total",\n    "sampleCount" : 5\n  }\n}\n', "jmeter -l"),
+        ("summary =    144 in     6s =   26.0/s Avg:    62 Min:    12 Max:   145 Err:     0 (0.00%)\n", "jmeter -l"),
+        ("label,avg_ct,avg_lt,avg_rt,bytes,concurrency\n,0.1,0.2,0.3,5,1\n", "kpi.jtl"),
+        ('[\n {\n  "name": "/",\n  "method": "GET",\n  "num_requests": 5\n }\n]\n', "event request"),
         ('{\n    "root_group": {"name": ""},\n    "metrics": {}\n}\n', "k6 run --out csv=FILE"),
     ],
-    ids=["locust", "locust-history", "unboundid-csv", "unboundid", "opendj", "dsee", "jmeter-aggregate", "k6-summary"],
+    ids=["locust", "locust-history", "unboundid-csv", "unboundid", "opendj", "dsee", "jmeter-table",
+         "jmeter-aggregate", "jmeter-dashboard", "jmeter-summariser", "taurus", "locust-json", "k6-summary"],
 )  # fmt: skip
 @pytest.mark.parametrize("written", ["auto", "locust-csv"])
 def test_aggregates_are_refused_with_what_to_use_instead(content: str, instead: str, written: str) -> None:
@@ -294,7 +306,8 @@ def test_junk_is_refused_and_never_a_crash(written: str, seed: int) -> None:
         good = writer(SOME).encode()
         at = source.randrange(len(good))
         try:
-            one_arm(read(good[:at] + source.randbytes(9) + good[at:], written), None)
+            samples = read(good[:at] + source.randbytes(9) + good[at:], written)
+            one_arm(samples, login_label([samples], None))
         except ConfigError as error:
             assert str(error).startswith("a.log")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,73 @@ def test_a_command_that_can_not_be_followed_exits_with_2(
     caught = capsys.readouterr()
     assert said in caught.err
     assert "Traceback" not in caught.err
+
+
+def test_a_forgotten_run_before_the_wanted_one_is_left_out_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    baseline, candidate = logins("ABBA" * 7)
+    forgotten = [row._replace(start_s=row.start_s - 20 * 3600, elapsed_ms=3 * row.elapsed_ms) for row in baseline]
+    write_two("jtl", (forgotten + baseline, candidate))
+    code, out, _ = compared(capsys, "--out", "reports")
+    assert code == PASS, out
+    told = "before.log: 2 runs in the file, 19.9 hours apart: the last was taken, begun 2025-06-15 15:06:40 UTC, with"
+    assert told in " ".join(out.split())
+    assert "2,100 of 4,200 logins" in Path("reports/report.html").read_text()
+    # A few rows of a try that was given up are no run to be taken, before the wanted one or after it.
+    for at_s in (-7200, 7200):
+        write_two("jtl", (baseline + [row._replace(start_s=row.start_s + at_s) for row in baseline[:9]], candidate))
+        code, out, _ = compared(capsys)
+        assert code == PASS, out
+        assert "with 2,100 of 2,109 logins" in " ".join(out.split())
+
+
+def test_turns_of_hours_are_no_runs_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    arms = logins("ABBA" * 7)
+    hourly = [[row._replace(start_s=row.start_s + 3600 * (row.start_s // 15)) for row in rows] for rows in arms]
+    write_two("jtl", (hourly[0], hourly[1]))
+    code, out, _ = compared(capsys)
+    assert code == PASS, out
+    assert "runs in the file" not in out
+
+
+def test_the_last_run_of_a_stored_baseline_counts_even_where_the_candidate_ran_between(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    baseline, candidate = logins("A" * 14 + "B" * 14)
+    earlier = [row._replace(start_s=row.start_s - 86_400, elapsed_ms=9 * row.elapsed_ms) for row in baseline]
+    late = [row._replace(start_s=row.start_s - 40_000) for row in candidate]
+    write_two("jtl", (earlier + baseline, late))
+    code, out, _ = compared(capsys)
+    assert code == INCONCLUSIVE
+    assert "before.log: 2 runs in the file, 23.9 hours apart: the last was taken" in " ".join(out.split())
+
+
+def test_of_two_sessions_of_both_arms_the_last_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    baseline, candidate = logins("ABBA" * 7)
+    earlier = [[row._replace(start_s=row.start_s - 86_400, elapsed_ms=2 * row.elapsed_ms + at * 99) for row in rows]
+               for at, rows in enumerate((baseline, candidate))]  # fmt: skip
+    write_two("jtl", (earlier[0] + baseline, earlier[1] + candidate))
+    code, out, _ = compared(capsys)
+    assert code == PASS, out
+    for name in ("before.log", "after.log"):
+        assert f"{name}: 2 runs in the file, 23.9 hours apart: the last was taken" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("tool", WRITERS)
+def test_what_power_shell_writes_and_what_was_packed_without_its_name_saying_so_is_read(
+    tool: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = (WRITERS[tool](rows) for rows in logins("ABBA" * 7))
+    Path("before.log").write_bytes(before.replace("\n", "\r\n").encode("utf-16"))
+    Path("after.log").write_bytes(gzip.compress(after.encode("utf-8-sig")))
+    code, out, _ = compared(capsys)
+    assert code == PASS, out
+
+
+def test_text_that_is_cut_within_a_character_is_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    write_two("jtl", logins("AB"))
+    Path("before.log").write_bytes(Path("before.log").read_text().encode("utf-16")[:-1])
+    code, _, err = compared(capsys)
+    assert (code, err) == (USAGE, "before.log: expected a readable file, got: UTF-16 damaged: truncated data\n")
 
 
 def test_one_login_on_each_arm_is_an_answer_and_no_crash(capsys: pytest.CaptureFixture[str]) -> None:

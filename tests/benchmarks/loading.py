@@ -100,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=200, help="pairs of files of each kind")
     files = parser.parse_args().files
-    print(f"| {files} pairs of files each | unsound | closed loop |\n|---|---|---|")  # noqa: T201
+    print(f"| {files} pairs of files each | unsound | closed loop |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "b.jtl", Path(folder) / "a.jtl"
         for name, arms in CASES.items():
@@ -111,7 +111,7 @@ def main() -> None:
                 found = loading(read_two(before, after, Importing()).foreign, Limits())
                 unsound += bool(found.faults)
                 waits += bool(found.waits)
-            print(f"| {name} | {unsound} | {waits} |", flush=True)  # noqa: T201
+            print(f"| {name} | {unsound} | {waits} |", flush=True)
 
 
 if __name__ == "__main__":

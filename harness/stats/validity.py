@@ -17,6 +17,9 @@ from harness.model.policy import Limits
 from harness.model.target import ARMS, Arm
 
 DENIED_P = 0.001
+SILENT_AT_MOST_S = 5.0
+"""A generator that says nothing of itself for longer, where it should each second, stood still."""
+_MS = "ms at the 99th percentile"
 CHANCE_SD = 4.0
 """Two Poisson counts differ by more standard deviations than this once in some 16,000 times."""
 
@@ -50,14 +53,26 @@ def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Un
     if health.worker_lost:
         yield Unsound(f"{arm}: its load worker was lost")
     cpu = None if health.generator_cpu is None else 100 * health.generator_cpu
-    for what, value, limit, unit in (
-        ("logins were sent late by", health.send_lag_p99_ms, limits.send_lag_p99_ms, "ms at the 99th percentile"),
-        ("steps waited for a thread", health.pool_wait_p99_ms, limits.pool_wait_p99_ms, "ms at the 99th percentile"),
-        ("the event loop stalled for", health.hub_stall_p99_ms, limits.hub_stall_p99_ms, "ms at the 99th percentile"),
-        ("the load worker used", cpu, 100 * limits.generator_cpu, "% of a processor core"),
+    unknown = []
+    for what, value, limit, unit, called in (
+        ("logins were sent late by", health.send_lag_p99_ms, limits.send_lag_p99_ms, _MS, "how late logins were sent"),
+        ("steps waited for a thread", health.pool_wait_p99_ms, limits.pool_wait_p99_ms, _MS, "waits for a thread"),
+        (
+            "the event loop stalled for",
+            health.hub_stall_p99_ms,
+            limits.hub_stall_p99_ms,
+            _MS,
+            "the loop's stalls",
+        ),
+        ("the load worker used", cpu, 100 * limits.generator_cpu, "% of a processor core", "its use of the processor"),
+        ("the load generator was silent for", health.silent_s, SILENT_AT_MOST_S, "s", "its state second by second"),
     ):
-        if value is not None and not value <= limit:  # NaN too: a limit that can't be checked is not kept
+        if value is None:
+            unknown.append(called)
+        elif not value <= limit:  # NaN too: a limit that can't be checked is not kept
             yield Unsound(f"{arm}: {what} {value:.3g} {unit}, {limit:.3g} allowed")
+    if unknown and not health.foreign:
+        yield Unsound(f"{arm}: how its load was generated is not known: nothing is recorded of {', '.join(unknown)}")
 
 
 def _of_arm(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
@@ -84,15 +99,14 @@ def _between(baseline: ArmHealth, candidate: ArmHealth, limits: Limits) -> Itera
         )
     most = max(baseline.started, candidate.started)
     allowed = limits.imbalance * most
-    if candidate.send_lag_p99_ms is None:  # another tool's arrivals: two draws, or a closed loop, and no one plan
+    if candidate.foreign:  # another tool's arrivals: two draws, or a closed loop, and no one plan
         allowed = max(allowed, CHANCE_SD * math.sqrt(baseline.started + candidate.started))
     if abs(baseline.started - candidate.started) > allowed:
         yield Unsound(
             f"the arms were not loaded alike: {baseline.started:,} logins on the baseline and {candidate.started:,} on "
             f"the candidate, which may differ by {100 * limits.imbalance:.3g} %",
             # A closed loop sends fewer logins to slower servers, which flatters them.
-            spares_block=candidate.started < baseline.started
-            and (candidate.send_lag_p99_ms is None or _short_of_seats(candidate)),
+            spares_block=candidate.started < baseline.started and (candidate.foreign or _short_of_seats(candidate)),
         )
 
 

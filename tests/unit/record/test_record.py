@@ -23,7 +23,8 @@ from harness.record import folder as folder_module
 from harness.record.folder import RunFolder
 from harness.record.journal import JournalReader, JournalWriter
 from harness.record.schema import ATTEMPTS, HEALTH, HealthSecond, attempt_table, attempts_batch, health_batch
-from harness.run.evidence import ending_of, evidence_of
+from harness.run.evidence import evidence_of
+from harness.run.stored import ending_of
 from tests.unit.config.test_load import CANARY, POLICY, SCENARIO, TARGETS
 
 MS = 1_000_000

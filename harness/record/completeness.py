@@ -80,8 +80,8 @@ def plan_digest(plan: Plan) -> str:
     found = hashlib.sha256(plan.scenario_digest.encode())
     for block in plan.blocks:
         found.update(f"\n{block.index} {block.pair} {block.arm} {block.start} {block.length}".encode())
-        for one in block.arrivals:
-            found.update(f"\n{one.seq} {one.user} {one.cohort} {one.intended}".encode())
+        for column in ("seq", "user", "intended", "cohort"):
+            found.update(",".join([str(getattr(one, column)) for one in block.arrivals]).encode())
     return found.hexdigest()
 
 

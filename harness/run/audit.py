@@ -44,17 +44,19 @@ class AttemptAudit:
     def __init__(self, scenario: Scenario, plan: Plan) -> None:
         self._scenario = scenario
         self._cohorts = tuple(scenario.mix)
-        arrivals = [(block, arrival) for block in plan.blocks for arrival in block.arrivals]
-        self._block, self._pair, self._arm, self._cohort, self._intended = (
-            np.array(column, dtype=np.int64)
-            for column in (
-                [block.index for block, _ in arrivals],
-                [block.pair for block, _ in arrivals],
-                [ARMS.index(block.arm) for block, _ in arrivals],
-                [self._cohorts.index(arrival.cohort) for _, arrival in arrivals],
-                [arrival.intended for _, arrival in arrivals],
+        counts = [len(block.arrivals) for block in plan.blocks]
+        self._block, self._pair, self._arm = (
+            np.repeat(np.array(of_block, dtype=np.int64), counts)
+            for of_block in (
+                [block.index for block in plan.blocks],
+                [block.pair for block in plan.blocks],
+                [ARMS.index(block.arm) for block in plan.blocks],
             )
         )
+        codes = {name: code for code, name in enumerate(self._cohorts)}
+        arrivals = [arrival for block in plan.blocks for arrival in block.arrivals]
+        self._cohort = np.array([codes[arrival.cohort] for arrival in arrivals], dtype=np.int64)
+        self._intended = np.array([arrival.intended for arrival in arrivals], dtype=np.int64)
         self._latest = plan.length + round((scenario.timeout_s + OVERTIME_S) * NS)
         self._steps = scenario.timed_steps
         longest = max(len(cohort.taken) for cohort in scenario.mix.values())

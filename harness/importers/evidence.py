@@ -102,4 +102,5 @@ def _health(foreign: Foreign, code: int) -> ArmHealth:
         hub_stall_p99_ms=None,
         generator_cpu=None,
         seat_waits=0,
+        foreign=True,
     )

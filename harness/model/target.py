@@ -205,6 +205,12 @@ class Target(Configured):
         directory = (controller.endpoint for controller in self.directory.controllers)
         return (*self.kdcs, *directory, *servers, *front, *database)
 
+    @property
+    def secret_variables(self) -> frozenset[str]:
+        """The environment variables that hold its accounts' secrets."""
+        both = (self.credentials, self.service_accounts)
+        return frozenset(source.env for source in both if source is not None and source.env is not None)
+
     def of(self, accounts: AccountKind) -> Target:
         """The target as these accounts log in to it: with their credentials, and where their own entries are."""
         if accounts == "clinicians":
@@ -269,6 +275,11 @@ class Targets(Configured):
         known = self.model_copy()
         known._source = source
         return known
+
+    @property
+    def secret_variables(self) -> frozenset[str]:
+        """The environment variables that hold any arm's secrets."""
+        return frozenset().union(*(target.secret_variables for target in self.arms.values()))
 
     def refusals(self, addresses: Addresses, peak_rate: float, tries: int = 1) -> list[str]:
         """Why load must not be sent, one line a reason; empty where it may.

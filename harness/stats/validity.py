@@ -15,6 +15,9 @@ from harness.model.policy import Limits
 from harness.model.target import ARMS, Arm
 
 DENIED_P = 0.001
+SILENT_AT_MOST_S = 5.0
+"""A generator that says nothing of itself for longer, where it should each second, stood still."""
+_MS = "ms at the 99th percentile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,26 @@ def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Un
     if health.worker_lost:
         yield Unsound(f"{arm}: its load worker was lost")
     cpu = None if health.generator_cpu is None else 100 * health.generator_cpu
-    for what, value, limit, unit in (
-        ("logins were sent late by", health.send_lag_p99_ms, limits.send_lag_p99_ms, "ms at the 99th percentile"),
-        ("steps waited for a thread", health.pool_wait_p99_ms, limits.pool_wait_p99_ms, "ms at the 99th percentile"),
-        ("the event loop stalled for", health.hub_stall_p99_ms, limits.hub_stall_p99_ms, "ms at the 99th percentile"),
-        ("the load worker used", cpu, 100 * limits.generator_cpu, "% of a processor core"),
+    unknown = []
+    for what, value, limit, unit, called in (
+        ("logins were sent late by", health.send_lag_p99_ms, limits.send_lag_p99_ms, _MS, "how late logins were sent"),
+        ("steps waited for a thread", health.pool_wait_p99_ms, limits.pool_wait_p99_ms, _MS, "waits for a thread"),
+        (
+            "the event loop stalled for",
+            health.hub_stall_p99_ms,
+            limits.hub_stall_p99_ms,
+            _MS,
+            "the loop's stalls",
+        ),
+        ("the load worker used", cpu, 100 * limits.generator_cpu, "% of a processor core", "its use of the processor"),
+        ("the load generator was silent for", health.silent_s, SILENT_AT_MOST_S, "s", "its state second by second"),
     ):
-        if value is not None and not value <= limit:  # NaN too: a limit that can't be checked is not kept
+        if value is None:
+            unknown.append(called)
+        elif not value <= limit:  # NaN too: a limit that can't be checked is not kept
             yield Unsound(f"{arm}: {what} {value:.3g} {unit}, {limit:.3g} allowed")
+    if unknown and not health.foreign:
+        yield Unsound(f"{arm}: how its load was generated is not known: nothing is recorded of {', '.join(unknown)}")
 
 
 def _of_arm(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
@@ -78,7 +93,7 @@ def _between(baseline: ArmHealth, candidate: ArmHealth, limits: Limits) -> Itera
             f"baseline: {baseline.failed:,} of {baseline.started:,} logins failed, "
             f"{100 * limits.baseline_failures:.3g} % are allowed of what the candidate is compared with"
         )
-    if candidate.send_lag_p99_ms is None:  # another tool's arrivals have no plan; stats.offered judges them by pair
+    if candidate.foreign:  # another tool's arrivals have no plan; stats.offered judges them by pair
         return
     most = max(baseline.started, candidate.started)
     if abs(baseline.started - candidate.started) > limits.imbalance * most:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from harness.errors import RunError
 from harness.gate.protocol import between
+from harness.guards.denial_share import DenialCount
 from harness.load.fleet import Fleet
 from harness.model.plan import NS, Plan
 from harness.model.progress import Display, Snapshot
@@ -31,8 +32,6 @@ from harness.run.tally import Tally
 POLL_S = 0.25
 GRACE_S = 15.0
 """Past the last deadline of the last login, for a journal's last flush."""
-DENIALS_AT_LEAST = 5
-"""Fewer denials than this don't stop a run, whatever their share."""
 LIVE_WINDOW_S = 10.0
 
 
@@ -122,9 +121,8 @@ class Watch:
     def _ending(self, elapsed: float, last: float) -> Ending | None:
         if lost := self._fleet.lost():
             return Ending(complete=False, lost=lost)
-        denied, total = self._tally.denied, self._tally.total
-        if denied >= DENIALS_AT_LEAST and denied > self._request.policy.limits.denied_share * total:
-            reason = f"{denied} of {total} logins were denied; stopped so that no account is locked"
+        counted = DenialCount(self._tally.denied, self._tally.total)
+        if reason := counted.reason_to_stop(self._request.policy.limits.denied_share):
             return Ending(complete=False, interrupted=reason, stopped_for_denials=True)
         pairs = len(self._assessor.complete(self._tally.by_pair))
         done = pairs == self._assessor.design.horizon_pairs

@@ -12,7 +12,7 @@ from harness.record.calibration import site_document
 from harness.record.folder import RunFolder
 from harness.run.assess import Ending
 from harness.run.request import RunRequest
-from harness.run.watch import Watch, writing
+from harness.run.watch import Watch, preparing, writing
 
 PREPARED_WITHIN_S = 120.0
 """For keys, first logins and warm caches; longer where targets.max_rate asks for patience."""
@@ -28,7 +28,7 @@ def execute(request: RunRequest, display: Display) -> RunFolder:
     scenario, targets = request.scenario, request.targets
     folder = RunFolder.create(request.results, scenario, targets, request.policy, request.arms)
     folder.update_manifest(calibration=site_document(request.site), **request.marks)
-    display(None)
+    display(preparing(request, folder))
     plan = make_plan(scenario, request.arms)
     patience_s = PREPARED_WITHIN_S + (3 * preparations(scenario) / targets.max_rate if targets.max_rate else 0.0)
     try:

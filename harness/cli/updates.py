@@ -20,6 +20,7 @@ from harness.model.update import Update
 from harness.model.verdict import Kind
 from harness.report.progress import progress
 from harness.updates.replay import outcome_of, replay, scenario_of
+from harness.webui.live import also_live
 
 
 class UpdateName(click.ParamType[Update]):
@@ -81,7 +82,7 @@ def run_update(update: Update, results: Path, quiet: bool) -> int:
 def replayed(update: Update, results: Path, quiet: bool) -> int:
     """Replay the update, tell its verdict and whether it is the expected one; the exit code."""
     console = Console()
-    with progress(console, quiet) as display:
+    with progress(console, quiet) as shown, also_live(shown) as display:
         evidence = replay(update, results, display)
     tell(evidence, results / evidence.run_id)
     outcome = outcome_of(update, evidence)

@@ -33,6 +33,10 @@ LAB_TARGETS = Path(".authgate-lab/targets.yaml")
 """Where ``authgate lab up`` writes them."""
 
 
+GATE_FIRST = "AUTHGATE_GATE_FIRST"
+"""Environment variable, set by the gate's locustfile: its web UI opens with the gate's page."""
+
+
 class ClinicianUser(User):  # type: ignore[misc]
     """One seat of a run: it logs clinicians in, one after the other, as the plan says.
 
@@ -67,6 +71,7 @@ def _add_options(parser: Any) -> None:
         "--web-password-file",
         default="",
         help="file (mode 0600) of the web UI's password; or AUTHGATE_WEB_PASSWORD in the environment",
+        env_var="AUTHGATE_WEB_PASSWORD_FILE",
         include_in_web_ui=False,
     )
     parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK)
@@ -113,4 +118,4 @@ def _take_part_in_plain_tests(environment: Any, runner: Any) -> None:
     if environment.web_ui is not None:
         from harness.webui.pages import serve
 
-        serve(environment)
+        serve(environment, gate_first=GATE_FIRST in os.environ)

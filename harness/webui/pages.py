@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
+import time
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, request, send_from_directory
@@ -15,18 +15,26 @@ from harness.load.asked import Asked, AskedError, asked_of
 from harness.model.exit_codes import USAGE_ERROR
 from harness.model.target import ARMS
 from harness.webui.choices import scenario_choices, target_choices
-from harness.webui.safety import OWN_PAGES_POLICY, protect
+from harness.webui.files import STATIC, own_page
+from harness.webui.gate import GatePages
+from harness.webui.host import GateHost
+from harness.webui.safety import protect
 from harness.webui.timespan import seconds_of
 
 log = logging.getLogger(__name__)
 
-STATIC = Path(__file__).parent / "static"
 UNDER_WAY = "a test is under way, and its plan does not change while it runs: stop it first"
+BEGINS_WITHIN_S = 5.0
+NO_WORKERS = "workers: expected one or more (locust --worker with this locustfile), got none"
+GATE_UNDER_WAY = "a gate is under way, which a test besides would disturb: stop it first, or wait for its end"
 RUN_TIME = 'run time: expected nothing (the plan\'s own length) or a time such as 90, 90s, 3m or 1h20m, got "{}"'
 
 
-def serve(environment: Any) -> None:
-    """Guard Locust's web server and add the pages; a password that is needed and missing ends the process with 2."""
+def serve(environment: Any, gate_first: bool = False) -> None:
+    """Guard Locust's web server and add the pages; a password that is needed and missing ends the process with 2.
+
+    ``gate_first``: whoever opens the server sees the gate's page, and else the form of a plain test.
+    """
     options, web_ui = environment.parsed_options, environment.web_ui
     try:
         tls = bool(options.tls_cert and options.tls_key)
@@ -34,10 +42,13 @@ def serve(environment: Any) -> None:
     except CredentialError as error:
         log.error("%s", error)
         sys.exit(USAGE_ERROR)
-    plain = PlainPages(environment)
+    gate = GatePages(environment)
+    plain = PlainPages(environment, gate.host, gate_first)
     web_ui.app.before_request(plain.before)
     web_ui.app.after_request(plain.after)
-    web_ui.app.register_blueprint(plain.blueprint(options.web_base_path or ""))
+    prefix = options.web_base_path or ""
+    for pages in (plain, gate):
+        web_ui.app.register_blueprint(pages.blueprint(prefix))
     own, update = web_ui.template_args, web_ui.update_template_args
 
     def with_the_test_s_own_values() -> None:
@@ -47,20 +58,15 @@ def serve(environment: Any) -> None:
     web_ui.template_args, web_ui.update_template_args = own, with_the_test_s_own_values
 
 
-def own_page(name: str) -> Response:
-    """A page of this package, which may load nothing but from here."""
-    answer = send_from_directory(STATIC, name)
-    answer.headers["Content-Security-Policy"] = OWN_PAGES_POLICY
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
-
-
 class PlainPages:
     """The form of a plain test, its state, and what is changed in Locust's own answers."""
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Any, host: GateHost, gate_first: bool) -> None:
+        self._host = host
         self._environment = environment
+        self._first = "gate" if gate_first else "start"
         self._director = environment.authgate_director
+        self._told = ""
         self._given = str(environment.parsed_options.targets)
 
     def blueprint(self, prefix: str) -> Blueprint:
@@ -103,15 +109,23 @@ class PlainPages:
         guarded = self._environment.web_ui.auth_required_if_enabled
         if request.endpoint == "locust.swarm":
             return guarded(self._swarm)()
-        fresh = self._environment.runner.state == "ready" and not self._director.progress.under_way
+        if request.endpoint == "locust.request_stats":
+            self._forget_old_state()
+        director = self._director
+        begins = director.progress.under_way or director.asked is not None
+        fresh = self._environment.runner.state == "ready" and not begins
         if request.endpoint == "locust.index" and fresh:
-            return guarded(lambda: redirect("start"))()
+            return guarded(lambda: redirect(self._first))()
         return None
 
     def _swarm(self) -> Any:
         """Check the form before anything begins; None where Locust is to start the test that it asks for."""
         if self._director.progress.under_way or self._environment.runner.state in ("spawning", "running"):
             return jsonify({"success": False, "message": UNDER_WAY, "fields": {}})
+        if self._host.busy:
+            return jsonify({"success": False, "message": GATE_UNDER_WAY, "fields": {}})
+        if getattr(self._environment.runner, "worker_count", 1) < 1:
+            return jsonify({"success": False, "message": NO_WORKERS, "fields": {}})
         try:
             asked, seconds = self._asked()
         except AskedError as error:
@@ -141,8 +155,18 @@ class PlainPages:
             raise AskedError(wrong)
         return asked, seconds
 
+    def _forget_old_state(self) -> None:
+        """Locust keeps this answer for 2 s, and its page stops asking once it has read that a test is stopped."""
+        if (state := self._environment.runner.state) != self._told:
+            self._told = state
+            self._environment.web_ui.app.view_functions["locust.request_stats"].clear_cache()
+
     def after(self, response: Response) -> Response:
-        """Add the bar to Locust's page."""
+        """Add the bar to Locust's page, and say that a test has begun when it has."""
+        if request.endpoint == "locust.swarm":
+            deadline = time.monotonic() + BEGINS_WITHIN_S
+            while self._director.asked is not None and time.monotonic() < deadline:
+                time.sleep(0.01)
         if request.endpoint == "locust.index" and response.mimetype == "text/html" and response.status_code == 200:
             script = '<script src="authgate/static/bar.js" defer></script></body>'
             response.set_data(response.get_data(as_text=True).replace("</body>", script))

@@ -39,7 +39,7 @@ CHANGING = frozenset({"locust.swarm", "locust.stop", "locust.reset_stats", "locu
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WRONG_PASSWORD_COSTS_S = 1.0
 HEADERS = {
-    "X-Frame-Options": "DENY",
+    "X-Frame-Options": "SAMEORIGIN",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",

@@ -66,9 +66,9 @@ def logins(scenario: Path) -> int:
     return sum(len(block.arrivals) for block in make_plan(load_scenario(scenario), ["baseline"]).blocks)
 
 
-def command(*more: str) -> list[str]:
-    """Locust with the locustfile."""
-    return [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *more]
+def command(*more: str, file: Path = LOCUSTFILE) -> list[str]:
+    """Locust with a locustfile."""
+    return [sys.executable, "-m", "locust", "-f", str(file), *more]
 
 
 def options(scenario: Path, targets: Path, results: Path) -> tuple[str, ...]:
@@ -173,11 +173,11 @@ def started(arguments: list[str], log: Path, **environment: str) -> Iterator[sub
 
 
 @contextmanager
-def web_ui(folder: Path, *more: str, **environment: str) -> Iterator[Site]:
+def web_ui(folder: Path, *more: str, file: Path = LOCUSTFILE, **environment: str) -> Iterator[Site]:
     """A Locust whose web UI answers; its working folder, its runs and its log are in ``folder``."""
     (port,) = free_ports(1)
     log = folder / "locust.log"
-    with started(command("--web-port", str(port), *more), log, **environment) as process:
+    with started(command("--web-port", str(port), *more, file=file), log, **environment) as process:
         site = Site(f"http://127.0.0.1:{port}", process, log)
         until(lambda: answers(site, process), PATIENCE_S, "the web UI does not answer")
         yield site

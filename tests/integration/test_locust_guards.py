@@ -141,7 +141,7 @@ def test_another_origin_another_host_and_a_request_without_a_token_are_refused(t
         assert site.state()["phase"] == "ready"
 
         _, _, headers = site.ask("/start")
-        assert headers["X-Frame-Options"] == "DENY" and "default-src 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Frame-Options"] == "SAMEORIGIN" and "default-src 'none'" in headers["Content-Security-Policy"]
         assert site.post("/swarm", **form)["success"], "the page itself may"
 
 

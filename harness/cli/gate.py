@@ -19,6 +19,8 @@ from harness.cli.options import (
     scenario_argument,
     targets_option,
 )
+from harness.cli.web import gate_page, web_option
+from harness.model.endpoint import Endpoint
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
@@ -59,6 +61,7 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
 @results_option
 @quiet_option
 @calibration_option
+@web_option
 @_soak_options
 def command(
     scenario: Scenario,
@@ -67,12 +70,26 @@ def command(
     results: Path,
     quiet: bool,
     calibration: Path | None,
+    web: Endpoint | None,
     soak: SoakPlan | None,
 ) -> int:
     """Measure baseline and candidate in interleaved blocks, and judge the update; or --soak one of them for hours.
 
     SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
     """
+    with gate_page(web, results):
+        return _judged(scenario, targets, policy, results, quiet, calibration, soak)
+
+
+def _judged(
+    scenario: Scenario,
+    targets: Targets,
+    policy: Policy,
+    results: Path,
+    quiet: bool,
+    calibration: Path | None,
+    soak: SoakPlan | None,
+) -> int:
     # Before any load, but not for --help: what measures and judges takes longer to import than a command to be read.
     from harness.cli.tell import judged
     from harness.run.request import RunRequest

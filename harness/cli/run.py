@@ -13,6 +13,7 @@ from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
 from harness.report.progress import progress
+from harness.run.evidence import ending_of
 from harness.run.execute import execute
 from harness.run.request import RunRequest
 
@@ -28,5 +29,8 @@ def command(scenario: Scenario, targets: Targets, results: Path, quiet: bool, ar
     chosen = tuple(arm for arm in ARMS if arm in arms) or ARMS
     with progress(Console(), quiet) as display:
         folder = execute(RunRequest(scenario, targets, Policy(), results, chosen, early_stop=False), display)
+    manifest = folder.manifest()
+    if why := ending_of(manifest).why_partial:
+        click.echo(f"stopped: {why}", err=True)
     click.echo(folder.path)
-    return 0 if folder.manifest()["status"] == "complete" else CRASH
+    return 0 if manifest["status"] == "complete" else CRASH

@@ -14,11 +14,12 @@ from harness.report.write import keep_reports
 from harness.run.evidence import evidence_of
 from harness.run.execute import execute
 from harness.run.request import RunRequest
+from harness.webui.live import also_live
 
 
 def judged(request: RunRequest, quiet: bool) -> Evidence:
     """Make the run, and tell its verdict."""
-    with progress(Console(), quiet) as display:
+    with progress(Console(), quiet) as shown, also_live(shown) as display:
         folder = execute(request, display)
     return tell(evidence_of(folder), folder.path)
 

@@ -81,9 +81,10 @@ def replayed(update: Update, results: Path, quiet: bool) -> int:
     # Here, since to list the catalogue takes nothing of what replays it.
     from harness.cli.tell import tell
     from harness.updates.replay import outcome_of, replay
+    from harness.webui.live import also_live
 
     console = Console()
-    with progress(console, quiet) as display:
+    with progress(console, quiet) as shown, also_live(shown) as display:
         evidence = replay(update, results, display)
     tell(evidence, results / evidence.run_id)
     outcome = outcome_of(update, evidence)

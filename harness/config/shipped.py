@@ -16,6 +16,7 @@ _INSTALLED = _PACKAGE / "shipped"
 """Where a wheel has them; a checkout has them at its top level."""
 HOME = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
 LOCUSTFILE = HOME / "locustfiles" / "clinician_login.py"
+GATE_LOCUSTFILE = HOME / "locustfiles" / "gate.py"
 SCENARIOS = HOME / "scenarios"
 POLICIES = SCENARIOS / "policies"
 UPDATES = SCENARIOS / "updates"

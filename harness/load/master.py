@@ -35,7 +35,7 @@ class Conductor:
         self._tell("failed", **msg.data)
 
     def _denied(self, environment: Any, msg: Any, **_: Any) -> None:
-        self._runner.send_message(messages.DENIED, msg.data)
+        self._runner.send_message(messages.WITHHOLD, msg.data)
 
     def _tell(self, event: str, **data: object) -> None:
         sys.stdout.write(json.dumps({"event": event, **data}) + "\n")

@@ -20,18 +20,31 @@ from harness.record.protocol import as_json
 
 
 def fire_requests(environment: Any, attempt: Attempt) -> None:
-    """Tell Locust's statistics of a login: a row for the whole and one a step, in unrounded ms."""
-    rows = [(LOGIN, attempt.ended - attempt.intended, attempt.outcome)]
-    rows += [(step.step, step.ended - step.started, step.outcome) for step in attempt.steps]
-    for name, duration_ns, outcome in rows:
-        environment.events.request.fire(
-            request_type=attempt.cohort,
-            name=name,
-            response_time=duration_ns / 1e6,
-            response_length=0,
-            exception=None if outcome.status == "ok" else RuntimeError(f"{outcome.status} {outcome.code}"),
-            context={},
-        )
+    """Tell Locust's statistics of a login, in unrounded ms: a request for the whole, and a row for each of its steps.
+
+    Steps are no requests: a login has several, and Locust's totals and rates are to be those of logins.
+    """
+    outcome = attempt.outcome
+    environment.events.request.fire(
+        request_type=attempt.cohort,
+        name=LOGIN,
+        response_time=(attempt.ended - attempt.intended) / 1e6,
+        response_length=0,
+        exception=None if outcome.status == "ok" else _in_words(attempt),
+        context={},
+    )
+    for step in attempt.steps:
+        entry = environment.stats.get(step.step, attempt.cohort)
+        entry.log((step.ended - step.started) / 1e6, 0)
+        if step.outcome.status != "ok":
+            entry.log_error(None)  # what it was is told once, of the login
+
+
+def _in_words(attempt: Attempt) -> str:
+    """How a login failed, and at which step."""
+    outcome = attempt.outcome
+    at = next((f" at {step.step}" for step in reversed(attempt.steps) if step.outcome.status != "ok"), "")
+    return f"{outcome.status} {outcome.code}".rstrip() + at
 
 
 def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker | None:
@@ -83,7 +96,7 @@ def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker | None:
         gevent.spawn(recorder.run, worker.meter, lambda: origin).link_exception(lambda _: os._exit(CRASH))
 
     runner.register_message(messages.GO, go)
-    runner.register_message(messages.DENIED, lambda environment, msg, **_: worker.withhold(msg.data["user"]))
+    runner.register_message(messages.WITHHOLD, lambda environment, msg, **_: worker.withhold(msg.data["user"]))
     environment.events.quitting.add_listener(lambda **_: recorder.close())
     gevent.spawn(prepare)
     return worker

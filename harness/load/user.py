@@ -2,14 +2,15 @@
 
 Two ways in, one code path. ``authgate run`` starts one master and a worker process an arm, tells them by environment
 variables which run and which arm they are, and lets them begin together. Plain ``locust -f`` takes scenario, targets
-and arm from its options or the web UI's form, and begins when its test starts.
+and arm from its options or the web UI's form, and begins when its test starts: its master, or the process that is
+master and worker in one, directs the test (``harness.load.director``).
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +19,38 @@ from locust import User, constant, events
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
-from harness.config.load import load_scenario, load_targets
-from harness.errors import AuthgateError, ConfigError
+from harness.config import shipped
+from harness.config.load import load_scenario
+from harness.errors import AuthgateError
 from harness.load import messages
 from harness.load.master import Conductor
-from harness.load.member import fire_requests, join_run
-from harness.load.worker import ArmWorker
-from harness.model.exit_codes import USAGE_ERROR
-from harness.model.plan import make_plan
+from harness.load.member import join_run
 from harness.model.target import ARMS
 from harness.record.folder import RunFolder
 
-log = logging.getLogger(__name__)
+LOOPBACK = "127.0.0.1"
+LAB_TARGETS = Path(".authgate-lab/targets.yaml")
+"""Where ``authgate lab up`` writes them."""
 
-HEAD_START_NS = 500_000_000
-"""Between a plain test's preparation and its first arrival."""
+
+GATE_FIRST = "AUTHGATE_GATE_FIRST"
+"""Environment variable, set by the gate's locustfile: its web UI opens with the gate's page."""
 
 
 class ClinicianUser(User):  # type: ignore[misc]
-    """One seat: it logs clinicians in, one after the other, as the plan says."""
+    """One seat of a run: it logs clinicians in, one after the other, as the plan says.
+
+    A plain test's seats are greenlets of its workers (``harness.load.part``): there a user only stands for one.
+    """
 
     abstract = True
     wait_time = constant(0)
 
     def log_in(self) -> None:
         """Serve as a seat until the plan is done."""
-        while (worker := getattr(self.environment, "authgate_worker", None)) is None:
-            gevent.sleep(0.1)  # a plain test's preparation is still going on
+        worker = getattr(self.environment, "authgate_worker", None)
+        while worker is None:
+            gevent.sleep(3600)
         worker.work()
         raise StopUser
 
@@ -53,11 +59,24 @@ class ClinicianUser(User):  # type: ignore[misc]
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _add_options(parser: Any) -> None:
-    """Scenario, targets and arm, as options and as fields of the web UI's form."""
+    """Scenario, targets and arm, as options and as fields of the web UI's form; nothing listens beyond loopback."""
     # Not in a group of their own: Locust's form shows only what is added to the parser itself.
-    parser.add_argument("--scenario", default="scenarios/morning-rush.yaml", help="Scenario (YAML file)")
-    parser.add_argument("--targets", default="targets.yaml", help="Targets (YAML file)")
-    parser.add_argument("--arm", choices=list(ARMS), default="baseline", help="The arm of the targets to log in to")
+    parser.add_argument("--scenario", default="morning-rush", help="a shipped name, or a YAML file")
+    targets = LAB_TARGETS if LAB_TARGETS.exists() else Path("targets.yaml")
+    parser.add_argument("--targets", default=str(targets), help="a YAML file that says where to log in")
+    parser.add_argument("--arm", choices=list(ARMS), default="baseline", help="of the targets")
+    parser.add_argument("--seats", default="", help="logins under way at once; empty: as the scenario says")
+    parser.add_argument("--results", default="results", help="folder for runs", include_in_web_ui=False)
+    parser.add_argument(
+        "--web-password-file",
+        default="",
+        help="file (mode 0600) of the web UI's password; or AUTHGATE_WEB_PASSWORD in the environment",
+        env_var="AUTHGATE_WEB_PASSWORD_FILE",
+        include_in_web_ui=False,
+    )
+    parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK)
+    if messages.RUN_VARIABLE not in os.environ:
+        _plain_tests()  # before --processes forks: a worker that has connected must not import for seconds
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
@@ -65,8 +84,7 @@ def _take_part(environment: Any, runner: Any, **_: Any) -> None:
     """Take up the part that the environment variables name; otherwise wait for a plain test to start."""
     run = os.environ.get(messages.RUN_VARIABLE)
     if run is None:
-        if not isinstance(runner, MasterRunner):
-            environment.events.test_start.add_listener(_begin_plain_test)
+        _take_part_in_plain_tests(environment, runner)
         return
     folder = RunFolder.open(Path(run))
     if isinstance(runner, MasterRunner):
@@ -76,36 +94,28 @@ def _take_part(environment: Any, runner: Any, **_: Any) -> None:
         environment.authgate_worker = join_run(environment, folder, arm)
 
 
-def _begin_plain_test(environment: Any, **_: Any) -> None:
-    """Prepare the arm that the options name; an error ends the test with its message."""
-    environment.authgate_worker = None
-    options, runner = environment.parsed_options, environment.runner
-    try:
-        scenario, targets = load_scenario(Path(options.scenario)), load_targets(Path(options.targets))
-        if options.arm not in targets.arms:
-            raise ConfigError(f"{options.targets}: arms: expected {options.arm}, got {', '.join(targets.arms)}")
-        distributed = isinstance(runner, WorkerRunner)
-        worker = ArmWorker(
-            options.arm,
-            scenario,
-            targets,
-            make_plan(scenario, [options.arm]).of(options.arm),
-            on_attempt=lambda attempt: fire_requests(environment, attempt),
-            index=runner.worker_index if distributed else 0,
-            of=options.expect_workers if distributed else 1,
-        )
-        first = worker.prepare()
-    except AuthgateError as error:
-        log.error("%s", error)
-        # From another greenlet, since a runner ends the one that starts its test first. With the web UI there is
-        # somebody who may correct the form; without it, nobody waits for anything.
-        if environment.web_ui is None:
-            environment.process_exit_code = USAGE_ERROR
-            gevent.spawn(runner.quit)
-        else:
-            gevent.spawn(runner.stop)
+def _plain_tests() -> tuple[Any, Any]:
+    """Imported here, since a run's processes need none of it and start the sooner."""
+    from harness.load.director import Director
+    from harness.load.part import Worker
+
+    return Director, Worker
+
+
+def _take_part_in_plain_tests(environment: Any, runner: Any) -> None:
+    director, worker = _plain_tests()
+    if not isinstance(runner, MasterRunner):
+        environment.authgate_part = worker(environment)
+    if isinstance(runner, WorkerRunner):
         return
-    if first.outcome.status != "ok":
-        log.warning("%s: the first login ended %s %s", options.arm, first.outcome.status, first.outcome.code)
-    worker.start(time.monotonic_ns() + HEAD_START_NS)
-    environment.authgate_worker = worker
+    environment.authgate_director = director(environment)
+    options = environment.parsed_options
+    if options.num_users is None:
+        with suppress(AuthgateError):  # the test says what is wrong when it starts
+            options.num_users = load_scenario(shipped.find(options.scenario, shipped.SCENARIOS)).seats
+    options.spawn_rate = options.spawn_rate or options.num_users
+    logging.getLogger("locust.runners").addFilter(lambda record: "spawn rate is very high" not in record.getMessage())
+    if environment.web_ui is not None:
+        from harness.webui.pages import serve
+
+        serve(environment, gate_first=GATE_FIRST in os.environ)

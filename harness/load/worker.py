@@ -30,6 +30,7 @@ from harness.model.attempt import OK, Attempt, Outcome
 from harness.model.plan import Arrival, Block, warm_population
 from harness.model.protocol import ArmProtocol, ExplainedLogin
 from harness.model.scenario import Scenario
+from harness.model.shard import WHOLE, Shard
 from harness.model.target import Arm, Targets
 from harness.record.journal import FLUSH_EVERY_S, JournalWriter
 from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch, health_batch
@@ -45,6 +46,8 @@ WITHHELD = Outcome("withheld", "DENIED_BEFORE")
 class ArmWorker:
     """The load on one arm; ``on_attempt`` hears of each finished login, ``on_denied`` of each refused account.
 
+    ``blocks`` are the arm's; of several workers of one arm each sends the logins of its ``shard`` alone.
+
     Raises UnsafeTargetError, CredentialError and ConfigError. Its logins go to addresses that it has checked itself.
     """
 
@@ -56,17 +59,17 @@ class ArmWorker:
         blocks: Sequence[Block],
         on_attempt: Callable[[Attempt], None],
         on_denied: Callable[[str], None] = lambda user: None,
-        index: int = 0,
-        of: int = 1,
+        shard: Shard = WHOLE,
     ) -> None:
         self._arm = arm
         self._scenario = scenario
-        self._blocks = blocks
+        self._shard = shard
+        self._blocks = shard.part(blocks)
         self._on_attempt = on_attempt
         self._on_denied = on_denied
         # Preparation keeps to the rate that the owner of the servers has agreed to.
-        # Both arms prepare at once and may be the same servers.
-        self._pause_s = 0.0 if targets.max_rate is None else len(targets.arms) / targets.max_rate
+        # Both arms prepare at once and may be the same servers, and so do all workers of an arm.
+        self._pause_s = 0.0 if targets.max_rate is None else len(targets.arms) * shard.of / targets.max_rate
         addresses = check_safe(targets, scenario, [arm])
         self._scratch = scratch()
         self._target, self._addresses = targets.arms[arm], addresses
@@ -76,9 +79,10 @@ class ArmWorker:
         self.protocol: ArmProtocol | None = None
         """What the first logins showed, once it is prepared."""
         self._arrivals: Iterator[tuple[Block, Arrival]] = (
-            (block, arrival) for block in blocks for arrival in block.arrivals if arrival.seq % of == index
+            (block, arrival) for block in self._blocks for arrival in block.arrivals
         )
         self._denied: set[str] = set()
+        self._halted = False
         self._origin = 0
         self._go = Event()
         self.meter = HealthMeter(arm)
@@ -91,10 +95,11 @@ class ArmWorker:
         Raises CredentialError, and RunError where the first login was denied. A candidate whose KDC does not answer is
         for the judge: its logins fail, or derive their keys themselves once it answers.
         """
-        expected, warm = self._scenario.expected, range(warm_population(self._scenario))
+        expected = self._scenario.expected
+        warm = [number for number in range(warm_population(self._scenario)) if self._shard.holds(number)]
         filled = [(cohort, number) for cohort in self._scenario.warm for number in warm]
         planned = {(arrival.cohort, arrival.user) for block in self._blocks for arrival in block.arrivals}
-        planned |= {(cohort, 0) for cohort in expected} | set(filled)
+        planned |= {(cohort, self._shard.first_user) for cohort in expected} | set(filled)
         users = dict.fromkeys(self._path.user(*who) for who in sorted(planned, key=lambda who: who[1]))
         first = self._first_logins(self._derive_keys(users))
         if first.outcome.status == "ok":
@@ -166,7 +171,7 @@ class ArmWorker:
         explained: list[ExplainedLogin] = []
         whole = []
         for name in ways.values():
-            user = path.user(name, 0)
+            user = path.user(name, self._shard.first_user)
             if answered:
                 with suppress(KdcUnavailableError):  # the login itself shows it, at its step
                     path.prepare([user])
@@ -186,7 +191,7 @@ class ArmWorker:
     def _warm_logins(self) -> Iterator[ExplainedLogin]:
         """A login of each warm cohort, after one that fills its cache; an account that is denied takes no more part."""
         for name in self._scenario.warm:
-            user = self._path.user(name, 0)
+            user = self._path.user(name, self._shard.first_user)
             if user in self._denied:
                 continue
             result = self._warmed_up(user, name)
@@ -203,6 +208,10 @@ class ArmWorker:
         self._origin = origin
         self._go.set()
 
+    def halt(self) -> None:
+        """Send nothing more: what is under way ends, and what is due after now is not sent."""
+        self._halted = True
+
     def withhold(self, user: str) -> None:
         """Never send this account's password again in this run."""
         self._denied.add(user)
@@ -214,6 +223,8 @@ class ArmWorker:
             wait = self._origin + arrival.intended - time.monotonic_ns()
             if wait > 0:
                 gevent.sleep(wait / 1e9)
+            if self._halted:
+                return
             self._send(block, arrival, seat_wait=max(0, -wait))
 
     def _send(self, block: Block, arrival: Arrival, seat_wait: int) -> None:

@@ -14,7 +14,7 @@ from harness.record.completeness import KEY, Written
 from harness.record.folder import RunFolder
 from harness.run.assess import Ending
 from harness.run.request import RunRequest
-from harness.run.watch import Watch, writing
+from harness.run.watch import Watch, preparing, writing
 
 PREPARED_WITHIN_S = 120.0
 """For keys, first logins and warm caches; longer where targets.max_rate asks for patience."""
@@ -33,7 +33,7 @@ def execute(request: RunRequest, display: Display) -> RunFolder:
     with writing(folder):
         evidence = {KEY: Written.by(plan).document}
         folder.update_manifest(calibration=site_document(request.site), **evidence, **request.marks)
-    display(None)
+    display(preparing(request, folder))
     patience_s = PREPARED_WITHIN_S + (3 * preparations(scenario) / targets.max_rate if targets.max_rate else 0.0)
     try:
         with Fleet(folder, scenario.seats) as fleet:

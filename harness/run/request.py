@@ -49,7 +49,7 @@ class RunRequest:
             there = ", ".join(self.targets.arms)
             raise ConfigError(f"targets: arms: expected {' and '.join(missing)} too, got {there}")
         if self.early_stop:
-            needed = _least_pairs(self.scenario, self.policy)
+            needed = least_pairs(self.scenario, self.policy)
             if self.scenario.blocks.pairs < needed:
                 raise ConfigError(
                     f"scenario {self.scenario.name}: blocks.pairs: expected at least {needed}, so that policy "
@@ -59,7 +59,7 @@ class RunRequest:
         check_safe(self.targets, self.scenario, self.arms)
 
 
-def _least_pairs(scenario: Scenario, policy: Policy) -> int:
+def least_pairs(scenario: Scenario, policy: Policy) -> int:
     """With how many pairs a run may pass: enough of them at the expected load, and above it, and the candidate old."""
     design = design_of(scenario)
     above = LEAST_LOOK if design.headroom_every and policy.margins.headroom.any else 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.model.plan import NS, Plan
+from harness.model.target import Arm
 from harness.record.schema import ATTEMPTS
 
 
@@ -20,6 +22,10 @@ class Tally:
         self.by_block = np.zeros(len(plan.blocks), dtype=np.int64)
         self.by_pair = np.zeros(max(block.pair for block in plan.blocks) + 1, dtype=np.int64)
         self.denied = 0
+        self.ended: Counter[str] = Counter()
+        """By arm."""
+        self.failures: Counter[tuple[Arm, str, str]] = Counter()
+        """Logins that failed, by arm, step and code."""
         self._window = round(window_s * NS)
         self._recent: deque[Any] = deque()
 
@@ -33,6 +39,9 @@ class Tally:
         _count(batch["block"], self.by_block)
         _count(batch["pair"], self.by_pair)
         self.denied += int(pc.sum(pc.equal(batch["status"], "denied")).as_py() or 0)
+        for found in pc.value_counts(batch["arm"]).to_pylist():
+            self.ended[found["values"]] += found["counts"]
+        self.failures.update(map(_failure, batch.filter(pc.not_equal(batch["status"], "ok")).to_pylist()))
         self._recent.append(batch)
 
     def recent(self, now: int) -> Any:
@@ -48,3 +57,10 @@ def _count(column: Any, counts: Any) -> None:
     places = pc.drop_null(column).to_numpy()
     known = places[(places >= 0) & (places < len(counts))]
     counts += np.bincount(known, minlength=len(counts))
+
+
+def _failure(login: Mapping[str, Any]) -> tuple[Arm, str, str]:
+    """Whose login failed, at which step, and how."""
+    at = next((step["step"] for step in reversed(login["steps"]) if step["status"] != "ok"), "")
+    arm: Arm = login["arm"]
+    return arm, at, f"{login['status']} {login['code']}".rstrip()

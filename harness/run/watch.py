@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,12 +15,13 @@ import pyarrow.compute as pc
 
 from harness.errors import RunError
 from harness.gate.protocol import between
+from harness.guards.denial_share import DenialCount
 from harness.load.fleet import Fleet
 from harness.model.plan import NS, Plan
-from harness.model.progress import Display, Snapshot
+from harness.model.progress import Display, Look, Preparing, Snapshot
 from harness.model.protocol import Difference
 from harness.model.target import Arm
-from harness.model.verdict import Kind, Verdict
+from harness.model.verdict import Kind
 from harness.record import protocol
 from harness.record.completeness import KEY, Written, written_of
 from harness.record.folder import SCHEMAS, RunFolder
@@ -27,15 +29,16 @@ from harness.record.journal import JournalReader
 from harness.record.schema import ATTEMPTS, HEALTH
 from harness.run.assess import Assessor, Ending
 from harness.run.audit import AttemptAudit, audit_health
-from harness.run.request import RunRequest
+from harness.run.request import RunRequest, least_pairs
 from harness.run.tally import Tally
 
 POLL_S = 0.25
 GRACE_S = 15.0
 """Past the last deadline of the last login, for a journal's last flush."""
-DENIALS_AT_LEAST = 5
-"""Fewer denials than this don't stop a run, whatever their share."""
-LIVE_WINDOW_S = 10.0
+LIVE_WINDOW_S = 60.0
+"""So long the logins themselves are kept, for whoever looks at the slowest of them."""
+LATENCIES_S = 10.0
+RATES_S = 5.0
 
 
 @contextmanager
@@ -55,6 +58,11 @@ def still_there(folder: RunFolder) -> None:
     """Raise RunError where a run's folder is gone: what is measured has nowhere to go."""
     if not (folder.path / "manifest.json").exists():
         raise RunError(f"{folder.path}: expected the folder of this run, got none: it vanished while the run went on")
+
+
+def preparing(request: RunRequest, folder: RunFolder, ready: tuple[Arm, ...] = ()) -> Preparing:
+    """A run whose load has not begun, as a display shows it."""
+    return Preparing(str(folder.path), request.scenario, request.policy, request.arms, ready)
 
 
 class Watch:
@@ -80,7 +88,15 @@ class Watch:
         """Only where this run is judged while it goes on: hours of a soak are left on disk."""
         self._differences: tuple[Difference, ...] = ()
         self._unknown: tuple[str, ...] = ()
-        self._verdict: Verdict | None = None
+        self._look: Look | None = None
+        self._last: dict[Arm, tuple[float, float] | None] = dict.fromkeys(folder.arms())
+        self._generators: dict[Arm, dict[str, Any]] = {}
+        self._due = np.array([a.intended for block in plan.blocks for a in block.arrivals], dtype=np.int64)
+        self._due.sort()
+        self._pass_from_s = None
+        if self._judges:
+            pairs = least_pairs(request.scenario, request.policy)
+            self._pass_from_s = pairs * self._assessor.design.pair_s
         self._judged = 0
 
     def run(self, patience_s: float) -> Ending:
@@ -106,6 +122,8 @@ class Watch:
                     raise RunError(f"{event['arm']}: {event['message']}")
                 if event["event"] == "ready":
                     first[event["arm"]] = event
+                    ready = tuple(arm for arm in self._request.arms if arm in first)
+                    self._display(preparing(self._request, self._folder, ready))
                 if event["event"] == "go":
                     self._keep(first, event["wall"])
                     self._check_first(first)
@@ -146,9 +164,8 @@ class Watch:
     def _ending(self, elapsed: float, last: float) -> Ending | None:
         if lost := self._fleet.lost():
             return Ending(complete=False, lost=lost)
-        denied, total = self._tally.denied, self._tally.total
-        if denied >= DENIALS_AT_LEAST and denied > self._request.policy.limits.denied_share * total:
-            reason = f"{denied} of {total} logins were denied; stopped so that no account is locked"
+        counted = DenialCount(self._tally.denied, self._tally.total)
+        if reason := counted.reason_to_stop(self._request.policy.limits.denied_share):
             return Ending(complete=False, interrupted=reason, stopped_for_denials=True)
         pairs = len(self._assessor.complete(self._tally.by_pair))
         done = pairs == self._assessor.design.horizon_pairs
@@ -158,8 +175,9 @@ class Watch:
         if pairs > self._judged and self._judges:
             ending = Ending(complete=done, pairs=pairs)
             attempts, health, faults = self._audited()
-            self._verdict = self._assessor.assess(attempts, health, ending, self._differences, faults).verdict
-            if self._verdict.kind in (Kind.PASS, Kind.BLOCK) and self._verdict.final:
+            found = self._assessor.assess(attempts, health, ending, self._differences, faults)
+            self._look = Look(found.verdict, found.comparison, found.health)
+            if found.verdict.kind in (Kind.PASS, Kind.BLOCK) and found.verdict.final:
                 return replace(ending, complete=True)
         enough = pairs > self._judged and self._request.stop is not None and self._request.stop(*self._tables())
         self._judged = pairs
@@ -176,6 +194,8 @@ class Watch:
             if kind == "attempts":
                 for batch in batches:
                     self._tally.add(batch)
+            elif batches:
+                self._generators[arm] = batches[-1].to_pylist()[-1]
             if self._judges or self._request.stop is not None:
                 self._batches[kind].extend(batches)
 
@@ -194,20 +214,35 @@ class Watch:
     def _snapshot(self, elapsed: float) -> Snapshot:
         now = round(elapsed * NS)
         blocks = self._plan.at(now)
-        into = max(min(now - blocks[0].start, blocks[0].length), 1)
-        due = sum(arrival.intended < blocks[0].start + into for block in blocks for arrival in block.arrivals)
-        ended = int(self._tally.by_block[[block.index for block in blocks]].sum())
         recent = self._tally.recent(now)
+        of_late = recent.filter(pc.greater(recent["ended"], now - round(LATENCIES_S * NS)))
+        for arm in self._folder.arms():
+            self._last[arm] = _latencies(of_late, arm) or self._last[arm]
+        # Both over the same seconds, and not since the block's start, where nothing has ended yet.
+        since, window_s = now - round(RATES_S * NS), max(min(RATES_S, elapsed), 0.001)
+        due = int(np.searchsorted(self._due, now, "right") - np.searchsorted(self._due, since, "right"))
+        ended = int(pc.sum(pc.greater(recent["ended"], since)).as_py() or 0)
+        failed: Counter[Arm] = Counter()
+        for (arm, _, _), count in self._tally.failures.items():
+            failed[arm] += count
         return Snapshot(
             block=blocks[-1].index,
             blocks=len(self._plan.blocks),
             arms=tuple(block.arm for block in blocks),
             pairs_judged=self._judged,
-            offered=due / into * NS,
-            achieved=ended / into * NS,
-            latencies={arm: _latencies(recent, arm) for arm in self._folder.arms()},
-            verdict=self._verdict,
+            offered=due / window_s,
+            achieved=ended / window_s,
+            latencies=dict(self._last),
+            look=self._look,
             left_s=max(0.0, self._plan.length / NS - elapsed),
+            length_s=self._plan.length / NS,
+            pass_from_s=self._pass_from_s,
+            failed={arm: (failed[arm], self._tally.ended[arm]) for arm in self._folder.arms()},
+            failures=self._tally.failures,
+            generators=self._generators,
+            differences=self._differences,
+            recent=recent,
+            now=now,
         )
 
 

@@ -1,7 +1,5 @@
 """The page in a real browser: it renders, it fits, and it loads nothing."""
 
-import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,18 +16,6 @@ WIDTH, HEIGHT = 1200, 1600
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          f"--window-size={WIDTH},{HEIGHT}")  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser; where CI is set its absence is a failure."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        message = "no chromium on the PATH: Debian's package chromium has it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
 
 
 def browse(chromium: str, folder: Path, html: str, *wanted: str) -> str:

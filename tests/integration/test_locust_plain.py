@@ -9,29 +9,29 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
-import urllib.parse
-import urllib.request
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
 
-from harness.config.load import load_scenario
 from harness.lab.domain import Lab
-from harness.load.fleet import LOCUSTFILE
-from harness.model.plan import make_plan
-from harness.model.steps import LOGIN
-from harness.system.process import free_ports
+from tests.helpers.plain_locust import (
+    PATIENCE_S,
+    SHORT,
+    errors_in,
+    headless,
+    logins,
+    only_run,
+    planned,
+    web_ui,
+    write,
+)
+from tests.helpers.running import until
 
 pytestmark = pytest.mark.integration
-
-PATIENCE_S = 20.0
-"""An upper bound on things that take milliseconds; only a hang reaches it."""
 
 
 @pytest.fixture(autouse=True)
@@ -48,44 +48,7 @@ def targets(cache: Path, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def scenario(tmp_path: Path) -> Path:
-    """3 s of 10 logins a second, some of them warm."""
-    path = tmp_path / "scenario.yaml"
-    path.write_text(
-        yaml.safe_dump(
-            {
-                "name": "short",
-                "steps": ["kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry", "ldap_groups"],
-                "population": {"users": 20, "cold_share": 0.7},
-                "arrivals": {"curve": "constant", "rate": 10},
-                "seats": 20,
-                "blocks": {"length_s": 1.5, "trim_s": 0.5, "pairs": 2},
-            }
-        )
-    )
-    return path
-
-
-def planned(scenario: Path) -> Counter[tuple[str, str]]:
-    """How often the plan takes each step, and the login as a whole, by cohort."""
-    what = load_scenario(scenario)
-    plan = make_plan(what, ["baseline"])
-    return Counter(
-        (arrival.cohort, name)
-        for block in plan.of("baseline")
-        for arrival in block.arrivals
-        for name in (*what.mix[arrival.cohort].taken, LOGIN)
-    )
-
-
-def command(*more: str) -> list[str]:
-    return [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *more]
-
-
-def headless(scenario: Path, targets: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    options = ("--scenario", str(scenario), "--targets", str(targets), "--arm", "baseline", "-u", "20", "-r", "20")
-    return subprocess.run(
-        command("--headless", "--only-summary", *options, *more), capture_output=True, text=True, timeout=3 * PATIENCE_S
-    )
+    return write(tmp_path / "scenario.yaml", SHORT)
 
 
 def test_a_headless_test_executes_the_plan_and_counts_each_step(targets: Path, scenario: Path, tmp_path: Path) -> None:
@@ -102,7 +65,7 @@ def test_a_headless_test_executes_the_plan_and_counts_each_step(targets: Path, s
     ]
     changes = {"steps": [], "cohorts": cohorts, "rounds": rounds, "population": {"users": 20}}
     scenario.write_text(yaml.safe_dump({**yaml.safe_load(scenario.read_text()), **changes}))
-    done = headless(scenario, targets, "-t", "8s", "--csv", str(tmp_path / "out"))
+    done = headless(scenario, targets, "--csv", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     with (tmp_path / "out_stats.csv").open() as file:
@@ -192,52 +155,6 @@ def test_the_refusal_comes_before_the_first_packet(targets: Path, scenario: Path
 # The web UI.
 
 
-@contextmanager
-def web_ui(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    (port,) = free_ports(1)
-    where = command("--web-host", "127.0.0.1", "--web-port", str(port))
-    with (folder / "locust.log").open("wb") as log:
-        process = subprocess.Popen(where, stdout=log, stderr=log)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        eventually(lambda: answers(url))
-        yield url, process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def answers(url: str) -> bool:
-    try:
-        return bool(get(url))
-    except OSError:
-        return False
-
-
-def get(url: str, data: bytes | None = None) -> str:
-    with urllib.request.urlopen(url, data, timeout=PATIENCE_S) as answer:
-        text: str = answer.read().decode()
-        return text
-
-
-def post(url: str, **form: object) -> str:
-    return get(url, urllib.parse.urlencode(form).encode())
-
-
-def stats(url: str) -> tuple[str, dict[tuple[str, str], int]]:
-    """The state, and how often each step has been counted."""
-    found = json.loads(get(f"{url}/stats/requests"))
-    rows = {(row["method"], row["name"]): row["num_requests"] for row in found["stats"] if row["name"] != "Aggregated"}
-    return found["state"], rows
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def children(pid: int) -> list[int]:
     return [
         int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
@@ -247,26 +164,107 @@ def children(pid: int) -> list[int]:
 def test_the_web_ui_asks_for_scenario_targets_and_arm_and_runs_them(
     targets: Path, scenario: Path, tmp_path: Path
 ) -> None:
-    with web_ui(tmp_path) as (url, process):
-        (arguments,) = re.findall(r"window\.templateArgs = (\{.*\})", get(url))
-        fields = json.loads(arguments)["extra_options"]
-        assert fields.keys() >= {"scenario", "targets", "arm"}
-        assert fields["arm"]["choices"] == ["baseline", "candidate"]
-        form = {"user_count": 20, "spawn_rate": 20, "scenario": scenario, "targets": targets, "arm": "baseline"}
+    with web_ui(tmp_path) as site:
+        site.open()
+        choices = json.loads(site.ask("/authgate/choices")[1])
+        assert {"morning-rush", "night-shift"} <= {found["name"] for found in choices["scenarios"]}
+        assert choices["arms"] == ["baseline", "candidate"]
+        assert {"file": "targets.yaml", "arms": ["baseline"], "lab": ""} in choices["targets"]
+        form = {"scenario": scenario, "targets": targets, "arm": "baseline"}
 
-        # Somebody mistypes, corrects it, and looks again at the same thing.
-        assert '"success": true' in post(f"{url}/swarm", **{**form, "targets": tmp_path / "none.yaml"})
-        eventually(lambda: "none.yaml: expected a readable YAML file" in (tmp_path / "locust.log").read_text())
-        eventually(lambda: stats(url) == ("stopped", {}))
+        # Somebody mistypes: that is said beside the field, and nothing begins.
+        answer = site.post("/swarm", **{**form, "targets": tmp_path / "none.yaml", "seats": "many"})
+        assert not answer["success"]
+        assert answer["fields"].keys() == {"targets", "seats"}
+        assert "none.yaml: expected a readable YAML file" in answer["fields"]["targets"]
+        assert site.stats() == ("ready", {}) and not errors_in(site.log)
+
+        # They correct it, and look again at the same thing.
         for _ in range(2):
-            assert '"success": true' in post(f"{url}/swarm", **form)
-            eventually(lambda: stats(url)[1] == planned(scenario))
-            post(f"{url}/stop")
-            eventually(lambda: stats(url)[0] == "stopped")
-        assert children(process.pid) == []
+            assert site.post("/swarm", **form)["success"]
+            state = site.phase("done")
+            assert (state["ended"], state["planned"]) == (logins(scenario), logins(scenario))
+            until(lambda: site.stats() == ("stopped", planned(scenario)), PATIENCE_S, str(site.stats()))
+        assert children(site.process.pid) == []
 
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE_S) == 0
-        assert "Traceback" not in (tmp_path / "locust.log").read_text()
+        site.process.send_signal(signal.SIGTERM)
+        assert site.process.wait(PATIENCE_S) == 0
+        assert "Traceback" not in site.log
         with pytest.raises(ProcessLookupError):
-            os.kill(process.pid, 0)
+            os.kill(site.process.pid, 0)
+
+
+def test_the_state_is_true_from_the_second_test_on_while_it_prepares_and_while_it_runs(
+    targets: Path, scenario: Path, tmp_path: Path
+) -> None:
+    with web_ui(tmp_path) as site:
+        site.open()
+        form = {"scenario": scenario, "targets": targets, "arm": "baseline"}
+        for _ in range(2):
+            assert site.post("/swarm", **form)["success"]
+            seen = set()
+            while (state := site.state())["phase"] != "done":
+                seen.add((state["phase"], state["locust"]))
+                time.sleep(0.02)
+            assert {("preparing", "spawning"), ("running", "running")} <= seen
+            # Locust's page asks again only in these states, and shows its Stop button in no other.
+            assert {locust for phase, locust in seen if phase in ("preparing", "running")} <= {"spawning", "running"}
+
+
+def test_a_running_test_is_not_edited_and_is_stopped_by_hand(targets: Path, scenario: Path, tmp_path: Path) -> None:
+    long = write(scenario, {**SHORT, "blocks": {**SHORT["blocks"], "pairs": 200}})
+    with web_ui(tmp_path) as site:
+        site.open()
+        form = {"scenario": long, "targets": targets, "arm": "baseline"}
+        assert site.post("/swarm", **form)["success"]
+        site.phase("running")
+        answer = site.post("/swarm", **form, user_count=5, spawn_rate=5)
+        assert not answer["success"] and "stop it first" in answer["message"]
+        assert site.state()["seats"] == SHORT["seats"]
+        until(lambda: site.state()["ended"] >= 5, PATIENCE_S, "no logins")
+        site.post("/stop")
+        state = site.phase("stopped")
+        assert re.fullmatch(rf"stopped: \d+ of {logins(long)} logins", state["says"])
+    run = only_run(tmp_path / "results")
+    manifest = run.manifest()
+    assert (manifest["status"], manifest["ending"]["interrupted"]) == ("partial", state["says"])
+    assert len(run.attempts()) == state["ended"]
+
+
+# What a test says of itself.
+
+
+def test_a_plan_that_is_done_ends_the_test_and_its_run_is_kept(targets: Path, scenario: Path, tmp_path: Path) -> None:
+    done = headless(scenario, targets)
+    assert done.returncode == 0, done.stderr
+    count = logins(scenario)
+    assert f"plan done: {count} of {count} logins" in done.stderr
+    # The totals are those of logins, not of their steps.
+    assert re.search(rf"Aggregated +{count} ", done.stderr), done.stderr
+    run = only_run(tmp_path / "results")
+    assert run.manifest()["status"] == "complete"
+    assert (run.arms(), run.scenario().name) == (("baseline",), "short")
+    assert sorted(run.attempts()["seq"].to_pylist()) == list(range(count))
+
+
+def test_seats_are_the_scenario_s_unless_said_and_too_few_are_told(
+    targets: Path, scenario: Path, tmp_path: Path
+) -> None:
+    slow = write(scenario, {**SHORT, "arrivals": {"curve": "constant", "rate": 150}})
+    few = headless(slow, targets, "-u", "1")
+    waits = only_run(tmp_path / "results").manifest()["plain"]
+    assert (waits["seats"], few.returncode) == (1, 0)
+    assert waits["seat_waits"] > 0.01 * logins(slow)
+    assert (
+        f"the generator was too small: {waits['seat_waits']} of {logins(slow)} logins waited for a seat" in few.stderr
+    )
+
+
+def test_a_failed_login_is_told_once_with_its_code_and_its_step(targets: Path, scenario: Path, tmp_path: Path) -> None:
+    found = yaml.safe_load(targets.read_text())
+    found["arms"]["baseline"]["directory"]["group_base"] = "ou=Nowhere,dc=clinic,dc=test"
+    done = headless(scenario, write(tmp_path / "nowhere.yaml", found))
+    told = done.stderr[done.stderr.index("Error report") :]
+    cold = [line for line in told.splitlines() if "cold" in line]
+    assert len(cold) == 1 and "cold login: error LDAP 32 noSuchObject at ldap_groups" in cold[0], told
+    assert "RuntimeError" not in told

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from harness.model.attempt import OK, Attempt, Outcome
+from dataclasses import replace
+
+from harness.model.attempt import OK, Attempt, Outcome, StepTiming
 from harness.model.plan import NS, Arrival, Block, Plan
 from harness.record.schema import attempts_batch
 from harness.run.tally import Tally
@@ -35,3 +37,20 @@ def test_counts_add_up_over_batches_and_only_the_last_seconds_are_kept() -> None
     assert recent["seq"].to_pylist() == [25, 26, 27, 28, 29]
     assert len(tally.recent(60 * NS)) == 0
     assert tally.total == 30
+
+
+def test_failures_are_counted_by_arm_step_and_code() -> None:
+    tally = Tally(Plan("digest", 1, BLOCKS), window_s=5.0)
+    tally.add(attempts_batch(attempts(BLOCKS[0])))
+    tally.add(attempts_batch(attempts(BLOCKS[1], denied=3)))
+    slow = replace(
+        attempts(BLOCKS[1])[0],
+        outcome=Outcome("timeout", "DEADLINE"),
+        steps=(
+            StepTiming("kdc_as", 10 * NS, 10 * NS, OK),
+            StepTiming("ldap_bind", 10 * NS, 11 * NS, Outcome("timeout")),
+        ),
+    )
+    tally.add(attempts_batch([slow]))
+    assert tally.ended == {"baseline": 10, "candidate": 11}
+    assert tally.failures == {("candidate", "", "denied X"): 3, ("candidate", "ldap_bind", "timeout DEADLINE"): 1}

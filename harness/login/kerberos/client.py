@@ -23,6 +23,7 @@ from harness.login.codes import kerberos_outcome
 from harness.login.controllers import Order
 from harness.login.credentials import Accounts
 from harness.login.kerberos.kdcs import KdcAsk, KdcContexts
+from harness.login.kerberos.keytab import read_keytab
 from harness.login.net import der
 from harness.login.runtime import StepFailedError, Timed
 from harness.model.attempt import Outcome
@@ -38,7 +39,9 @@ SPNEGO_MECH = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
 _MUTUAL = gssapi.RequirementFlag.mutual_authentication
 SEALING = _MUTUAL | gssapi.RequirementFlag.integrity | gssapi.RequirementFlag.confidentiality
 FAILURES_NAMED = 3
+_KEY_NOT_FOUND = Outcome("error", "KRB5_KT_NOTFOUND")
 _cache_numbers = itertools.count(1)
+_keytab_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class KerberosClient:
         self._accounts = accounts
         self._authentication = authentication
         self._keytabs: dict[str, krb5.KeyTab] = {}
+        self._given = None if accounts.keytab is None else read_keytab(accounts.keytab)
         # A libkrb5 context serves one thread at a time and costs a parse of the configuration, so they are lent out.
         self._contexts: list[krb5.Context] = []
         self._own = krb5.init_context()  # for the caller's own thread, which never waits in it
@@ -145,11 +149,11 @@ class KerberosClient:
     def _key_of(self, user: str, derived: dict[tuple[str, bytes, bytes, int], krb5.KeyBlock]) -> krb5.KeyTab:
         with self._context() as context:
             principal = self._principal(context, user)
-            keytab = krb5.kt_resolve(context, f"MEMORY:authgate-{user}".encode())
-            if self._accounts.keytab is not None:
-                source = krb5.kt_resolve(context, f"FILE:{self._accounts.keytab}".encode())
-                entry = krb5.kt_get_entry(context, source, principal)
-                krb5.kt_add_entry(context, keytab, principal, entry.kvno, 0, entry.key)
+            # A name of its own: two clients of one process, as of two arms, may know other keys of the same user.
+            keytab = krb5.kt_resolve(context, f"MEMORY:authgate-{next(_keytab_numbers)}".encode())
+            if self._given is not None:
+                if not self._given.copy_to(context, keytab, principal):
+                    raise StepFailedError(_KEY_NOT_FOUND)
                 return keytab
             password = self._accounts.passwords[user].reveal()
             info = krb5.get_etype_info(context, principal, krb5.get_init_creds_opt_alloc(context))

@@ -6,13 +6,13 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import krb5
-
 from harness.errors import CredentialError
 from harness.login.kerberos.cards import Cards, read_cards
+from harness.login.kerberos.keytab import read_keytab
 from harness.login.secret_files import private_file
 from harness.model.cohort import Authentication
 from harness.model.credentials import Credentials
@@ -118,15 +118,13 @@ def _rows(text: str, source: str) -> Iterator[list[str]]:
 
 
 def _users_of_keytab(path: Path, realm: str, kind: AccountKind) -> tuple[str, ...]:
-    context = krb5.init_context()
+    """Whose keys it has; a name that is no text in UTF-8 is nobody's who could be in a plan or a report."""
     users: dict[str, None] = {}
-    try:
-        for entry in krb5.kt_resolve(context, f"FILE:{path}".encode()):
-            name, _, entry_realm = (entry.principal.name or b"").decode().rpartition("@")
+    for principal in read_keytab(path).by_principal:
+        with suppress(UnicodeDecodeError):
+            name, _, entry_realm = principal.decode().rpartition("@")
             if entry_realm == realm and (kind == "services" or "/" not in name):
                 users[name] = None
-    except krb5.Krb5Error as error:
-        raise CredentialError(f"{path}: expected a keytab, got: {error}") from None
     if not users:
         raise CredentialError(f"{path}: expected entries of realm {realm}, got none")
     return tuple(users)

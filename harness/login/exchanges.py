@@ -213,18 +213,18 @@ class Exchanges:
         login.agreed.append(login.directory.bind_gssapi(*begun[1:], left))
 
     def _ldap_simple_bind(self, login: LoginState, timeout_s: float) -> None:
-        login.directory.bind_simple(login.user, self._accounts.passwords[login.user].reveal(), timeout_s)
+        login.directory.bind_simple(login.name, self._accounts.passwords[login.user].reveal(), timeout_s)
 
     def _ldap_ntlm_bind(self, login: LoginState, timeout_s: float) -> None:
         bindings, password = login.directory.bindings, self._accounts.passwords[login.user]
         channel = None if bindings is None else bindings.application_data
         context = NtlmContext(
-            self._target.realm, login.user, password, login.directory.controller.service_host, channel
+            self._target.realm, login.name, password, login.directory.controller.service_host, channel
         )
         login.agreed.append(login.directory.bind_ntlm(context, timeout_s))
 
     def _ldap_own_entry(self, login: LoginState, timeout_s: float) -> None:
-        login.entry = reads.own_entry(login.directory, self._target.directory, login.user, timeout_s)
+        login.entry = reads.own_entry(login.directory, self._target.directory, login.name, timeout_s)
 
     def _ldap_groups(self, login: LoginState, timeout_s: float) -> None:
         if self._target.directory.schema_kind == "ad":
@@ -248,7 +248,7 @@ class Exchanges:
 
     def _ehr_query(self, login: LoginState, timeout_s: float) -> None:
         page = self._ehr(login).chart(partial(self._spnego, login), timeout_s)
-        if f"{login.user}@{self._target.realm}".encode() not in page.body:
+        if f"{login.name}@{self._target.realm}".encode() not in page.body:
             raise StepFailedError(Outcome("error", "PRINCIPAL_MISSING"))
 
     @staticmethod
@@ -263,11 +263,11 @@ class Exchanges:
 
     def _db_connect(self, login: LoginState, timeout_s: float) -> None:
         assert login.database is not None
-        login.database.connect(login.user, partial(self._token, login, "postgres", self._db_host, PLAIN), timeout_s)
+        login.database.connect(login.name, partial(self._token, login, "postgres", self._db_host, PLAIN), timeout_s)
 
     def _db_query(self, login: LoginState, timeout_s: float) -> None:
         assert login.database is not None
-        if login.database.principal(timeout_s) != f"{login.user}@{self._target.realm}":
+        if login.database.principal(timeout_s) != f"{login.name}@{self._target.realm}":
             raise StepFailedError(Outcome("error", "PRINCIPAL_MISSING"))
 
     @property

@@ -1,8 +1,8 @@
 """How an account may be written, and what each protocol is told of it.
 
-``clin00007`` is a principal of the realm, and the name of an entry. ``anna.svensson@hospital.example``, a user principal
-name whose suffix is not the realm (MS-ADTS 5.1.1.1.1), is known to the KDC alone: it is asked for as an enterprise name
-(RFC 6806 §5), and the ticket says which principal that is.
+``clin00007`` is a principal of the realm, and the name of an entry. ``anna.svensson@hospital.example``, a user
+principal name whose suffix is not the realm (MS-ADTS 5.1.1.1.1), is asked for as an enterprise name (RFC 6806 §5), and
+the ticket says which principal that is.
 """
 
 from __future__ import annotations

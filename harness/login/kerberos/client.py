@@ -24,6 +24,7 @@ from harness.login.controllers import Order
 from harness.login.credentials import Accounts
 from harness.login.kerberos.kdcs import KdcAsk, KdcContexts
 from harness.login.kerberos.keytab import read_keytab
+from harness.login.names import is_upn, principal_of
 from harness.login.net import der
 from harness.login.runtime import StepFailedError, Timed
 from harness.model.attempt import Outcome
@@ -59,7 +60,7 @@ PLAIN = Ask()
 class TicketCache:
     """A MEMORY ticket cache of one login, destroyed after it (a warm clinician's lives on)."""
 
-    __slots__ = ("_ccache", "_context", "controllers", "name")
+    __slots__ = ("_ccache", "_context", "client", "controllers", "name")
 
     def __init__(self, context: krb5.Context) -> None:
         self.name = f"MEMORY:authgate-{next(_cache_numbers)}"
@@ -67,12 +68,16 @@ class TicketCache:
         self._ccache: krb5.CCache | None = None
         self.controllers: Order = ()
         """The domain controllers that the workstation has found, which it remembers as long as the tickets."""
+        self.client = ""
+        """Whose they are in the realm, by the KDC's word; empty until it has spoken."""
 
-    def fill(self, principal: krb5.Principal, credentials: krb5.Creds) -> None:
+    def fill(self, credentials: krb5.Creds) -> None:
         """Keep the credentials of an AS exchange."""
+        principal = credentials.client  # another than was asked for, where that was an enterprise name
         self._ccache = krb5.cc_resolve(self._context, self.name.encode())
         krb5.cc_initialize(self._context, self._ccache, principal)
         krb5.cc_store_cred(self._context, self._ccache, credentials)
+        self.client = b"/".join(principal.components).decode(errors="replace")
 
     def tickets(self) -> tuple[TicketFacts, ...]:
         """The facts of every ticket in the cache, in the order in which they were obtained."""
@@ -112,8 +117,8 @@ class KerberosClient:
         # A libkrb5 context serves one thread at a time and costs a parse of the configuration, so they are lent out.
         self._contexts: list[krb5.Context] = []
         self._own = krb5.init_context()  # for the caller's own thread, which never waits in it
-        self._options = krb5.get_init_creds_opt_alloc(self._own)
-        krb5.get_init_creds_opt_set_forwardable(self._options, True)
+        # By whether the KDC is asked whom it knows by the name, as Active Directory has to be of a user principal name.
+        self._options = {asked: _options(self._own, asked) for asked in (False, True)}
 
     def derive_keys(self, users: Sequence[str], call: Callable[[Callable[[], None]], object]) -> None:
         """Give each user a MEMORY keytab, so that string-to-key (some ms, the workstation's own) is not in a login.
@@ -183,15 +188,16 @@ class KerberosClient:
             if (cards := self._accounts.cards) is not None:
                 context = krb5.init_context()  # of its own; made, with the plugin in it, in 0.3 ms
                 return krb5.get_init_creds_password(context, principal, cards.options(context, user))
+            options = self._options[is_upn(user)]
             with self._context(kdcs) as context:
                 if self._authentication == "key":
-                    return krb5.get_init_creds_keytab(context, principal, self._options, self._keytabs[user])
+                    return krb5.get_init_creds_keytab(context, principal, options, self._keytabs[user])
                 password = self._accounts.passwords[user].reveal().encode()
-                return krb5.get_init_creds_password(context, principal, self._options, password)
+                return krb5.get_init_creds_password(context, principal, options, password)
 
         try:
             done = call(exchange)
-            cache.fill(principal, done.value)
+            cache.fill(done.value)
         except krb5.Krb5Error as error:
             raise StepFailedError(kerberos_outcome(error.err_code)) from None
         return done
@@ -237,7 +243,7 @@ class KerberosClient:
         return context.step(), ended
 
     def _principal(self, context: krb5.Context, user: str) -> krb5.Principal:
-        return krb5.parse_name_flags(context, f"{user}@{self._realm}".encode())
+        return principal_of(context, user, self._realm)
 
     @contextmanager
     def _context(self, ask: KdcAsk | None = None) -> Iterator[krb5.Context]:
@@ -256,6 +262,13 @@ class KerberosClient:
             yield context
         finally:
             self._contexts.append(context)
+
+
+def _options(context: krb5.Context, canonicalize: bool) -> Any:
+    options = krb5.get_init_creds_opt_alloc(context)
+    krb5.get_init_creds_opt_set_forwardable(options, True)
+    krb5.get_init_creds_opt_set_canonicalize(options, canonicalize)
+    return options
 
 
 def ticket_enctype(ticket: bytes) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from harness.login.names import is_upn
 from harness.login.net import der
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
@@ -33,7 +34,9 @@ ENCTYPES = {
 _ANSWER_AT_MOST = 1 << 20
 _PA_ETYPE_INFO2 = 19
 _FORWARDABLE_RENEWABLE = b"\x00\x40\x80\x00\x00"
-"""KDCOptions, behind the count of unused bits."""
+_CANONICALIZE = b"\x00\x40\x81\x00\x00"
+"""KDCOptions, behind the count of unused bits; an enterprise name asks for the account's own (RFC 6806 §5)."""
+_NT_PRINCIPAL, _NT_ENTERPRISE = 1, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,8 @@ def as_request(realm: str, user: str) -> bytes:
         return der.encode(der.SEQUENCE, der.encode(der.context(0), der.integer(kind)), names)
 
     body = (
-        der.encode(der.BIT_STRING, _FORWARDABLE_RENEWABLE),
-        name(1, user),
+        der.encode(der.BIT_STRING, _CANONICALIZE if is_upn(user) else _FORWARDABLE_RENEWABLE),
+        name(_NT_ENTERPRISE, user) if is_upn(user) else name(_NT_PRINCIPAL, *user.split("/")),
         der.encode(der.GENERAL_STRING, realm.encode()),
         name(2, "krbtgt", realm),
         None,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from harness.errors import KdcUnavailableError, RunError
+from harness.errors import CredentialError, KdcUnavailableError, RunError
 from harness.guards.consent import check_safe
 from harness.login.kerberos.krb5conf import use_krb5_conf
 from harness.login.kerberos.trace import KdcTrace
+from harness.login.names import UnusableNameError, account_name
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.scenario import ConstantRate, Scenario
@@ -24,6 +25,10 @@ def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cohor
     one_a_second = scenario.model_copy(update={"arrivals": ConstantRate(curve="constant", rate=1)})
     addresses = check_safe(targets, one_a_second, [arm])
     target = targets.arms[arm]
+    try:
+        user = account_name(user, target.realm)
+    except UnusableNameError as unusable:
+        raise CredentialError(f"USER: expected {unusable}") from None
     one = scenario.model_copy(update={"population": scenario.population.model_copy(update={"users": 1})})
     with scratch() as name:
         folder = Path(name)

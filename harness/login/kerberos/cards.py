@@ -15,6 +15,7 @@ from typing import Any
 import krb5
 
 from harness.errors import CredentialError
+from harness.login.names import is_upn
 from harness.login.secret_files import private_file
 from harness.model.credentials import SmartCards
 
@@ -47,6 +48,7 @@ class Cards:
         """
         options = krb5.get_init_creds_opt_alloc(context)
         krb5.get_init_creds_opt_set_forwardable(options, True)
+        krb5.get_init_creds_opt_set_canonicalize(options, is_upn(user))
         krb5.get_init_creds_opt_set_pa(context, options, _IDENTITY, f"FILE:{self.by_user[user].path}".encode())
         krb5.get_init_creds_opt_set_pa(context, options, b"X509_anchors", f"FILE:{self.anchors}".encode())
         return options

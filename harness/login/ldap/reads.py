@@ -12,6 +12,7 @@ import ldap3
 from ldap3.utils.conv import escape_filter_chars
 
 from harness.login.ldap.session import DirectorySession, Entry
+from harness.login.names import is_upn
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.target import Directory
@@ -36,8 +37,14 @@ def root_entry(session: DirectorySession, timeout_s: float) -> str:
 
 
 def own_entry(session: DirectorySession, directory: Directory, user: str, timeout_s: float) -> Entry:
-    """The user's entry: exactly one is expected. A service whose name is SERVICE/HOST is found by that."""
+    """The user's entry: exactly one is expected.
+
+    A service whose name is SERVICE/HOST is found by that; so is, in Active Directory, who is known by a user principal
+    name alone, since no KDC was asked.
+    """
     attribute = "servicePrincipalName" if "/" in user else directory.user_attribute
+    if is_upn(user) and directory.schema_kind == "ad":
+        attribute = "userPrincipalName"
     where = f"({attribute}={escape_filter_chars(user)})"
     attributes = OWN_ATTRIBUTES if directory.schema_kind == "posix" else (*OWN_ATTRIBUTES, "objectSid")
     with session.within(timeout_s):

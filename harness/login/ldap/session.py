@@ -22,6 +22,7 @@ from ldap3.protocol.sasl.sasl import send_sasl_negotiation
 from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.ldap.ntlm import NtlmContext
+from harness.login.names import is_upn
 from harness.login.net.sockets import (
     LAYER_NAMES,
     NO_LAYER,
@@ -65,9 +66,12 @@ def check_ca_file(target: Target) -> None:
 
 
 def bind_name(template: str, user: str) -> str:
-    """The template with the user in it, escaped where it is a DN (RFC 4514 §2.4) and not a name such as user@domain."""
+    """The template with the user in it, escaped where it is a DN (RFC 4514 §2.4) and not a name such as user@domain.
+
+    A user principal name is a name of that kind already (MS-ADTS 5.1.1.1.1).
+    """
     if "=" not in template:
-        return template.replace("{user}", user)
+        return user if is_upn(user) else template.replace("{user}", user)
     escaped = re.sub(r'[\\"+,;<>]|^[ #]|(?<!^) $', lambda found: f"\\{found[0]}", user).replace("\0", r"\00")
     return template.replace("{user}", escaped)
 

@@ -75,8 +75,13 @@ def test_a_header_that_calls_the_user_username_is_no_account(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "header",
-    ["user,password", "User,Password", "USERNAME,PASSWORD", '"SamAccountName","Password"', "user , password"]
-    + ["UserPrincipalName,Password"],
+    [
+        "user,password",
+        "USERNAME,PASSWORD",
+        '"SamAccountName","Password"',
+        "user , password",
+        "userprincipalname,password",
+    ],
 )
 def test_a_header_of_any_case_is_no_account(tmp_path: Path, header: str) -> None:
     assert found(read(f"{header}\r\nzoe,x\r\n".encode(), tmp_path)) == {"zoe": "x"}

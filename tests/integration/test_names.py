@@ -1,0 +1,71 @@
+"""Names as people write them: hosts in upper case or with a final dot, users with a suffix, realms in lower case."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.lab import hospital
+from harness.lab.domain import Lab, LabArm
+from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.path import LoginPath, LoginResult
+from harness.login.runtime import ThreadRuntime
+from harness.model.scenario import Scenario
+from harness.model.target import Target
+
+pytestmark = pytest.mark.integration
+
+USER = "clin00007"
+STEPS = ("kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry")
+
+
+@pytest.fixture(scope="module")
+def arm(require_domain: None) -> Iterator[LabArm]:
+    with Lab(("baseline",)) as lab:
+        yield lab.arms["baseline"]
+
+
+@pytest.fixture(autouse=True)
+def _process_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The code under test sets these for its process, which here is the tests'.
+    for name in ("KRB5_CONFIG", "KRB5CCNAME", "KRB5_TRACE"):
+        monkeypatch.setenv(name, os.devnull)
+
+
+def changed(arm: LabArm, directory: dict[str, object] | None = None, **parts: object) -> dict[str, Any]:
+    """The arm's target with some fields replaced, of its directory too."""
+    whole: dict[str, Any] = dict(arm.target)
+    return {**whole, **parts, "directory": {**whole["directory"], **(directory or {})}}
+
+
+def login(fields: dict[str, Any], folder: Path) -> LoginResult:
+    target = Target.model_validate(fields)
+    use_krb5_conf(target, folder)
+    arrivals = {"curve": "constant", "rate": 1}
+    asked = {"name": "test", "steps": STEPS, "population": {"users": 1}, "arrivals": arrivals}
+    path = LoginPath(target, Scenario.model_validate(asked), ThreadRuntime())
+    path.prepare([USER])
+    return path.login(USER, "cold")
+
+
+@pytest.mark.parametrize("host", ["LDAP.CLINIC.TEST", "ldap.clinic.test.", "Ldap.Clinic.Test."])
+@pytest.mark.parametrize("kdcs", [1, 2])
+def test_a_service_whose_host_is_written_otherwise_is_asked_for_once_and_by_its_own_name(
+    arm: LabArm, tmp_path: Path, host: str, kdcs: int
+) -> None:
+    log = arm.folder / "kdc.log"
+    before = len(log.read_text())
+    several = list(dict(arm.target)["kdcs"]) * kdcs  # type: ignore[call-overload]
+    result = login(changed(arm, {"service_host": host}, kdcs=several), tmp_path)
+    assert result.outcome.status == "ok", result.outcome
+    asked = re.findall(r"TGS_REQ .* for (\S+)", log.read_text()[before:])
+    assert asked == [f"ldap/{hospital.DIRECTORY_HOST}@{hospital.REALM}"]
+
+
+def test_a_realm_with_a_final_dot_is_the_realm(arm: LabArm, tmp_path: Path) -> None:
+    assert login(changed(arm, realm=f"{hospital.REALM}."), tmp_path).outcome.status == "ok"

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.doctor.as_request import PREAUTH_REQUIRED, ask
+from harness.doctor.lockout import endangered, read_standings
 from harness.doctor.probe import Deadline, Patient, told
 from harness.errors import CredentialError
+from harness.guards.denials import ADVICE, WRONG_PASSWORD
+from harness.login.caution import Caution
 from harness.login.codes import kerberos_name
 from harness.login.kerberos.client import KerberosClient
 from harness.login.runtime import StepFailedError
@@ -35,13 +38,30 @@ def accounts(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
         patient.target.realm, known, scenario.authentication if scenario is not None else "key"
     )
     users = sample(known.users if scenario is None else known.users[: scenario.population.users])
-    fine = []
-    for user in users:
+    fine: list[str] = []
+    caution = Caution(patient.targets, patient.arm)
+    for place, user in enumerate(users):
         if (patient.target.realm, user) in patient.denied:
             yield not_applicable(f"{user}: denied by the other arm, and so not tried again")
-        elif refused := _refused(patient, user, deadline):
-            yield problem(f"{user}: {refused}", _ADVICE.get(refused, _ADVICE_ELSE))
+        elif endangered(patient, user, caution):
+            yield not_applicable(f"{user}: not tried, since a wrong password more could lock it soon")
         else:
+            with caution.first_try():
+                if before := caution.denied_before(user):
+                    yield problem(f"{user} {before}", ADVICE)
+                    continue
+                refused = _refused(patient, user, deadline, caution)
+            if refused:
+                yield problem(f"{user}: {refused}", _ADVICE.get(refused, _ADVICE_ELSE))
+                if refused in WRONG_PASSWORD and not fine and users[place + 1 :]:
+                    untried = ", ".join(users[place + 1 :])
+                    yield not_applicable(
+                        f"{untried}: not tried before an account is let in that can ask what locks them"
+                    )
+                    break
+                continue
+            if not fine:
+                read_standings(patient, caution, user)
             fine.append(user)
     if fine:
         yield ok(f"{', '.join(fine)}: each has got a ticket")
@@ -53,7 +73,7 @@ def sample(users: Sequence[str]) -> tuple[str, ...]:
     return tuple(users[place] for place in sorted({round(number * last / gaps) for number in range(gaps + 1)}))
 
 
-def _refused(patient: Patient, user: str, deadline: Deadline) -> str:
+def _refused(patient: Patient, user: str, deadline: Deadline, caution: Caution) -> str:
     """The KDC's code; empty where the user got a ticket. A password is tried only of accounts that may log in."""
     assert patient.kdc is not None and patient.kerberos is not None
     tickets = patient.kerberos.new_cache()
@@ -68,6 +88,7 @@ def _refused(patient: Patient, user: str, deadline: Deadline) -> str:
     except StepFailedError as failure:
         if failure.outcome.status == "denied":
             patient.denied.add((patient.target.realm, user))
+            caution.note(user, failure.outcome)
         return told(failure)
     if patient.tickets is None:
         patient.tickets = tickets

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.doctor import accounts, arms, inputs, kdc, machine, names, ports, tickets, tls
+from harness.doctor import accounts, arms, inputs, kdc, lockout, machine, names, ports, tickets, tls
 from harness.doctor.machine import Machine
 from harness.doctor.probe import Deadline, Patient, told
 from harness.errors import AuthgateError
@@ -48,6 +48,7 @@ ARM_CHECKS = (
     ArmCheck("clock skew", kdc.skew, "kdc", ("answers",)),
     ArmCheck("encryption", kdc.enctypes, "kdc", ("answers", "accounts")),
     ArmCheck("accounts", accounts.accounts, "kdc", ("kdc", "accounts")),
+    ArmCheck("lockout", lockout.lockout, "kdc", ("tickets",)),
     ArmCheck("service tickets", tickets.service_tickets, "kdc", ("tickets",)),
     ArmCheck("TLS directory", tls.directory, "ldap", ("addresses",)),
     ArmCheck("TLS EHR", tls.ehr, "http", ("addresses",)),

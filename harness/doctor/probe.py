@@ -11,6 +11,7 @@ from typing import TypeVar
 from harness.doctor.as_request import KdcAnswer, Transport
 from harness.login.credentials import Accounts
 from harness.login.kerberos.client import KerberosClient, TicketCache
+from harness.login.ldap.standing import Standings
 from harness.login.runtime import TIMED_OUT, StepFailedError, ThreadRuntime, Timed
 from harness.model.endpoint import Addresses, Endpoint
 from harness.model.scenario import Scenario
@@ -57,6 +58,8 @@ class Patient:
     """A KDC that answers, and by what."""
     answers: Mapping[tuple[Endpoint, Transport], KdcAnswer] | None = None
     kerberos: KerberosClient | None = None
+    standings: Standings | None = None
+    """How near the accounts are to being locked, where the domain tells it."""
     tickets: TicketCache | None = None
     """Of an account whose login began well."""
     traits: dict[str, str] = field(default_factory=dict)

@@ -19,8 +19,10 @@ from gevent.pool import Pool
 
 from harness.errors import KdcUnavailableError, RunError
 from harness.guards.consent import check_safe
+from harness.guards.lockout import Allowance
 from harness.load.health import HealthMeter
 from harness.load.pool import GeventRuntime
+from harness.login.caution import Caution
 from harness.login.explained import arm_protocol, explained_login
 from harness.login.kerberos.krb5conf import use_krb5_conf
 from harness.login.kerberos.trace import KdcTrace
@@ -40,6 +42,8 @@ WARM_UPS_AT_ONCE = 16
 UNANSWERED_AT_MOST = 3
 """Of so many users a dead KDC is asked for the key; what it costs is a deadline each."""
 WITHHELD = Outcome("withheld", "DENIED_BEFORE")
+LATE = Outcome("denied", "KDC_ERR_PREAUTH_FAILED")
+"""What a denial that nobody waited for is taken for: the worst that it can be."""
 
 
 class ArmWorker:
@@ -73,6 +77,8 @@ class ArmWorker:
         use_krb5_conf(self._target, Path(self._scratch.name), addresses)
         self._runtime = GeventRuntime(scenario.seats, min(scenario.step_timeout_s, scenario.try_s))
         self._path = LoginPath(self._target, scenario, self._runtime, addresses=addresses)
+        self._caution = Caution(targets, arm, gevent.sleep)
+        self._allowance = Allowance({}, 1)
         self.protocol: ArmProtocol | None = None
         """What the first logins showed, once it is prepared."""
         self._arrivals: Iterator[tuple[Block, Arrival]] = (
@@ -95,6 +101,7 @@ class ArmWorker:
         filled = [(cohort, number) for cohort in self._scenario.warm for number in warm]
         planned = {(arrival.cohort, arrival.user) for block in self._blocks for arrival in block.arrivals}
         planned |= {(cohort, 0) for cohort in expected} | set(filled)
+        self._caution.check(dict.fromkeys(self._path.user(*who) for who in planned))
         unanswered = 0
         for user in dict.fromkeys(self._path.user(*who) for who in sorted(planned, key=lambda who: who[1])):
             try:
@@ -108,6 +115,7 @@ class ArmWorker:
             gevent.sleep(self._pause_s)
         first = self._first_logins(unanswered == 0)
         if first.outcome.status == "ok":
+            self._allowance = self._caution.allowance(self._path, self._scenario, planned)
             at_once = Pool(WARM_UPS_AT_ONCE)
             cohorts: dict[str, dict[str, None]] = {}
             for cohort, number in filled:
@@ -132,10 +140,11 @@ class ArmWorker:
     def _warmed_up(self, path: LoginPath, user: str, cohort: str) -> LoginResult:
         result = path.warm_up(user, cohort)
         if result.outcome.status == "denied":
-            self._deny(user)
+            self._deny(user, result.outcome)
         return result
 
-    def _deny(self, user: str) -> None:
+    def _deny(self, user: str, outcome: Outcome) -> None:
+        self._caution.note(user, outcome)
         self.withhold(user)
         self._on_denied(user)
 
@@ -160,7 +169,10 @@ class ArmWorker:
                         path.prepare([user])
                     gevent.sleep(self._pause_s)
                 trace.new_exchanges()
-                whole.append(path.whole_login(user, name, explain=True))
+                with self._caution.first_try():
+                    self._caution.check([user])
+                    whole.append(path.whole_login(user, name, explain=True))
+                    self._caution.note(user, whole[-1].outcome)
                 explained.append(explained_login(name, user, whole[-1]))
                 if whole[-1].outcome.status == "denied":
                     raise RunError(f"the first login, of {user}, was denied: {whole[-1].outcome.code}")
@@ -186,7 +198,7 @@ class ArmWorker:
                 yield explained_login(name, user, result)
                 gevent.sleep(self._pause_s)
                 if result.outcome.status == "denied":
-                    self._deny(user)
+                    self._deny(user, result.outcome)
 
     def start(self, origin: int) -> None:
         """Let the seats begin; ``origin`` is the run's, in monotonic ns."""
@@ -209,14 +221,16 @@ class ArmWorker:
     def _send(self, block: Block, arrival: Arrival, seat_wait: int) -> None:
         user = self._path.user(arrival.cohort, arrival.user)
         self._hear_of_late_denials()
+        self._allowance.wait(user, gevent.sleep)
         started = max(time.monotonic_ns() - self._origin, arrival.intended)
         self.meter.busy_seats += 1
         try:
-            result = LoginResult(WITHHELD, ()) if user in self._denied else self._login(user, arrival)
+            withheld = user in self._denied or not self._allowance.may_be_tried(user)
+            result = LoginResult(WITHHELD, ()) if withheld else self._login(user, arrival)
         finally:
             self.meter.busy_seats -= 1
         if result.outcome.status == "denied":
-            self._deny(user)
+            self._deny(user, result.outcome)
         attempt = Attempt(
             seq=arrival.seq,
             arm=self._arm,
@@ -237,20 +251,24 @@ class ArmWorker:
     def _hear_of_late_denials(self) -> None:
         """A login that passed its deadline may have been denied since: its password must not be sent again."""
         for user in self._path.denied_late():
-            self._deny(user)
+            self._deny(user, LATE)
 
     def _login(self, user: str, arrival: Arrival) -> LoginResult:
         def one_try() -> LoginResult:
             # Each step has its deadline; this one stands behind them all, for a server that drips.
             result = LoginResult(TIMED_OUT, ())
-            with gevent.Timeout(self._scenario.try_s + 1.0, False):
-                result = self._path.login(user, arrival.cohort)
+            self._allowance.begin(user)
+            try:
+                with gevent.Timeout(self._scenario.try_s + 1.0, False):
+                    result = self._path.login(user, arrival.cohort)
+            finally:
+                self._allowance.end(user, result.outcome.status == "ok")
             return result
 
         def comes_back(after_s: float) -> bool:
             gevent.sleep(after_s)
             self._hear_of_late_denials()
-            return user not in self._denied
+            return user not in self._denied and self._allowance.may_be_tried(user)
 
         return tried(one_try, self._scenario.patience, comes_back)
 

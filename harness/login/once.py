@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.errors import CredentialError, KdcUnavailableError, RunError
 from harness.guards.consent import check_safe
+from harness.login.caution import Caution
 from harness.login.kerberos.krb5conf import use_krb5_conf
 from harness.login.kerberos.trace import KdcTrace
 from harness.login.names import UnusableNameError, account_name
@@ -35,12 +36,18 @@ def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cohor
         use_krb5_conf(target, folder, addresses)
         trace = KdcTrace(folder)
         path = LoginPath(target, one, ThreadRuntime(), trace, addresses)
-        with suppress(KdcUnavailableError):  # the login itself shows it, at its step
-            path.prepare([user])
-        if scenario.mix[cohort].cache == "warm":
-            before = path.warm_up(user, cohort)
-            if before.outcome.status != "ok":
-                failed = before.steps[-1]
-                raise RunError(f"the cold login before the warm one failed at {failed.step}: {failed.outcome.code}")
-        trace.new_exchanges()
-        return path.login(user, cohort, explain=True)
+        caution = Caution(targets, arm)
+        with caution.first_try():
+            caution.check([user])
+            with suppress(KdcUnavailableError):  # the login itself shows it, at its step
+                path.prepare([user])
+            if scenario.mix[cohort].cache == "warm":
+                before = path.warm_up(user, cohort)
+                caution.note(user, before.outcome)
+                if before.outcome.status != "ok":
+                    failed = before.steps[-1]
+                    raise RunError(f"the cold login before the warm one failed at {failed.step}: {failed.outcome.code}")
+            trace.new_exchanges()
+            result = path.login(user, cohort, explain=True)
+            caution.note(user, result.outcome)
+            return result

@@ -42,16 +42,20 @@ def own_entry(session: DirectorySession, directory: Directory, user: str, timeou
     A service whose name is SERVICE/HOST is found by that; so is, in Active Directory, who is known by a user principal
     name alone, since no KDC was asked.
     """
-    attribute = "servicePrincipalName" if "/" in user else directory.user_attribute
-    if is_upn(user) and directory.schema_kind == "ad":
-        attribute = "userPrincipalName"
-    where = f"({attribute}={escape_filter_chars(user)})"
+    where = f"({naming_attribute(directory, user)}={escape_filter_chars(user)})"
     attributes = OWN_ATTRIBUTES if directory.schema_kind == "posix" else (*OWN_ATTRIBUTES, "objectSid")
     with session.within(timeout_s):
         found = session.search(directory.user_base, where, attributes)
     if len(found) != 1:
         raise StepFailedError(Outcome("error", f"ENTRIES_{len(found)}"))
     return found[0]
+
+
+def naming_attribute(directory: Directory, user: str) -> str:
+    """The attribute by whose value the user's entry is found."""
+    if is_upn(user) and directory.schema_kind == "ad":
+        return "userPrincipalName"
+    return "servicePrincipalName" if "/" in user else directory.user_attribute
 
 
 def nested_groups(session: DirectorySession, directory: Directory, entry: Entry, timeout_s: float) -> frozenset[str]:

@@ -1,0 +1,94 @@
+"""What keeps an arm's accounts from being locked: what was denied before, and what the domain's own policy leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+from harness.errors import CredentialError
+from harness.guards.denials import Denials, arms_together, domain_of, source_of
+from harness.guards.lockout import Allowance, Refusal, Standing, refusal
+from harness.login.ldap.standing import Standings, standings
+from harness.login.path import LoginPath
+from harness.login.runtime import StepFailedError
+from harness.model.attempt import Outcome
+from harness.model.cohort import Cohort
+from harness.model.scenario import Scenario
+from harness.model.steps import STEPS
+from harness.model.target import Arm, Targets
+
+_READ_S = 30.0
+"""For thousands of accounts, fifty a search."""
+
+
+class Caution:
+    """The guard of one arm's accounts, for as long as they are tried; raises LabError where it can keep no notes."""
+
+    def __init__(self, targets: Targets, arm: Arm, sleep: Callable[[float], object] = time.sleep) -> None:
+        self._target = targets.arms[arm]
+        self._denials = Denials(domain_of(targets, arm), source_of(self._target))
+        self._arms = arms_together(targets, arm)
+        self._sleep = sleep
+
+    def check(self, users: Iterable[str]) -> None:
+        """Raise CredentialError where one of the accounts was denied before and must not be tried."""
+        self._denials.check(users)
+
+    def denied_before(self, user: str) -> str:
+        """Why the account must not be tried; empty where it may."""
+        return self._denials.refused([user]).get(user, "")
+
+    def refusal(self, known: Mapping[str, Standing]) -> Refusal | None:
+        """Why a run must not try these accounts; None where it may."""
+        return refusal(known, self._arms)
+
+    def first_try(self) -> AbstractContextManager[None]:
+        """While an account is tried for the first time: no other process does, and each knows what the last one met."""
+        return self._denials.one_at_a_time(self._sleep)
+
+    def note(self, user: str, outcome: Outcome) -> None:
+        """Remember a denial, beyond this process."""
+        self._denials.note(user, outcome)
+
+    def standings(self, path: LoginPath, user: str, cohort: str, users: Sequence[str]) -> Standings | None:
+        """How the accounts stand, asked as ``user``, who can log in; None where the domain doesn't let that be read.
+
+        The PDC emulator is asked, if it is one of the target's controllers: others don't hear of each wrong password.
+        """
+        directory = path.directory_of(cohort)
+        if directory.schema_kind != "ad":  # an MIT KDC tells its policies to administrators alone
+            return None
+        hosts = [controller.service_host for controller in self._target.directory.controllers]
+        try:
+            found = path.ask_directory(user, cohort, lambda it: standings(it, directory, users, _READ_S))
+            if not found.whole and found.counter in hosts:
+                host = found.counter
+                found = path.ask_directory(user, cohort, lambda it: standings(it, directory, users, _READ_S), host)
+        except StepFailedError:
+            return None
+        return found
+
+    def allowance(self, path: LoginPath, scenario: Scenario, planned: Iterable[tuple[str, int]]) -> Allowance:
+        """How often each account may be tried, of those that the plan (cohort, number) names; number 0 can log in.
+
+        Raises CredentialError where one of them could be brought near being locked.
+        """
+        users: dict[str, dict[str, None]] = {}
+        for cohort, number in planned:
+            users.setdefault(cohort, {})[path.user(cohort, number)] = None
+        known: dict[str, Standing] = {}
+        for cohort, theirs in users.items():
+            unread = [user for user in theirs if user not in known]
+            if unread and tries_passwords(scenario.mix[cohort]):
+                found = self.standings(path, path.user(cohort, 0), cohort, unread)
+                known |= found.by_user if found is not None else {}
+        if refused := self.refusal(known):
+            raise CredentialError(str(refused))
+        return Allowance(known, self._arms)
+
+
+def tries_passwords(cohort: Cohort) -> bool:
+    """Whether a login of the cohort may count as a wrong password: by password or a key of it, and not by a card."""
+    by_key = cohort.authentication != "smart-card" and "kdc_as" in cohort.steps
+    return by_key or any(STEPS[step].password for step in cohort.steps)

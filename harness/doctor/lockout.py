@@ -58,7 +58,8 @@ def lockout(patient: Patient, _: Deadline) -> Iterator[Remark]:
         yield ok(policy)
     if any(it.policy is None for it in found.by_user.values()):
         advice = "let the accounts read it, or ask the domain's administrators for the threshold"
-        yield warning("not known for accounts of a password settings object that they may not read", advice)
+        found_one = "not known for accounts of a password settings object that they may not read"
+        yield warning(f"{found_one}; each is tried once until it is let in", advice)
     if not found.whole and any(it.policy and it.policy.threshold for it in found.by_user.values()):
         advice = (
             "name it among directory.further_controllers, or mind that wrong passwords elsewhere are not counted here"

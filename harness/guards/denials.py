@@ -17,7 +17,8 @@ from pathlib import Path
 
 from harness.errors import CredentialError
 from harness.model.attempt import Outcome
-from harness.model.target import Arm, Target, Targets
+from harness.model.credentials import Credentials
+from harness.model.target import Arm, Targets
 from harness.system.cache import cache_home, private_folder
 
 WRONG_PASSWORD = frozenset({"KDC_ERR_PREAUTH_FAILED", "LDAP 49 invalidCredentials"})
@@ -56,22 +57,25 @@ def arms_together(targets: Targets, arm: Arm) -> int:
     return sum(domain_of(targets, other) == domain_of(targets, arm) for other in targets.arms)
 
 
-def source_of(target: Target) -> str:
-    """The state of the files that the target's passwords and keys come from; empty where there is no file."""
-    both = (target.credentials, target.service_accounts)
-    names = [name for one in both if one is not None for name in (one.csv, one.keytab) if name is not None]
-    states = []
-    for name in names:
-        with suppress(OSError):
-            found = Path(name).stat()
-            states.append(f"{Path(name).resolve()} {found.st_ino} {found.st_size} {found.st_mtime_ns}")
-    return "; ".join(states)
+def source_of(credentials: Credentials | None) -> str:
+    """The state of the file that passwords or keys come from; empty where there is no file."""
+    name = None if credentials is None else credentials.csv or credentials.keytab
+    if name is None:
+        return ""
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return ""
+    return f"{Path(name).resolve()} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
 
 class Denials:
-    """The denials of one domain, in a file that only its owner may read; raises LabError where there can be none."""
+    """The denials of one domain, in a file that only its owner may read; raises LabError where there can be none.
 
-    def __init__(self, domain: str, source: str) -> None:
+    ``source`` says of an account the state of the file that its password or key comes from.
+    """
+
+    def __init__(self, domain: str, source: Callable[[str], str]) -> None:
         self._path = private_folder(cache_home()) / "denials.jsonl"
         self._domain = domain
         self._source = source
@@ -85,7 +89,8 @@ class Denials:
         for user in users:
             mine = by_user.get(user.casefold(), [])
             young = [denial for denial in mine if time.time() - denial.at < WINDOW_S]
-            if self._source and any(denial.source == self._source for denial in mine):
+            source = self._source(user)
+            if source and any(denial.source == source for denial in mine):
                 found[user] = f"was denied {_ago(mine[-1].at)}, by the credentials that are there now"
             elif len(young) >= IN_WINDOW_AT_MOST:
                 found[user] = f"was denied {len(young)} times within {WINDOW_S / 60:.0f} min"
@@ -101,7 +106,7 @@ class Denials:
     def note(self, user: str, outcome: Outcome) -> None:
         """Write the denial down, if it is one that the domain counts."""
         if outcome.code in WRONG_PASSWORD:
-            denial = Denial(time.time(), self._domain, user.casefold(), self._source)
+            denial = Denial(time.time(), self._domain, user.casefold(), self._source(user))
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
                 os.write(file, f"{json.dumps(asdict(denial))}\n".encode())

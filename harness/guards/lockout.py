@@ -40,8 +40,13 @@ class Standing:
     failures: int = 0
 
     def tries_left(self, arms: int) -> int | None:
-        """How many wrong passwords each of so many arms of one domain may send; None where there is no limit known."""
-        if self.policy is None or not self.policy.threshold:
+        """How many wrong passwords each of so many arms of one domain may send; None where nothing locks the account.
+
+        One, where there is a policy that can't be read: another one is sent only once the first was answered.
+        """
+        if self.policy is None:
+            return 1
+        if not self.policy.threshold:
             return None
         return max(0, self.policy.threshold - self.failures - KEPT_FREE - 1) // arms
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from harness.errors import CredentialError
 from harness.guards.denials import Denials, arms_together, domain_of, source_of
 from harness.guards.lockout import Allowance, Refusal, Standing, refusal
+from harness.login.credentials import read_accounts
 from harness.login.ldap.standing import Standings, standings
 from harness.login.path import LoginPath
 from harness.login.runtime import StepFailedError
@@ -16,7 +17,7 @@ from harness.model.attempt import Outcome
 from harness.model.cohort import Cohort
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
-from harness.model.target import Arm, Targets
+from harness.model.target import Arm, Target, Targets
 
 _READ_S = 30.0
 """For thousands of accounts, fifty a search."""
@@ -27,9 +28,14 @@ class Caution:
 
     def __init__(self, targets: Targets, arm: Arm, sleep: Callable[[float], object] = time.sleep) -> None:
         self._target = targets.arms[arm]
-        self._denials = Denials(domain_of(targets, arm), source_of(self._target))
+        self._services = _service_users(self._target)
+        self._denials = Denials(domain_of(targets, arm), self._source)
         self._arms = arms_together(targets, arm)
         self._sleep = sleep
+
+    def _source(self, user: str) -> str:
+        target = self._target
+        return source_of(target.service_accounts if user in self._services else target.credentials)
 
     def check(self, users: Iterable[str]) -> None:
         """Raise CredentialError where one of the accounts was denied before and must not be tried."""
@@ -86,6 +92,16 @@ class Caution:
         if refused := self.refusal(known):
             raise CredentialError(str(refused))
         return Allowance(known, self._arms)
+
+
+def _service_users(target: Target) -> frozenset[str]:
+    """The accounts of the target's components, as far as they can be read."""
+    if target.service_accounts is None:
+        return frozenset()
+    try:
+        return frozenset(read_accounts(target.service_accounts, target.realm, kind="services").users)
+    except CredentialError:
+        return frozenset()
 
 
 def tries_passwords(cohort: Cohort) -> bool:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from harness.login.names import is_upn
 from harness.login.net import der
+from harness.login.restrictions import of_kdc
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
@@ -49,6 +50,17 @@ class KdcAnswer:
     """The KDC's clock less this machine's; None where the answer says no time."""
     enctypes: tuple[int, ...]
     """The account's keys as far as the KDC offers them for pre-authentication, in its order."""
+    realm: str = ""
+    """The KDC's own, as it writes it; empty where the answer doesn't say."""
+    salt: str = ""
+    """That the account's first key is derived with, where the KDC says one."""
+    reason: str = ""
+    """Of a refusal, where Active Directory gives one beside the code."""
+
+
+def enctype_names(numbers: tuple[int, ...]) -> str:
+    """Encryption types as a user reads them."""
+    return ", ".join(ENCTYPES.get(number, f"encryption type {number}") for number in numbers) or "none named"
 
 
 def ask(kdc: Endpoint, transport: Transport, realm: str, user: str, remaining_s: Callable[[], float]) -> KdcAnswer:
@@ -107,15 +119,20 @@ def read_answer(data: bytes, took_s: float, asked_at: float) -> KdcAnswer:
     stime = datetime.strptime(fields.field(4).content.decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
     clock = stime.timestamp() + fields.field(5).number() / 1e6
     code = fields.field(6).number()
-    return KdcAnswer(code, took_s, clock - asked_at, _enctypes(fields) if code == PREAUTH_REQUIRED else ())
+    realm = fields.field(9).content.decode(errors="replace") if fields.part(der.context(9)) else ""
+    keys = _keys(fields) if code == PREAUTH_REQUIRED else {}
+    return KdcAnswer(code, took_s, clock - asked_at, tuple(keys), realm, next(iter(keys.values()), ""), of_kdc(data))
 
 
-def _enctypes(error: der.Value) -> tuple[int, ...]:
-    found: dict[int, None] = {}
+def _keys(error: der.Value) -> dict[int, str]:
+    """The encryption types of the account's keys, each with its salt."""
+    found: dict[int, str] = {}
     for padata in der.decode(error.field(12).content).parts():
         if padata.field(1).number() == _PA_ETYPE_INFO2:
-            found |= dict.fromkeys(entry.field(0).number() for entry in der.decode(padata.field(2).content).parts())
-    return tuple(found)
+            for entry in der.decode(padata.field(2).content).parts():
+                salt = entry.field(1).content.decode(errors="replace") if entry.part(der.context(1)) else ""
+                found.setdefault(entry.field(0).number(), salt)
+    return found
 
 
 def _by_udp(kdc: Endpoint, request: bytes, remaining_s: Callable[[], float]) -> bytes:

@@ -5,6 +5,7 @@ libkrb5 reads its configuration for the whole process, so two arms are never exa
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Targets
 from harness.system.cache import scratch
 
+_PACKAGE = Path(__file__).parents[1]
 CHECK_S = 15.0
 """The deadline of one check of one arm, with all of its exchanges."""
 
@@ -120,8 +122,15 @@ def _made(check: ArmCheck, patient: Patient) -> Iterator[Remark]:
         yield problem(told(failure), f"look for what makes the servers of arms.{patient.arm} slow or lost")
     except AuthgateError as error:
         yield problem(str(error), f"mend it in {patient.targets.source}")
-    except Exception as error:  # noqa: BLE001 - an answer that a library chokes on; its type alone, never its text
-        yield problem(f"an answer that can't be read ({type(error).__name__})", "look for it in the server's log")
+    except Exception as error:  # noqa: BLE001 - its type and place alone, never its text
+        yield problem(f"authgate itself failed in this check ({_place(error)})", "report it, with this line")
+
+
+def _place(error: Exception) -> str:
+    """The kind of an exception, and the last line of this program that it came through."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if _PACKAGE in Path(frame.filename).parents]
+    where = f" at {Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{where}"
 
 
 def _missing(patient: Patient, needs: Iterable[str]) -> Remark | None:

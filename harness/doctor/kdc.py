@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.doctor.as_request import ENCTYPES, PREAUTH_REQUIRED, RC4, KdcAnswer, Transport, ask
+from harness.doctor.as_request import PREAUTH_REQUIRED, RC4, KdcAnswer, Transport, ask, enctype_names
 from harness.doctor.probe import Deadline, Patient, told
 from harness.login.codes import kerberos_name
 from harness.login.runtime import StepFailedError
@@ -38,6 +38,9 @@ def answers(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
             said = "a ticket" if answer.code is None else kerberos_name(answer.code)
             yield ok(f"{transport} {kdc}: {said} in {answer.took_s * 1e3:.1f} ms")
         yield from _unanswered(patient, kdc, silent)
+    realm = patient.target.realm
+    for other in dict.fromkeys(answer.realm for answer in found.values() if answer.realm not in ("", realm)):
+        yield problem(f"answers of realm {other}", f"write it so in the targets, in place of {realm}: case counts")
     preferred = "TCP" if patient.target.kdc_transport == "tcp" else "UDP"
     patient.kdc = next((way for way in found if way[1] == preferred), next(iter(found), None))
     patient.answers = found or None
@@ -90,8 +93,3 @@ def enctypes(patient: Patient, _: Deadline) -> Iterator[Remark]:
             yield warning(f"{user}: {names}", "set a new password, and msDS-SupportedEncryptionTypes to 24 (AES)")
         else:
             yield ok(f"{user}: {names}")
-
-
-def enctype_names(numbers: tuple[int, ...]) -> str:
-    """Encryption types as a user reads them."""
-    return ", ".join(ENCTYPES.get(number, f"encryption type {number}") for number in numbers) or "none named"

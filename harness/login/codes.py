@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 
 from harness.login.kerberos.error_table import BASE, NAMES
+from harness.login.restrictions import of_bind, of_kdc
 from harness.model.attempt import Outcome
 
 _KERBEROS_DENIED = {1, 6, 12, 18, 21, 23, 24, 62, 66, 71, 72, 75, 77}
@@ -41,20 +42,23 @@ def kerberos_name(number: int) -> str:
     return NAMES.get(number, f"KRB5_{number}")
 
 
-def kerberos_outcome(code: int) -> Outcome:
-    """The outcome of a libkrb5 error code (signed 32 bits, or GSS-API's unsigned minor status)."""
+def kerberos_outcome(code: int, answer: bytes = b"") -> Outcome:
+    """The outcome of a libkrb5 error code (signed 32 bits, or GSS-API's unsigned minor status).
+
+    ``answer`` is the KDC's last message, where it is known: it may say why.
+    """
     signed = code - (1 << 32) if code >= 1 << 31 else code
     if signed == errno.EIO:  # what libkrb5 says where it would ask for a password, since a card led to no key
         return Outcome("error", "KRB5_EIO")
     number = signed - BASE
     name = kerberos_name(number) if 0 <= number < 512 else f"KRB5_{signed}"
-    return Outcome("denied" if number in _KERBEROS_DENIED else "error", name)
+    return Outcome("denied" if number in _KERBEROS_DENIED else "error", f"{name} {of_kdc(answer)}".strip())
 
 
-def ldap_outcome(code: int) -> Outcome:
-    """The outcome of an LDAP result code other than success."""
+def ldap_outcome(code: int, message: str = "") -> Outcome:
+    """The outcome of an LDAP result code other than success; its diagnostic message may say why."""
     name = _LDAP.get(code, "result")
-    return Outcome("denied" if code in _LDAP_DENIED else "error", f"LDAP {code} {name}")
+    return Outcome("denied" if code in _LDAP_DENIED else "error", f"LDAP {code} {name} {of_bind(message)}".strip())
 
 
 def sql_outcome(state: str) -> Outcome:

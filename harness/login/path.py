@@ -11,6 +11,7 @@ from typing import TypeVar
 from harness.errors import CredentialError
 from harness.login.credentials import Accounts, read_accounts
 from harness.login.exchanges import Exchanges
+from harness.login.kerberos.answers import LastAnswer
 from harness.login.kerberos.client import KerberosClient, TicketCache
 from harness.login.kerberos.kdcs import KdcContexts
 from harness.login.kerberos.trace import KdcTrace
@@ -121,7 +122,9 @@ class LoginPath:
         named = str(source.key_source) if accounts.cards is None else "credentials.smart_cards"
         count = self._scenario.population.users  # of clinicians: components are few, and take turns
         users = accounts.first(count if whose == "clinicians" else min(count, len(accounts.users)), named)
-        kerberos = KerberosClient(target.realm, accounts, how, self._kdcs)
+        kerberos = KerberosClient(
+            target.realm, accounts, how, self._kdcs, LastAnswer() if self._trace is not None else None
+        )
         exchanges = Exchanges(target, accounts, kerberos, self._runtime, self._addresses, self._denied_late)
         return _Clients(accounts, frozenset(accounts.users), users, kerberos, exchanges)
 

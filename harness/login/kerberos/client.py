@@ -22,6 +22,7 @@ from harness.errors import CredentialError, KdcUnavailableError
 from harness.login.codes import kerberos_outcome
 from harness.login.controllers import Order
 from harness.login.credentials import Accounts
+from harness.login.kerberos.answers import LastAnswer
 from harness.login.kerberos.kdcs import KdcAsk, KdcContexts
 from harness.login.kerberos.keytab import read_keytab
 from harness.login.names import is_upn, principal_of
@@ -101,15 +102,24 @@ class TicketCache:
 
 
 class KerberosClient:
-    """The Kerberos client of one arm's clinicians; ``kdcs`` where its logins choose among several."""
+    """The Kerberos client of one arm's clinicians; ``kdcs`` where its logins choose among several.
+
+    With ``last_answer`` the outcome of a login says why the KDC refused it, at the price of its time.
+    """
 
     def __init__(
-        self, realm: str, accounts: Accounts, authentication: Authentication, kdcs: KdcContexts | None = None
+        self,
+        realm: str,
+        accounts: Accounts,
+        authentication: Authentication,
+        kdcs: KdcContexts | None = None,
+        last_answer: LastAnswer | None = None,
     ) -> None:
         if authentication == "password" and accounts.keytab is not None:
             raise CredentialError("authentication: password needs credentials.csv or credentials.env, got a keytab")
         self._realm = realm
         self._kdcs = kdcs
+        self._last_answer = last_answer
         self._accounts = accounts
         self._authentication = authentication
         self._keytabs: dict[str, krb5.KeyTab] = {}
@@ -190,6 +200,8 @@ class KerberosClient:
                 return krb5.get_init_creds_password(context, principal, cards.options(context, user))
             options = self._options[is_upn(user)]
             with self._context(kdcs) as context:
+                if self._last_answer is not None:
+                    self._last_answer.listen(context)
                 if self._authentication == "key":
                     return krb5.get_init_creds_keytab(context, principal, options, self._keytabs[user])
                 password = self._accounts.passwords[user].reveal().encode()
@@ -199,7 +211,8 @@ class KerberosClient:
             done = call(exchange)
             cache.fill(done.value)
         except krb5.Krb5Error as error:
-            raise StepFailedError(kerberos_outcome(error.err_code)) from None
+            answer = b"" if self._last_answer is None else self._last_answer.message
+            raise StepFailedError(kerberos_outcome(error.err_code, answer)) from None
         return done
 
     def service_token(

@@ -72,7 +72,7 @@ class KdcContext:
 
     def __init__(self, conf: str) -> None:
         self.context = krb5.init_context()
-        self._raw = _raw(self.context)
+        self._raw = raw_context(self.context)
         self._trace = os.memfd_create("krb5-trace", 0)
         files = (c_char_p * 2)(conf.encode(), None)
         for code in (
@@ -137,7 +137,7 @@ def _kept(conf: str) -> int:
     return file
 
 
-def _raw(context: krb5.Context) -> c_void_p:
+def raw_context(context: krb5.Context) -> c_void_p:
     """The krb5_context of a python-krb5 context, which is the one field after the head of its object."""
     head = object.__basicsize__
     if type(context).__basicsize__ != head + ctypes.sizeof(c_void_p):

@@ -242,7 +242,7 @@ class DirectorySession:
     @staticmethod
     def _check(result: dict[str, Any]) -> None:
         if result["result"] != SUCCESS:
-            raise StepFailedError(ldap_outcome(result["result"]))
+            raise StepFailedError(ldap_outcome(result["result"], result.get("message", "")))
 
     @contextmanager
     def within(self, timeout_s: float) -> Iterator[None]:

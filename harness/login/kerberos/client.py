@@ -161,8 +161,10 @@ class KerberosClient:
             kind = CredentialError if theirs else KdcUnavailableError
             raise kind(f"realm {self._realm}: no key for {named}")
 
-    def _key_of(self, user: str, derived: dict[tuple[str, bytes, bytes, int], krb5.KeyBlock]) -> krb5.KeyTab:
-        with self._context() as context:
+    def _key_of(
+        self, user: str, derived: dict[tuple[str, bytes, bytes, int], krb5.KeyBlock], kdcs: KdcAsk | None = None
+    ) -> krb5.KeyTab:
+        with self._context(kdcs) as context:
             principal = self._principal(context, user)
             # A name of its own: two clients of one process, as of two arms, may know other keys of the same user.
             keytab = krb5.kt_resolve(context, f"MEMORY:authgate-{next(_keytab_numbers)}".encode())
@@ -194,7 +196,7 @@ class KerberosClient:
 
         def exchange() -> krb5.Creds:
             if self._authentication == "key" and user not in self._keytabs:
-                self._keytabs[user] = self._key_of(user, {})  # no KDC would say when the keys were derived
+                self._keytabs[user] = self._key_of(user, {}, kdcs)  # no KDC would say when the keys were derived
             if (cards := self._accounts.cards) is not None:
                 context = krb5.init_context()  # of its own; made, with the plugin in it, in 0.3 ms
                 return krb5.get_init_creds_password(context, principal, cards.options(context, user))

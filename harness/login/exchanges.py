@@ -230,7 +230,7 @@ class Exchanges:
         if self._target.directory.schema_kind == "ad":
             return self._ldap_token_groups(login, timeout_s)
         assert login.entry is not None
-        login.groups = reads.nested_groups(login.directory, self._target.directory, login.entry, timeout_s)
+        login.groups = reads.nested_groups(login.directory, self._target.directory, login.entry, login.name, timeout_s)
 
     def _ldap_token_groups(self, login: LoginState, timeout_s: float) -> None:
         assert login.entry is not None
@@ -238,7 +238,8 @@ class Exchanges:
 
     def _ldap_in_chain(self, login: LoginState, timeout_s: float) -> None:
         assert login.entry is not None
-        login.notes.append(reads.in_chain(login.directory, login.entry, login.groups, timeout_s))
+        group = reads.in_chain(login.directory, login.entry, login.groups, timeout_s)
+        login.notes.append(group or "0 nested groups")
 
     # The EHR.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,13 @@ import pytest
 
 from harness.lab import hospital
 from harness.lab.domain import Lab, LabArm
+from harness.login.credentials import read_accounts
+from harness.login.kerberos.client import KerberosClient
+from harness.login.kerberos.kdcs import KdcAsk, KdcContexts
 from harness.login.kerberos.krb5conf import use_krb5_conf
 from harness.login.path import LoginPath, LoginResult
-from harness.login.runtime import ThreadRuntime
+from harness.login.runtime import ThreadRuntime, timed
+from harness.model.endpoint import NO_NAMES
 from harness.model.scenario import Scenario
 from harness.model.target import Target
 
@@ -69,3 +75,19 @@ def test_a_service_whose_host_is_written_otherwise_is_asked_for_once_and_by_its_
 
 def test_a_realm_with_a_final_dot_is_the_realm(arm: LabArm, tmp_path: Path) -> None:
     assert login(changed(arm, realm=f"{hospital.REALM}."), tmp_path).outcome.status == "ok"
+
+
+def test_a_key_that_is_derived_within_a_login_is_asked_of_the_kdc_that_was_chosen(arm: LabArm, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.9", 0))
+        silent.setblocking(False)
+        kdcs = [f"127.0.0.9:{silent.getsockname()[1]}", *dict(arm.target)["kdcs"]]  # type: ignore[call-overload]
+        target = Target.model_validate(changed(arm, kdcs=kdcs))
+        use_krb5_conf(target, tmp_path)
+        accounts = read_accounts(target.credentials, target.realm)
+        kerberos = KerberosClient(target.realm, accounts, "key", KdcContexts(target, NO_NAMES))
+        with closing(kerberos.new_cache()) as cache:
+            kerberos.initial_ticket(USER, cache, timed, KdcAsk("127.0.0.1"))
+            assert cache.client == USER
+        with pytest.raises(BlockingIOError):
+            silent.recv(1)

@@ -20,6 +20,7 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 from dns.rdtypes.IN.A import A
+from dns.rdtypes.IN.AAAA import AAAA
 from dns.rdtypes.IN.SRV import SRV
 
 from harness.login.runtime import TIMED_OUT, StepFailedError
@@ -75,11 +76,17 @@ class Resolver:
         """The domain's controllers, or those of a site: this one, or the target's own (MS-ADTS 6.3.2.3)."""
         return self._services("_ldap._tcp", f"dc._msdcs.{self._names.domain}", timeout_s, site)
 
-    def addresses(self, host: str, timeout_s: float) -> tuple[tuple[str, ...], Answer]:
-        """The IPv4 addresses of a host."""
-        answer = self._ask(host, dns.rdatatype.A, timeout_s)
-        found = tuple(data.address for rrset in answer.message.answer for data in rrset if isinstance(data, A))
-        return _some(found), answer
+    def addresses(self, host: str, timeout_s: float) -> tuple[tuple[str, ...], tuple[Answer, ...]]:
+        """The addresses of a host, and the answers that say so: those of IPv4, or where it has none, of IPv6."""
+        deadline = time.monotonic() + timeout_s
+        answers: list[Answer] = []
+        found: tuple[str, ...] = ()
+        for kind in (dns.rdatatype.A, dns.rdatatype.AAAA):
+            answers.append(self._ask(host, kind, deadline - time.monotonic()))
+            records = (data for rrset in answers[-1].message.answer for data in rrset)
+            if found := tuple(data.address for data in records if isinstance(data, A | AAAA)):
+                break
+        return _some(found), tuple(answers)
 
     def _services(
         self, service: str, domain: str, timeout_s: float, site: str | None = None

@@ -45,6 +45,8 @@ SUCCESS = 0
 SASL_BIND_IN_PROGRESS = 14
 CONNECTING_AT_MOST_S = 6.0
 """How long a client with another server to go to waits for one to be connected (sssd-ldap(5), ldap_network_timeout)."""
+PAGE = 500
+_PAGED = "1.2.840.113556.1.4.319"
 STARTTLS = "1.3.6.1.4.1.1466.20037"
 """RFC 4511 §4.14.1."""
 
@@ -211,6 +213,24 @@ class DirectorySession:
         return [
             Entry(e["dn"], {name.lower(): tuple(values) for name, values in e["raw_attributes"].items()}) for e in found
         ]
+
+    def search_by_pages(self, base: str, where: str, attributes: Sequence[str]) -> list[Entry]:
+        """What a search of the whole subtree finds, however much it is, a page at a time (RFC 2696)."""
+        found: list[Entry] = []
+        cookie = b""
+        while True:
+            self.round_trips += 1
+            _, result, entries, _ = self._connection.search(
+                base, where, ldap3.SUBTREE, attributes=list(attributes), paged_size=PAGE, paged_cookie=cookie
+            )
+            self._check(result)
+            page = [e for e in entries or () if e["type"] == "searchResEntry"]
+            self.entries += len(page)
+            found += [Entry(e["dn"], {name.lower(): tuple(values) for name, values in e["raw_attributes"].items()})
+                      for e in page]  # fmt: skip
+            cookie = result.get("controls", {}).get(_PAGED, {}).get("value", {}).get("cookie", b"")
+            if not cookie:
+                return found
 
     def new_referrals(self) -> list[str]:
         """Where the directory has referred to since the last call, not followed (RFC 4511 §4.1.10 and §4.5.3)."""

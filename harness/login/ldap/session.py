@@ -247,7 +247,12 @@ class DirectorySession:
     def _opened(self, endpoint: Endpoint) -> Any:
         server = ldap3.Server(endpoint.host, endpoint.port, get_info=ldap3.NONE, connect_timeout=self._remaining())
         self._connection = ldap3.Connection(
-            server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
+            server,
+            client_strategy=ldap3.SAFE_SYNC,
+            check_names=False,
+            auto_referrals=False,
+            auto_range=False,  # or further searches would be made that no step knows of
+            return_empty_attributes=False,  # in which it chokes on ranges
         )
         self._connection.open(read_server_info=False)
         return self._connection

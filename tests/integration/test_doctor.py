@@ -315,7 +315,7 @@ def test_of_a_sound_domain_controller_each_check_is_made_and_finds_no_problem(of
 
 def test_a_disabled_account_of_active_directory_is_named(of_both: Found) -> None:
     said = at("problem", of_both, "candidate")["accounts"]
-    assert f"{LAST}: KDC_ERR_CLIENT_REVOKED → enable or unlock the account" in said
+    assert f"{LAST}: KDC_ERR_CLIENT_REVOKED ACCOUNT_DISABLED → enable the account" in said
     assert "each has got a ticket" in at("ok", of_both, "candidate")["accounts"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.doctor.as_request import KdcAnswer, enctype_names
 
-_CLOCKS = "set the clocks of KDC and load generator by one time source (w32tm /resync, chronyc makestep)"
+CLOCKS = "set the clocks of KDC and load generator by one time source (w32tm /resync, chronyc makestep)"
 _NEW_KEYTAB = "make the keytab anew with AES keys (ktpass /crypto AES256-SHA1, msktutil, ktutil)"
 _NEW_PASSWORD = "set a new password, in the directory and in the credentials"
 _BY_RESTRICTION = {
@@ -35,8 +35,8 @@ _BY_CODE = {
         "let the account have AES keys: set a new password, msDS-SupportedEncryptionTypes to 24; or permit the type "
         "that it has on both sides"
     ),
-    "KRB_AP_ERR_SKEW": _CLOCKS,
-    "KRB5_KDCREP_SKEW": _CLOCKS,
+    "KRB_AP_ERR_SKEW": CLOCKS,
+    "KRB5_KDCREP_SKEW": CLOCKS,
 }
 _OF_KEYS = ("KRB5_KT_NOTFOUND", "KRB5_BAD_ENCTYPE", "KRB5_PROG_ETYPE_NOSUPP", "KRB5_PREAUTH_FAILED")
 """What libkrb5 says where a keytab has no key of a type that the KDC takes."""

@@ -22,6 +22,7 @@ from harness.lab import hospital, store
 from harness.lab.ad import region
 from harness.lab.ad.changes import Change
 from harness.lab.ad.domain import AdArm, AdLab
+from harness.lab.ad.settings import PORTS
 from harness.login.kerberos.krb5conf import use_krb5_conf
 from harness.login.kerberos.trace import KdcTrace
 from harness.login.ldap import reads
@@ -181,6 +182,20 @@ def test_a_realm_in_lower_case_is_told_as_such_and_how_to_write_it(arm: AdArm, t
     assert login(fields, tmp_path, FINE).outcome.code == "KRB5_KDCREP_MODIFIED"
     (said,) = remarks(fields, "accounts")
     assert "KRB5_KDCREP_MODIFIED" in said and f"answers are of {region.REALM}" in said
+
+
+# A directory that demands signing, as the lab's does.
+
+
+def test_a_simple_bind_in_clear_is_refused_where_the_directory_demands_signing(arm: AdArm, tmp_path: Path) -> None:
+    fields = with_accounts(arm, tmp_path, FINE)
+    clear = {**fields["directory"], "uri": f"ldap://{arm.address}:{PORTS['ldap']}"}
+    steps = ("ldap_connect", "ldap_simple_bind")
+    outcome = login({**fields, "directory": clear}, tmp_path, FINE, steps=steps).outcome
+    assert (outcome.status, outcome.code) == ("error", "LDAP 8 strongerAuthRequired")
+    sealed = login({**fields, "directory": clear}, tmp_path, FINE)
+    facts = {step.step: facts for step, facts in zip(sealed.steps, sealed.facts, strict=True)}
+    assert facts["ldap_bind"].agreed == ("sign and seal",)
 
 
 # Groups.

@@ -42,8 +42,8 @@ class LastAnswer:
         _LIBRARY.krb5_set_kdc_recv_hook(raw_context(context), self._hook, None)
 
     def _hear(self, *arguments: Any) -> int:
-        answer = arguments[5]
+        code, answer = int(arguments[2]), arguments[5]
         if answer:
             found = answer.contents
             self.message = ctypes.string_at(found.data, found.length)
-        return 0
+        return code  # anything else would be an answer in place of an error

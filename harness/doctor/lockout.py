@@ -43,7 +43,7 @@ def lockout(patient: Patient, _: Deadline) -> Iterator[Remark]:
     """The domain's policy leaves the accounts of a run enough wrong passwords."""
     found = patient.standings
     if patient.target.directory.schema_kind != "ad":
-        yield not_applicable("not known: an MIT KDC tells its policies to administrators alone")
+        yield not_applicable("not known: an MIT realm tells its policies by kadmin alone")
         return
     if found is None or found.domain is None:
         advice = (

@@ -22,7 +22,7 @@ from harness.guards.consent import check_safe
 from harness.guards.lockout import Allowance
 from harness.load.health import HealthMeter
 from harness.load.pool import GeventRuntime
-from harness.login.caution import Caution
+from harness.login.caution import Caution, let_in, tries_passwords
 from harness.login.explained import arm_protocol, explained_login
 from harness.login.kerberos.krb5conf import use_krb5_conf
 from harness.login.kerberos.trace import KdcTrace
@@ -79,6 +79,7 @@ class ArmWorker:
         self._path = LoginPath(self._target, scenario, self._runtime, addresses=addresses)
         self._caution = Caution(targets, arm, gevent.sleep)
         self._allowance = Allowance({}, 1)
+        self._by_password = {name for name, cohort in scenario.mix.items() if tries_passwords(cohort, cohort.taken)}
         self.protocol: ArmProtocol | None = None
         """What the first logins showed, once it is prepared."""
         self._arrivals: Iterator[tuple[Block, Arrival]] = (
@@ -221,11 +222,13 @@ class ArmWorker:
     def _send(self, block: Block, arrival: Arrival, seat_wait: int) -> None:
         user = self._path.user(arrival.cohort, arrival.user)
         self._hear_of_late_denials()
-        self._allowance.wait(user, gevent.sleep)
+        if arrival.cohort in self._by_password:
+            self._allowance.wait(user, gevent.sleep)
         started = max(time.monotonic_ns() - self._origin, arrival.intended)
         self.meter.busy_seats += 1
         try:
-            withheld = user in self._denied or not self._allowance.may_be_tried(user)
+            endangered = arrival.cohort in self._by_password and not self._allowance.may_be_tried(user)
+            withheld = user in self._denied or endangered
             result = LoginResult(WITHHELD, ()) if withheld else self._login(user, arrival)
         finally:
             self.meter.busy_seats -= 1
@@ -257,12 +260,14 @@ class ArmWorker:
         def one_try() -> LoginResult:
             # Each step has its deadline; this one stands behind them all, for a server that drips.
             result = LoginResult(TIMED_OUT, ())
-            self._allowance.begin(user)
+            if arrival.cohort in self._by_password:
+                self._allowance.begin(user)
             try:
                 with gevent.Timeout(self._scenario.try_s + 1.0, False):
                     result = self._path.login(user, arrival.cohort)
             finally:
-                self._allowance.end(user, result.outcome.status == "ok")
+                if arrival.cohort in self._by_password:
+                    self._allowance.end(user, let_in(result.steps))
             return result
 
         def comes_back(after_s: float) -> bool:

@@ -13,7 +13,7 @@ from harness.login.credentials import read_accounts
 from harness.login.ldap.standing import Standings, standings
 from harness.login.path import LoginPath
 from harness.login.runtime import StepFailedError
-from harness.model.attempt import Outcome
+from harness.model.attempt import Outcome, StepTiming
 from harness.model.cohort import Cohort
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
@@ -63,7 +63,7 @@ class Caution:
         The PDC emulator is asked, if it is one of the target's controllers: others don't hear of each wrong password.
         """
         directory = path.directory_of(cohort)
-        if directory.schema_kind != "ad":  # an MIT KDC tells its policies to administrators alone
+        if directory.schema_kind != "ad":  # an MIT realm tells its policies by kadmin alone
             return None
         hosts = [controller.service_host for controller in self._target.directory.controllers]
         try:
@@ -86,9 +86,12 @@ class Caution:
         known: dict[str, Standing] = {}
         for cohort, theirs in users.items():
             unread = [user for user in theirs if user not in known]
-            if unread and tries_passwords(scenario.mix[cohort]):
+            if unread and tries_passwords(scenario.mix[cohort], scenario.mix[cohort].steps):
                 found = self.standings(path, path.user(cohort, 0), cohort, unread)
-                known |= found.by_user if found is not None else {}
+                if found is not None:
+                    known |= found.by_user
+                elif path.directory_of(cohort).schema_kind == "ad":
+                    known |= dict.fromkeys(unread, Standing(None))
         if refused := self.refusal(known):
             raise CredentialError(str(refused))
         return Allowance(known, self._arms)
@@ -104,7 +107,11 @@ def _service_users(target: Target) -> frozenset[str]:
         return frozenset()
 
 
-def tries_passwords(cohort: Cohort) -> bool:
-    """Whether a login of the cohort may count as a wrong password: by password or a key of it, and not by a card."""
-    by_key = cohort.authentication != "smart-card" and "kdc_as" in cohort.steps
-    return by_key or any(STEPS[step].password for step in cohort.steps)
+def tries_passwords(cohort: Cohort, steps: Iterable[str]) -> bool:
+    """Whether one of the cohort's steps may count as a wrong password: by a password or a key of it, not by a card."""
+    return any(STEPS[step].password or (step == "kdc_as" and cohort.authentication != "smart-card") for step in steps)
+
+
+def let_in(steps: Iterable[StepTiming]) -> bool:
+    """Whether a login has shown that its account's password or key is right, however it ended."""
+    return any((it.step == "kdc_as" or STEPS[it.step].password) and it.outcome.status == "ok" for it in steps)

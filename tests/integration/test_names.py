@@ -1,4 +1,4 @@
-"""Names as people write them: hosts in upper case or with a final dot, users with a suffix, realms in lower case."""
+"""Names and accounts as people write them: hosts in upper case or with a final dot, files that nobody could read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from harness.lab import hospital
+from harness.cli.main import main
+from harness.lab import hospital, store
 from harness.lab.domain import Lab, LabArm
 from harness.login.credentials import read_accounts
 from harness.login.kerberos.client import KerberosClient
@@ -91,3 +93,27 @@ def test_a_key_that_is_derived_within_a_login_is_asked_of_the_kdc_that_was_chose
             assert cache.client == USER
         with pytest.raises(BlockingIOError):
             silent.recv(1)
+
+
+CASES = Path(__file__).parents[1] / "data" / "cases"
+
+
+@pytest.mark.parametrize("case", ["stray-quote", "stray-quote-end", "sep", "typeinfo", "spaces"])
+@pytest.mark.parametrize("command", ["login", "run"])
+def test_of_a_file_that_is_refused_nothing_is_sent(
+    arm: LabArm, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str, command: str
+) -> None:
+    accounts, targets, scenario = (tmp_path / name for name in ("accounts.csv", "targets.yaml", "scenario.yaml"))
+    store.write_private(accounts, (CASES / f"passwords-{case}.csv").read_text(encoding="utf-8"))
+    targets.write_text(yaml.safe_dump({"arms": {"baseline": changed(arm, credentials={"csv": str(accounts)})}}))
+    arrivals = {"curve": "constant", "rate": 1}
+    asked = {"name": "test", "steps": list(STEPS), "population": {"users": 1}, "arrivals": arrivals}
+    scenario.write_text(yaml.safe_dump(asked))
+    before = (arm.folder / "kdc.log").read_text()
+    inputs = ["--targets", str(targets), "--scenario", str(scenario)]
+    if command == "run":
+        inputs = [str(scenario), "--targets", str(targets), "--arm", "baseline", "--results", str(tmp_path / "results")]
+    assert main(["login", USER, *inputs] if command == "login" else ["run", *inputs]) == 2
+    told = capsys.readouterr()
+    assert f"{accounts}:1:expected" in "".join((told.out + told.err).split())
+    assert (arm.folder / "kdc.log").read_text() == before

@@ -66,8 +66,8 @@ def advice(code: str, realm: str, keytab: bool, answer: KdcAnswer | None) -> str
 
 
 def _true_realm(realm: str, answer: KdcAnswer | None) -> str:
-    if answer is not None and answer.realm not in ("", realm):
-        return answer.realm
+    if answer is not None and answer.own_realm(realm) != realm:
+        return answer.own_realm(realm)
     return realm.upper() if realm != realm.upper() else "another realm"
 
 

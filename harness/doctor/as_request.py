@@ -57,6 +57,13 @@ class KdcAnswer:
     reason: str = ""
     """Of a refusal, where Active Directory gives one beside the code."""
 
+    def own_realm(self, asked: str) -> str:
+        """The realm that the KDC is of: by its word, or by the account's salt, which begins with it (RFC 4120 §4)."""
+        if self.realm not in ("", asked):
+            return self.realm
+        begins = self.salt[: len(asked)]
+        return begins if begins.casefold() == asked.casefold() else asked
+
 
 def enctype_names(numbers: tuple[int, ...]) -> str:
     """Encryption types as a user reads them."""

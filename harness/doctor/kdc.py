@@ -39,7 +39,7 @@ def answers(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
             yield ok(f"{transport} {kdc}: {said} in {answer.took_s * 1e3:.1f} ms")
         yield from _unanswered(patient, kdc, silent)
     realm = patient.target.realm
-    for other in dict.fromkeys(answer.realm for answer in found.values() if answer.realm not in ("", realm)):
+    for other in {answer.own_realm(realm) for answer in found.values()} - {realm}:
         yield problem(f"answers of realm {other}", f"write it so in the targets, in place of {realm}: case counts")
     preferred = "TCP" if patient.target.kdc_transport == "tcp" else "UDP"
     patient.kdc = next((way for way in found if way[1] == preferred), next(iter(found), None))

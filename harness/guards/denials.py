@@ -30,6 +30,7 @@ IN_WINDOW_AT_MOST = 2
 """Where nothing is known of a threshold: the lowest that is met in practice is 3."""
 LOCK_POLL_S = 0.02
 _NAMED_AT_MOST = 5
+_LARGE_BYTES = 1 << 20
 ADVICE = (
     "correct the credentials, or leave the account out of them; where the account itself was mended, touch their file; "
     f"two denials are waited out for {WINDOW_S / 60:.0f} min"
@@ -123,16 +124,29 @@ class Denials:
                     break
                 except BlockingIOError:
                     sleep(LOCK_POLL_S)
+            self._forget()
             yield
 
+    def _forget(self) -> None:
+        """Leave out of a file that has grown large what is too old to count."""
+        with suppress(FileNotFoundError):
+            if self._path.stat().st_size > _LARGE_BYTES:
+                kept = "".join(f"{json.dumps(asdict(denial))}\n" for denial in self._young())
+                new = self._path.with_suffix(".new")
+                new.touch(0o600)
+                new.write_text(kept, encoding="utf-8")
+                new.replace(self._path)
+
     def _remembered(self) -> list[Denial]:
+        return [denial for denial in self._young() if denial.domain == self._domain]
+
+    def _young(self) -> list[Denial]:
         found = []
         with suppress(FileNotFoundError), self._path.open(encoding="utf-8") as file:
             for line in file:
                 with suppress(ValueError, TypeError):  # a line that was cut off when a process was killed
                     found.append(Denial(**json.loads(line)))
-        young = [denial for denial in found if time.time() - denial.at < REMEMBERED_S]
-        return [denial for denial in young if denial.domain == self._domain]
+        return [denial for denial in found if time.time() - denial.at < REMEMBERED_S]
 
 
 def _ago(at: float) -> str:

@@ -182,6 +182,7 @@ def test_a_realm_in_lower_case_is_told_as_such_and_how_to_write_it(arm: AdArm, t
     assert login(fields, tmp_path, FINE).outcome.code == "KRB5_KDCREP_MODIFIED"
     (said,) = remarks(fields, "accounts")
     assert "KRB5_KDCREP_MODIFIED" in said and f"answers are of {region.REALM}" in said
+    assert any(f"problem: answers of realm {region.REALM}" in line for line in remarks(fields, "KDC"))
 
 
 # A directory that demands signing, as the lab's does.

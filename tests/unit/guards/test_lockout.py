@@ -149,6 +149,17 @@ def test_denials_of_yesterday_and_lines_that_were_cut_off_are_passed_over(tmp_pa
     denials.check(["zoe"])
 
 
+def test_a_file_that_has_grown_large_keeps_what_still_counts_alone(tmp_path: Path) -> None:
+    denials_of("REGION.TEST").note("zoe", WRONG)
+    (file,) = (tmp_path / "cache" / "authgate").iterdir()
+    old = '{"at": 1.0, "domain": "REGION.TEST", "user": "eve", "source": "state"}\n'
+    file.write_text(old * 20_000 + file.read_text())
+    with denials_of("CLINIC.TEST").one_at_a_time():
+        pass
+    assert len(file.read_text().splitlines()) == 1 and file.stat().st_mode & 0o077 == 0
+    assert denials_of("REGION.TEST").refused(["zoe", "eve"]).keys() == {"zoe"}
+
+
 def test_while_one_process_tries_an_account_first_another_one_waits(tmp_path: Path) -> None:
     code = (
         "from harness.guards.denials import Denials\n"

@@ -5,11 +5,12 @@ libkrb5 reads its configuration for the whole process, so two arms are never exa
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.doctor import accounts, arms, inputs, kdc, machine, names, ports, tickets, tls
+from harness.doctor import accounts, arms, inputs, kdc, lockout, machine, names, ports, tickets, tls
 from harness.doctor.installed import INSTALLED
 from harness.doctor.machine import Machine
 from harness.doctor.probe import Probe, told
@@ -22,6 +23,7 @@ from harness.model.steps import StepKind
 from harness.model.target import ARMS, Targets
 from harness.system.cache import scratch
 
+_PACKAGE = Path(__file__).parents[1]
 CHECK_S = 15.0
 """The deadline of one check of one arm, with all of its exchanges."""
 
@@ -51,6 +53,7 @@ ARM_CHECKS = (
     ArmCheck("clock skew", kdc.skew, "kdc", ("answers",)),
     ArmCheck("encryption", kdc.enctypes, "kdc", ("answers", "accounts")),
     ArmCheck("accounts", accounts.accounts, "kdc", ("kdc", "accounts")),
+    ArmCheck("lockout", lockout.lockout, "kdc", ("tickets",)),
     ArmCheck("service tickets", tickets.service_tickets, "kdc", ("tickets",)),
     ArmCheck("TLS directory", tls.directory, "ldap", ("addresses",)),
     ArmCheck("TLS EHR", tls.ehr, "http", ("addresses",)),
@@ -125,8 +128,15 @@ def _made(check: ArmCheck, probe: Probe) -> Iterator[Remark]:
         yield problem(told(failure), f"look for what makes the servers of arms.{probe.arm} slow or lost")
     except AuthgateError as error:
         yield problem(str(error), f"mend it in {probe.targets.source}")
-    except Exception as error:  # noqa: BLE001 - an answer that a library chokes on; its type alone, never its text
-        yield problem(f"an answer that can't be read ({type(error).__name__})", "look for it in the server's log")
+    except Exception as error:  # noqa: BLE001 - its type and place alone, never its text
+        yield problem(f"authgate itself failed in this check ({_place(error)})", "report it, with this line")
+
+
+def _place(error: Exception) -> str:
+    """The kind of an exception, and the last line of this program that it came through."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if _PACKAGE in Path(frame.filename).parents]
+    where = f" at {Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{where}"
 
 
 def _missing(probe: Probe, needs: Iterable[str]) -> Remark | None:

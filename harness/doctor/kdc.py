@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.doctor.as_request import ENCTYPES, RC4, KdcAnswer, ask
+from harness.doctor.as_request import RC4, KdcAnswer, ask, enctype_names
 from harness.doctor.probe import Probe, told
 from harness.login.codes import kerberos_name
 from harness.login.kerberos.answers import PREAUTH_REQUIRED
@@ -41,6 +41,9 @@ def answers(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
             said = "a ticket" if answer.code is None else kerberos_name(answer.code)
             yield ok(f"{transport} {kdc}: {said} in {answer.took_s * 1e3:.1f} ms")
         yield from _unanswered(probe, kdc, silent)
+    realm = probe.target.realm
+    for other in {answer.own_realm(realm) for answer in found.values()} - {realm}:
+        yield problem(f"answers of realm {other}", f"write it so in the targets, in place of {realm}: case counts")
     preferred = "TCP" if probe.target.kdc_transport == "tcp" else "UDP"
     probe.kdc = next((way for way in found if way[1] == preferred), next(iter(found), None))
     probe.answers = found or None
@@ -93,8 +96,3 @@ def enctypes(probe: Probe, _: StepClock) -> Iterator[Remark]:
             yield warning(f"{user}: {names}", "set a new password, and msDS-SupportedEncryptionTypes to 24 (AES)")
         else:
             yield ok(f"{user}: {names}")
-
-
-def enctype_names(numbers: tuple[int, ...]) -> str:
-    """Encryption types as a user reads them."""
-    return ", ".join(ENCTYPES.get(number, f"encryption type {number}") for number in numbers) or "none named"

@@ -10,6 +10,7 @@ from harness.doctor.as_request import KdcAnswer
 from harness.login.credentials import Accounts
 from harness.login.kerberos.client import KerberosClient, TicketCache
 from harness.login.kerberos.kdcs import KdcCarrier, Kdcs
+from harness.login.ldap.standing import Standings
 from harness.login.net.clock import StepClock
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.endpoint import NO_NAMES, Addresses, Endpoint
@@ -38,6 +39,8 @@ class Probe:
     """A KDC that answers, and by what."""
     answers: Mapping[tuple[Endpoint, Transport], KdcAnswer] | None = None
     kerberos: KerberosClient | None = None
+    standings: Standings | None = None
+    """How near the accounts are to being locked, where the domain tells it."""
     tickets: TicketCache | None = None
     """Of an account whose login began well."""
     traits: dict[str, str] = field(default_factory=dict)

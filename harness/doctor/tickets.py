@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.doctor.advice import CLOCKS
 from harness.doctor.probe import Probe, told
 from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
@@ -55,5 +56,9 @@ def _advice(principal: str, code: str) -> str:
             return f"register the principal: setspn -S {principal} ACCOUNT; or correct its host in the targets"
         case "KDC_ERR_ETYPE_NOSUPP":
             return "let the service's account have AES keys: msDS-SupportedEncryptionTypes 24, and a new password"
+        case "KRB_AP_ERR_SKEW":
+            return CLOCKS
+        case "KRB5_REALM_UNKNOWN":  # libkrb5 was referred to a realm that it is told no KDC of
+            return f"correct the host of {principal} in the targets: the KDC refers to another realm for it"
         case _:
             return f"find out by the KDC's log why it gives no ticket for {principal}"

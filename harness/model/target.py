@@ -189,6 +189,11 @@ class Target(Configured):
     service_accounts: Credentials | None = None
     """The accounts by which components log in to each other, as the front to the database: often a keytab."""
 
+    @field_validator("realm")
+    @classmethod
+    def _realm_without_final_dot(cls, realm: str) -> str:
+        return realm.removesuffix(".")  # of upper and lower case both may be meant: libkrb5 tells them apart
+
     @field_validator("kdcs", mode="before")
     @classmethod
     def _kdcs_from_text(cls, kdcs: object) -> object:

@@ -20,7 +20,7 @@ from harness.cli.main import main
 from harness.doctor import arms, inputs, kdc, machine
 from harness.doctor.accounts import SAMPLED_AT_MOST, sample
 from harness.doctor.as_request import PREAUTH_REQUIRED, KdcAnswer, as_request, read_answer
-from harness.doctor.examine import examine
+from harness.doctor.examine import ArmCheck, examine
 from harness.doctor.machine import Machine
 from harness.doctor.probe import Probe
 from harness.login.credentials import Accounts
@@ -308,6 +308,21 @@ def test_a_step_that_the_targets_have_no_server_for_is_a_problem() -> None:
     found = examine(targets, SCENARIO.model_copy(update={"steps": steps}), Machine(watched_s=0))
     (said,) = (check.remark for check in found.at("problem") if check.name == "targets")
     assert said.found == "arms.baseline.services.host: expected a value, which step kdc_tgs_host needs, got none"
+
+
+def test_an_exception_of_our_own_is_told_as_ours_with_its_place_and_blames_no_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def choke(probe: Probe, _: StepClock) -> Iterator[Remark]:
+        yield ok(secret.decode())
+
+    secret = b"\xe5 do not show"
+    monkeypatch.setattr("harness.doctor.examine.ARM_CHECKS", (ArmCheck("credentials", choke),))
+    targets = Targets.model_validate({"arms": {"baseline": TARGET}})
+    (said,) = (it.remark for it in examine(targets, None, Machine(watched_s=0)).checks if it.about == "baseline")
+    assert said.level == "problem"
+    assert said.found.startswith("authgate itself failed in this check (UnicodeDecodeError at doctor/examine.py:")
+    assert "server" not in said.advice and "do not show" not in str(said)
 
 
 # What is told.

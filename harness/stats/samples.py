@@ -236,8 +236,8 @@ def _why_not(sample: Sample, design: Design) -> str:
         if sample.grouped > 1 and design.horizon(sample.metric.stage, 0) < LEAST_GROUPS * sample.grouped:
             above = " above the peak" if sample.metric.stage == "headroom" else ""
             return (
-                f"too few logins: {statistic} needs {needed}, which {sample.grouped} blocks of an arm hold after "
-                f"trimming, and {LEAST_GROUPS * sample.grouped} pairs{above} at least"
+                f"too few logins: {statistic} needs {needed}, which takes {sample.grouped} blocks of an arm after "
+                f"trimming, and at least {LEAST_GROUPS * sample.grouped} pairs{above}"
             )
         if not len(counts):
             return f"the first group of {sample.grouped} pairs is not complete"
@@ -247,5 +247,7 @@ def _why_not(sample: Sample, design: Design) -> str:
             where = f"{arm}block" if sample.grouped == 1 else f"group of {sample.grouped} {arm}blocks"
             return f"too few logins: a {where} holds {usual.min():.0f} after trimming, {statistic} needs {needed}"
         if np.nanmedian(sample.values[:, 0]) >= design.timeout_s:
-            return f"the baseline's own {statistic} is the time-out of {design.timeout_s:g} s: nothing slower is seen"
+            return (
+                f"the baseline's own {statistic} is the time-out of {design.timeout_s:g} s: nothing slower can be seen"
+            )
     return "" if counts.all(axis=1).any() else "no pair holds logins on both arms"

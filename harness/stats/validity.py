@@ -33,13 +33,13 @@ class Unsound:
 
 
 def unsound(health: Mapping[Arm, ArmHealth], limits: Limits, arms: Sequence[Arm] = ARMS) -> tuple[Unsound, ...]:
-    """Everything that keeps a measurement from being sound; an arm that nothing is known of is not sound."""
+    """Everything that keeps a measurement from being sound; an arm of which nothing is known is not sound."""
     found: list[Unsound] = []
     for arm in arms:
         if arm in health:
             found += _of_arm(arm, health[arm], limits)
         else:
-            found.append(Unsound(f"{arm}: nothing is recorded of how its load was generated"))
+            found.append(Unsound(f"{arm}: there is no record of how its load was generated"))
     if all(arm in health for arm in ARMS):
         found += _between(health["baseline"], health["candidate"], limits)
     return tuple(found)
@@ -70,7 +70,7 @@ def _of_arm(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
         )
     if health.seat_waits > (1 - limits.executed_share) * health.planned:
         yield Unsound(
-            f"{arm}: {health.seat_waits:,} of {health.planned:,} logins waited for a seat, "
+            f"{arm}: {health.seat_waits:,} of {health.planned:,} logins waited while all seats were taken, "
             f"{100 * (1 - limits.executed_share):.3g} % may",
             spares_block=arm == "candidate",
         )
@@ -80,7 +80,7 @@ def _between(baseline: ArmHealth, candidate: ArmHealth, limits: Limits) -> Itera
     if baseline.failed > limits.baseline_failures * baseline.started:
         yield Unsound(
             f"baseline: {baseline.failed:,} of {baseline.started:,} logins failed, "
-            f"{100 * limits.baseline_failures:.3g} % are allowed of what the candidate is compared with"
+            f"{100 * limits.baseline_failures:.3g} % are allowed on the baseline"
         )
     most = max(baseline.started, candidate.started)
     allowed = limits.imbalance * most
@@ -88,7 +88,7 @@ def _between(baseline: ArmHealth, candidate: ArmHealth, limits: Limits) -> Itera
         allowed = max(allowed, CHANCE_SD * math.sqrt(baseline.started + candidate.started))
     if abs(baseline.started - candidate.started) > allowed:
         yield Unsound(
-            f"the arms were not loaded alike: {baseline.started:,} logins on the baseline and {candidate.started:,} on "
+            f"the arms were loaded unequally: {baseline.started:,} logins on the baseline and {candidate.started:,} on "
             f"the candidate, which may differ by {100 * limits.imbalance:.3g} %",
             # A closed loop sends fewer logins to slower servers, which flatters them.
             spares_block=candidate.started < baseline.started

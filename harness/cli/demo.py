@@ -26,7 +26,7 @@ NONE = "none"
 @results_option
 @quiet_option
 def command(update: str, results: Path, quiet: bool) -> int:
-    """Replay an update on its lab; exits 0 if the expected verdict came."""
+    """Replay an update on its lab; exits 0 if the verdict is as expected."""
     name = DEMONSTRATED if update == NONE else update
     found = load_update(shipped.find(name, shipped.UPDATES))
     chosen = without_fault(found) if update == NONE else found

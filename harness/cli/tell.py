@@ -24,7 +24,7 @@ def judged(request: RunRequest, quiet: bool) -> Evidence:
 
 
 def tell(evidence: Evidence, folder: Path | None) -> Evidence:
-    """Print the verdict and where its reports will lie, then write them: no full disk may cost the verdict."""
+    """Print the verdict and where its reports will be, then write them: a full disk must not cost the verdict."""
     console = for_tables()
     with contextlib.suppress(BrokenPipeError):
         print_verdict(evidence, console, None if folder is None else folder / "report.html")

@@ -18,7 +18,7 @@ from harness.studies.trend import trend
 @click.command("trend")
 @click.argument("runs", type=FILE_PATH, nargs=-1, required=True)
 def command(runs: tuple[Path, ...]) -> int:
-    """Show what logins took in runs of one scenario, in order of time; nothing is judged."""
+    """Show how long logins took in runs of one scenario, in order of time; nothing is judged."""
     table = Table("started", "arm", "login", *QUANTILES, "failed", "verdict", box=None)
     for point in trend([RunFolder.open(run) for run in runs]):
         times = (seconds(value) for value in point.quantiles_s)

@@ -1,11 +1,11 @@
-"""A sample of the accounts: may each log in? One try an arm, and none once any arm has denied the account."""
+"""A sample of the accounts: may each log in? One try per arm, and none once any arm has denied the account."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from harness.doctor.as_request import PREAUTH_REQUIRED, ask
-from harness.doctor.probe import Deadline, Probe, told
+from harness.doctor.probe import Deadline, Probe, reason_of
 from harness.errors import CredentialError
 from harness.login.codes import kerberos_name
 from harness.login.kerberos.client import KerberosClient
@@ -16,15 +16,15 @@ SAMPLED_AT_MOST = 5
 _ADVICE = {
     "KDC_ERR_CLIENT_REVOKED": "enable or unlock the account (Enable-ADAccount, Unlock-ADAccount)",
     "KDC_ERR_KEY_EXPIRED": "set a new password, in the directory and in the credentials",
-    "KDC_ERR_NAME_EXP": "give the account a later end (Set-ADAccountExpiration)",
+    "KDC_ERR_NAME_EXP": "set a later expiry date for the account (Set-ADAccountExpiration)",
     "KDC_ERR_C_PRINCIPAL_UNKNOWN": "create the account, or take it out of the credentials",
     "KDC_ERR_PREAUTH_FAILED": "correct its password or key in the credentials; it was tried once",
-    "KDC_ERR_POLICY": "let the account log in at any hour from any workstation",
+    "KDC_ERR_POLICY": "lift the account's limits on logon hours and workstations",
     "KDC_ERR_S_PRINCIPAL_UNKNOWN": "correct the realm in the targets",
     "KDC_ERR_WRONG_REALM": "correct the realm in the targets",
-    "KDC_ERR_ETYPE_NOSUPP": "let the account have AES keys: set a new password, msDS-SupportedEncryptionTypes to 24",
+    "KDC_ERR_ETYPE_NOSUPP": "give the account AES keys: msDS-SupportedEncryptionTypes 24, then a new password",
 }
-_ADVICE_ELSE = "look for it in the KDC's log"
+_ADVICE_ELSE = "look for the reason in the KDC's log"
 
 
 def accounts(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
@@ -44,7 +44,7 @@ def accounts(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
         else:
             fine.append(user)
     if fine:
-        yield ok(f"{', '.join(fine)}: each has got a ticket")
+        yield ok(f"{', '.join(fine)}: each got a ticket")
 
 
 def sample(users: Sequence[str]) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def _refused(probe: Probe, user: str, deadline: Deadline) -> str:
     except StepFailedError as failure:
         if failure.outcome.status == "denied":
             probe.denied.add((probe.target.realm, user))
-        return told(failure)
+        return reason_of(failure)
     if probe.tickets is None:
         probe.tickets = tickets
     else:

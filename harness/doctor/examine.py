@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.doctor import accounts, arms, inputs, kdc, machine, names, ports, tickets, tls
 from harness.doctor.machine import Machine
-from harness.doctor.probe import Deadline, Probe, told
+from harness.doctor.probe import Deadline, Probe, reason_of
 from harness.errors import AuthgateError
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Check, Diagnosis, Remark, not_applicable, problem
@@ -26,7 +26,7 @@ CHECK_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class ArmCheck:
-    """One check of an arm: of which kind of step, if of one, and what earlier checks must have found for it.
+    """One check of an arm: the kind of step that it is for, if any, and what earlier checks must have found for it.
 
     ``needs`` are fields of a Probe.
     """
@@ -71,12 +71,12 @@ _MISSING = {
     "accounts": "no account is known",
     "answers": "no KDC answers",
     "kdc": "no KDC answers",
-    "tickets": "no account has got a ticket",
+    "tickets": "no account got a ticket",
 }
 
 
 def examine(targets: Targets | None, scenario: Scenario | None, here: Machine | None = None) -> Diagnosis:
-    """What can be known of the arms and of this machine; some dozens of requests are sent to an arm, no load."""
+    """What can be known about the arms and this machine; a few dozen requests are sent to each arm, and no load."""
     checks: list[Check] = []
     if targets is not None:
         denied: set[tuple[str, str]] = set()
@@ -107,7 +107,7 @@ def _examine_both(baseline: Probe, candidate: Probe) -> Iterator[Check]:
 
 
 def _made(check: ArmCheck, probe: Probe) -> Iterator[Remark]:
-    """The check's remarks; the last one says what it choked on, if it did."""
+    """The check's remarks; the last one says why it could not go on, if so."""
     missing = _missing(probe, check.needs)
     if check.kind is not None and not probe.takes(check.kind):
         missing = not_applicable("no step needs it")
@@ -117,16 +117,18 @@ def _made(check: ArmCheck, probe: Probe) -> Iterator[Remark]:
     try:
         yield from check.make(probe, Deadline(CHECK_S))
     except StepFailedError as failure:
-        yield problem(told(failure), f"look for what makes the servers of arms.{probe.arm} slow or lost")
+        yield problem(reason_of(failure), f"find out why the servers of arms.{probe.arm} are slow or unreachable")
     except AuthgateError as error:
-        yield problem(str(error), f"mend it in {probe.targets.source}")
-    except Exception as error:  # noqa: BLE001 - an answer that a library chokes on; its type alone, never its text
-        yield problem(f"an answer that can't be read ({type(error).__name__})", "look for it in the server's log")
+        yield problem(str(error), f"fix it in {probe.targets.source}")
+    except Exception as error:  # noqa: BLE001 - a library failed on an answer; its type alone, never its text
+        yield problem(
+            f"an answer that can't be read ({type(error).__name__})", "look for the reason in the server's log"
+        )
 
 
 def _missing(probe: Probe, needs: Iterable[str]) -> Remark | None:
     return next((not_applicable(_MISSING[need]) for need in needs if getattr(probe, need) is None), None)
 
 
-def _checks(about: str, name: str, remarks: Iterable[Remark]) -> Iterator[Check]:
-    return (Check(about, name, remark) for remark in remarks)
+def _checks(where: str, name: str, remarks: Iterable[Remark]) -> Iterator[Check]:
+    return (Check(where, name, remark) for remark in remarks)

@@ -1,4 +1,4 @@
-"""One arm under examination: what is known of it, what its checks have found so far, and for how long they wait."""
+"""One arm under examination: what is known about it, what its checks found so far, and how long they wait."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Deadline:
 
 @dataclass(slots=True)
 class Probe:
-    """An arm; what a check finds that others need is None until then.
+    """An arm; what a check finds and others need is None until then.
 
     ``denied`` holds the accounts (realm and user) that any arm has denied: none of them is tried again.
     """
@@ -50,7 +50,7 @@ class Probe:
     scenario: Scenario | None
     denied: set[tuple[str, str]]
     folder: Path
-    """For files that go with the examination."""
+    """For files that are removed after the examination."""
     addresses: Addresses | None = None
     accounts: Accounts | None = None
     kdc: tuple[Endpoint, Transport] | None = None
@@ -58,7 +58,7 @@ class Probe:
     answers: Mapping[tuple[Endpoint, Transport], KdcAnswer] | None = None
     kerberos: KerberosClient | None = None
     tickets: TicketCache | None = None
-    """Of an account whose login began well."""
+    """Of the first account that got a ticket."""
     traits: dict[str, str] = field(default_factory=dict)
     """What the arms are compared by."""
 
@@ -83,6 +83,6 @@ class Probe:
         return endpoint.at(self.addresses)
 
 
-def told(failure: StepFailedError) -> str:
-    """How an exchange failed, as a user reads it."""
+def reason_of(failure: StepFailedError) -> str:
+    """Why an exchange failed, in words."""
     return "no answer in time" if failure.outcome is TIMED_OUT else failure.outcome.code

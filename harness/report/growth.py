@@ -15,8 +15,8 @@ from harness.report.style import ARM_STYLES, INK, drawing, latency_axis, spread
 
 HOURS_FROM_MIN = 120
 CAPTION = (
-    "Each mark is one block: filled its median, hollow its p95. The lines are the straight growth that is judged; a "
-    "cold start that fades is taken out of them, so blocks at the beginning may lie beside them."
+    "Each mark is one block: filled its median, hollow its p95. The lines are the trends that are judged; a cold start "
+    "is not part of them, so blocks at the beginning may lie off the lines."
 )
 
 

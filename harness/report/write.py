@@ -18,7 +18,7 @@ from harness.system.files import write_whole
 
 
 def keep_reports(evidence: Evidence, folder: Path) -> None:
-    """Write all reports, and say on standard error where they can't be: no full disk may cost a verdict."""
+    """Write all reports, and say on standard error where they can't be written: a full disk must not cost a verdict."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_all(evidence, folder)

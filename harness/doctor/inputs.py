@@ -17,7 +17,7 @@ from harness.model.diagnosis import Remark, ok, problem
 def servers(probe: Probe, _: Deadline) -> Iterator[Remark]:
     """The target says where each step of the scenario goes."""
     asked = probe.scenario
-    lacking = [] if asked is None else probe.target.lacks(asked.step_order, asked.whose)
+    lacking = [] if asked is None else probe.target.lacks(asked.step_order, asked.account_kinds)
     for line in lacking:
         yield problem(f"arms.{probe.arm}.{line}", f"add it to {probe.targets.source}, or choose another scenario")
     if not lacking:

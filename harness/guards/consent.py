@@ -22,7 +22,7 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Add
     lacking = [
         f"{targets.source}: arms.{arm}.{line}"
         for arm in arms
-        for line in targets.arms[arm].lacks(scenario.step_order, scenario.whose)
+        for line in targets.arms[arm].lacks(scenario.step_order, scenario.account_kinds)
     ]
     if lacking:
         raise ConfigError("\n".join(lacking))

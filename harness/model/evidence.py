@@ -59,7 +59,7 @@ class Evidence:
         """The arms that the run is about."""
         return ARMS if self.soak is None else (self.soak.arm,)
 
-    def said(self, key: str) -> str | None:
+    def manifest_text(self, key: str) -> str | None:
         """What the manifest says under ``key``, as text; None where it is silent."""
         value = self.manifest.get(key)
         return None if value is None else str(value)

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.model.attempt import Floats
 
-MS = 1e6
+NS_PER_MS = 1e6
 """Nanoseconds in the milliseconds that the generator's figures are in."""
 
 

@@ -251,7 +251,7 @@ class Scenario(Configured):
         return tuple(name for name in self.expected if self.mix[name].cache == "warm")
 
     @property
-    def whose(self) -> frozenset[AccountKind]:
+    def account_kinds(self) -> frozenset[AccountKind]:
         """Whose accounts log in."""
         return frozenset(cohort.accounts for cohort in self.mix.values())
 

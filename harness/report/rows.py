@@ -212,13 +212,13 @@ def _share(part: Part) -> str:
 
 def standing_notices(evidence: Evidence) -> tuple[str, ...]:
     """What applies to the figures whatever the verdict is, as far as the manifest says it."""
-    notices = [LAB_NOTICE] if evidence.said("environment") == "lab" else []
-    if evidence.said("authentication") == "key":
+    notices = [LAB_NOTICE] if evidence.manifest_text("environment") == "lab" else []
+    if evidence.manifest_text("authentication") == "key":
         notices.append(
             "Long-term keys were derived before the run, so string-to-key (which each workstation computes itself) "
             "is not in the figures."
         )
-    if evidence.said("authentication") == "smart-card":
+    if evidence.manifest_text("authentication") == "smart-card":
         notices.append("Smart cards were files: the time that a card's chip takes to sign is not in the figures.")
     return tuple(notices)
 

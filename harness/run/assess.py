@@ -14,7 +14,7 @@ from harness.errors import RunError
 from harness.gate.judge import judge
 from harness.model.attempt import AttemptTable, Ints
 from harness.model.comparison import Comparison, Design
-from harness.model.health import MS, ArmHealth, RunState, quantile
+from harness.model.health import NS_PER_MS, ArmHealth, RunState, quantile
 from harness.model.plan import Plan
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
@@ -145,8 +145,8 @@ class Assessor:
             started=int(pc.sum(pc.not_equal(mine["status"], "withheld")).as_py() or 0),
             denied=int(pc.sum(pc.equal(status, "denied")).as_py() or 0),
             failed=int(pc.sum(pc.is_in(mine["status"], value_set=_FAILED)).as_py() or 0),
-            send_lag_p99_ms=quantile(lag / MS, 0.99),
-            pool_wait_p99_ms=quantile(pool_wait[pool_wait > 0] / MS, 0.99),
+            send_lag_p99_ms=quantile(lag / NS_PER_MS, 0.99),
+            pool_wait_p99_ms=quantile(pool_wait[pool_wait > 0] / NS_PER_MS, 0.99),
             # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
             hub_stall_p99_ms=quantile(loaded["hub_stall_p99_ms"].to_numpy(), 0.95),
             generator_cpu=quantile(loaded["cpu"].to_numpy(), 0.95),

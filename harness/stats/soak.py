@@ -30,7 +30,7 @@ from harness.model.soak import Growth, Soak, SoakBlocks, StepGrowth
 from harness.model.target import Arm
 from harness.stats.cells import Flags
 from harness.stats.logins import censored
-from harness.stats.settled import SETTLED_BY, needed_in_block, slow_after_s
+from harness.stats.settled import SETTLING_PAIRS, needed_in_block, slow_after_s
 from harness.stats.shift import POWER, RESOLUTION_S
 
 STATISTICS: tuple[Statistic, ...] = ("p50", "p95", "failure_rate", "slow_rate")
@@ -67,7 +67,7 @@ def soak_of(table: AttemptTable, arm: Arm, design: Design, policy: Policy, block
     place = np.searchsorted(known, table.block[rows])
     failed = table.status[rows] != _OK
     times_s = censored(table.response_s[rows], failed, design.timeout_s)
-    early = times_s[place < SETTLED_BY]
+    early = times_s[place < SETTLING_PAIRS]
     usual_s = np.array(np.median(early) if len(early) else np.nan)
     slow = failed | (times_s > slow_after_s(usual_s, policy, design.timeout_s))
     series = _series(times_s, slow, failed, place, len(known), design)

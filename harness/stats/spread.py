@@ -18,7 +18,7 @@ from harness.stats.logins import usable_pairs
 from harness.stats.samples import judgeable, measure
 
 CONFIDENCE = 0.95
-OFTEN_P = 0.05
+TOO_OFTEN_P = 0.05
 
 
 def between_deployments(differences: Floats, ses: Floats) -> Spread:
@@ -69,4 +69,4 @@ def levels_of(table: AttemptTable, design: Design, policy: Policy, pairs: Sequen
 
 def too_often(blocked: int, runs: int, alpha: float) -> bool:
     """Whether so many of the A/A runs blocked that ``alpha`` can't account for it: exact binomial test, p < 0.05."""
-    return runs > 0 and bool(binomtest(blocked, runs, alpha, alternative="greater").pvalue < OFTEN_P)
+    return runs > 0 and bool(binomtest(blocked, runs, alpha, alternative="greater").pvalue < TOO_OFTEN_P)

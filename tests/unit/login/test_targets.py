@@ -102,7 +102,7 @@ def test_a_target_of_before_still_serves_the_steps_of_before(tmp_path: Path) -> 
 def test_every_shipped_scenario_is_served_by_a_target_that_says_all() -> None:
     whole = Target.model_validate(WHOLE)
     for scenario in scenarios():
-        assert whole.lacks(scenario.step_order, scenario.whose) == []
+        assert whole.lacks(scenario.step_order, scenario.account_kinds) == []
 
 
 @pytest.mark.parametrize(

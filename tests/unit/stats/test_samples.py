@@ -14,7 +14,7 @@ from harness.model.policy import LoginMargins, Margins, Policy
 from harness.model.steps import CACHES
 from harness.model.target import Arm
 from harness.stats.cells import Cells
-from harness.stats.samples import BUDGETED, Sample, joined, judgeable, measure
+from harness.stats.samples import ALL_LOGINS_P95, Sample, joined, judgeable, measure
 from harness.stats.settled import needed_in_block, slow_after_s
 from tests.helpers.synthetic import DESIGN, PER_LOGIN, logins
 
@@ -199,7 +199,7 @@ def test_the_budget_is_on_cold_and_warm_logins_together() -> None:
     cold, warm = logins(both([0.1] * 60, [0.1] * 60)), logins(both([0.3] * 60, [0.3] * 60), cohort="warm")
     columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in PER_LOGIN}
     found = measure(AttemptTable(**columns, steps={}, cohorts=CACHES), DESIGN, EVERY_PAIR, range(3)).samples
-    assert found[BUDGETED].values.tolist() == [[0.3, 0.3]] * 3
+    assert found[ALL_LOGINS_P95].values.tolist() == [[0.3, 0.3]] * 3
     assert found[Metric("cold", "login", "p95")].values.tolist() == [[0.1, 0.1]] * 3
 
 

@@ -47,7 +47,7 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
     @wraps(command)
     def with_soak(hours: float | None, arm: Arm | None, rate: float | None, **others: Any) -> int:
         if hours is None and (arm is not None or rate is not None):
-            raise click.UsageError("expected --soak HOURS beside --arm and --rate, got none")
+            raise click.UsageError("expected --soak HOURS together with --arm and --rate, got none")
         return command(soak=None if hours is None else SoakPlan(hours, arm or "candidate", rate), **others)
 
     for option in reversed(_SOAK):

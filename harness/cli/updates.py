@@ -85,7 +85,7 @@ def run_update(update: Update, results: Path, quiet: bool) -> int:
 
 
 def replayed(update: Update, results: Path, quiet: bool) -> int:
-    """Replay the update, tell its verdict and whether it is the expected one; the exit code."""
+    """Replay the update, report its verdict and whether it is the expected one; the exit code."""
     console = Console()
     with progress(console, quiet) as display:
         evidence = replay(update, results, display)

@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 from harness.login.net import der
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
+from harness.model.protocol import Transport
 
-Transport = Literal["UDP", "TCP"]
 PREAUTH_REQUIRED = 25
 RC4 = 23
 ENCTYPES = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.doctor.as_request import ENCTYPES, PREAUTH_REQUIRED, RC4, KdcAnswer, Transport, ask
+from harness.doctor.as_request import ENCTYPES, PREAUTH_REQUIRED, RC4, KdcAnswer, ask
 from harness.doctor.probe import Deadline, Probe, reason_of
 from harness.login.codes import kerberos_name
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
+from harness.model.protocol import Transport
 
 SKEW_PROBLEM_S = 300.0
 """What servers tolerate unless told otherwise (RFC 4120 §3.2.3)."""

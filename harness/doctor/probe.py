@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from harness.doctor.as_request import KdcAnswer, Transport
+from harness.doctor.as_request import KdcAnswer
 from harness.login.credentials import Accounts
 from harness.login.kerberos.client import KerberosClient, TicketCache
 from harness.login.runtime import TIMED_OUT, StepFailedError, ThreadRuntime, Timed
 from harness.model.endpoint import Addresses, Endpoint
+from harness.model.protocol import Transport
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS, StepKind
 from harness.model.target import Arm, Target, Targets

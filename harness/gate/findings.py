@@ -8,14 +8,13 @@ from itertools import pairwise
 
 from harness.gate.words import of_cohort, seconds
 from harness.model.comparison import Comparison, LeakTest, QuantileShift
+from harness.model.metric import LARGEST_LOG
 from harness.model.policy import Leak, Policy
 from harness.model.protocol import Difference
 from harness.model.subject import LeakSlope, LoginBudget, Outage
 from harness.model.verdict import Decision, Finding
 
 SEVERITY: tuple[Decision, ...] = ("block", "likely slower", "inconclusive", "notice", "pass", "not judged")
-LARGEST_LOG = 700.0
-"""e^700 is near the largest float: such a ratio is as good as infinite."""
 
 
 def findings_of(

@@ -108,7 +108,7 @@ def kind_of(findings: Sequence[Finding], faults: Sequence[Unsound], still_open: 
 
 
 def _open(comparison: Comparison, state: RunState, policy: Policy) -> tuple[str, ...]:
-    """What keeps a run from a PASS whatever its metrics say, in words."""
+    """What keeps a run from a PASS apart from its metrics, in words."""
     reasons = []
     if state.interrupted:
         reasons.append(f"the run ended early: {state.interrupted}")

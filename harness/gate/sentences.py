@@ -21,7 +21,7 @@ from harness.stats.shift import boundings, pairs_to_settle
 from harness.stats.validity import Unsound
 
 PRACTICAL_HORIZONS = 20
-"""A shift that more than so many times the planned pairs would decide is as good as on its margin."""
+"""A shift that would take more than so many times the planned pairs can't be told from its margin in practice."""
 NAMED_AT_MOST = 8
 """Of metrics that were not judged, those of whole logins first; the findings have them all."""
 LEAST_BLAMED_SHARE = 0.02
@@ -33,7 +33,7 @@ QUANTILE_PHRASES: dict[Statistic, str] = {
     "p99": "at the 99th percentile (1 login in 100)",
 }
 COHORT_PHRASES = {"cold": "first logins", "warm": "repeat logins"}
-"""What these cohorts are called to somebody who knows nothing of ticket caches; others go by their own names."""
+"""Names for readers who know nothing about ticket caches; other cohorts keep their own names."""
 
 
 def sentence_of(kind: Kind, findings: Sequence[Finding], reasons: Sequence[str], blame: str, policy: Policy) -> str:
@@ -89,11 +89,11 @@ def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound
 
 def wire_notices(differences: Sequence[Difference], policy: Policy) -> tuple[str, ...]:
     """What single logins show on the wire and the policy allows, the most severe first."""
-    told = [difference.sentence for difference in differences if difference.change not in policy.protocol.block]
-    if not told:
+    allowed = [difference.sentence for difference in differences if difference.change not in policy.protocol.block]
+    if not allowed:
         return ()
-    ways = f" in {len(told)} ways, the most severe" if len(told) > 1 else ""
-    return (f"Single logins on the arms differ on the wire{ways}: {told[0]}.",)
+    ways = f" in {len(allowed)} ways, the most severe" if len(allowed) > 1 else ""
+    return (f"Single logins on the arms differ on the wire{ways}: {allowed[0]}.",)
 
 
 def site_notices(comparison: Comparison) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -
 
 
 def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
-    """How much of the added time lies in the blamed step."""
+    """How much of the added time is in the blamed step."""
     worst = max((part for part in attribution if part.step == blamed), key=lambda part: part.added_s)
     added = sum(part.added_s for part in attribution if part.cohort == worst.cohort and part.added_s > 0)
     part = worst.added_s / added if added > 0 else 0.0
@@ -233,8 +233,8 @@ def _the_rest(others: Sequence[Finding]) -> Iterator[str]:
     if judged:
         yield f", and {judged} other metric{'s are within their limits' if judged > 1 else ' is within its limit'} too"
     unjudged = [finding.subject for finding in others if finding.decision == "not judged"]
-    if besides := len(unjudged) - unjudged.count(LeakSlope()):
-        yield f"; {besides} could not be judged"
+    if others_unjudged := len(unjudged) - unjudged.count(LeakSlope()):
+        yield f"; {others_unjudged} could not be judged"
     if LeakSlope() in unjudged:
         yield "; whether logins grow slower as the servers run was not tested"
 

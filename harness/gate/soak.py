@@ -1,4 +1,4 @@
-"""From a soak to a verdict: does one arm grow slower, or fail more, the longer it runs?
+"""From a soak to a verdict: does one arm get slower, or fail more, the longer it runs?
 
 1. A measurement that is not sound is INVALID, as in ``judge``.
 2. BLOCK where a growth is shown (p below ``leak.block_p``) and its estimate is above the margin. One judgement, at the
@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from harness.gate.findings import LARGEST_LOG, SEVERITY
+from harness.gate.findings import SEVERITY
 from harness.gate.judge import kind_of
 from harness.gate.words import change, lasting, level, longer, share, step_title
 from harness.model.health import ArmHealth, RunState
-from harness.model.metric import QUANTILES, Statistic
+from harness.model.metric import LARGEST_LOG, QUANTILES, Statistic
 from harness.model.policy import Policy
 from harness.model.soak import Growth, Soak
 from harness.model.subject import SoakGrowth
@@ -110,17 +110,17 @@ def _growth_finding(
 
 
 def projection(growth: Growth) -> str:
-    """What a growth comes to if it goes on, for people; empty where it is not above its margin."""
+    """What a growth amounts to if it continues, in words; empty where it is not above its margin."""
     if growth.slope <= growth.margin:
         return ""
     if growth.unit == "log_ratio":
-        return f"twice as slow in {lasting(math.log(2) / growth.slope)}, if it goes on"
+        return f"twice as slow in {lasting(math.log(2) / growth.slope)}, if it continues"
     day = min(growth.start + growth.slope * 24 * HOUR_MIN, 1.0)
-    return f"{share(day)} after a day, if it goes on"
+    return f"{share(day)} after a day, if it continues"
 
 
 def _open(soak: Soak, state: RunState, policy: Policy) -> Iterator[str]:
-    """What keeps a soak from a PASS whatever its growths are, in words."""
+    """What keeps a soak from a PASS apart from its growths, in words."""
     if not state.complete:
         yield f"the soak ended early: {state.interrupted or 'before its time'}"
     if soak.growth("p50") is None:

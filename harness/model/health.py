@@ -1,4 +1,4 @@
-"""How well the measurement itself went: the generator's side of every arm."""
+"""How sound the measurement itself was: the load generator's side of every arm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NS_PER_MS = 1e6
 
 
 def quantile(values: Floats | list[float], q: float) -> float:
-    """The q-quantile of a generator's figure; 0 of none, since what did not happen did not wait."""
+    """The q-quantile of a generator's figure; 0 if there are none, since what did not happen did not wait."""
     return float(np.quantile(values, q)) if len(values) else 0.0
 
 
@@ -21,7 +21,7 @@ def quantile(values: Floats | list[float], q: float) -> float:
 class ArmHealth:
     """One arm's generator over the judged part of a run; times in ms, ``generator_cpu`` as a share of one core.
 
-    The generator's own figures are None where another tool measured and did not tell.
+    The generator's own figures are None where another tool measured and did not record them.
     """
 
     planned: int
@@ -34,7 +34,7 @@ class ArmHealth:
     hub_stall_p99_ms: float | None
     generator_cpu: float | None
     seat_waits: int
-    """Logins that waited for a seat since all were taken; the wait is charged to the login."""
+    """Logins that waited because all seats were taken; the wait is charged to the login."""
     worker_lost: bool = False
     tried: int = 0
     """Logins sent in all, those of incomplete pairs too, of which ``denied`` were denied; 0 where only ``started`` is
@@ -48,5 +48,5 @@ class RunState:
     complete: bool
     """Every planned pair was executed (or the judge stopped the run)."""
     interrupted: str = ""
-    """Why the run ended early on anybody's wish but the judge's; empty where it did not."""
+    """Why the run ended early for another reason than the judge's decision; empty where it did not."""
     stopped_for_denials: bool = False

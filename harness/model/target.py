@@ -239,12 +239,12 @@ class Target(Configured):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the realm and its endpoints: another one is another server, whoever logs in there."""
+        """SHA-256 of the realm and its endpoints, by which servers are recognised whoever logs in there."""
         return hashlib.sha256("\n".join((self.realm, *map(str, self.endpoints))).encode()).hexdigest()
 
 
 class Targets(Configured):
-    """The arms of a comparison, and what the owner of the servers has agreed to."""
+    """The arms of a comparison, and the load that the owner of the servers has agreed to."""
 
     environment: Literal["lab", "pre-production"] = "lab"
     """``lab`` may only name loopback addresses."""

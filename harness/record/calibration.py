@@ -29,7 +29,7 @@ _CALIBRATION = TypeAdapter(Calibration)
 
 
 def calibration_file(results: Path, scenario: str, policy: str) -> Path:
-    """Where the calibration of a scenario under a policy lies, both by name."""
+    """Where the calibration of a scenario under a policy is kept, both by name."""
     return results / f"calibration-{scenario}-{policy}.json"
 
 

@@ -59,7 +59,7 @@ def print_capacity(evidence: CapacityEvidence, console: Console, report: Path | 
 
 
 def write_capacity(evidence: CapacityEvidence, results: Path) -> Path:
-    """Write the search's JSON, PNG and HTML beside the runs; returns the page's file. Raises OSError."""
+    """Write the search's JSON, PNG and HTML into the folder of its runs; returns the page's file. Raises OSError."""
     document = json.dumps(capacity_document(evidence), indent=2, allow_nan=False)
     write_whole(results / f"{evidence.search_id}.json", f"{document}\n")
     write_whole(results / f"{evidence.search_id}.png", png(figure(evidence)))

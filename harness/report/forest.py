@@ -88,7 +88,7 @@ def _group(finding: Finding) -> tuple[bool, str]:
 
 
 def _in_margins(value: float | None, finding: Finding) -> float | None:
-    """The value in margins; None where it is unbounded, or as good as that."""
+    """The value in margins; None where it is unbounded, or practically so."""
     if value is None or not math.isfinite(value) or not finding.margin:
         return None
     in_margins = value / finding.margin

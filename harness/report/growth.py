@@ -39,7 +39,7 @@ def growth(evidence: Evidence) -> Figure | None:
     return figure
 
 
-def told(evidence: Evidence) -> str:
+def described(evidence: Evidence) -> str:
     """What the figure shows, in words."""
     growths = evidence.soak.growths if evidence.soak is not None else ()
     lines = "; ".join(f"{g.statistic} {_level(g, g.start)} → {_level(g, g.end)}" for g in growths)

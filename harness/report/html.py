@@ -132,7 +132,7 @@ def _plates(evidence: Evidence) -> Iterator[Plate]:
         ),
     ]
     if evidence.soak is not None:
-        drawn[1:] = [(growth.growth, "Over the hours", growth.CAPTION, growth.told(evidence))]
+        drawn[1:] = [(growth.growth, "Over the hours", growth.CAPTION, growth.described(evidence))]
     for draw, heading, caption, alt in drawn:
         figure = draw(evidence)
         if figure is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.model.attempt import AttemptTable
 from harness.model.comparison import Comparison, Design, NotJudged, QuantileShift
-from harness.model.metric import Stage
+from harness.model.metric import LARGEST_LOG, Stage
 from harness.model.policy import Policy
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.steps import LOGIN
@@ -147,7 +147,7 @@ def candidate_p95_s(sample: Sample, design: Design, policy: Policy) -> tuple[flo
     down, up = (
         critical_value(policy.alpha, n, first, horizon) * se for first in (bounding.block_from, bounding.pass_from)
     )
-    return math.exp(center - down), math.exp(min(center + up, 700.0)) if math.isfinite(up) else math.inf
+    return math.exp(center - down), math.exp(min(center + up, LARGEST_LOG)) if math.isfinite(up) else math.inf
 
 
 def _login_p50(measured: Measured) -> list[Sample]:

@@ -100,8 +100,8 @@ def fit(observed: Observed, saturation: float) -> Fit:
 def _linear(q: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
     """A, B and the squared relative error of y ≈ A + B·q for each row of q, with A and B at least 0.
 
-    Residuals count relative to the model, not to y: what is slow by chance would otherwise count least, and the fit lie
-    too low.
+    Residuals count relative to the model, not to y: what is slow by chance would otherwise count least, and the fit
+    be too low.
     """
     a, b = np.full(len(q), float(y.mean())), np.zeros(len(q))
     for _ in range(REWEIGHTINGS):

@@ -27,7 +27,7 @@ LEAST_GROUPS = 20
 300 logins, on an Active Directory lab, they were ±58 % after 24 of 40 pairs, where the margin was 28 %."""
 FAILURE_RATE = Metric(EVERYONE, LOGIN, "failure_rate")
 ALL_LOGINS_P95 = Metric(EVERYONE, LOGIN, "p95")
-"""The p95 of all cohorts' logins together, for the budget: whatever the login, a clinician waits."""
+"""The p95 of all cohorts' logins together, for the budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,8 @@ def joined(pieces: Sequence[Measured]) -> Measured:
 
 
 def judgeable(measured: Measured, design: Design, margins: Margins) -> tuple[tuple[Sample, ...], tuple[NotJudged, ...]]:
-    """The samples that the policy has a margin for, without groups in which an arm holds nothing, and the others."""
+    """The samples that the policy has a margin for, without groups in which an arm has no login; and the metrics that
+    can't be judged."""
     judged: list[Sample] = []
     refused: list[NotJudged] = []
     for metric, sample in measured.samples.items():

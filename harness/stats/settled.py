@@ -17,11 +17,11 @@ from harness.stats.cells import Cells
 from harness.stats.logins import Logins
 
 LOGINS_BEYOND = 3
-"""How many logins of a block lie beyond a quantile that is judged; fewer leave it to single logins."""
+"""A block has at least so many logins beyond a quantile that is judged: with fewer, single logins would decide it."""
 GROUP_SIZES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
 """The sizes that a group of pairs may have: they divide 60, so pieces of 60 pairs can be measured one by one."""
 SETTLING_PAIRS = 3
-"""How many pairs settle it."""
+"""How many pairs determine it."""
 ENOUGH_SHARE = 0.8
 """Of the logins that a group was made for, the share that the usual one must hold. A group that was settled on just as
 many would otherwise be judged at one look and not at the next, by random variation in arrival counts, and a PASS would
@@ -40,7 +40,7 @@ class Settled:
 
     @classmethod
     def by(cls, logins: Logins, policy: Policy, timeout_s: float) -> Self:
-        """What the first of these logins' pairs settle; the usual login is the median of the faster arm."""
+        """As the first of these logins' pairs determine it; the usual login is the median of the faster arm."""
         early = logins.used // logins.shape[-1] % max(logins.shape[1], 1) < SETTLING_PAIRS
         cohorts, _, arms = logins.shape
         cohort = logins.used[early] // max(len(logins.pairs) * arms, 1)

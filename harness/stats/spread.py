@@ -1,4 +1,4 @@
-"""What pairs never average out: the spread between deployments of the same bits, and that of levels between runs."""
+"""What no number of pairs averages out: the spread between deployments of the same bits, and of levels between runs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _upper(square: float, freedom: int) -> float:
 def reach(spread: Spread, alpha: float) -> float:
     """How far one draw from the spread lies from zero at most, at a one-sided error of ``alpha``.
 
-    By Student's t, for the spread is an estimate. One draw holds for a whole run, so there is no look to pay for.
+    By Student's t, for the spread is an estimate. One draw applies to a whole run, so repeated looks don't matter.
     """
     return float(stdtrit(spread.freedom, 1.0 - alpha)) * spread.sd if spread.sd > 0 else 0.0
 

@@ -1,4 +1,4 @@
-"""Is the measurement itself sound? It looks at the generator, never at the server's queue.
+"""Is the measurement itself sound? This looks at the load generator, never at the server's queue.
 
 A server near saturation is a finding. A generator near saturation, or one that lost its worker, measures itself.
 """
@@ -18,7 +18,7 @@ from harness.model.target import ARMS, Arm
 
 DENIED_P = 0.001
 CHANCE_SD = 4.0
-"""Two Poisson counts differ by more standard deviations than this once in some 16,000 times."""
+"""Two Poisson counts differ by more standard deviations than this once in about 16,000 times."""
 
 
 @dataclass(frozen=True, slots=True)

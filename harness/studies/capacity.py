@@ -152,8 +152,8 @@ def _check(scenario: Scenario, targets: Targets, policy: Policy, budget: Budget,
 def _on_ladder(scenario: Scenario, rates: Sequence[float], budget: Budget, ladder: int) -> Scenario:
     """The scenario with a rung of constant rate in each pair, and a seed and a name of the ladder's own.
 
-    By Little's law the seats are all taken only where logins take longer than the budget in the mean: then the wait
-    for one is the server's doing.
+    By Little's law the seats are all taken only where logins take longer than the budget on average: then it is
+    the server that makes them wait.
     """
     curve = {"curve": "ladder", "rates": list(rates), "every_s": scenario.blocks.length_s}
     changes = {

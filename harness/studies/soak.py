@@ -10,7 +10,7 @@ from harness.model.steps import CACHES
 from harness.model.target import Arm
 
 BLOCKS = 60
-"""In how many blocks a soak is cut, whatever its length: the slope needs long ones, and a figure no more."""
+"""How many blocks a soak of any length is cut into: the slope needs long blocks, and a figure needs no more."""
 SHARE_OF_PEAK = 0.2
 HOURS_AT_MOST = 24
 

@@ -23,7 +23,7 @@ from harness.stats.logins import Logins, logins_of, usable_pairs
 class Point:
     """One arm's logins of a cohort in one run: quantiles of the response time in seconds, the share that failed.
 
-    Over the logins that count, whatever block they fell in. ``verdict`` is empty for a run of one arm.
+    Over all logins that count, regardless of their block. ``verdict`` is empty for a run of one arm.
     """
 
     started: str

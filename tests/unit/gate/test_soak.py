@@ -137,7 +137,7 @@ def test_a_cold_start_is_told_beside_the_verdict() -> None:
 
 def test_no_projection_is_made_of_a_growth_that_is_allowed() -> None:
     assert projection(growth("p50", 1e-4)) == ""
-    assert projection(growth("slow_rate", 1.0)) == "100 % after a day, if it goes on"
+    assert projection(growth("slow_rate", 1.0)) == "100 % after a day, if it continues"
 
 
 CERTAINTY = {"pass": 1, "notice": 1, "block": 1, "likely slower": 0, "inconclusive": 0}

@@ -89,7 +89,8 @@ CASES: dict[str, Callable[[Rng], Arms]] = {
 def write(path: Path, arm: Simulated) -> None:
     """An arm as JMeter writes it, in order of ends."""
     rows = (
-        f"{round((EPOCH_S + arm.start_s[row]) * 1000)},{round(arm.elapsed_s[row] * 1000)},login,Users 1-{arm.thread[row]},true"
+        f"{round((EPOCH_S + arm.start_s[row]) * 1000)},{round(arm.elapsed_s[row] * 1000)},login,Users 1-"
+        f"{arm.thread[row]},true"
         for row in np.argsort(arm.start_s + arm.elapsed_s)
     )
     path.write_text("\n".join(["timeStamp,elapsed,label,threadName,success", *rows]) + "\n")
@@ -100,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=200, help="pairs of files of each kind")
     files = parser.parse_args().files
-    print(f"| {files} pairs of files each | unsound | closed loop |\n|---|---|---|")  # noqa: T201
+    print(f"| {files} pairs of files each | unsound | closed loop |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "b.jtl", Path(folder) / "a.jtl"
         for name, arms in CASES.items():
@@ -111,7 +112,7 @@ def main() -> None:
                 found = loading(read_two(before, after, Importing()).foreign, Limits())
                 unsound += bool(found.faults)
                 waits += bool(found.waits)
-            print(f"| {name} | {unsound} | {waits} |", flush=True)  # noqa: T201
+            print(f"| {name} | {unsound} | {waits} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ _lab_folder = click.option(
 @_lab_folder
 @click.option(
     "--kind",
-    type=click.Choice(supervisor.KINDS),
+    type=click.Choice(supervisor.LAB_KINDS),
     default="embedded",
     show_default=True,
     help="embedded: MIT KDC and OpenLDAP, as any user. ad: Samba AD, web front and database, as root.",

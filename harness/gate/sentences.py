@@ -23,14 +23,14 @@ IMPRACTICAL = 20
 """So many times the planned pairs are not worth naming: the shift lies on its margin, for all that can be seen."""
 NAMED_AT_MOST = 8
 """Of metrics that were not judged, those of whole logins first; the findings have them all."""
-MUCH = 0.02
+NOTABLE_SHARE = 0.02
 """Of a mean login. Steps that none of them blocks are not blamed for less: some step always adds most by chance."""
 AT: dict[Statistic, str] = {
     "p50": "at the median (every second login)",
     "p95": "at the 95th percentile (1 login in 20)",
     "p99": "at the 99th percentile (1 login in 100)",
 }
-KINDS = {"cold": "first logins", "warm": "repeat logins"}
+COHORT_PHRASES = {"cold": "first logins", "warm": "repeat logins"}
 """What cohorts of these names are called to somebody who knows no caches; others go by their own."""
 
 
@@ -125,7 +125,7 @@ def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -
     if worst is None:
         return None
     usual_s = sum(part.baseline_s for part in attribution if part.cohort == worst.cohort)
-    return worst.step if named or worst.added_s > MUCH * usual_s else None
+    return worst.step if named or worst.added_s > NOTABLE_SHARE * usual_s else None
 
 
 def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
@@ -184,7 +184,7 @@ def _at(finding: Finding) -> str:
 
 def _slower(finding: Finding, findings: Sequence[Finding]) -> str:
     several = len({f.cohort for f in findings if f.step == LOGIN} - {EVERYONE}) > 1
-    who = KINDS.get(finding.cohort, of_cohort(finding.cohort)) if several else "logins"
+    who = COHORT_PHRASES.get(finding.cohort, of_cohort(finding.cohort)) if several else "logins"
     candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
     about = longer(finding.estimate or 0.0)
     return f"{who} would take {candidate} instead of {baseline} {_at(finding)}, about {about}"

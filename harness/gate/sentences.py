@@ -25,7 +25,7 @@ NAMED_AT_MOST = 8
 """Of metrics that were not judged, those of whole logins first; the findings have them all."""
 NOTABLE_SHARE = 0.02
 """Of a mean login. Steps that none of them blocks are not blamed for less: some step always adds most by chance."""
-AT: dict[Statistic, str] = {
+STATISTIC_PHRASES: dict[Statistic, str] = {
     "p50": "at the median (every second login)",
     "p95": "at the 95th percentile (1 login in 20)",
     "p99": "at the 99th percentile (1 login in 100)",
@@ -179,7 +179,7 @@ def _is_login_time(finding: Finding) -> bool:
 def _at(finding: Finding) -> str:
     """Where in all logins a login's time stands."""
     assert finding.statistic is not None
-    return AT[finding.statistic]
+    return STATISTIC_PHRASES[finding.statistic]
 
 
 def _slower(finding: Finding, findings: Sequence[Finding]) -> str:

@@ -129,7 +129,7 @@ def targets(lab: Lab, canary: str, tmp_path: Path) -> Path:
     for target in written["arms"].values():
         cards = {**target["credentials"]["smart_cards"], "folder": str(_cards(lab, folder / target["realm"]))}
         target["credentials"] = {"csv": "accounts.csv", "smart_cards": cards}
-    write_whole(folder / "targets.yaml", yaml.safe_dump(named), private=True)
+    write_whole(folder / "targets.yaml", yaml.safe_dump(written), private=True)
     return folder / "targets.yaml"
 
 

@@ -1,7 +1,5 @@
 """``python -m harness`` is ``authgate``."""
 
-import sys
+from harness.cli.main import run_main
 
-from harness.cli.main import main
-
-sys.exit(main())
+run_main()

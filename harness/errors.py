@@ -2,11 +2,21 @@
 
 _SHOWN_AT_MOST = 60
 _SHOWN_BITS_AT_MOST = 190
+_LINE_AT_MOST = 2000
+_LINES_AT_MOST = 100
 
 
 def one_line(text: str) -> str:
     """The text with whatever would break a line, or speak to a terminal, written as an escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def in_lines(text: str) -> str:
+    """An error's text as it may be printed: line by line, each and all of them cut to what somebody can read."""
+    lines = text.splitlines() or [""]
+    said = [one_line(line[:_LINE_AT_MOST]) + ("…" if len(line) > _LINE_AT_MOST else "") for line in lines]
+    more = len(said) - _LINES_AT_MOST
+    return "\n".join([*said[:_LINES_AT_MOST], *([f"and {more:,} lines more"] if more > 0 else [])])
 
 
 def shown(value: object) -> str:

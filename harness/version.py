@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
+
+_WHAT_GIT_NEEDS = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+"""Nothing of what else is in the environment, where accounts may be."""
 
 
 def version_text() -> str:
@@ -16,7 +20,7 @@ def version_text() -> str:
     try:
         said = subprocess.run(
             ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12", "--match="],
-            capture_output=True, text=True, timeout=5, check=True,
+            capture_output=True, text=True, timeout=5, check=True, env=_WHAT_GIT_NEEDS,
         ).stdout.strip()  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return __version__

@@ -99,11 +99,13 @@ def command(
     console = for_tables()
     with progress(console, quiet) as display:
         found = search(scenario, targets, policy, settings, results, display, lambda ladder: _tell(ladder, console))
-    print_capacity(found, console, results / f"{found.search_id}.html")
+    report = None
     try:
-        write_capacity(found, results)
+        report = write_capacity(found, results)
     except OSError as error:
         click.echo(f"{results}: expected a folder to write reports to, got: {error.strerror}", err=True)
+    finally:
+        print_capacity(found, console, report)
     return found.verdict.kind.exit_code
 
 

@@ -26,6 +26,7 @@ from harness.report.diagnosis import diagnosis_json, print_diagnosis
 def command(targets: Targets | None, scenario: Scenario | None, as_json: bool) -> int:
     """Check each arm and this machine for what would spoil a run, and say what to do about it.
 
+    Without targets and scenario it also tells which Debian packages are missing for the labs, and what installs them.
     A few dozen requests are sent to each arm, and no load. Exits 0 where there is no problem, 2 where there is one.
     """
     found = examine(targets, scenario)

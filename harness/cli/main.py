@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,8 +11,11 @@ from types import FrameType
 
 import click
 
-from harness.errors import AuthgateError
+from harness.errors import AuthgateError, in_lines
 from harness.model.exit_codes import INTERRUPTED, USAGE_ERROR
+from harness.system.output import protect_output
+from harness.system.packages import library_missing
+from harness.system.secrets import no_core_dumps
 from harness.version import version_text
 
 COMMANDS = {
@@ -92,9 +96,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return cli.main(argv, prog_name="authgate", standalone_mode=False) or 0
     except AuthgateError as error:
-        click.echo(str(error), err=True)
+        click.echo(in_lines(str(error)), err=True)
     except click.ClickException as error:
-        error.show()
+        said_usage = io.StringIO()
+        error.show(said_usage)
+        click.echo(in_lines(said_usage.getvalue().rstrip()), err=True)
+    except ImportError as error:
+        said = library_missing(error)
+        if said is None:
+            raise
+        click.echo(said, err=True)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED
@@ -102,5 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_main() -> None:
-    """The console script."""
+    """The console script: output that can't be written costs nothing but the words, and no core holds a secret."""
+    protect_output()
+    no_core_dumps()
     sys.exit(main())

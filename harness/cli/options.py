@@ -46,10 +46,9 @@ class Finite(click.FloatRange):
     """A number within its range; NaN is in none, though each comparison with it lets it through."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
+        if not math.isfinite(click.FLOAT.convert(value, param, ctx)):
             self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
+        return super().convert(value, param, ctx)
 
 
 FILE_PATH = click.Path(path_type=Path)

@@ -24,10 +24,15 @@ def judged(request: RunRequest, quiet: bool) -> Evidence:
 
 
 def tell(evidence: Evidence, folder: Path | None) -> Evidence:
-    """Print the verdict and where its reports will be, then write them: a full disk must not cost the verdict."""
-    console = for_tables()
-    with contextlib.suppress(BrokenPipeError):
-        print_verdict(evidence, console, None if folder is None else folder / "report.html")
-    if folder is not None:
-        keep_reports(evidence, folder)
+    """Write the reports, then print the verdict and where they are.
+
+    A full disk must not cost the verdict, nor a closed terminal the reports.
+    """
+    report = None
+    try:
+        if folder is not None:
+            report = keep_reports(evidence, folder)
+    finally:
+        with contextlib.suppress(OSError):
+            print_verdict(evidence, for_tables(), report)
     return evidence

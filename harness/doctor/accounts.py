@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.doctor.as_request import PREAUTH_REQUIRED, ask
-from harness.doctor.probe import Deadline, Probe, reason_of
+from harness.doctor.as_request import ask
+from harness.doctor.probe import Probe, reason_of
 from harness.errors import CredentialError
 from harness.login.codes import kerberos_name
+from harness.login.kerberos.answers import PREAUTH_REQUIRED
 from harness.login.kerberos.client import KerberosClient
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem
 
@@ -27,7 +29,7 @@ _ADVICE = {
 _ADVICE_ELSE = "look for the reason in the KDC's log"
 
 
-def accounts(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
+def accounts(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The first account, the last and a few between get a ticket."""
     assert probe.accounts is not None
     known, scenario = probe.accounts, probe.scenario
@@ -53,16 +55,16 @@ def sample(users: Sequence[str]) -> tuple[str, ...]:
     return tuple(users[place] for place in sorted({round(number * last / gaps) for number in range(gaps + 1)}))
 
 
-def _refused(probe: Probe, user: str, deadline: Deadline) -> str:
+def _refused(probe: Probe, user: str, deadline: StepClock) -> str:
     """The KDC's code; empty where the user got a ticket. A password is tried only of accounts that may log in."""
     assert probe.kdc is not None and probe.kerberos is not None
     tickets = probe.kerberos.new_cache()
     try:
-        answer = ask(*probe.kdc, probe.target.realm, user, deadline.remaining)
+        answer = ask(*probe.kdc, probe.target.realm, user, deadline)
         if answer.code not in (None, PREAUTH_REQUIRED):
             return kerberos_name(answer.code)
-        probe.kerberos.derive_keys([user], deadline.call)
-        probe.kerberos.initial_ticket(user, tickets, deadline.call)
+        probe.kerberos.derive_keys([user], lambda: probe.carrier(deadline))
+        probe.kerberos.initial_ticket(user, tickets, probe.carrier(deadline))
     except CredentialError as error:
         return str(error)
     except StepFailedError as failure:

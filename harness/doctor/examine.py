@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.doctor import accounts, arms, inputs, kdc, machine, names, ports, tickets, tls
+from harness.doctor.installed import INSTALLED
 from harness.doctor.machine import Machine
-from harness.doctor.probe import Deadline, Probe, reason_of
+from harness.doctor.probe import Probe, reason_of
 from harness.errors import AuthgateError
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Check, Diagnosis, Remark, not_applicable, problem
 from harness.model.scenario import Scenario
@@ -32,7 +34,7 @@ class ArmCheck:
     """
 
     name: str
-    make: Callable[[Probe, Deadline], Iterator[Remark]]
+    make: Callable[[Probe, StepClock], Iterator[Remark]]
     kind: StepKind | None = None
     needs: tuple[str, ...] = ()
 
@@ -76,7 +78,10 @@ _MISSING = {
 
 
 def examine(targets: Targets | None, scenario: Scenario | None, here: Machine | None = None) -> Diagnosis:
-    """What can be known about the arms and this machine; a few dozen requests are sent to each arm, and no load."""
+    """What can be known about the arms and this machine; a few dozen requests are sent to each arm, and no load.
+
+    With neither, also what this machine lacks for the labs.
+    """
     checks: list[Check] = []
     if targets is not None:
         denied: set[tuple[str, str]] = set()
@@ -86,7 +91,7 @@ def examine(targets: Targets | None, scenario: Scenario | None, here: Machine | 
                 checks += _examine_arm(probe)
         if len(probes) == len(ARMS):
             checks += _examine_both(*probes)
-    for name, make in MACHINE_CHECKS:
+    for name, make in (*MACHINE_CHECKS, *(INSTALLED if targets is None and scenario is None else ())):
         checks += _checks("this machine", name, make(here or Machine(), scenario))
     return Diagnosis(tuple(checks))
 
@@ -115,7 +120,7 @@ def _made(check: ArmCheck, probe: Probe) -> Iterator[Remark]:
         yield missing
         return
     try:
-        yield from check.make(probe, Deadline(CHECK_S))
+        yield from check.make(probe, StepClock(CHECK_S))
     except StepFailedError as failure:
         yield problem(reason_of(failure), f"find out why the servers of arms.{probe.arm} are slow or unreachable")
     except AuthgateError as error:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.doctor.probe import Deadline, Probe
+from harness.doctor.probe import Probe
 from harness.errors import AuthgateError, UnsafeTargetError
 from harness.guards.consent import resolve
 from harness.login.credentials import read_accounts
 from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.net.clock import StepClock
 from harness.login.path import LoginPath
 from harness.login.runtime import ThreadRuntime
 from harness.model.diagnosis import Remark, ok, problem
 
 
-def servers(probe: Probe, _: Deadline) -> Iterator[Remark]:
+def servers(probe: Probe, _: StepClock) -> Iterator[Remark]:
     """The target says where each step of the scenario goes."""
     asked = probe.scenario
     lacking = [] if asked is None else probe.target.lacks(asked.step_order, asked.account_kinds)
@@ -24,7 +25,7 @@ def servers(probe: Probe, _: Deadline) -> Iterator[Remark]:
         yield ok(f"there is a server for each of {len(probe.steps)} steps")
 
 
-def addresses(probe: Probe, _: Deadline) -> Iterator[Remark]:
+def addresses(probe: Probe, _: StepClock) -> Iterator[Remark]:
     """Every host has an address that load may go to (environment, allow)."""
     try:
         found = resolve([endpoint.host for endpoint in probe.target.endpoints])
@@ -36,11 +37,11 @@ def addresses(probe: Probe, _: Deadline) -> Iterator[Remark]:
         yield problem(reason, f"agree on it with the servers' owner, then allow it in {probe.targets.source}")
     if not refused:
         probe.addresses = found
-        use_krb5_conf(probe.target, probe.folder, found)
+        use_krb5_conf(probe.target, probe.folder)
         yield ok(", ".join(sorted({address for each in found.values() for address in each})))
 
 
-def rate(probe: Probe, _: Deadline) -> Iterator[Remark]:
+def rate(probe: Probe, _: StepClock) -> Iterator[Remark]:
     """The scenario's highest rate is one that the servers may receive."""
     assert probe.addresses is not None and probe.scenario is not None
     peak = probe.scenario.peak_rate
@@ -51,14 +52,14 @@ def rate(probe: Probe, _: Deadline) -> Iterator[Remark]:
         yield ok(f"{peak:g} logins/s at the peak")
 
 
-def credentials(probe: Probe, _: Deadline) -> Iterator[Remark]:
+def credentials(probe: Probe, _: StepClock) -> Iterator[Remark]:
     """The accounts are there, readable by their owner alone, and enough for the scenario."""
     assert probe.addresses is not None
     target, scenario = probe.target, probe.scenario
     try:
         accounts = read_accounts(target.credentials, target.realm)
         if scenario is not None:  # what each worker of a run begins with
-            LoginPath(target, scenario, ThreadRuntime(), None, probe.addresses)
+            LoginPath(target, scenario, ThreadRuntime(), probe.addresses)
     except AuthgateError as error:
         yield problem(str(error), "correct the file, or credentials and directory.ca_file in the targets")
         return

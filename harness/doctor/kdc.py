@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.doctor.as_request import ENCTYPES, PREAUTH_REQUIRED, RC4, KdcAnswer, ask
-from harness.doctor.probe import Deadline, Probe, reason_of
+from harness.doctor.as_request import ENCTYPES, RC4, KdcAnswer, ask
+from harness.doctor.probe import Probe, reason_of
 from harness.login.codes import kerberos_name
+from harness.login.kerberos.answers import PREAUTH_REQUIRED
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
@@ -22,7 +24,7 @@ _UNKNOWN_USER = "authgate-doctor"
 """Asked for where no account is known: a KDC that knows no such name gives its time all the same."""
 
 
-def answers(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
+def answers(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """Each KDC answers a request without pre-authentication, by UDP and by TCP."""
     user = probe.accounts.users[0] if probe.accounts is not None else _UNKNOWN_USER
     found: dict[tuple[Endpoint, Transport], KdcAnswer] = {}
@@ -30,8 +32,8 @@ def answers(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
         silent: dict[Transport, str] = {}
         for transport in TRANSPORTS:
             try:
-                each_s = Deadline(min(_ANSWER_WITHIN_S, deadline.remaining()))
-                answer = ask(kdc, transport, probe.target.realm, user, each_s.remaining)
+                each_s = StepClock(min(_ANSWER_WITHIN_S, deadline.left_s()))
+                answer = ask(kdc, transport, probe.target.realm, user, each_s)
             except StepFailedError as failure:
                 silent[transport] = reason_of(failure)
                 continue
@@ -55,7 +57,7 @@ def _unanswered(probe: Probe, kdc: Endpoint, silent: Mapping[Transport, str]) ->
             yield warning(f"{transport} {kdc}: {why}", f"open port {kdc.port}/{transport.lower()}")
 
 
-def skew(probe: Probe, _: Deadline) -> Iterator[Remark]:
+def skew(probe: Probe, _: StepClock) -> Iterator[Remark]:
     """Each KDC's clock is near this machine's, by the time in its answer."""
     assert probe.answers is not None
     by_kdc = {kdc: answer.skew_s for (kdc, _), answer in probe.answers.items() if answer.skew_s is not None}
@@ -76,7 +78,7 @@ def _clock(skew_s: float) -> str:
     return f"clock {abs(skew_s) * 1e3:,.0f} ms {'ahead of' if skew_s >= 0 else 'behind'}"
 
 
-def enctypes(probe: Probe, _: Deadline) -> Iterator[Remark]:
+def enctypes(probe: Probe, _: StepClock) -> Iterator[Remark]:
     """The KDC asks the first account for pre-authentication, with another key than one of RC4."""
     assert probe.answers is not None and probe.kdc is not None and probe.accounts is not None
     answer, user = probe.answers[probe.kdc], probe.accounts.users[0]

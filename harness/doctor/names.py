@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from harness.doctor.probe import Deadline, Probe, reason_of
+from harness.doctor.probe import Probe, reason_of
 from harness.login.controllers import Controllers
 from harness.login.dns.locate import Resolver
 from harness.login.ldap.netlogon import CLDAP_PORT, ping, ping_request
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, ok, problem, warning
 from harness.model.endpoint import NO_NAMES, Endpoint
@@ -18,14 +19,14 @@ SLOW_S = 0.25
 _ANSWER_WITHIN_S = 3.0
 
 
-def name_servers(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
+def name_servers(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """Each name server knows the domain's KDCs, its controllers, and the address of one that is the arm's own."""
     names = probe.target.dns
     assert names is not None
     for server in names.servers:
-        resolver = Resolver(names.model_copy(update={"servers": (server,)}))
+        clock = StepClock(min(_ANSWER_WITHIN_S, deadline.left_s()))
         try:
-            yield _asked(probe, resolver, server, Deadline(min(_ANSWER_WITHIN_S, deadline.remaining())))
+            yield _asked(probe, Resolver(names.model_copy(update={"servers": (server,)}), clock), server)
         except StepFailedError as failure:
             advice = f"start it, or open port {server.port}/udp; it needs the SRV records of {names.domain}"
             if failure.outcome.code == "DC_NOT_IN_TARGETS":
@@ -33,13 +34,13 @@ def name_servers(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
             yield problem(f"{server}: {reason_of(failure)}", advice)
 
 
-def _asked(probe: Probe, resolver: Resolver, server: Endpoint, deadline: Deadline) -> Remark:
+def _asked(probe: Probe, resolver: Resolver, server: Endpoint) -> Remark:
     began = time.monotonic()
-    kdcs, _ = resolver.kerberos_servers(deadline.remaining())
-    controllers, _ = resolver.domain_controllers(deadline.remaining())
+    kdcs, _ = resolver.kerberos_servers()
+    controllers, _ = resolver.domain_controllers()
     target = probe.target
     own, _ = Controllers(target, probe.addresses or NO_NAMES).named_by(controllers)
-    addresses, _ = resolver.addresses(own.host, deadline.remaining())
+    addresses, _ = resolver.addresses(own.host)
     took_s = time.monotonic() - began
     probe.traits["domain controllers in DNS"] = str(len(controllers))
     found = f"{server}: KDCs {len(kdcs)}, controllers {len(controllers)}, {own.host} at {', '.join(addresses)}"
@@ -53,14 +54,14 @@ def _asked(probe: Probe, resolver: Resolver, server: Endpoint, deadline: Deadlin
     return ok(found)
 
 
-def controller(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
+def controller(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The domain controller answers a netlogon ping."""
     names, directory = probe.target.dns, probe.target.directory
     assert names is not None
     for address in probe.at(directory.endpoint):
         server = Endpoint(host=address.host, port=CLDAP_PORT if directory.tls else address.port)
         try:
-            found = ping(server, ping_request(names.domain), min(_ANSWER_WITHIN_S, deadline.remaining()))
+            found = ping(server, ping_request(names.domain), StepClock(min(_ANSWER_WITHIN_S, deadline.left_s())))
         except StepFailedError as failure:
             yield problem(f"{server}: {reason_of(failure)}", f"open port {server.port}/udp, or start netlogon there")
             continue

@@ -6,7 +6,8 @@ import socket
 import time
 from collections.abc import Iterator
 
-from harness.doctor.probe import Deadline, Probe
+from harness.doctor.probe import Probe
+from harness.login.net.clock import StepClock
 from harness.model.diagnosis import Remark, ok, problem, warning
 from harness.model.endpoint import Endpoint
 
@@ -15,7 +16,7 @@ _REPEATED_SYN_S = 1.0
 """After this long a lost SYN is sent again (RFC 6298 §2.1)."""
 
 
-def ports(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
+def ports(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The directory, the EHR's front and the database accept connections without delay."""
     target = probe.target
     wanted = {"directory.uri": target.directory.endpoint} if probe.takes("ldap") else {}
@@ -25,7 +26,7 @@ def ports(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
         wanted["database.uri"] = target.database.endpoint
     for key, endpoint in wanted.items():
         for checked in probe.at(endpoint):
-            yield _connect(checked, f"arms.{probe.arm}.{key}", min(_ANSWER_WITHIN_S, deadline.remaining()))
+            yield _connect(checked, f"arms.{probe.arm}.{key}", min(_ANSWER_WITHIN_S, deadline.left_s()))
 
 
 def _connect(endpoint: Endpoint, key: str, timeout_s: float) -> Remark:

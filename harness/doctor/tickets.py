@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.doctor.probe import Deadline, Probe, reason_of
+from harness.doctor.probe import Probe, reason_of
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.steps import STEPS
@@ -13,7 +14,7 @@ _RC4 = "arcfour"
 """In the names of the encryption types of RFC 4757."""
 
 
-def service_tickets(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
+def service_tickets(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The KDC knows each service, and encrypts its ticket with another key than one of RC4."""
     wanted = _services(probe)
     if not wanted:
@@ -32,9 +33,9 @@ def _services(probe: Probe) -> list[tuple[str, str]]:
     return [(service, host) for service, host in hosts if host is not None]
 
 
-def _ticket(probe: Probe, service: str, host: str, deadline: Deadline) -> Remark:
+def _ticket(probe: Probe, service: str, host: str, deadline: StepClock) -> Remark:
     assert probe.kerberos is not None and probe.tickets is not None
-    probe.kerberos.service_token(service, host, probe.tickets, deadline.call)
+    probe.kerberos.service_token(service, host, probe.tickets, probe.carrier(deadline))
     ticket = probe.tickets.tickets()[-1]
     enctype, session = _readable(ticket.enctype), _readable(ticket.session_enctype)
     probe.traits[f"ticket of {service}/"] = f"{enctype}, session {session}"

@@ -7,10 +7,11 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from harness.doctor.probe import Deadline, Probe
+from harness.doctor.probe import Probe
 from harness.login.ldap.session import STARTTLS, check_ca_file
 from harness.login.net import der
 from harness.login.net.certificate import Certificate, read_certificate
+from harness.login.net.clock import StepClock
 from harness.login.net.tls import client_context
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
@@ -29,7 +30,7 @@ _ADVICE = {
 _ADVICE_ELSE = "issue one that clients accept"
 
 
-def directory(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
+def directory(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The directory's certificate is one that a login accepts, today and for a while."""
     wanted = probe.target.directory
     if not wanted.tls and not wanted.starttls:
@@ -40,7 +41,7 @@ def directory(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
         yield _examined(probe, "directory", checked, wanted.endpoint.host, wanted.starttls, deadline)
 
 
-def ehr(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
+def ehr(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The front's certificate, likewise; it is asked for by the name of the service."""
     wanted = probe.target.ehr
     assert wanted is not None
@@ -52,7 +53,7 @@ def ehr(probe: Probe, deadline: Deadline) -> Iterator[Remark]:
         yield _examined(probe, "EHR", checked, wanted.service_host, False, deadline)
 
 
-def _examined(probe: Probe, server: str, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline) -> Remark:
+def _examined(probe: Probe, server: str, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock) -> Remark:
     context = client_context(probe.target.directory.ca_file)
     try:
         version, certificate, refused = _handshakes(context, endpoint, name, starttls, deadline)
@@ -74,7 +75,7 @@ def _days(days: float) -> str:
 
 
 def _handshakes(
-    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline
+    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock
 ) -> tuple[str, Certificate, ssl.SSLCertVerificationError | None]:
     """Version and certificate; where a login refuses that, why, and the certificate by a second handshake without."""
     try:
@@ -86,9 +87,9 @@ def _handshakes(
 
 
 def _handshake(
-    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline
+    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock
 ) -> tuple[str, Certificate]:
-    timeout_s = min(_ANSWER_WITHIN_S, deadline.remaining())
+    timeout_s = min(_ANSWER_WITHIN_S, deadline.left_s())
     with socket.create_connection((endpoint.host, endpoint.port), timeout_s) as plain:
         if starttls:
             _start_tls(plain)

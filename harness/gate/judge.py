@@ -42,16 +42,18 @@ def judge(
     state: RunState,
     policy: Policy,
     differences: Sequence[Difference] = (),
+    faults: Sequence[Unsound] = (),
 ) -> Verdict:
     """The verdict on the pairs seen so far; the same inputs always give the same verdict.
 
-    ``differences`` are those between single logins on the arms.
+    ``differences`` are those between single logins on the arms; ``faults`` what is known to be unsound besides what
+    ``health`` tells.
     """
     at_end = state.complete or comparison.seen >= comparison.design.horizon_pairs
     findings = findings_of(comparison, at_end, policy, differences)
-    if state.stopped_for_denials:
+    if state.stopped_for_denials and not state.faults:
         return _denials(comparison, health, policy, findings)
-    faults = unsound(health, policy.limits)
+    faults = (*faults, *map(Unsound, state.faults), *unsound(health, policy.limits))
     if comparison.site.refusal:
         faults = (Unsound(comparison.site.refusal), *faults)
     still_open = _open(comparison, state, policy)
@@ -91,7 +93,7 @@ def judge(
 
 
 def _unknown(health: Mapping[Arm, ArmHealth]) -> tuple[str, ...]:
-    if all(arm.send_lag_p99_ms is not None for arm in health.values()):
+    if not any(arm.foreign for arm in health.values()):
         return ()
     return ("How well the load was generated is not known: another tool measured.",)
 

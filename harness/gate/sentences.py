@@ -24,10 +24,10 @@ PRACTICAL_HORIZONS = 20
 """A shift that would take more than so many times the planned pairs can't be told from its margin in practice."""
 NAMED_AT_MOST = 8
 """Of metrics that were not judged, those of whole logins first; the findings have them all."""
-LEAST_BLAMED_SHARE = 0.02
+NOTABLE_SHARE = 0.02
 """Of a mean login: a step that doesn't block by itself is not blamed for less, since some step always adds most by
 chance."""
-QUANTILE_PHRASES: dict[Statistic, str] = {
+STATISTIC_PHRASES: dict[Statistic, str] = {
     "p50": "at the median (half of all logins)",
     "p95": "at the 95th percentile (1 login in 20)",
     "p99": "at the 99th percentile (1 login in 100)",
@@ -131,7 +131,7 @@ def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -
     if worst is None:
         return None
     usual_s = sum(part.baseline_s for part in attribution if part.cohort == worst.cohort)
-    return worst.step if named or worst.added_s > LEAST_BLAMED_SHARE * usual_s else None
+    return worst.step if named or worst.added_s > NOTABLE_SHARE * usual_s else None
 
 
 def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
@@ -183,7 +183,7 @@ def _is_login_time(finding: Finding) -> bool:
 def _at(finding: Finding) -> str:
     """Where in all logins a login's time stands."""
     assert finding.statistic is not None
-    return QUANTILE_PHRASES[finding.statistic]
+    return STATISTIC_PHRASES[finding.statistic]
 
 
 def _slower(finding: Finding, findings: Sequence[Finding]) -> str:

@@ -33,7 +33,7 @@ RATE_PHRASES: dict[Statistic, str] = {"failure_rate": "failed logins", "slow_rat
 def judge_soak(soak: Soak, health: Mapping[Arm, ArmHealth], state: RunState, policy: Policy) -> Verdict:
     """The verdict on a soak that has ended; the same inputs always give the same verdict."""
     findings = soak_findings(soak, policy)
-    faults = unsound(health, policy.limits, (soak.arm,))
+    faults = (*map(Unsound, state.faults), *unsound(health, policy.limits, (soak.arm,)))
     still_open = tuple(_open(soak, state, policy))
     kind = Kind.INVALID if state.stopped_for_denials else kind_of(findings, faults, still_open)
     match kind:

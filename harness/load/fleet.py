@@ -17,8 +17,10 @@ from typing import Any
 
 from harness.config.shipped import LOCUSTFILE
 from harness.load import messages
+from harness.model.target import Target
 from harness.record.folder import RunFolder
 from harness.system.process import Family, free_ports
+from harness.system.secrets import environment_without
 
 ENDED_WITHIN_S = 1.0
 """How long the processes have to end by themselves before they are killed."""
@@ -33,13 +35,16 @@ class Fleet:
         self._family = Family()
         (port,) = free_ports(1)
         users = str(seats * len(arms))
-        environment = {**os.environ, messages.RUN_VARIABLE: str(folder.path.resolve())}
+        targets = folder.targets()
+        run = {messages.RUN_VARIABLE: str(folder.path.resolve())}
+        environment = {**environment_without(targets.secret_variables), **run}
         master = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
         master += ["--expect-workers", str(len(arms)), "-u", users, "-r", users]
         self._master = self._start(master, environment, subprocess.PIPE)
         worker = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
         self._processes = {"master": self._master} | {
-            arm: self._start(worker, {**environment, messages.ARM_VARIABLE: arm}) for arm in arms
+            arm: self._start(worker, {**environment, **_secrets(targets.arms[arm]), messages.ARM_VARIABLE: arm})
+            for arm in arms
         }
         self._unread = b""
 
@@ -86,3 +91,8 @@ class Fleet:
         command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *arguments]
         command += ["--headless", "--only-summary", "--loglevel", "WARNING", "--stop-timeout", "0"]
         return self._family.spawn(command, environment, self._log, stdout)
+
+
+def _secrets(target: Target) -> dict[str, str]:
+    """The variables of this process's environment that an arm's worker reads its accounts from."""
+    return {name: os.environ[name] for name in target.secret_variables if name in os.environ}

@@ -27,6 +27,7 @@ class HealthMeter:
         self._pool_waits: list[float] = []
         self._cpu_s = time.process_time()
         self._wall_ns = time.monotonic_ns()
+        self._queued_ms = _queued_ms()
 
     def watch_hub(self) -> None:
         """Note how much later than asked the hub wakes a sleeper; runs until killed."""
@@ -43,21 +44,22 @@ class HealthMeter:
 
     def second(self, origin: int) -> HealthSecond:
         """The row of the time since the last call, and a fresh start."""
-        now, cpu_s = time.monotonic_ns(), time.process_time()
+        now, cpu_s, queued_ms = time.monotonic_ns(), time.process_time(), _queued_ms()
         row = HealthSecond(
             arm=self._arm,
             t=now - origin,
             started=len(self._lags),
             send_lag_p99_ms=quantile(self._lags, 0.99),
-            send_lag_max_ms=max(self._lags, default=0.0),
+            send_lag_max_ms=max(self._lags, default=None),
             pool_wait_max_ms=max(self._pool_waits, default=0.0),
             hub_stall_p99_ms=quantile(self._stalls, 0.99),
-            hub_stall_max_ms=max(self._stalls, default=0.0),
+            hub_stall_max_ms=max(self._stalls, default=None),
             cpu=(cpu_s - self._cpu_s) / max((now - self._wall_ns) / 1e9, 1e-9),
             busy_seats=self.busy_seats,
             rss_mb=_rss_mb(),
+            run_queue_ms=None if queued_ms is None or self._queued_ms is None else queued_ms - self._queued_ms,
         )
-        self._cpu_s, self._wall_ns = cpu_s, now
+        self._cpu_s, self._wall_ns, self._queued_ms = cpu_s, now, queued_ms
         self._stalls, self._lags, self._pool_waits = [], [], []
         return row
 
@@ -65,3 +67,15 @@ class HealthMeter:
 def _rss_mb() -> float:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _queued_ms() -> float | None:
+    """How long this process's main thread, the event loop's, has waited for a processor since its start.
+
+    The second figure of /proc/self/schedstat (Documentation/scheduler/sched-stats.rst); None where the kernel keeps
+    none.
+    """
+    try:
+        return int(Path("/proc/self/schedstat").read_text(encoding="ascii").split()[1]) / NS_PER_MS
+    except (OSError, ValueError, IndexError):
+        return None

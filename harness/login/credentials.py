@@ -17,6 +17,7 @@ from harness.login.secret_files import private_file
 from harness.model.cohort import Authentication
 from harness.model.credentials import Credentials
 from harness.model.target import AccountKind
+from harness.system.secrets import no_core_dumps
 
 
 class Secret:
@@ -61,6 +62,7 @@ def read_accounts(
 
     A name such as HTTP/ehr.clinic.test is a service's: no clinician has such a one.
     """
+    no_core_dumps()  # from here on this process holds secrets
     if authentication != "smart-card":
         if credentials.key_source is None:
             raise CredentialError(f"authentication: {authentication} needs credentials.csv, keytab or env, got cards")

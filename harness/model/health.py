@@ -12,16 +12,17 @@ NS_PER_MS = 1e6
 """Nanoseconds in the milliseconds that the generator's figures are in."""
 
 
-def quantile(values: Floats | list[float], q: float) -> float:
-    """The q-quantile of a generator's figure; 0 if there are none, since what did not happen did not wait."""
-    return float(np.quantile(values, q)) if len(values) else 0.0
+def quantile(values: Floats | list[float], q: float) -> float | None:
+    """The q-quantile of a generator's figure; None of none: what was not recorded is not known."""
+    return float(np.quantile(values, q)) if len(values) else None
 
 
 @dataclass(frozen=True, slots=True)
 class ArmHealth:
     """One arm's generator over the judged part of a run; times in ms, ``generator_cpu`` as a share of one core.
 
-    The generator's own figures are None where another tool measured and did not record them.
+    The generator's own figures are None where they are not known, and what is not known is not sound; unless another
+    tool measured, which tells of none (``foreign``).
     """
 
     planned: int
@@ -39,6 +40,11 @@ class ArmHealth:
     tried: int = 0
     """Logins sent in all, those of incomplete pairs too, of which ``denied`` were denied; 0 where only ``started`` is
     known."""
+    silent_s: float | None = 0.0
+    """The longest time within the judged part in which nothing was recorded of the generator, in seconds; None where
+    nothing was at all."""
+    foreign: bool = False
+    """Measured by another tool, which tells of the logins alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +56,5 @@ class RunState:
     interrupted: str = ""
     """Why the run ended early for another reason than the judge's decision; empty where it did not."""
     stopped_for_denials: bool = False
+    faults: tuple[str, ...] = ()
+    """What of the evidence is missing, damaged or can't have happened: with any of it there is no verdict."""

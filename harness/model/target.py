@@ -12,7 +12,8 @@ from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_v
 from harness.model.base import Configured, Positive
 from harness.model.credentials import Credentials
 from harness.model.database import Database
-from harness.model.endpoint import Addresses, Endpoint, Host, endpoints_from_text, parse_endpoint
+from harness.model.ehr import Ehr
+from harness.model.endpoint import Addresses, Endpoint, Host, endpoint_at, endpoints_from_text, parse_endpoint
 from harness.model.steps import STEPS, Service
 
 AccountKind = Literal["clinicians", "services"]
@@ -37,7 +38,7 @@ class Controller(Configured):
     def endpoint(self) -> Endpoint:
         """The address that the URI names."""
         text = self.uri.split("://", 1)[1].rstrip("/")
-        return Endpoint.model_validate(parse_endpoint(text, 636 if self.tls else 389))
+        return endpoint_at(text, 636 if self.tls else 389)
 
     @field_validator("uri")
     @classmethod
@@ -68,6 +69,10 @@ class Directory(Controller):
     """The DN for simple binds, with ``{user}`` in it; or, as Active Directory takes them, a name such as
     ``{user}@clinic.test``."""
     schema_kind: Literal["posix", "ad"] = "posix"
+    answer_at_most_bytes: Annotated[int, Field(gt=0, le=1 << 30)] = 16 << 20
+    """A longer answer to one request fails its step: no server may take the generator's memory."""
+    entries_at_most: Annotated[int, Field(gt=0, le=1_000_000)] = 20_000
+    """Of one answer, likewise."""
     """How groups are expanded: ``posix`` by a search a level of nesting, ``ad`` by the directory's tokenGroups."""
 
     @property
@@ -123,52 +128,6 @@ class Services(Configured):
     """The file server of policy and logon script: cifs/NAME."""
 
 
-class Ehr(Configured):
-    """An arm's electronic health record: a web front behind HTTP Negotiate, and its database behind that."""
-
-    url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")]
-    """The page that answers at once; https is verified against directory.ca_file, or else the system's certificates."""
-    service_host: Host
-    """The host part of the service's principal, HTTP/HOST, and the name that the front is asked by."""
-    database_path: Annotated[str, Field(pattern=r"^[^?#\s]+$")] | None = None
-    """The page, relative to the URL, that asks the database on the clinician's behalf and shows their principal."""
-
-    @property
-    def tls(self) -> bool:
-        """Whether the connection is TLS."""
-        return self.url.startswith("https://")
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The address that the URL names."""
-        return Endpoint.model_validate(parse_endpoint(self._parts[0], 443 if self.tls else 80))
-
-    @property
-    def page(self) -> str:
-        """The path of the front's own page."""
-        return f"/{self._parts[1]}"
-
-    @property
-    def database_page(self) -> str:
-        """The path of the page that asks the database."""
-        asked = self.database_path or ""
-        return asked if asked.startswith("/") else f"{self.page.rpartition('/')[0]}/{asked}"
-
-    @property
-    def _parts(self) -> tuple[str, str]:
-        host, _, path = self.url.partition("://")[2].partition("/")
-        return host, path
-
-    @field_validator("url")
-    @classmethod
-    def _endpoint_parses(cls, url: str) -> str:
-        try:
-            Endpoint.model_validate(parse_endpoint(url.partition("://")[2].partition("/")[0], 80))
-        except ValidationError:
-            raise ValueError(f"expected a host and a port from 1 to 65535, got {url!r}") from None
-        return url
-
-
 class Target(Configured):
     """One arm: a Kerberos realm, its KDCs, and the services that a login uses."""
 
@@ -200,6 +159,12 @@ class Target(Configured):
         database = () if self.database is None else (self.database.endpoint,)
         directory = (controller.endpoint for controller in self.directory.controllers)
         return (*self.kdcs, *directory, *servers, *front, *database)
+
+    @property
+    def secret_variables(self) -> frozenset[str]:
+        """The environment variables that hold its accounts' secrets."""
+        both = (self.credentials, self.service_accounts)
+        return frozenset(source.env for source in both if source is not None and source.env is not None)
 
     def of(self, accounts: AccountKind) -> Target:
         """The target as these accounts log in to it: with their credentials, and where their own entries are."""
@@ -265,6 +230,11 @@ class Targets(Configured):
         known = self.model_copy()
         known._source = source
         return known
+
+    @property
+    def secret_variables(self) -> frozenset[str]:
+        """The environment variables that hold any arm's secrets."""
+        return frozenset().union(*(target.secret_variables for target in self.arms.values()))
 
     def refusals(self, addresses: Addresses, peak_rate: float, tries: int = 1) -> list[str]:
         """Why load must not be sent, one line a reason; empty where it may.

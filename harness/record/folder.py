@@ -7,23 +7,29 @@ import os
 import platform
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harness.errors import RunError
+from harness.errors import RunError, one_line
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
+from harness.record.completeness import KEY, Written, disagreement, document_digest, written_of
 from harness.record.journal import JournalReader, joined
 from harness.record.schema import ATTEMPTS, HEALTH, as_now
 from harness.system.files import whole, write_whole
 
-FORMAT = 1
+FORMAT = 2
+UNCOUNTED = 1
+"""The format of runs that did not write down what they measured."""
+SCHEMAS = {"attempts": ATTEMPTS, "health": HEALTH}
 _VERSIONS_OF = ("authgate", "locust", "gevent", "krb5", "gssapi", "ldap3", "numpy", "scipy", "pyarrow")
 
 
@@ -82,8 +88,8 @@ class RunFolder:
         folder = cls(path)
         where = path / "manifest.json"
         found = folder.manifest()
-        if found.get("format") != FORMAT:
-            raise RunError(f"{where}: expected format {FORMAT}, got another version's")
+        if found.get("format") not in (UNCOUNTED, FORMAT):
+            raise RunError(f"{where}: expected format {UNCOUNTED} or {FORMAT}, got another version's")
         for key in ("created", "status"):
             if not isinstance(found.get(key), str):
                 raise RunError(f"{where}: {key}: expected what a run writes there, got something else or nothing")
@@ -116,8 +122,11 @@ class RunFolder:
         return found
 
     def write_manifest(self, manifest: Mapping[str, object]) -> None:
-        """Replace the manifest as a whole."""
-        write_whole(self.path / "manifest.json", f"{json.dumps(manifest, indent=2, ensure_ascii=False)}\n")
+        """Replace the manifest as a whole; it ends with a digest of its own."""
+        document = {key: value for key, value in manifest.items() if key != "digest"}
+        document = json.loads(json.dumps(document))  # as it will be read, tuples as lists
+        document["digest"] = document_digest(document)
+        write_whole(self.path / "manifest.json", f"{json.dumps(document, indent=2, ensure_ascii=False)}\n")
 
     def update_manifest(self, **changes: object) -> None:
         """Set some of the manifest's keys."""
@@ -152,32 +161,90 @@ class RunFolder:
         return self.path / f"{kind}-{arm}.arrows"
 
     def attempts(self) -> Any:
-        """Every attempt that is on disk, as an Arrow table of ATTEMPTS in order of ``seq``."""
-        return self._table("attempts", ATTEMPTS).sort_by("seq")
+        """Every attempt that is on disk, as an Arrow table of ATTEMPTS in order of ``seq``; raises RunError."""
+        return self.read("attempts").table.sort_by("seq")
 
     def health(self) -> Any:
-        """The generator's health, as an Arrow table of HEALTH in order of time."""
-        return self._table("health", HEALTH).sort_by("t")
+        """The generator's health, as an Arrow table of HEALTH in order of time; raises RunError."""
+        return self.read("health").table.sort_by("t")
 
-    def finish(self) -> None:
-        """Turn the journals into Parquet; they go only when their Parquet file is whole."""
-        for kind, table in (("attempts", self.attempts()), ("health", self.health())):
-            with whole(self.path / f"{kind}.parquet") as path:
-                pq.write_table(table, path, compression="zstd")
+    def read(self, kind: str) -> Part:
+        """``attempts`` or ``health``, as far as it can be read; raises RunError for a file that is none of these.
+
+        While a run has not counted them, and where its Parquet file is not yet counted, the journals are read. A
+        Parquet file that is not the one that was counted is not read at all.
+        """
+        manifest, finished = self.manifest(), self.path / f"{kind}.parquet"
+        written, uncounted = written_of(manifest), manifest.get("format") == UNCOUNTED
+        if uncounted and finished.exists():
+            return Part(_read_parquet(finished, kind), ())
+        counted = written is not None and finished.name in written.files
+        if counted and written is not None:
+            fault = disagreement(finished, written)
+            if fault is not None:
+                return Part(SCHEMAS[kind].empty_table(), (fault,))
+            return Part(_read_parquet(finished, kind), written.damaged)
+        readers = [JournalReader(path, SCHEMAS[kind], framed=not uncounted) for path in self._journals(kind)]
+        if not readers and finished.exists():
+            return Part(_read_parquet(finished, kind), (f"{finished.name}: the manifest says nothing of it",))
+        table = joined((batch for reader in readers for batch in reader.each()), SCHEMAS[kind])
+        return Part(table, tuple(lost for reader in readers for lost in reader.damage))
+
+    def finish(self, **changes: object) -> None:
+        """Count what the journals hold, and turn them into Parquet; each goes only when all is whole and counted.
+
+        ``changes`` are keys of the manifest that are set with the counts: how the run ended. Raises OSError.
+        """
+        parts = {kind: self.read(kind) for kind in SCHEMAS}
+        before = written_of(self.manifest()) or Written("", {})
+        written = replace(
+            before,
+            attempts=by_arm(parts["attempts"].table),
+            health=by_arm(parts["health"].table),
+            whole=True,
+            damaged=tuple(dict.fromkeys(lost for part in parts.values() for lost in part.faults)),
+        )
+        self.update_manifest(**changes, **{KEY: written.document})
+        for kind, part in parts.items():
+            path = self.path / f"{kind}.parquet"
+            with whole(path) as unfinished:
+                pq.write_table(part.table.sort_by(_ORDER[kind]), unfinished, compression="zstd")
+            written = written.with_file(path)
+        self.update_manifest(**{KEY: written.document})
+        for kind in SCHEMAS:
             for journal in self._journals(kind):
                 journal.unlink()
 
-    def _table(self, kind: str, schema: Any) -> Any:
-        file = self.path / f"{kind}.parquet"
-        if file.exists():
-            try:
-                return as_now(pq.read_table(file)).cast(schema)
-            except (pa.ArrowException, ValueError, OSError) as error:
-                raise RunError(f"{file}: expected a Parquet file of {kind}, got: {error}") from None
-        return joined((as_now(batch) for path in self._journals(kind) for batch in JournalReader(path).each()), schema)
-
     def _journals(self, kind: str) -> list[Path]:
         return sorted(self.path.glob(f"{kind}-*.arrows"))
+
+
+_ORDER = {"attempts": "seq", "health": "t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What could be read of a run's attempts or health, and what of it is damaged or missing, in words."""
+
+    table: Any
+    faults: tuple[str, ...]
+
+
+def by_arm(table: Any) -> dict[Arm, int]:
+    """How many rows of a table each arm has; a row of no known arm is none's."""
+    counted = pc.value_counts(table["arm"].combine_chunks()).to_pylist() if len(table) else []
+    counts = {str(found["values"]): int(found["counts"]) for found in counted}
+    return {arm: counts.get(arm, 0) for arm in ARMS if arm in counts}
+
+
+def _read_parquet(path: Path, kind: str) -> Any:
+    try:
+        table = as_now(pq.read_table(path, page_checksum_verification=True), SCHEMAS[kind])
+        table.validate(full=True)
+    except (pa.ArrowException, ValueError, TypeError, OSError, MemoryError) as error:
+        said = one_line(str(error).partition("\n")[0])[:200]
+        raise RunError(f"{path}: expected a Parquet file of {kind}, got: {said}") from None
+    return table
 
 
 def _authentications(scenario: Scenario) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -54,3 +54,8 @@ def read(folder: RunFolder) -> Mapping[Arm, ArmProtocol]:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise RunError(f"{path}: {where or 'its text'}: expected what a run writes there, got something else") from None
+
+
+def unknown(shown: Mapping[Arm, ArmProtocol], arms: Sequence[Arm]) -> tuple[str, ...]:
+    """Of which arms nothing was recorded of their single logins, in words: what differs there can't be told."""
+    return tuple(f"{FILE}: nothing is recorded of the {arm}'s single logins" for arm in arms if arm not in shown)

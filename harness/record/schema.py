@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.model.attempt import STATUSES, Attempt, AttemptTable, Codes, GivenUp, StepColumns
+from harness.model.attempt import STATUSES, Attempt, AttemptTable, Codes, GivenUp, Places, StepColumns
 from harness.model.plan import NS
 from harness.model.steps import CACHES, EARLIER_TRIES
 from harness.model.target import ARMS, Arm
@@ -33,6 +33,7 @@ ATTEMPTS: Any = pa.schema(
         ("status", pa.string()),
         ("code", pa.string()),
         ("tries", pa.int32()),
+        ("own", pa.int64()),
         (
             "steps",
             pa.list_(
@@ -45,6 +46,7 @@ ATTEMPTS: Any = pa.schema(
                         ("code", pa.string()),
                         ("pool_wait", pa.int64()),
                         ("server", pa.string()),
+                        ("own", pa.int64()),
                     ]
                 )
             ),
@@ -66,9 +68,11 @@ HEALTH: Any = pa.schema(
         ("cpu", pa.float64()),
         ("busy_seats", pa.int32()),
         ("rss_mb", pa.float64()),
+        ("run_queue_ms", pa.float64()),
     ]
 )
-"""One row a second and arm, of the generator itself; ``cpu`` is the share of one core."""
+"""One row a second and arm, of the generator itself; ``cpu`` is the share of one core, ``run_queue_ms`` how long its
+event loop's thread was ready to run and had no processor. What there was nothing to measure of is null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,16 @@ class HealthSecond:
     arm: Arm
     t: int
     started: int
-    send_lag_p99_ms: float
-    send_lag_max_ms: float
+    send_lag_p99_ms: float | None
+    send_lag_max_ms: float | None
     pool_wait_max_ms: float
-    hub_stall_p99_ms: float
-    hub_stall_max_ms: float
+    hub_stall_p99_ms: float | None
+    hub_stall_max_ms: float | None
     cpu: float
     busy_seats: int
     rss_mb: float
+    run_queue_ms: float | None = None
+    """None where the kernel does not tell."""
 
 
 def attempts_batch(attempts: Sequence[Attempt]) -> Any:
@@ -105,6 +111,7 @@ def attempts_batch(attempts: Sequence[Attempt]) -> Any:
             "status": a.outcome.status,
             "code": a.outcome.code,
             "tries": a.tries,
+            "own": a.own,
             "steps": [
                 {
                     "step": s.step,
@@ -114,6 +121,7 @@ def attempts_batch(attempts: Sequence[Attempt]) -> Any:
                     "code": s.outcome.code,
                     "pool_wait": s.pool_wait,
                     "server": s.server,
+                    "own": s.own,
                 }
                 for s in a.steps
             ],
@@ -129,32 +137,78 @@ def health_batch(seconds: Sequence[HealthSecond]) -> Any:
     return pa.RecordBatch.from_pylist([{n: getattr(s, n) for n in names} for s in seconds], schema=HEALTH)
 
 
-def as_now(part: Any) -> Any:
-    """Attempts, or health, with the columns of today.
+def as_now(part: Any, schema: Any) -> Any:
+    """Attempts, or health, of any version with today's columns; raises pa.ArrowException or ValueError for others.
 
-    Until there were cohorts, ``cache`` told logins apart; until clients came back, each login was tried once.
+    Until there were cohorts, ``cache`` told logins apart; until clients came back, each login was tried once. What
+    an older version did not record otherwise is null.
     """
     part = part.rename_columns(["cohort" if name == "cache" else name for name in part.schema.names])
-    if set(part.schema.names) != set(ATTEMPTS.names) - {"tries"}:
+    if part.schema.equals(schema):
         return part
-    once = pa.array([1] * len(part), pa.int32())
-    return part.append_column(ATTEMPTS.field("tries"), once).select(ATTEMPTS.names)
+    if len(set(part.schema.names)) < len(part.schema.names):
+        raise ValueError("expected each column once")
+    columns = []
+    for field in schema:
+        if field.name in part.schema.names:
+            columns.append(_retyped(part[field.name], field.type))
+        elif field.name in _SINCE_THE_FIRST:
+            raise ValueError(f"expected a column {field.name}")
+        else:
+            value = 1 if field.name == "tries" else None
+            columns.append(pa.array([value] * len(part), field.type))
+    return type(part).from_arrays(columns, schema=schema)
+
+
+_SINCE_THE_FIRST = {*ATTEMPTS.names, *HEALTH.names} - {"tries", "run_queue_ms"}
+"""Columns that every version has written."""
+
+
+def _retyped(column: Any, wanted: Any) -> Any:
+    """A column as today's type; of an older version's lists of structs, the fields that it did not have are null."""
+    if column.type.equals(wanted):
+        return column
+    if not pa.types.is_list(wanted) or not pa.types.is_list(column.type):
+        return column.cast(wanted)
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    made = [_with_fields(chunk, wanted) for chunk in chunks]
+    return pa.chunked_array(made, wanted) if isinstance(column, pa.ChunkedArray) else made[0]
+
+
+def _with_fields(lists: Any, wanted: Any) -> Any:
+    """A list array whose structs have the wanted fields."""
+    had, inner = lists.type.value_type, wanted.value_type
+    if not pa.types.is_struct(had):
+        raise ValueError(f"expected lists of structs, got {lists.type}")
+    flat = lists.flatten()
+    known = {had.field(place).name for place in range(had.num_fields)}
+    fields = [inner.field(place) for place in range(inner.num_fields)]
+    values = [
+        pc.struct_field(flat, field.name).cast(field.type) if field.name in known else pa.nulls(len(flat), field.type)
+        for field in fields
+    ]
+    structs = pa.StructArray.from_arrays(values, fields=fields)
+    lengths = pc.fill_null(pc.list_value_length(lists), 0)
+    ends = pc.cumulative_sum(lengths.cast(pa.int64())).cast(pa.int32())
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    return pa.ListArray.from_arrays(offsets, structs, type=wanted)
 
 
 def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence[str] = CACHES) -> AttemptTable:
     """The columns of an Arrow table of ATTEMPTS, of logins of these cohorts.
 
-    ``block_starts`` maps a block's index to its start in ns.
+    ``block_starts`` maps a block's index to its start in ns; raises ValueError for a block that is not among them.
     """
     table = table.combine_chunks()
     intended = _ints(table["intended"])
     block = _ints(table["block"])
-    starts = np.zeros(int(block.max()) + 1 if len(block) else 1, dtype=np.int64)
+    starts = np.zeros(max(block_starts, default=0) + 1, dtype=np.int64)
     for index, start in block_starts.items():
-        if index < len(starts):
-            starts[index] = start
-    ended = _ints(table["ended"])
-    code = pc.dictionary_encode(table["code"]).combine_chunks()
+        starts[index] = start
+    if len(block) and not 0 <= block.min() <= block.max() < len(starts):
+        raise ValueError("expected blocks of the plan")
+    ended, own = _ints(table["ended"]), _ints(table["own"])
+    codes, names = _places(pc.dictionary_encode(table["code"]).combine_chunks())
     steps, given_up = _steps(table["steps"])
     return AttemptTable(
         arm=_codes(table["arm"], ARMS),
@@ -164,12 +218,12 @@ def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence
         intended_s=intended / NS,
         cohort=_codes(table["cohort"], cohorts),
         status=_codes(table["status"], STATUSES),
-        response_s=(ended - intended) / NS,
-        service_s=(ended - _ints(table["started"])) / NS,
+        response_s=(ended - intended - own) / NS,
+        service_s=(ended - _ints(table["started"]) - own) / NS,
         steps=steps,
         given_up=given_up,
-        code=_ints(code.indices).astype(np.int16),
-        codes=tuple(code.dictionary.to_pylist()),
+        code=codes,
+        codes=names,
         cohorts=tuple(cohorts),
     )
 
@@ -185,10 +239,11 @@ def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None]:
     flat = flat.combine_chunks() if isinstance(flat, pa.ChunkedArray) else flat
     parents = pc.list_parent_indices(column)
     row = _ints(parents)
-    service = (_ints(pc.struct_field(flat, "ended")) - _ints(pc.struct_field(flat, "started"))) / NS
+    ended, started, own = (_ints(pc.struct_field(flat, name)) for name in ("ended", "started", "own"))
+    service = (ended - started - own) / NS
     status = _codes(pc.struct_field(flat, "status"), STATUSES)
     server = pc.dictionary_encode(pc.fill_null(pc.struct_field(flat, "server"), ""))  # older runs have none
-    servers, places = tuple(server.dictionary.to_pylist()), _ints(server.indices).astype(np.int16)
+    places, servers = _places(server)
     encoded = pc.dictionary_encode(pc.struct_field(flat, "step"))
     names = encoded.dictionary.to_pylist()
     which = _ints(encoded.indices)
@@ -200,9 +255,17 @@ def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None]:
         if name == EARLIER_TRIES:
             found[name].status[:] = STATUSES.index("ok")
             under_way = pc.dictionary_encode(pc.struct_field(flat, "code").filter(pa.array(mine)))
-            known = _ints(under_way.indices).astype(np.int16)
-            given_up = GivenUp(row[mine], known, tuple(under_way.dictionary.to_pylist()))
+            given_up = GivenUp(row[mine], *_places(under_way))
     return found, given_up
+
+
+MOST_PLACES = np.iinfo(np.int16).max
+
+
+def _places(encoded: Any) -> tuple[Places, tuple[str, ...]]:
+    """The values of a dictionary array as places, and what stands there; those past the most places share the last."""
+    places = np.minimum(_ints(encoded.indices), MOST_PLACES).astype(np.int16)
+    return places, tuple(encoded.dictionary.to_pylist())
 
 
 def _ints(array: Any) -> Any:

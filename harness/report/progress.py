@@ -12,20 +12,38 @@ from rich.text import Text
 
 from harness.model.progress import Display, Snapshot
 from harness.report.words import seconds
+from harness.system.output import takes_words
 
 PREPARING = "preparing the arms …"
 
 
 @contextmanager
 def progress(console: Console, quiet: bool) -> Iterator[Display]:
-    """The display that suits the console."""
+    """The display that suits the console.
+
+    It is shown where the console takes it at once, and left out otherwise: a stopped terminal, or a reader that waits,
+    may not hold up the watch of a run, which keeps accounts from being locked.
+    """
     if quiet:
         yield lambda snapshot: None
     elif console.is_terminal:
-        with Live(Text(), console=console, refresh_per_second=4, transient=True) as live:
-            yield lambda snapshot: live.update(Text(PREPARING) if snapshot is None else _panel(snapshot))
+        # It is refreshed by whoever shows it: a thread of its own could be held up with its lock held.
+        with Live(Text(), console=console, auto_refresh=False, transient=True) as live:
+            yield _where_taken(console, lambda snapshot: live.update(_shown(snapshot), refresh=True))
     else:
-        yield _Lines(console)
+        yield _where_taken(console, _Lines(console))
+
+
+def _where_taken(console: Console, display: Display) -> Display:
+    def show(snapshot: Snapshot | None) -> None:
+        if takes_words(console.file):
+            display(snapshot)
+
+    return show
+
+
+def _shown(snapshot: Snapshot | None) -> Text | Table:
+    return Text(PREPARING) if snapshot is None else _panel(snapshot)
 
 
 class _Lines:

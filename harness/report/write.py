@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from harness.model.evidence import Evidence
@@ -17,13 +18,15 @@ from harness.report.verdict_json import verdict_document
 from harness.system.files import write_whole
 
 
-def keep_reports(evidence: Evidence, folder: Path) -> None:
-    """Write all reports, and say on standard error where they can't be written: a full disk must not cost a verdict."""
+def keep_reports(evidence: Evidence, folder: Path) -> Path | None:
+    """Write all reports; the page's path. None, and a line on standard error, where they can't be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_all(evidence, folder)
+        return write_all(evidence, folder)[-1]
     except OSError as error:
-        sys.stderr.write(f"{folder}: expected a folder to write reports to, got: {error.strerror}\n")
+        with suppress(OSError):
+            sys.stderr.write(f"{folder}: expected a folder to write reports to, got: {error.strerror}\n")
+        return None
 
 
 def write_all(evidence: Evidence, folder: Path) -> list[Path]:

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from harness.errors import RunError
 from harness.gate.judge import judge
-from harness.model.attempt import AttemptTable, Ints
+from harness.model.attempt import AttemptTable, Floats, Ints
 from harness.model.comparison import Comparison, Design
 from harness.model.health import NS_PER_MS, ArmHealth, RunState, quantile
-from harness.model.plan import Plan
+from harness.model.plan import NS, Plan
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
 from harness.model.scenario import Scenario
@@ -41,10 +41,9 @@ class Ending:
     lost: tuple[str, ...] = ()
     pairs: int | None = None
 
-    @property
-    def state(self) -> RunState:
-        """The part that the judge asks for."""
-        return RunState(self.complete, self.interrupted, self.stopped_for_denials)
+    def state(self, faults: Sequence[str] = ()) -> RunState:
+        """The part that the judge asks for, with what of the evidence can't be relied on."""
+        return RunState(self.complete, self.interrupted, self.stopped_for_denials, tuple(faults))
 
     @property
     def why_partial(self) -> str:
@@ -111,13 +110,23 @@ class Assessor:
         gaps = np.flatnonzero(done < self._planned)
         return list(range(int(gaps[0]) if len(gaps) else len(self._planned)))
 
-    def assess(self, attempts: Any, health: Any, ending: Ending, differences: Sequence[Difference] = ()) -> Assessment:
-        """The verdict on an Arrow table's complete pairs of attempts, and on how the arms' single logins differ."""
+    def assess(
+        self,
+        attempts: Any,
+        health: Any,
+        ending: Ending,
+        differences: Sequence[Difference] = (),
+        faults: Sequence[str] = (),
+    ) -> Assessment:
+        """The verdict on an Arrow table's complete pairs of attempts, and on how the arms' single logins differ.
+
+        ``faults`` say what of the evidence can't be relied on; attempts and health are those that can.
+        """
         pairs = self.complete_pairs(attempts)[: ending.pairs]
         table = attempt_table(attempts, self.block_starts, self.cohorts)
         comparison = compare(table, self.design, self._policy, pairs, self._site)
         healths = {arm: self.health(arm, attempts, health, ending) for arm in self._arms}
-        verdict = judge(comparison, healths, ending.state, self._policy, differences)
+        verdict = judge(comparison, healths, ending.state(faults), self._policy, differences)
         return Assessment(verdict, comparison, healths, table, pairs)
 
     def health(self, arm: Arm, attempts: Any, health: Any, ending: Ending) -> ArmHealth:
@@ -132,25 +141,46 @@ class Assessor:
         )
         of_arm = [self._spans[arm][pair] for pair in pairs]
         since, until = min((start for start, _ in of_arm), default=0), max((end for _, end in of_arm), default=0)
-        during = pc.and_(pc.greater_equal(health["t"], since), pc.less_equal(health["t"], until))
-        seconds = health.filter(pc.and_(pc.equal(health["arm"], arm), during))
-        loaded = seconds.filter(pc.greater(seconds["started"], 0))
+        told = health.filter(pc.equal(health["arm"], arm))
+        seconds = told.filter(pc.and_(pc.greater_equal(told["t"], since), pc.less_equal(told["t"], until)))
         waits = mine["seat_wait"].to_numpy()
         lag = (mine["started"].to_numpy() - mine["intended"].to_numpy())[waits < SEAT_WAIT_FROM_NS]
-        steps = pc.list_flatten(mine["steps"])
-        pool_wait = pc.struct_field(steps, "pool_wait").to_numpy()
+        pool_wait = pc.struct_field(pc.list_flatten(mine["steps"]), "pool_wait").to_numpy()
         status = everything["status"]
         return ArmHealth(
             planned=int(self._planned_of[arm][pairs.start : pairs.stop].sum()),
             started=int(pc.sum(pc.not_equal(mine["status"], "withheld")).as_py() or 0),
             denied=int(pc.sum(pc.equal(status, "denied")).as_py() or 0),
             failed=int(pc.sum(pc.is_in(mine["status"], value_set=_FAILED)).as_py() or 0),
-            send_lag_p99_ms=quantile(lag / NS_PER_MS, 0.99),
-            pool_wait_p99_ms=quantile(pool_wait[pool_wait > 0] / NS_PER_MS, 0.99),
+            send_lag_p99_ms=_of_logins(mine, lag / NS_PER_MS),
+            pool_wait_p99_ms=_of_logins(mine, pool_wait[pool_wait > 0] / NS_PER_MS),
             # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
-            hub_stall_p99_ms=quantile(loaded["hub_stall_p99_ms"].to_numpy(), 0.95),
-            generator_cpu=quantile(loaded["cpu"].to_numpy(), 0.95),
+            hub_stall_p99_ms=quantile(_under_load(seconds, "hub_stall_p99_ms"), 0.95),
+            generator_cpu=quantile(_under_load(seconds, "cpu"), 0.95),
             seat_waits=int((waits >= SEAT_WAIT_FROM_NS).sum()),
             worker_lost=arm in ending.lost or "master" in ending.lost,
             tried=int(pc.sum(pc.not_equal(status, "withheld")).as_py() or 0),
+            silent_s=_silent_s(told["t"].to_numpy(), since, until),
         )
+
+
+def _of_logins(logins: Any, waits_ms: Floats) -> float | None:
+    """The 99th percentile of what some logins waited, 0 where none of them did; None where there were no logins."""
+    return quantile(waits_ms, 0.99) if len(waits_ms) or not len(logins) else 0.0
+
+
+def _under_load(seconds: Any, name: str) -> Floats:
+    """A figure of the seconds in which logins were sent, or were under way where none could be."""
+    for column in ("started", "busy_seats"):
+        loaded = seconds.filter(pc.greater(seconds[column], 0))
+        if len(loaded):
+            return np.asarray(loaded[name].drop_null().to_numpy(), dtype=np.float64)
+    return np.zeros(0)
+
+
+def _silent_s(told: Ints, since: int, until: int) -> float | None:
+    """The longest time from ``since`` to ``until`` (ns) that holds no instant of ``told``, in seconds."""
+    if not len(told):
+        return None
+    inside = np.sort(np.clip(told, since, until))
+    return float(np.diff(np.concatenate([[since], inside, [until]])).max()) / NS

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from harness.errors import RunError
 from harness.gate.protocol import between
 from harness.gate.soak import judge_soak
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
-from harness.model.plan import make_plan
 from harness.model.policy import Policy
 from harness.model.site import Site
 from harness.model.target import ARMS, Arm
-from harness.record import protocol
 from harness.record.calibration import site_document, site_of
 from harness.record.folder import RunFolder
 from harness.record.schema import attempt_table
-from harness.run.assess import KILLED, Assessor, Ending
+from harness.run.assess import Assessor
+from harness.run.stored import read_run
 from harness.stats.attribution import anatomy
 from harness.stats.failures import failure_anatomy
 from harness.stats.retries import retry_anatomy
@@ -27,38 +24,24 @@ from harness.stats.servers import server_times
 from harness.stats.soak import soak_of
 
 
-def ending_of(manifest: Mapping[str, Any]) -> Ending:
-    """How the run of a manifest ended; raises RunError where it says so in no known way."""
-    ended = manifest.get("ending")
-    try:
-        found = KILLED if ended is None else Ending(**{**ended, "lost": tuple(ended["lost"])})
-        if not (found.pairs is None or (isinstance(found.pairs, int) and found.pairs >= 0)):
-            raise TypeError("pairs")
-        return found
-    except (KeyError, TypeError):
-        raise RunError("manifest.json: ending: expected what a run writes there, got something else") from None
-
-
 def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | None = None) -> Evidence:
     """The evidence of a finished or killed run; raises RunError.
 
     Another policy than the run's own may judge it, and it may be judged by another calibration than it was.
     """
-    manifest = folder.manifest()
-    if "soak" in manifest:
+    if "soak" in folder.manifest():
         return _soak_evidence(folder, policy)
     if set(folder.arms()) != set(ARMS):
         raise RunError(f"{folder.path}: expected a run of both arms, got {', '.join(folder.arms())}")
-    scenario = folder.scenario()
-    ending = ending_of(manifest)
+    run = read_run(folder)
+    manifest, scenario, ending = run.manifest, run.scenario, run.ending
     if policy is not None or site is not None:
         ending = replace(ending, pairs=None)  # the run's own judge stopped there, another's need not
     judging = policy or folder.policy()
     known = site_of(manifest) if site is None else site
-    assessor = Assessor(scenario, judging, make_plan(scenario, folder.arms()), known)
-    shown = protocol.read(folder)
-    differences = between(shown.get("baseline"), shown.get("candidate"))
-    found = assessor.assess(folder.attempts(), folder.health(), ending, differences or ())
+    assessor = Assessor(scenario, judging, run.plan, known)
+    differences = between(run.protocol.get("baseline"), run.protocol.get("candidate"))
+    found = assessor.assess(run.attempts, run.health, ending, differences or (), run.faults)
     counted = found.table, assessor.design, judging, found.pairs
     return Evidence(
         run_id=folder.run_id,
@@ -83,23 +66,23 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
 
 def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
     """The evidence of a soak, from the blocks that ran to their end."""
-    manifest = folder.manifest()
-    scenario, ending, judging = folder.scenario(), ending_of(manifest), policy or folder.policy()
-    (arm,) = folder.arms()
-    plan = make_plan(scenario, (arm,))
-    assessor = Assessor(scenario, judging, plan)
-    attempts = folder.attempts()
+    if len(folder.arms()) != 1:
+        raise RunError(f"{folder.path}: expected a soak of one arm, got {', '.join(folder.arms())}")
+    run, (arm,) = read_run(folder), folder.arms()
+    manifest, scenario, attempts, judging = run.manifest, run.scenario, run.attempts, policy or folder.policy()
+    assessor = Assessor(scenario, judging, run.plan)
     table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
     # In a run of one arm a pair is one block.
-    soak = soak_of(table, arm, assessor.design, judging, assessor.complete_pairs(attempts))
-    health: dict[Arm, ArmHealth] = {arm: assessor.health(arm, attempts, folder.health(), ending)}
+    pairs = assessor.complete_pairs(attempts)
+    soak = soak_of(table, arm, assessor.design, judging, pairs)
+    health: dict[Arm, ArmHealth] = {arm: assessor.health(arm, attempts, run.health, run.ending)}
     return Evidence(
         run_id=folder.run_id,
         title=scenario.name,
         started=str(manifest["created"]),
         manifest={**manifest, "policy": judging.model_dump(mode="json")},
-        partial=ending.why_partial,
-        verdict=judge_soak(soak, health, ending.state, judging),
+        partial=run.ending.why_partial,
+        verdict=judge_soak(soak, health, run.ending.state(run.faults), judging),
         comparison=None,
         table=table,
         design=assessor.design,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 
 from harness.errors import RunError
@@ -9,6 +10,7 @@ from harness.load.fleet import Fleet
 from harness.model.plan import make_plan, preparations
 from harness.model.progress import Display
 from harness.record.calibration import site_document
+from harness.record.completeness import KEY, Written
 from harness.record.folder import RunFolder
 from harness.run.assess import Ending
 from harness.run.request import RunRequest
@@ -27,19 +29,21 @@ def execute(request: RunRequest, display: Display) -> RunFolder:
     request.check()
     scenario, targets = request.scenario, request.targets
     folder = RunFolder.create(request.results, scenario, targets, request.policy, request.arms)
-    folder.update_manifest(calibration=site_document(request.site), **request.marks)
-    display(None)
     plan = make_plan(scenario, request.arms)
+    with writing(folder):
+        evidence = {KEY: Written.by(plan).document}
+        folder.update_manifest(calibration=site_document(request.site), **evidence, **request.marks)
+    display(None)
     patience_s = PREPARED_WITHIN_S + (3 * preparations(scenario) / targets.max_rate if targets.max_rate else 0.0)
     try:
         with Fleet(folder, scenario.seats) as fleet:
             ending = Watch(request, folder, plan, fleet, display).run(patience_s)
     except RunError:
-        folder.update_manifest(status="failed")
+        with suppress(OSError, RunError):  # what went wrong is said by the first
+            folder.update_manifest(status="failed")
         raise
     except KeyboardInterrupt:
         ending = Ending(complete=False, interrupted="interrupted by the user")
     with writing(folder):
-        folder.update_manifest(status="complete" if ending.complete else "partial", ending=asdict(ending))
-        folder.finish()
+        folder.finish(status="complete" if ending.complete else "partial", ending=asdict(ending))
     return folder

@@ -29,9 +29,9 @@ class Tally:
         return int(self.by_block.sum())
 
     def add(self, batch: Any) -> None:
-        """Count a record batch of ATTEMPTS."""
-        self.by_block += np.bincount(batch["block"].to_numpy(), minlength=len(self.by_block))
-        self.by_pair += np.bincount(batch["pair"].to_numpy(), minlength=len(self.by_pair))
+        """Count a record batch of ATTEMPTS; rows of no block or pair of the plan's are not counted."""
+        _count(batch["block"], self.by_block)
+        _count(batch["pair"], self.by_pair)
         self.denied += int(pc.sum(pc.equal(batch["status"], "denied")).as_py() or 0)
         self._recent.append(batch)
 
@@ -41,3 +41,10 @@ class Tally:
         while self._recent and (pc.max(self._recent[0]["ended"]).as_py() or 0) <= since:
             self._recent.popleft()
         return pa.Table.from_batches(self._recent, ATTEMPTS).filter(pc.field("ended") > since)
+
+
+def _count(column: Any, counts: Any) -> None:
+    """Add to ``counts`` how often each of its places stands in the column."""
+    places = pc.drop_null(column).to_numpy()
+    known = places[(places >= 0) & (places < len(counts))]
+    counts += np.bincount(known, minlength=len(counts))

@@ -18,17 +18,15 @@ from harness.gate.protocol import between
 from harness.model.attempt import AttemptTable, StepColumns
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth, RunState
-from harness.model.plan import make_plan
 from harness.model.policy import Policy
 from harness.model.site import Site
 from harness.model.target import ARMS, Arm
-from harness.record import protocol
 from harness.record.calibration import site_document
 from harness.record.folder import RunFolder
 from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
-from harness.run.evidence import ending_of
 from harness.run.site import Subject, find_site
+from harness.run.stored import read_run
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 from harness.stats.servers import server_times
@@ -45,23 +43,23 @@ def evidence_of_two(
     for folder in (before, after):
         if len(folder.arms()) != 1:
             raise RunError(f"{folder.path}: expected a run of one arm, got {', '.join(folder.arms())}")
+    runs = [read_run(folder) for folder in (before, after)]
     scenario = before.scenario()
     if scenario.digest != after.scenario().digest:
         raise RunError(f"{after.path}: expected the scenario of {before.path}, got another one (digests differ)")
     judging = policy or before.policy()
-    assessors = [Assessor(scenario, judging, make_plan(scenario, folder.arms())) for folder in (before, after)]
-    measured = [folder.attempts() for folder in (before, after)]
-    pairs = min(len(assessor.complete_pairs(rows)) for assessor, rows in zip(assessors, measured, strict=True))
-    endings = [ending_of(folder.manifest()) for folder in (before, after)]
+    assessors = [Assessor(scenario, judging, run.plan) for run in runs]
+    pairs = min(len(assessor.complete_pairs(run.attempts)) for assessor, run in zip(assessors, runs, strict=True))
+    endings = [run.ending for run in runs]
     health: dict[Arm, ArmHealth] = {
-        arm: assessor.health(folder.arms()[0], rows, folder.health(), replace(ending, pairs=pairs))
-        for arm, assessor, folder, ending, rows in zip(ARMS, assessors, (before, after), endings, measured, strict=True)
+        arm: assessor.health(run.folder.arms()[0], run.attempts, run.health, replace(run.ending, pairs=pairs))
+        for arm, assessor, run in zip(ARMS, assessors, runs, strict=True)
     }
     design = replace(assessors[0].design, interleaved=False)
     table = _one_after_the_other(
         *(
-            attempt_table(rows, assessor.block_starts, assessor.cohorts)
-            for assessor, rows in zip(assessors, measured, strict=True)
+            attempt_table(run.attempts, assessor.block_starts, assessor.cohorts)
+            for assessor, run in zip(assessors, runs, strict=True)
         )
     )
     site = _site_of_two(before, after, judging, calibration)
@@ -70,8 +68,9 @@ def evidence_of_two(
         complete=all(ending.complete for ending in endings),
         interrupted="; ".join(filter(None, (ending.interrupted for ending in endings))),
         stopped_for_denials=any(ending.stopped_for_denials for ending in endings),
+        faults=tuple(f"{run.folder.run_id}: {fault}" for run in runs for fault in run.faults),
     )
-    shown = [protocol.read(folder).get(folder.arms()[0]) for folder in (before, after)]
+    shown = [run.protocol.get(run.folder.arms()[0]) for run in runs]
     differences = between(*shown)
     return Evidence(
         run_id=f"{before.run_id} and {after.run_id}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +21,12 @@ from harness.model.protocol import Difference
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
 from harness.record import protocol
-from harness.record.folder import RunFolder
+from harness.record.completeness import KEY, Written, written_of
+from harness.record.folder import SCHEMAS, RunFolder
 from harness.record.journal import JournalReader
 from harness.record.schema import ATTEMPTS, HEALTH
 from harness.run.assess import Assessor, Ending
+from harness.run.audit import AttemptAudit, audit_health
 from harness.run.request import RunRequest
 from harness.run.tally import Tally
 
@@ -42,10 +44,17 @@ def writing(folder: RunFolder) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        still_there(folder)
         raise RunError(
             f"{folder.path}: expected room to write what was measured, got: {error.strerror}; its journals stay: "
             f"make some, then authgate compare {folder.path}"
         ) from None
+
+
+def still_there(folder: RunFolder) -> None:
+    """Raise RunError where a run's folder is gone: what is measured has nowhere to go."""
+    if not (folder.path / "manifest.json").exists():
+        raise RunError(f"{folder.path}: expected the folder of this run, got none: it vanished while the run went on")
 
 
 class Watch:
@@ -60,14 +69,17 @@ class Watch:
         self._judges = request.early_stop and len(folder.arms()) > 1
         self._assessor = Assessor(request.scenario, request.policy, plan, request.site)
         self._readers = {
-            (kind, arm): JournalReader(folder.journal(kind, arm))
-            for kind in ("attempts", "health")
+            (kind, arm): JournalReader(folder.journal(kind, arm), schema)
+            for kind, schema in SCHEMAS.items()
             for arm in folder.arms()
         }
+        self._audit = AttemptAudit(request.scenario, plan)
+        self._rows = dict.fromkeys(self._readers, 0)
         self._tally = Tally(plan, LIVE_WINDOW_S)
         self._batches: dict[str, list[Any]] = {"attempts": [], "health": []}
         """Only where this run is judged while it goes on: hours of a soak are left on disk."""
         self._differences: tuple[Difference, ...] = ()
+        self._unknown: tuple[str, ...] = ()
         self._verdict: Verdict | None = None
         self._judged = 0
 
@@ -77,6 +89,7 @@ class Watch:
         last = self._plan.length / NS + self._request.scenario.timeout_s + GRACE_S
         while True:
             self._fleet.events(POLL_S)
+            still_there(self._folder)
             elapsed = (time.monotonic_ns() - origin) / NS
             self._read()
             ending = self._ending(elapsed, last)
@@ -108,8 +121,19 @@ class Watch:
         with writing(self._folder):
             self._folder.update_manifest(origin_wall=wall, first_logins=first)
             protocol.save(self._folder, shown)
+            self._count(with_protocol=True)
         arms = protocol.read(self._folder)
+        self._unknown = protocol.unknown(arms, self._folder.arms())
         self._differences = between(arms.get("baseline"), arms.get("candidate")) or ()
+
+    def _count(self, with_protocol: bool = False) -> None:
+        """Write down how much has been measured by now: a run that is killed must not lose more than it had."""
+        attempts, health = ({arm: self._rows[kind, arm] for arm in self._folder.arms()} for kind in SCHEMAS)
+        before = written_of(self._folder.manifest()) or Written.by(self._plan)
+        written = replace(before, attempts=attempts, health=health)
+        if with_protocol:
+            written = written.with_file(self._folder.path / protocol.FILE)
+        self._folder.update_manifest(**{KEY: written.document})
 
     @staticmethod
     def _check_first(first: dict[str, Any]) -> None:
@@ -128,9 +152,13 @@ class Watch:
             return Ending(complete=False, interrupted=reason, stopped_for_denials=True)
         pairs = len(self._assessor.complete(self._tally.by_pair))
         done = pairs == self._assessor.design.horizon_pairs
+        if pairs > self._judged:
+            with suppress(OSError, RunError):  # the count at the end is the one that decides
+                self._count()
         if pairs > self._judged and self._judges:
             ending = Ending(complete=done, pairs=pairs)
-            self._verdict = self._assessor.assess(*self._tables(), ending, self._differences).verdict
+            attempts, health, faults = self._audited()
+            self._verdict = self._assessor.assess(attempts, health, ending, self._differences, faults).verdict
             if self._verdict.kind in (Kind.PASS, Kind.BLOCK) and self._verdict.final:
                 return replace(ending, complete=True)
         enough = pairs > self._judged and self._request.stop is not None and self._request.stop(*self._tables())
@@ -142,8 +170,9 @@ class Watch:
         return None
 
     def _read(self) -> None:
-        for (kind, _), reader in self._readers.items():
+        for (kind, arm), reader in self._readers.items():
             batches = reader.new_batches()
+            self._rows[kind, arm] += sum(map(len, batches))
             if kind == "attempts":
                 for batch in batches:
                     self._tally.add(batch)
@@ -154,6 +183,13 @@ class Watch:
         """All attempts and seconds of health so far."""
         attempts, health = self._batches["attempts"], self._batches["health"]
         return pa.Table.from_batches(attempts, ATTEMPTS), pa.Table.from_batches(health, HEALTH)
+
+    def _audited(self) -> tuple[Any, Any, tuple[str, ...]]:
+        """The attempts and seconds of health that can have happened, and what else there is."""
+        attempts, health = self._tables()
+        audited, seconds = self._audit.of(attempts), audit_health(health, self._plan, self._folder.arms())
+        damage = [lost for reader in self._readers.values() for lost in reader.damage]
+        return audited.table, seconds.table, (*damage, *audited.faults, *seconds.faults, *self._unknown)
 
     def _snapshot(self, elapsed: float) -> Snapshot:
         now = round(elapsed * NS)
@@ -179,6 +215,6 @@ def _latencies(recent: Any, arm: Arm) -> tuple[float, float] | None:
     mine = recent.filter(pc.equal(recent["arm"], arm))
     if len(mine) == 0:
         return None
-    response_s = (mine["ended"].to_numpy() - mine["intended"].to_numpy()) / NS
+    response_s = (mine["ended"].to_numpy() - mine["intended"].to_numpy() - mine["own"].to_numpy()) / NS
     p50, p95 = np.quantile(response_s, [0.5, 0.95])
     return float(p50), float(p95)

@@ -5,20 +5,19 @@ A server near saturation is a finding. A generator near saturation, or one that 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import fisher_exact
 
 from harness.model.health import ArmHealth
 from harness.model.policy import Limits
 from harness.model.target import ARMS, Arm
 
 DENIED_P = 0.001
-CHANCE_SD = 4.0
-"""Two Poisson counts differ by more standard deviations than this once in about 16,000 times."""
+SILENT_AT_MOST_S = 5.0
+"""A generator that reports nothing about itself for longer, where it should each second, stood still."""
+_P99_MS = "ms at the 99th percentile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +49,32 @@ def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Un
     if health.worker_lost:
         yield Unsound(f"{arm}: its load worker was lost")
     cpu = None if health.generator_cpu is None else 100 * health.generator_cpu
-    for what, value, limit, unit in (
-        ("logins were sent late by", health.send_lag_p99_ms, limits.send_lag_p99_ms, "ms at the 99th percentile"),
-        ("steps waited for a thread", health.pool_wait_p99_ms, limits.pool_wait_p99_ms, "ms at the 99th percentile"),
-        ("the event loop stalled for", health.hub_stall_p99_ms, limits.hub_stall_p99_ms, "ms at the 99th percentile"),
-        ("the load worker used", cpu, 100 * limits.generator_cpu, "% of a processor core"),
+    unknown = []
+    for what, value, limit, unit, called in (
+        (
+            "logins were sent late by",
+            health.send_lag_p99_ms,
+            limits.send_lag_p99_ms,
+            _P99_MS,
+            "how late logins were sent",
+        ),
+        ("steps waited for a thread", health.pool_wait_p99_ms, limits.pool_wait_p99_ms, _P99_MS, "waits for a thread"),
+        (
+            "the event loop stalled for",
+            health.hub_stall_p99_ms,
+            limits.hub_stall_p99_ms,
+            _P99_MS,
+            "the loop's stalls",
+        ),
+        ("the load worker used", cpu, 100 * limits.generator_cpu, "% of a processor core", "its use of the processor"),
+        ("the load generator was silent for", health.silent_s, SILENT_AT_MOST_S, "s", "its state second by second"),
     ):
-        if value is not None and not value <= limit:  # NaN too: a limit that can't be checked is not kept
+        if value is None:
+            unknown.append(called)
+        elif not value <= limit:  # NaN too: a limit that can't be checked is not kept
             yield Unsound(f"{arm}: {what} {value:.3g} {unit}, {limit:.3g} allowed")
+    if unknown and not health.foreign:
+        yield Unsound(f"{arm}: how its load was generated is not known: nothing is recorded of {', '.join(unknown)}")
 
 
 def _of_arm(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
@@ -82,17 +99,15 @@ def _between(baseline: ArmHealth, candidate: ArmHealth, limits: Limits) -> Itera
             f"baseline: {baseline.failed:,} of {baseline.started:,} logins failed, "
             f"{100 * limits.baseline_failures:.3g} % are allowed on the baseline"
         )
+    if candidate.foreign:  # another tool's arrivals have no plan; stats.offered judges them by pair
+        return
     most = max(baseline.started, candidate.started)
-    allowed = limits.imbalance * most
-    if candidate.send_lag_p99_ms is None:  # another tool's arrivals: two draws, or a closed loop, and no one plan
-        allowed = max(allowed, CHANCE_SD * math.sqrt(baseline.started + candidate.started))
-    if abs(baseline.started - candidate.started) > allowed:
+    if abs(baseline.started - candidate.started) > limits.imbalance * most:
         yield Unsound(
             f"the arms were loaded unequally: {baseline.started:,} logins on the baseline and {candidate.started:,} on "
             f"the candidate, which may differ by {100 * limits.imbalance:.3g} %",
-            # A closed loop sends fewer logins to slower servers, which flatters them.
-            spares_block=candidate.started < baseline.started
-            and (candidate.send_lag_p99_ms is None or _short_of_seats(candidate)),
+            # Slow logins hold their seats, so that fewer are sent to slower servers, which flatters them.
+            spares_block=candidate.started < baseline.started and _short_of_seats(candidate),
         )
 
 
@@ -112,6 +127,8 @@ def candidate_alone_denied(health: Mapping[Arm, ArmHealth], margin: float) -> bo
     tried = [max(health[arm].tried, health[arm].started, health[arm].denied) for arm in ARMS]
     if not all(tried):
         return False
+    from scipy.stats import fisher_exact  # it takes longer to import than most commands take to run
+
     table = np.array([[denied[1], tried[1] - denied[1]], [denied[0], tried[0] - denied[0]]])
     p_value = float(fisher_exact(table, alternative="greater").pvalue)
     return p_value < DENIED_P and denied[1] / tried[1] - denied[0] / tried[0] > margin

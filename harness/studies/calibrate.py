@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from harness.run.execute import execute
 from harness.run.request import RunRequest
 from harness.stats.compare import looks
 from harness.stats.spread import between_deployments, between_levels, levels_of
+from harness.system.secrets import environment_without
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def calibrate(
     aa = targets.model_copy(update={"arms": arms})
     found = []
     for repeat in range(repeats.count):
-        _prepare(repeats.between, repeat)
+        _prepare(repeats.between, repeat, environment_without(targets.secret_variables))
         seeded = scenario.model_copy(update={"seed": scenario.seed + repeat})
         evidence = evidence_of(execute(RunRequest(seeded, aa, policy, results, early_stop=False), display))
         on_run(evidence)
@@ -122,11 +123,11 @@ def calibrate(
     )
 
 
-def _prepare(command: Sequence[str], repeat: int) -> None:
+def _prepare(command: Sequence[str], repeat: int, environment: Mapping[str, str]) -> None:
     if not command:
         return
     try:
-        code = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, check=False).returncode
     except OSError as error:
         raise RunError(f"--between: {command[0]}: expected a command that runs, got: {error.strerror}") from None
     if code:

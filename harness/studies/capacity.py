@@ -25,9 +25,9 @@ from harness.model.target import ARMS, Arm, Targets
 from harness.record.folder import RunFolder
 from harness.record.schema import attempt_table
 from harness.run.assess import Assessor, Ending
-from harness.run.evidence import ending_of
 from harness.run.execute import execute
 from harness.run.request import RunRequest
+from harness.run.stored import read_run
 from harness.stats.capacity import LEAST_LOGINS, arm_capacity, compare_capacities, rungs_of
 from harness.stats.ladders import all_are_past, coarse_rates, fine_rates
 from harness.stats.queueing import Observed, extrapolate
@@ -195,9 +195,9 @@ class _Reader:
 
     def ladder(self, folder: RunFolder, coarse: bool) -> Ladder:
         """The ladder that a run was."""
-        ending = ending_of(folder.manifest())
-        trouble = "" if ending.complete else ending.interrupted or f"lost: {', '.join(ending.lost)}"
-        return Ladder(folder.run_id, coarse, self.rungs(folder.attempts(), folder.health(), ending), trouble)
+        run = read_run(folder)
+        trouble = "; ".join(filter(None, (run.ending.why_partial, *run.faults)))
+        return Ladder(folder.run_id, coarse, self.rungs(run.attempts, run.health, run.ending), trouble)
 
 
 def extrapolations_of(

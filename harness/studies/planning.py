@@ -14,6 +14,7 @@ from harness.model.site import NO_SPREAD
 from harness.record.calibration import read
 from harness.record.folder import RunFolder
 from harness.run.evidence import evidence_of
+from harness.run.stored import read_run
 from harness.stats.power import pairs_needed
 from harness.stats.shift import block_alphas, first_look
 from harness.studies.calibrate import noise_of
@@ -33,7 +34,10 @@ class Need:
 def read_noise(path: Path) -> tuple[Noise, ...]:
     """The noise in a calibration's file, or of a run in its folder; raises RunError."""
     if path.is_dir():
-        comparison = evidence_of(RunFolder.open(path)).comparison
+        folder = RunFolder.open(path)
+        if faults := read_run(folder).faults:
+            raise RunError(f"{path}: expected a run whose files are whole, got: {faults[0]}")
+        comparison = evidence_of(folder).comparison
         if comparison is None or comparison.pairs < 2:
             raise RunError(f"{path}: expected a run of two pairs or more, got fewer")
         return noise_of([comparison])

@@ -9,12 +9,13 @@ import numpy as np
 
 from harness.errors import RunError
 from harness.model.metric import QUANTILES
-from harness.model.plan import make_plan
 from harness.model.target import ARMS, Arm
+from harness.model.verdict import Kind
 from harness.record.folder import RunFolder
 from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
 from harness.run.evidence import evidence_of
+from harness.run.stored import read_run
 from harness.stats.cells import Flags
 from harness.stats.logins import Logins, logins_of, usable_pairs
 
@@ -23,7 +24,8 @@ from harness.stats.logins import Logins, logins_of, usable_pairs
 class Point:
     """One arm's logins of a cohort in one run: quantiles of the response time in seconds, the share that failed.
 
-    Over all logins that count, regardless of their block. ``verdict`` is empty for a run of one arm.
+    Over all logins that count, regardless of their block. ``verdict`` is empty for a run of one arm, unless its files
+    are damaged.
     """
 
     started: str
@@ -46,9 +48,10 @@ def trend(folders: Sequence[RunFolder]) -> list[Point]:
 
 def _points(folder: RunFolder) -> Iterator[Point]:
     both = set(folder.arms()) == set(ARMS)
-    verdict = evidence_of(folder).verdict.kind.name if both else ""
-    assessor = Assessor(folder.scenario(), folder.policy(), make_plan(folder.scenario(), folder.arms()))
-    attempts = folder.attempts()
+    run = read_run(folder)
+    verdict = evidence_of(folder).verdict.kind.name if both else Kind.INVALID.name if run.faults else ""
+    assessor = Assessor(run.scenario, folder.policy(), run.plan)
+    attempts = run.attempts
     table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
     usable = usable_pairs(assessor.complete_pairs(attempts), assessor.design, folder.policy())
     logins = logins_of(table, assessor.design, usable)

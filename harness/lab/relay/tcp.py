@@ -112,6 +112,9 @@ class _End(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        # asyncio does so only where the listening socket was made with IPPROTO_TCP; without it a small second answer
+        # would wait for the client's delayed acknowledgement, 40 ms.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
         self._said(data)

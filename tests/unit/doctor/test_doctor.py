@@ -22,10 +22,11 @@ from harness.doctor.accounts import SAMPLED_AT_MOST, sample
 from harness.doctor.as_request import PREAUTH_REQUIRED, KdcAnswer, as_request, read_answer
 from harness.doctor.examine import examine
 from harness.doctor.machine import Machine
-from harness.doctor.probe import Deadline, Probe
+from harness.doctor.probe import Probe
 from harness.login.credentials import Accounts
 from harness.login.net import der
 from harness.login.net.certificate import read_certificate
+from harness.login.net.clock import StepClock
 from harness.model.diagnosis import Check, Diagnosis, Remark, ok, problem, warning
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
@@ -109,7 +110,7 @@ def test_a_request_names_the_user_and_holds_no_pre_authentication() -> None:
 def test_a_clock_is_judged_by_what_kerberos_tolerates(skew_s: float, level: str, words: str) -> None:
     probe = probe_of(TARGET)
     probe.answers = {(probe.target.kdcs[0], "UDP"): KdcAnswer(PREAUTH_REQUIRED, 0.001, skew_s, (18,))}
-    (said,) = kdc.skew(probe, Deadline(1))
+    (said,) = kdc.skew(probe, StepClock(1))
     assert said.level == level
     assert words in said.found
 
@@ -122,13 +123,13 @@ def test_credentials_that_others_may_read_are_a_problem_and_not_quoted(tmp_path:
     accounts.write_text("clin00007,do-not-show\n")
     accounts.chmod(0o644)
     probe = probe_of({**TARGET, "credentials": {"csv": str(accounts)}}, None, "127.0.0.1")
-    (said,) = inputs.credentials(probe, Deadline(1))
+    (said,) = inputs.credentials(probe, StepClock(1))
     assert said.level == "problem"
     assert f"chmod 600 {accounts}" in said.found
     assert "do-not-show" not in str(said)
     assert probe.accounts is None
     accounts.chmod(0o600)
-    (said,) = inputs.credentials(probe, Deadline(1))
+    (said,) = inputs.credentials(probe, StepClock(1))
     assert said.level == "ok"
 
 
@@ -136,7 +137,7 @@ def test_credentials_that_others_may_read_are_a_problem_and_not_quoted(tmp_path:
 def test_a_rate_that_the_servers_may_not_receive_is_a_problem(most: float, level: str) -> None:
     probe = probe_of(TARGET, SCENARIO, "127.0.0.1")
     probe.targets = probe.targets.model_copy(update={"max_rate": most})
-    (said,) = inputs.rate(probe, Deadline(1))
+    (said,) = inputs.rate(probe, StepClock(1))
     assert said.level == level
 
 
@@ -158,7 +159,7 @@ def probe_told(answer: KdcAnswer) -> Probe:
     ],
 )
 def test_the_keys_of_an_account_are_judged(code: int | None, enctypes: tuple[int, ...], level: str, words: str) -> None:
-    (said,) = kdc.enctypes(probe_told(KdcAnswer(code, 0.001, 0.0, enctypes)), Deadline(1))
+    (said,) = kdc.enctypes(probe_told(KdcAnswer(code, 0.001, 0.0, enctypes)), StepClock(1))
     assert said.level == level
     assert words in said.found
 

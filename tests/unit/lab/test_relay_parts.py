@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from harness.lab.relay import tcp
 from harness.lab.relay.channel import Effects, PendingRequest
 from harness.lab.relay.framing import Framer
 from harness.lab.relay.waits import BrokenError, LostError, WaitingFault, wait_of
@@ -263,3 +265,32 @@ def test_slowdowns_of_one_answer_multiply() -> None:
 def test_a_hold_without_time_workers_or_place_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Hold.model_validate({"hold_s": 4.5, "workers": 16} | values)
+
+
+def test_what_a_relay_passes_on_leaves_at_once_at_both_ends() -> None:
+    """Nagle's algorithm would hold a small second answer for the client's delayed acknowledgement, 40 ms on Linux."""
+
+    async def at_once() -> list[bool]:
+        server = await asyncio.start_server(lambda reader, writer: writer.write(b"hello"), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        at = socket.create_server(("127.0.0.1", 0))
+        relay = await tcp.listen(route := Route(service="ldap", host="127.0.0.1", port=port), Effects(route), at)
+        with pytest.MonkeyPatch.context() as patch:
+            ends: list[tcp._End] = []
+            made = tcp._End.connection_made
+
+            def noted(end: tcp._End, transport: asyncio.BaseTransport) -> None:
+                made(end, transport)
+                ends.append(end)
+
+            patch.setattr(tcp._End, "connection_made", noted)
+            reader, writer = await asyncio.open_connection(*at.getsockname())
+            assert await reader.read(5) == b"hello"
+            sockets = [end._transport.get_extra_info("socket") for end in ends if end._transport is not None]
+            found = [bool(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) for one in sockets]
+            writer.close()
+        relay.close()
+        server.close()
+        return found
+
+    assert asyncio.run(at_once()) == [True, True]

@@ -13,9 +13,10 @@ from harness.config.shipped import scenarios
 from harness.errors import ConfigError, UnsafeTargetError
 from harness.guards.consent import check_safe
 from harness.model.database import Database
+from harness.model.ehr import Ehr
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
-from harness.model.target import Ehr, Target, Targets
+from harness.model.target import Target, Targets
 
 TARGET: dict[str, Any] = {
     "realm": "CLINIC.TEST",

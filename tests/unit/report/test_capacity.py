@@ -24,7 +24,7 @@ from harness.stats.capacity import compare_capacities
 from harness.studies.capacity import SearchSettings, extrapolations_of, search
 from tests.benchmarks.operating_characteristics.ladders import ALPHA, BUDGET, MARGIN, ladders_of
 from tests.benchmarks.operating_characteristics.world import NAMES, Candidate
-from tests.unit.config.test_load import SCENARIO, TARGETS
+from tests.helpers.documents import SCENARIO, TARGETS
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
 

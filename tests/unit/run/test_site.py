@@ -7,17 +7,14 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import __version__
-from harness.config import shipped
-from harness.config.load import load_scenario
 from harness.errors import ConfigError, RunError
-from harness.model.calibration import Calibration, Noise
+from harness.model.calibration import Calibration
 from harness.model.metric import Metric
 from harness.model.policy import Policy
 from harness.model.site import UNCALIBRATED, UNKNOWN_SPREAD, Site, Spread
@@ -25,40 +22,7 @@ from harness.model.target import Targets
 from harness.record.calibration import calibration_file, read, save, site_document, site_of
 from harness.run.site import Subject, find_site, site_by
 from harness.studies.calibrate import Repeats, calibrate
-
-NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-OLD = (NOW - timedelta(days=31)).isoformat()
-P50 = Metric("cold", "login", "p50")
-POLICY = Policy()
-WORKLOAD = load_scenario(shipped.find("demo", shipped.SCENARIOS))
-ARM = {
-    "realm": "CLINIC.TEST",
-    "kdcs": ["127.0.0.1:8801"],
-    "directory": {
-        "uri": "ldap://127.0.0.1:3890",
-        "service_host": "ldap.clinic.test",
-        "user_base": "ou=people",
-        "group_base": "ou=groups",
-    },
-    "credentials": {"env": "CLINICIANS"},
-}
-TARGETS = Targets.model_validate({"arms": {"baseline": ARM, "candidate": {**ARM, "kdcs": ["127.0.0.1:8802"]}}})
-SUBJECT = Subject(NOW, POLICY, WORKLOAD, TARGETS.arms)
-NOISE = Noise(P50, 0.09, 0.095, math.inf, 1.0, Spread(0.02, 8, 0.05), Spread(0.03, 7, 0.06))
-CALIBRATION = Calibration(
-    scenario=WORKLOAD.name,
-    scenario_digest=WORKLOAD.workload_digest,
-    policy=POLICY.name,
-    policy_digest=POLICY.digest,
-    alpha=POLICY.alpha,
-    targets={arm: target.digest for arm, target in TARGETS.arms.items()},
-    version=__version__,
-    began=(NOW - timedelta(days=9)).isoformat(),
-    measured=(NOW - timedelta(days=2)).isoformat(),
-    runs=tuple("abcdefgh"),
-    verdicts={"PASS": 7, "INCONCLUSIVE": 1},
-    noise=(NOISE,),
-)
+from tests.helpers.calibrations import ARM, CALIBRATION, NOISE, NOW, OLD, P50, POLICY, SUBJECT, TARGETS, WORKLOAD
 
 
 def site(subject: Subject = SUBJECT, **changes: Any) -> Site:

@@ -18,7 +18,7 @@ from harness.record.calibration import save
 from harness.stats.bounds import critical_value
 from harness.stats.power import pairs_needed
 from harness.studies.planning import needs, read_noise
-from tests.unit.run.test_site import CALIBRATION
+from tests.helpers.calibrations import CALIBRATION
 
 
 def test_more_noise_or_less_distance_never_needs_fewer_pairs() -> None:

@@ -236,6 +236,7 @@ def test_where_no_arm_failed_in_the_coarse_sweep_there_is_no_fine_ladder() -> No
     assert fine_rates({"baseline": held, "candidate": held}, 20, 12, 0.0) is None
 
 
+@pytest.mark.slow
 def test_equal_arms_are_not_blocked_and_a_lost_server_of_a_pool_is_in_simulated_searches() -> None:
     equal = [searched(Candidate(), (3, run)) for run in range(4)]
     lost = [searched(Candidate(lost="ldap_bind"), (3, run)) for run in range(4)]

@@ -24,6 +24,9 @@ import yaml
 from harness.cli.main import main
 from harness.lab import hospital, pki, store
 from harness.lab.domain import Lab
+from harness.model.attempt import Attempt, Outcome
+from harness.record.journal import JournalReader, JournalWriter
+from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch
 from harness.system.process import environment
 
 pytestmark = pytest.mark.integration
@@ -80,9 +83,10 @@ def _text_of(path: Path) -> bytes:
     data = path.read_bytes()
     if path.suffix == ".parquet":
         data += _cells(pq.read_table(path))
-    if path.suffix == ".arrows" and data:  # empty where its writer was stopped before it wrote anything
-        with pa.ipc.open_stream(path) as stream:
-            data += _cells(stream.read_all())
+    if path.suffix == ".arrows":
+        schema = HEALTH if path.name.startswith("health") else ATTEMPTS
+        for batch in JournalReader(path, schema).new_batches():
+            data += _cells(pa.Table.from_batches([batch]))
     return data
 
 
@@ -305,10 +309,12 @@ def test_a_secret_that_was_there_would_be_found(tmp_path: Path, canary: str) -> 
     key = bytes(range(200, 232))
     known = Secrets([canary], [key])
     hidden = pa.table({"code": ["fine"] * 500 + [f"bad {canary} here"], "key": [""] * 500 + [key.hex()]})
+    attempt = Attempt(0, "baseline", 0, 0, "zoe", "cold", 0, 0, 0, Outcome("error", f"bad {canary} here"), ())
     pq.write_table(hidden.select(["code"]), tmp_path / "a.parquet", compression="zstd")
     pq.write_table(hidden.select(["key"]), tmp_path / "b.parquet", compression="zstd")
-    with pa.ipc.new_stream(tmp_path / "c.arrows", hidden.schema) as stream:
-        stream.write_table(hidden)
+    journal = JournalWriter(tmp_path / "c.arrows", ATTEMPTS)
+    journal.write(attempts_batch([attempt]))
+    journal.close()
     for before in range(3):
         (tmp_path / f"d{before}").write_bytes(base64.b64encode(b"x" * before + key + b"y"))
     (tmp_path / "e").write_text(f"{key!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.cli.main import main
-from harness.config.load import load_policy, load_scenario, load_targets
-from harness.model.target import ARMS
 from harness.record.folder import RunFolder
-from harness.run.assess import Ending
+from tests.helpers.stored import stored_run
 from tests.unit.config.test_load import CANARY, POLICY, SCENARIO, TARGETS
-from tests.unit.record.test_record import fill
 
 
 @pytest.fixture
@@ -25,12 +21,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name, text in (("rush.yaml", SCENARIO), ("right.yaml", TARGETS), ("lax.yaml", POLICY)):
         Path(name).write_text(text)
-    inputs = load_scenario(Path("rush.yaml")), load_targets(Path("right.yaml")), load_policy(Path("lax.yaml"))
-    folder = RunFolder.create(tmp_path / "results", *inputs, ARMS)
-    fill(folder)
-    folder.finish()
-    folder.update_manifest(status="complete", ending=asdict(Ending(complete=True, pairs=1)))
-    assert main(["compare", str(folder.path)]) not in (1, 2)
+    folder = stored_run(tmp_path / "results")
+    assert main(["compare", str(folder.path)]) == 0
     return folder.path
 
 
@@ -43,17 +35,19 @@ def one_line(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     return said.err
 
 
-@pytest.mark.parametrize("verb", ["compare", "report"])
+@pytest.mark.parametrize(("verb", "code"), [("compare", 30), ("report", 0)])
 @pytest.mark.parametrize("by", [500, -5])
 def test_attempts_of_another_plan_are_no_crash(
-    run: Path, capsys: pytest.CaptureFixture[str], verb: str, by: int
+    run: Path, capsys: pytest.CaptureFixture[str], verb: str, code: int, by: int
 ) -> None:
     path = run / "attempts.parquet"
     table = pq.read_table(path)
     at = table.schema.get_field_index("pair")
     moved = pa.array(table["pair"].to_numpy() + by, table.schema.field("pair").type)
     pq.write_table(table.set_column(at, "pair", moved), path)
-    assert "expected those of the manifest's own scenario" in one_line(capsys, verb, str(run))
+    capsys.readouterr()
+    assert main([verb, str(run)]) == code
+    assert "attempts.parquet: it is not the file that the run wrote" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("pairs", ["two", -1, [1], 1.5])

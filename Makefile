@@ -1,34 +1,56 @@
 # `make demo` and `make test` each do all the set-up that they need; nothing else has to be run before.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test check bench scoreboard lock clean
+.PHONY: help packages runtime development demo test unit check bench scoreboard wheel lock clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -q --disable-pip-version-check
 UPDATE ?= uppsala-2016
 
 help:
 	@echo "make demo [UPDATE=none]  replay the incident of 2016 on the embedded domain, or an A/A run"
 	@echo "make test                lint, types and all tests, with real servers"
+	@echo "make unit                the tests that need no server, in under a minute"
+	@echo "make check               lint and types alone"
 	@echo "make bench               logins a second and CPU a login of one worker"
 	@echo "make scoreboard          every update of the catalogue, replayed and judged, and equal arms (an hour)"
-	@echo "make check               lint and types alone"
-	@echo "make lock                renew requirements.txt from pyproject.toml"
+	@echo "make wheel               the sdist, and the wheel that it makes, in dist/"
+	@echo "make lock [UPGRADE=yes]  bring the locks in line with pyproject.toml, or renew all of them"
 
 # What needs Debian's packages asks for them; an already complete machine is left untouched.
 packages:
 	@.ci/packages $(PACKAGES)
 
-$(VENV)/installed: requirements-build.txt requirements.txt pyproject.toml | packages
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-build.txt
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-build-isolation -r requirements.txt
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+# Nothing here resolves anything. Each lock is whole and has a hash of every file, and pip is told to add nothing to it:
+# so what could be installed once can be installed again, whatever has been released since.
+LOCKED := --no-deps --require-hashes
+# The build requirements are a lock of their own, and are there already.
+BUILT := --no-build-isolation --check-build-dependencies
+
+# The wheels are kept: krb5 and gssapi take minutes to build, and the tests install all of it once more, offline.
+$(VENV)/runtime: requirements-build.txt requirements.txt | packages
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install $(LOCKED) --only-binary :all: -r requirements-build.txt
+	$(PIP) wheel $(LOCKED) $(BUILT) -w $(VENV)/wheels -r requirements.txt
+	$(PIP) install --no-deps --no-index $(VENV)/wheels/*.whl
 	@touch $@
 
-setup: packages $(VENV)/installed
+$(VENV)/checkout: pyproject.toml harness/version.py $(VENV)/runtime
+	$(PIP) install --no-deps --no-index $(BUILT) -e .
+	$(PIP) check
+	@touch $@
 
-demo: setup
+$(VENV)/development: requirements-dev.txt $(VENV)/checkout
+	$(PIP) install $(LOCKED) --only-binary :all: --no-binary krb5,gssapi $(BUILT) -r requirements-dev.txt
+	$(PIP) check
+	@touch $@
+
+# What runs, and what develops and tests besides.
+runtime: packages $(VENV)/checkout
+development: runtime $(VENV)/development
+
+demo: runtime
 	@$(BIN)/authgate demo --update $(UPDATE)
 
 test: PACKAGES = --test
@@ -36,26 +58,35 @@ test: PACKAGES = --test
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: setup
+unit: development
+	$(BIN)/python -m pytest -n 2 tests/unit
+
+check: development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup
+bench: development
 	$(BIN)/python tests/benchmarks/bench_worker.py
 
 # The catalogue and equal arms, gated for real: an hour or so, on a machine that does nothing else.
 scoreboard: PACKAGES = --test
-scoreboard: setup
+scoreboard: development
 	$(BIN)/python -m tests.benchmarks.scoreboard --again
 
-# Hashes, and no registry's address: the file must mean the same wherever it is installed from.
-LOCK = $(BIN)/python -m piptools compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
-	--no-emit-find-links --no-emit-trusted-host --no-header --upgrade
-lock: setup
-	$(BIN)/pip install -q pip-tools
-	$(LOCK) --extra dev -o requirements.txt pyproject.toml
+wheel: runtime
+	rm -rf dist
+	$(BIN)/python -m hatchling build -t sdist -d dist
+	$(PIP) wheel --no-deps --no-index $(BUILT) -w dist dist/authgate-*.tar.gz
+
+# The one command that resolves, and no other command runs it. Hashes of wheels and sources, extras as they are, and no
+# registry's address: the files mean the same wherever they are installed from.
+LOCK = $(BIN)/python -m piptools compile -q --generate-hashes --allow-unsafe --no-strip-extras --no-emit-options \
+	--no-header --newline lf $(if $(UPGRADE),--upgrade)
+lock: development
 	$(LOCK) -o requirements-build.txt requirements-build.in
+	$(LOCK) -c requirements-build.txt -o requirements.txt pyproject.toml
+	$(LOCK) -c requirements-build.txt -c requirements.txt --extra dev -o requirements-dev.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

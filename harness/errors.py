@@ -1,4 +1,4 @@
-"""The errors a user can mend; each says where, what was expected, and what was found."""
+"""The errors that a user can fix; each says where, what was expected, and what was found."""
 
 _SHOWN_AT_MOST = 60
 _SHOWN_BITS_AT_MOST = 190
@@ -33,7 +33,7 @@ def shown(value: object) -> str:
 
 
 class AuthgateError(Exception):
-    """Something the user can mend; the command line prints its message and exits with 2."""
+    """Something that the user can fix; the command line prints its message and exits with 2."""
 
 
 class ConfigError(AuthgateError):

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 
 _WHAT_GIT_NEEDS = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 """Nothing of what else is in the environment, where accounts may be."""

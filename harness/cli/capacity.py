@@ -1,4 +1,4 @@
-"""``authgate capacity``: it parses, calls, prints and exits."""
+"""``authgate capacity``: the highest rate that each arm serves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.report.capacity import print_capacity, write_capacity
 from harness.report.console import for_tables
 from harness.report.progress import progress
 from harness.stats.ladders import bracket
-from harness.studies.capacity import Climb, search
+from harness.studies.capacity import SearchSettings, search
 
 _TIMES = Finite(0.01, 100)
 
@@ -27,25 +27,78 @@ _TIMES = Finite(0.01, 100)
 @policy_option
 @results_option
 @quiet_option
-@click.option("--from", "lowest", type=_TIMES, default=0.5, show_default=True, help="Lowest rung, × the peak rate.")
-@click.option("--to", "highest", type=_TIMES, default=3.0, show_default=True, help="Highest rung, × the peak rate.")
-@click.option("--step", type=Finite(1.01, 4), default=1.15, show_default=True, help="Of the scout's rungs.")
-@click.option("--ladders", type=click.IntRange(2, 50), default=5, show_default=True, help="After the scout's.")
-@click.option("--rungs", type=click.IntRange(4, 50), default=12, show_default=True, help="Near the capacity, a ladder.")
-@click.option("--within-ms", type=Finite(min=0, min_open=True), help="p95 to keep, if below the policy's.")
-@click.option("--peak", type=Finite(min=0, min_open=True), help="The hospital's peak, logins/s, to foretell.")
+@click.option(
+    "--from",
+    "lowest",
+    type=_TIMES,
+    default=0.5,
+    show_default=True,
+    help="Lowest rate to try, as a multiple of the scenario's peak rate.",
+)
+@click.option(
+    "--to",
+    "highest",
+    type=_TIMES,
+    default=3.0,
+    show_default=True,
+    help="Highest rate to try, as a multiple of the scenario's peak rate.",
+)
+@click.option(
+    "--step",
+    type=Finite(1.01, 4),
+    default=1.15,
+    show_default=True,
+    help="Coarse sweep: the factor from one rate to the next.",
+)
+@click.option(
+    "--ladders",
+    type=click.IntRange(2, 50),
+    default=5,
+    show_default=True,
+    help="How many fine ladders, each a run of its own, follow the coarse sweep.",
+)
+@click.option(
+    "--rungs",
+    type=click.IntRange(4, 50),
+    default=12,
+    show_default=True,
+    help="How many rates a fine ladder tries near the capacity.",
+)
+@click.option(
+    "--within-ms",
+    type=Finite(min=0, min_open=True),
+    help="Limit on the login's p95, in ms. [default, and at most: the policy's budgets.login_p95_s]",
+)
+@click.option(
+    "--peak",
+    type=Finite(min=0, min_open=True),
+    help="Predict response times at this rate, in logins/s. [default: the scenario's stated_peak]",
+)
 def command(
-    scenario: Scenario, targets: Targets, policy: Policy, results: Path, quiet: bool, lowest: float, highest: float,
-    step: float, ladders: int, rungs: int, within_ms: float | None, peak: float | None,
-) -> int:  # fmt: skip
-    """The highest rate that each arm serves within its budget, and whether the update costs capacity.
+    scenario: Scenario,
+    targets: Targets,
+    policy: Policy,
+    results: Path,
+    quiet: bool,
+    lowest: float,
+    highest: float,
+    step: float,
+    ladders: int,
+    rungs: int,
+    within_ms: float | None,
+    peak: float | None,
+) -> int:
+    """Find the highest rate that each arm serves within its budget, and judge whether the update costs capacity.
 
-    A first ladder of rising rates looks where the arms fail, the others look closely there. It overloads the servers.
+    A coarse sweep of rising rates finds roughly where each arm fails; fine ladders then try rates close to that point.
+    The servers are overloaded on purpose.
     """
-    climb = Climb(lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak)
+    settings = SearchSettings(
+        lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak
+    )
     console = for_tables()
     with progress(console, quiet) as display:
-        found = search(scenario, targets, policy, climb, results, display, lambda ladder: _tell(ladder, console))
+        found = search(scenario, targets, policy, settings, results, display, lambda ladder: _tell(ladder, console))
     report = None
     try:
         report = write_capacity(found, results)
@@ -59,7 +112,7 @@ def command(
 def _tell(ladder: Ladder, console: Console) -> None:
     parts = []
     for arm, rungs in ladder.rungs.items():
-        held, failed = bracket(rungs)
-        parts.append(f"{arm} held {held:.3g} logins/s, failed {failed:.3g}" if failed < float("inf") else
-                     f"{arm} held {held:.3g} logins/s, never failed")  # fmt: skip
+        sustained, failed = bracket(rungs)
+        failing = f"failed at {failed:.3g}" if failed < float("inf") else "never failed"
+        parts.append(f"{arm} sustained {sustained:.3g} logins/s, {failing}")
     console.print(f"{ladder.run_id}: {'; '.join(parts)}", soft_wrap=True)

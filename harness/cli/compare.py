@@ -31,25 +31,32 @@ class Elsewhere:
     how: Importing
 
 
-_POSITIVE = Finite(min=0, min_open=True)
+_DAY_S = 86_400.0
+_TIMEOUT = Finite(min=0, max=_DAY_S, min_open=True)
+_BLOCK = Finite(min=1, max=_DAY_S)
 _ELSEWHERE = (
-    click.option("--attempts", type=FILE_PATH, help="CSV of attempts: arm,block,t_intended_s,step,latency_s,ok."),
+    click.option(
+        "--attempts", type=FILE_PATH, help="CSV of attempts: arm,block,t_intended_s,step,latency_s,ok[,login]."
+    ),
     click.option("--before", type=FILE_PATH, help="The baseline as JMeter, k6 or Locust measured it; with --after."),
     click.option("--after", type=FILE_PATH, help="The candidate, likewise."),
     click.option(
         "--format", "written", type=click.Choice(FORMATS), default="auto", show_default=True,
         help="Of the files of --before and --after.",
     ),
-    click.option("--login-label", metavar="NAME", help="What the files call a whole login. [default: login]"),
     click.option(
-        "--block-s", type=_POSITIVE, default=15.0, show_default=True, help="How --before and --after are cut."
+        "--login-label", metavar="NAME",
+        help="What the files call a whole login. [default: login, or their only label]",
     ),
     click.option(
-        "--trim-s", type=Finite(min=0), default=0.0, show_default=True,
+        "--block-s", type=_BLOCK, default=15.0, show_default=True, help="How --before and --after are cut."
+    ),
+    click.option(
+        "--trim-s", type=Finite(min=0, max=_DAY_S), default=0.0, show_default=True,
         help="Files: discard from a block.",
     ),
     click.option(
-        "--timeout-s", type=_POSITIVE, default=10.0, show_default=True,
+        "--timeout-s", type=_TIMEOUT, default=10.0, show_default=True,
         help="Files: what a failed login counts as at least.",
     ),
 )  # fmt: skip

@@ -22,6 +22,7 @@ from harness.report.diagnosis import diagnosis_json, print_diagnosis
 def command(targets: Targets | None, scenario: Scenario | None, as_json: bool) -> int:
     """Look for what would spoil a run, before it: on each arm and on this machine, with what to do about it.
 
+    Without targets and scenario it also tells which Debian packages are missing for the labs, and what installs them.
     Some dozens of requests are sent to an arm, and no load. Exits 0 where there is no problem, 2 where there is one.
     """
     found = examine(targets, scenario)

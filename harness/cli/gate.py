@@ -19,13 +19,10 @@ from harness.cli.options import (
     scenario_argument,
     targets_option,
 )
-from harness.cli.tell import judged
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
 from harness.model.verdict import Kind
-from harness.run.request import RunRequest
-from harness.run.site import Subject, find_site
 from harness.studies.soak import HOURS_AT_MOST, SHARE_OF_PEAK, SoakPlan
 
 _SOAK = (
@@ -76,6 +73,11 @@ def command(
 
     SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
     """
+    # Before any load, but not for --help: what measures and judges takes longer to import than a command to be read.
+    from harness.cli.tell import judged
+    from harness.run.request import RunRequest
+    from harness.run.site import Subject, find_site
+
     if soak is not None:
         whole = soak.scenario(scenario)
         request = RunRequest(whole, targets, policy, results, (soak.arm,), early_stop=False, marks=soak.marks)

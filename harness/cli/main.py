@@ -14,6 +14,7 @@ import click
 from harness.errors import AuthgateError, in_lines
 from harness.model.exit_codes import INTERRUPTED, USAGE_ERROR
 from harness.system.output import protect_output
+from harness.system.packages import library_missing
 from harness.system.secrets import no_core_dumps
 from harness.version import version_text
 
@@ -92,9 +93,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AuthgateError as error:
         click.echo(in_lines(str(error)), err=True)
     except click.ClickException as error:
-        said = io.StringIO()
-        error.show(said)
-        click.echo(in_lines(said.getvalue().rstrip()), err=True)
+        said_usage = io.StringIO()
+        error.show(said_usage)
+        click.echo(in_lines(said_usage.getvalue().rstrip()), err=True)
+    except ImportError as error:
+        said = library_missing(error)
+        if said is None:
+            raise
+        click.echo(said, err=True)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED

@@ -31,10 +31,12 @@ def command(scenario: Scenario, policy: Policy, noise: Path, slowdown: float) ->
     pair_min = scenario.duration_s / scenario.blocks.pairs / 60
     table = Table("metric", "noise of a pair", "margin", "minutes to PASS", "minutes to BLOCK", box=None)
     for need in found:
-        unit = "relative" if need.noise.unit == "log_ratio" else "share"
+        unit = "relative" if need.noise.metric.unit == "log_ratio" else "share"
         minutes = [(pairs + policy.discard_pairs) * pair_min for pairs in (need.to_pass, need.to_block)]
         minutes[0] = max(minutes[0], policy.looks.pass_after_s / 60)
         shown = [f"{m:.0f}" if math.isfinite(m) else "–" for m in minutes]
-        table.add_row(need.noise.metric, change(need.noise.pair_sd, unit), change(need.noise.margin, unit), *shown)
+        table.add_row(
+            need.noise.metric.label, change(need.noise.pair_sd, unit), change(need.noise.margin, unit), *shown
+        )
     Console().print(table)
     return 0

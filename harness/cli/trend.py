@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.cli.options import FILE_PATH
-from harness.model.comparison import QUANTILES
+from harness.model.metric import QUANTILES
 from harness.record.folder import RunFolder
 from harness.report.words import seconds, share
 from harness.studies.trend import trend

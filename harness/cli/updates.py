@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.options import quiet_option, results_option
-from harness.cli.tell import tell
 from harness.config import shipped
 from harness.config.load import load_update
 from harness.model.exit_codes import CRASH
@@ -19,7 +18,6 @@ from harness.model.fault import Fault
 from harness.model.update import Update
 from harness.model.verdict import Kind
 from harness.report.progress import progress
-from harness.updates.replay import outcome_of, replay, scenario_of
 
 
 class UpdateName(click.ParamType[Update]):
@@ -80,6 +78,10 @@ def run_update(update: Update, results: Path, quiet: bool) -> int:
 
 def replayed(update: Update, results: Path, quiet: bool) -> int:
     """Replay the update, tell its verdict and whether it is the expected one; the exit code."""
+    # Here, since to list the catalogue takes nothing of what replays it.
+    from harness.cli.tell import tell
+    from harness.updates.replay import outcome_of, replay
+
     console = Console()
     with progress(console, quiet) as display:
         evidence = replay(update, results, display)
@@ -91,6 +93,8 @@ def replayed(update: Update, results: Path, quiet: bool) -> int:
 
 
 def _rows(update: Update) -> list[tuple[str, str]]:
+    from harness.updates.replay import scenario_of
+
     fault, expected, scenario = update.fault, update.expected, scenario_of(update)
     rows = [("mechanism", update.mechanism), ("lab", fault.lab)]
     rows += [("on both arms", change) for change in fault.common]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.config.load import load_scenario, load_update
 from harness.errors import ConfigError
-from harness.model.scenario import Scenario
-from harness.model.update import Update
+
+if TYPE_CHECKING:
+    from harness.model.scenario import Scenario
+    from harness.model.update import Update
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = _PACKAGE / "shipped"
@@ -33,9 +35,13 @@ def find(name: str, folder: Path) -> Path:
 
 def scenarios() -> list[Scenario]:
     """Every shipped scenario, by name."""
+    from harness.config.load import load_scenario  # to know where the files lie takes no reader of them
+
     return [load_scenario(path) for path in sorted(SCENARIOS.glob("*.yaml"))]
 
 
 def updates() -> list[Update]:
     """Every entry of the catalogue, by name."""
+    from harness.config.load import load_update
+
     return [load_update(path) for path in sorted(UPDATES.glob("*.yaml"))]

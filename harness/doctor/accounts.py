@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.doctor.as_request import PREAUTH_REQUIRED, ask
-from harness.doctor.probe import Deadline, Patient, told
+from harness.doctor.as_request import ask
+from harness.doctor.probe import Probe, told
 from harness.errors import CredentialError
 from harness.login.codes import kerberos_name
+from harness.login.kerberos.answers import PREAUTH_REQUIRED
 from harness.login.kerberos.client import KerberosClient
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem
 
@@ -27,19 +29,19 @@ _ADVICE = {
 _ADVICE_ELSE = "look for it in the KDC's log"
 
 
-def accounts(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+def accounts(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The first account, the last and a few between get a ticket."""
-    assert patient.accounts is not None
-    known, scenario = patient.accounts, patient.scenario
-    patient.kerberos = KerberosClient(
-        patient.target.realm, known, scenario.authentication if scenario is not None else "key"
+    assert probe.accounts is not None
+    known, scenario = probe.accounts, probe.scenario
+    probe.kerberos = KerberosClient(
+        probe.target.realm, known, scenario.authentication if scenario is not None else "key"
     )
     users = sample(known.users if scenario is None else known.users[: scenario.population.users])
     fine = []
     for user in users:
-        if (patient.target.realm, user) in patient.denied:
+        if (probe.target.realm, user) in probe.denied:
             yield not_applicable(f"{user}: denied by the other arm, and so not tried again")
-        elif refused := _refused(patient, user, deadline):
+        elif refused := _refused(probe, user, deadline):
             yield problem(f"{user}: {refused}", _ADVICE.get(refused, _ADVICE_ELSE))
         else:
             fine.append(user)
@@ -53,24 +55,24 @@ def sample(users: Sequence[str]) -> tuple[str, ...]:
     return tuple(users[place] for place in sorted({round(number * last / gaps) for number in range(gaps + 1)}))
 
 
-def _refused(patient: Patient, user: str, deadline: Deadline) -> str:
+def _refused(probe: Probe, user: str, deadline: StepClock) -> str:
     """The KDC's code; empty where the user got a ticket. A password is tried only of accounts that may log in."""
-    assert patient.kdc is not None and patient.kerberos is not None
-    tickets = patient.kerberos.new_cache()
+    assert probe.kdc is not None and probe.kerberos is not None
+    tickets = probe.kerberos.new_cache()
     try:
-        answer = ask(*patient.kdc, patient.target.realm, user, deadline.remaining)
+        answer = ask(*probe.kdc, probe.target.realm, user, deadline)
         if answer.code not in (None, PREAUTH_REQUIRED):
             return kerberos_name(answer.code)
-        patient.kerberos.derive_keys([user], deadline.call)
-        patient.kerberos.initial_ticket(user, tickets, deadline.call)
+        probe.kerberos.derive_keys([user], lambda: probe.carrier(deadline))
+        probe.kerberos.initial_ticket(user, tickets, probe.carrier(deadline))
     except CredentialError as error:
         return str(error)
     except StepFailedError as failure:
         if failure.outcome.status == "denied":
-            patient.denied.add((patient.target.realm, user))
+            probe.denied.add((probe.target.realm, user))
         return told(failure)
-    if patient.tickets is None:
-        patient.tickets = tickets
+    if probe.tickets is None:
+        probe.tickets = tickets
     else:
         tickets.close()
     return ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from harness.doctor.probe import Patient
+from harness.doctor.probe import Probe
 from harness.model.diagnosis import Remark, not_applicable, ok, warning
 
 
-def alike(baseline: Patient, candidate: Patient) -> Iterator[Remark]:
+def alike(baseline: Probe, candidate: Probe) -> Iterator[Remark]:
     """Both have the same realm and gave the same answers."""
     if baseline.target.realm != candidate.target.realm:
         found = f"realm: {baseline.target.realm} and {candidate.target.realm}"
@@ -26,7 +26,7 @@ def alike(baseline: Patient, candidate: Patient) -> Iterator[Remark]:
         yield ok(f"the same realm and answers ({len(shared)} compared)")
 
 
-def apart(baseline: Patient, candidate: Patient) -> Iterator[Remark]:
+def apart(baseline: Probe, candidate: Probe) -> Iterator[Remark]:
     """They are servers of their own; and where they run at once (duet), machines of their own."""
     assert baseline.addresses is not None and candidate.addresses is not None
     if baseline.target.endpoints == candidate.target.endpoints:
@@ -34,7 +34,7 @@ def apart(baseline: Patient, candidate: Patient) -> Iterator[Remark]:
         yield warning(found, "name the candidate's own servers, unless an A/A run is meant")
     scenario = baseline.scenario
     duet = scenario is not None and scenario.blocks.design == "duet"
-    one, other = (_machines(patient) for patient in (baseline, candidate))
+    one, other = (_machines(probe) for probe in (baseline, candidate))
     if not one & other:
         yield ok("no address is of both arms")
     elif duet:
@@ -44,8 +44,8 @@ def apart(baseline: Patient, candidate: Patient) -> Iterator[Remark]:
         yield ok(f"on one machine ({', '.join(sorted(one & other))}), in turns")
 
 
-def _machines(patient: Patient) -> set[str]:
+def _machines(probe: Probe) -> set[str]:
     """The arm's addresses; loopback is one machine by whichever address."""
-    assert patient.addresses is not None
-    found = (address for each in patient.addresses.values() for address in each)
+    assert probe.addresses is not None
+    found = (address for each in probe.addresses.values() for address in each)
     return {"loopback" if ipaddress.ip_address(address).is_loopback else address for address in found}

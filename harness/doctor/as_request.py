@@ -7,20 +7,20 @@ password is tried by it, so no account can be locked out.
 from __future__ import annotations
 
 import secrets
-import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
+from harness.login.kerberos.answers import PREAUTH_REQUIRED, key_infos
+from harness.login.kerberos.kdcs import MESSAGE_AT_MOST
 from harness.login.net import der
+from harness.login.net.clock import StepClock
+from harness.login.net.streams import Datagrams, connect, exactly
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
+from harness.model.protocol import Transport
 
-Transport = Literal["UDP", "TCP"]
-PREAUTH_REQUIRED = 25
 RC4 = 23
 ENCTYPES = {
     18: "aes256-cts-hmac-sha1-96",
@@ -30,8 +30,6 @@ ENCTYPES = {
     RC4: "arcfour-hmac (RC4)",
 }
 """What is asked for, by number (RFC 3962, 8009, 4757), and the names."""
-_ANSWER_AT_MOST = 1 << 20
-_PA_ETYPE_INFO2 = 19
 _FORWARDABLE_RENEWABLE = b"\x00\x40\x80\x00\x00"
 """KDCOptions, behind the count of unused bits."""
 
@@ -48,12 +46,12 @@ class KdcAnswer:
     """The account's keys as far as the KDC offers them for pre-authentication, in its order."""
 
 
-def ask(kdc: Endpoint, transport: Transport, realm: str, user: str, remaining_s: Callable[[], float]) -> KdcAnswer:
+def ask(kdc: Endpoint, transport: Transport, realm: str, user: str, clock: StepClock) -> KdcAnswer:
     """One request for the user's ticket-granting ticket; raises StepFailedError."""
     request = as_request(realm, user)
     began, wall = time.monotonic(), time.time()
     try:
-        data = (_by_udp if transport == "UDP" else _by_tcp)(kdc, request, remaining_s)
+        data = (_by_udp if transport == "UDP" else _by_tcp)(kdc, request, clock)
     except TimeoutError:
         raise StepFailedError(TIMED_OUT) from None
     except OSError as error:
@@ -104,41 +102,26 @@ def read_answer(data: bytes, took_s: float, asked_at: float) -> KdcAnswer:
     stime = datetime.strptime(fields.field(4).content.decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
     clock = stime.timestamp() + fields.field(5).number() / 1e6
     code = fields.field(6).number()
-    return KdcAnswer(code, took_s, clock - asked_at, _enctypes(fields) if code == PREAUTH_REQUIRED else ())
+    return KdcAnswer(code, took_s, clock - asked_at, _enctypes(data) if code == PREAUTH_REQUIRED else ())
 
 
-def _enctypes(error: der.Value) -> tuple[int, ...]:
-    found: dict[int, None] = {}
-    for padata in der.decode(error.field(12).content).parts():
-        if padata.field(1).number() == _PA_ETYPE_INFO2:
-            found |= dict.fromkeys(entry.field(0).number() for entry in der.decode(padata.field(2).content).parts())
-    return tuple(found)
+def _enctypes(answer: bytes) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(info.enctype for info in key_infos(answer)))
 
 
-def _by_udp(kdc: Endpoint, request: bytes, remaining_s: Callable[[], float]) -> bytes:
-    family = socket.AF_INET6 if ":" in kdc.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as udp:
-        udp.settimeout(remaining_s())
-        udp.connect((kdc.host, kdc.port))
+def _by_udp(kdc: Endpoint, request: bytes, clock: StepClock) -> bytes:
+    with Datagrams(kdc, clock) as udp:
         udp.send(request)
-        return udp.recv(65535)
+        return udp.recv()
 
 
-def _by_tcp(kdc: Endpoint, request: bytes, remaining_s: Callable[[], float]) -> bytes:
-    with socket.create_connection((kdc.host, kdc.port), remaining_s()) as tcp:
-        tcp.sendall(len(request).to_bytes(4, "big") + request)
-
-        def exactly(size: int) -> bytes:
-            received = b""
-            while len(received) < size:
-                tcp.settimeout(remaining_s())
-                more = tcp.recv(size - len(received))
-                if not more:
-                    raise ConnectionResetError
-                received += more
-            return received
-
-        size = int.from_bytes(exactly(4), "big")
-        if size > _ANSWER_AT_MOST:
+def _by_tcp(kdc: Endpoint, request: bytes, clock: StepClock) -> bytes:
+    stream = connect(kdc, clock)
+    try:
+        stream.sendall(len(request).to_bytes(4, "big") + request)
+        size = int.from_bytes(exactly(stream, 4), "big")
+        if size > MESSAGE_AT_MOST:
             raise ConnectionResetError
-        return exactly(size)
+        return exactly(stream, size)
+    finally:
+        stream.close()

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.doctor import accounts, arms, inputs, kdc, machine, names, ports, tickets, tls
+from harness.doctor.installed import INSTALLED
 from harness.doctor.machine import Machine
-from harness.doctor.probe import Deadline, Patient, told
+from harness.doctor.probe import Probe, told
 from harness.errors import AuthgateError
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Check, Diagnosis, Remark, not_applicable, problem
 from harness.model.scenario import Scenario
+from harness.model.steps import StepKind
 from harness.model.target import ARMS, Targets
 from harness.system.cache import scratch
 
@@ -27,12 +30,12 @@ CHECK_S = 15.0
 class ArmCheck:
     """One check of an arm: of which kind of step, if of one, and what earlier checks must have found for it.
 
-    ``needs`` are fields of a Patient.
+    ``needs`` are fields of a Probe.
     """
 
     name: str
-    make: Callable[[Patient, Deadline], Iterator[Remark]]
-    kind: str = ""
+    make: Callable[[Probe, StepClock], Iterator[Remark]]
+    kind: StepKind | None = None
     needs: tuple[str, ...] = ()
 
 
@@ -52,7 +55,7 @@ ARM_CHECKS = (
     ArmCheck("TLS directory", tls.directory, "ldap", ("addresses",)),
     ArmCheck("TLS EHR", tls.ehr, "http", ("addresses",)),
 )
-ARMS_CHECKS: tuple[tuple[str, Callable[[Patient, Patient], Iterator[Remark]], tuple[str, ...]], ...] = (
+ARMS_CHECKS: tuple[tuple[str, Callable[[Probe, Probe], Iterator[Remark]], tuple[str, ...]], ...] = (
     ("alike", arms.alike, ()),
     ("apart", arms.apart, ("addresses",)),
 )
@@ -75,56 +78,59 @@ _MISSING = {
 
 
 def examine(targets: Targets | None, scenario: Scenario | None, here: Machine | None = None) -> Diagnosis:
-    """What can be known of the arms and of this machine; some dozens of requests are sent to an arm, no load."""
+    """What can be known of the arms and of this machine; some dozens of requests are sent to an arm, no load.
+
+    With neither, also what this machine lacks for the labs.
+    """
     checks: list[Check] = []
     if targets is not None:
         denied: set[tuple[str, str]] = set()
         with scratch() as folder:
-            patients = [Patient(arm, targets, scenario, denied, Path(folder)) for arm in ARMS if arm in targets.arms]
-            for patient in patients:
-                checks += _examine_arm(patient)
-        if len(patients) == len(ARMS):
-            checks += _examine_both(*patients)
-    for name, make in MACHINE_CHECKS:
+            probes = [Probe(arm, targets, scenario, denied, Path(folder)) for arm in ARMS if arm in targets.arms]
+            for probe in probes:
+                checks += _examine_arm(probe)
+        if len(probes) == len(ARMS):
+            checks += _examine_both(*probes)
+    for name, make in (*MACHINE_CHECKS, *(INSTALLED if targets is None and scenario is None else ())):
         checks += _checks("this machine", name, make(here or Machine(), scenario))
     return Diagnosis(tuple(checks))
 
 
-def _examine_arm(patient: Patient) -> Iterator[Check]:
+def _examine_arm(probe: Probe) -> Iterator[Check]:
     try:
         for check in ARM_CHECKS:
-            yield from _checks(patient.arm, check.name, _made(check, patient))
+            yield from _checks(probe.arm, check.name, _made(check, probe))
     finally:
-        if patient.tickets is not None:
-            patient.tickets.close()
+        if probe.tickets is not None:
+            probe.tickets.close()
 
 
-def _examine_both(baseline: Patient, candidate: Patient) -> Iterator[Check]:
+def _examine_both(baseline: Probe, candidate: Probe) -> Iterator[Check]:
     for name, make, needs in ARMS_CHECKS:
         missing = _missing(baseline, needs) or _missing(candidate, needs)
         yield from _checks("both arms", name, [missing] if missing else make(baseline, candidate))
 
 
-def _made(check: ArmCheck, patient: Patient) -> Iterator[Remark]:
+def _made(check: ArmCheck, probe: Probe) -> Iterator[Remark]:
     """The check's remarks; the last one says what it choked on, if it did."""
-    missing = _missing(patient, check.needs)
-    if check.kind and not patient.takes(check.kind):
+    missing = _missing(probe, check.needs)
+    if check.kind is not None and not probe.takes(check.kind):
         missing = not_applicable("no step needs it")
     if missing:
         yield missing
         return
     try:
-        yield from check.make(patient, Deadline(CHECK_S))
+        yield from check.make(probe, StepClock(CHECK_S))
     except StepFailedError as failure:
-        yield problem(told(failure), f"look for what makes the servers of arms.{patient.arm} slow or lost")
+        yield problem(told(failure), f"look for what makes the servers of arms.{probe.arm} slow or lost")
     except AuthgateError as error:
-        yield problem(str(error), f"mend it in {patient.targets.source}")
+        yield problem(str(error), f"mend it in {probe.targets.source}")
     except Exception as error:  # noqa: BLE001 - an answer that a library chokes on; its type alone, never its text
         yield problem(f"an answer that can't be read ({type(error).__name__})", "look for it in the server's log")
 
 
-def _missing(patient: Patient, needs: Iterable[str]) -> Remark | None:
-    return next((not_applicable(_MISSING[need]) for need in needs if getattr(patient, need) is None), None)
+def _missing(probe: Probe, needs: Iterable[str]) -> Remark | None:
+    return next((not_applicable(_MISSING[need]) for need in needs if getattr(probe, need) is None), None)
 
 
 def _checks(about: str, name: str, remarks: Iterable[Remark]) -> Iterator[Check]:

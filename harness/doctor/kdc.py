@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.doctor.as_request import ENCTYPES, PREAUTH_REQUIRED, RC4, KdcAnswer, Transport, ask
-from harness.doctor.probe import Deadline, Patient, told
+from harness.doctor.as_request import ENCTYPES, RC4, KdcAnswer, ask
+from harness.doctor.probe import Probe, told
 from harness.login.codes import kerberos_name
+from harness.login.kerberos.answers import PREAUTH_REQUIRED
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
+from harness.model.protocol import Transport
 
 SKEW_PROBLEM_S = 300.0
 """What servers tolerate unless told otherwise (RFC 4120 §3.2.3)."""
@@ -21,32 +24,32 @@ _STRANGER = "authgate-doctor"
 """Asked for where no account is known: a KDC that knows no such name tells its time all the same."""
 
 
-def answers(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+def answers(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """Each KDC answers a request without pre-authentication, by UDP and by TCP."""
-    user = patient.accounts.users[0] if patient.accounts is not None else _STRANGER
+    user = probe.accounts.users[0] if probe.accounts is not None else _STRANGER
     found: dict[tuple[Endpoint, Transport], KdcAnswer] = {}
-    for kdc in (checked for each in patient.target.kdcs for checked in patient.at(each)):
+    for kdc in (checked for each in probe.target.kdcs for checked in probe.at(each)):
         silent: dict[Transport, str] = {}
         for transport in TRANSPORTS:
             try:
-                each_s = Deadline(min(_EACH_S, deadline.remaining()))
-                answer = ask(kdc, transport, patient.target.realm, user, each_s.remaining)
+                each_s = StepClock(min(_EACH_S, deadline.left_s()))
+                answer = ask(kdc, transport, probe.target.realm, user, each_s)
             except StepFailedError as failure:
                 silent[transport] = told(failure)
                 continue
             found[kdc, transport] = answer
             said = "a ticket" if answer.code is None else kerberos_name(answer.code)
             yield ok(f"{transport} {kdc}: {said} in {answer.took_s * 1e3:.1f} ms")
-        yield from _unanswered(patient, kdc, silent)
-    preferred = "TCP" if patient.target.kdc_transport == "tcp" else "UDP"
-    patient.kdc = next((way for way in found if way[1] == preferred), next(iter(found), None))
-    patient.answers = found or None
-    patient.traits["KDCs that answer"] = str(len({kdc for kdc, _ in found}))
+        yield from _unanswered(probe, kdc, silent)
+    preferred = "TCP" if probe.target.kdc_transport == "tcp" else "UDP"
+    probe.kdc = next((way for way in found if way[1] == preferred), next(iter(found), None))
+    probe.answers = found or None
+    probe.traits["KDCs that answer"] = str(len({kdc for kdc, _ in found}))
 
 
-def _unanswered(patient: Patient, kdc: Endpoint, silent: Mapping[Transport, str]) -> Iterator[Remark]:
+def _unanswered(probe: Probe, kdc: Endpoint, silent: Mapping[Transport, str]) -> Iterator[Remark]:
     """A KDC that answers by one transport alone serves logins; with the other one they wait, or fall back."""
-    advice = f"start the KDC, or take it out of arms.{patient.arm}.kdcs"
+    advice = f"start the KDC, or take it out of arms.{probe.arm}.kdcs"
     for transport, why in silent.items():
         if len(silent) == len(TRANSPORTS):
             yield problem(f"{transport} {kdc}: {why}", advice)
@@ -54,10 +57,10 @@ def _unanswered(patient: Patient, kdc: Endpoint, silent: Mapping[Transport, str]
             yield warning(f"{transport} {kdc}: {why}", f"open port {kdc.port}/{transport.lower()}")
 
 
-def skew(patient: Patient, _: Deadline) -> Iterator[Remark]:
+def skew(probe: Probe, _: StepClock) -> Iterator[Remark]:
     """Each KDC's clock is near this machine's, by the time in its answer."""
-    assert patient.answers is not None
-    by_kdc = {kdc: answer.skew_s for (kdc, _), answer in patient.answers.items() if answer.skew_s is not None}
+    assert probe.answers is not None
+    by_kdc = {kdc: answer.skew_s for (kdc, _), answer in probe.answers.items() if answer.skew_s is not None}
     if not by_kdc:
         yield not_applicable("no answer tells the time")
     for kdc, ahead_s in by_kdc.items():
@@ -75,17 +78,17 @@ def _clock(skew_s: float) -> str:
     return f"clock {abs(skew_s) * 1e3:,.0f} ms {'ahead of' if skew_s >= 0 else 'behind'}"
 
 
-def enctypes(patient: Patient, _: Deadline) -> Iterator[Remark]:
+def enctypes(probe: Probe, _: StepClock) -> Iterator[Remark]:
     """The KDC asks the first account for pre-authentication, by a key that is none of RC4."""
-    assert patient.answers is not None and patient.kdc is not None and patient.accounts is not None
-    answer, user = patient.answers[patient.kdc], patient.accounts.users[0]
+    assert probe.answers is not None and probe.kdc is not None and probe.accounts is not None
+    answer, user = probe.answers[probe.kdc], probe.accounts.users[0]
     if answer.code is None:
         found = f"{user}: a ticket without pre-authentication"
         yield warning(found, "require pre-authentication of the accounts, as production does (DONT_REQ_PREAUTH off)")
     elif answer.code != PREAUTH_REQUIRED:
         yield not_applicable(f"{user}: {kerberos_name(answer.code)}")
     else:
-        patient.traits["encryption types"] = names = enctype_names(answer.enctypes)
+        probe.traits["encryption types"] = names = enctype_names(answer.enctypes)
         if answer.enctypes == (RC4,):
             yield warning(f"{user}: {names}", "set a new password, and msDS-SupportedEncryptionTypes to 24 (AES)")
         else:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.model.diagnosis import Remark, not_applicable, ok, warning
 from harness.model.scenario import Scenario
+from harness.model.steps import STEPS
 from harness.system.process import open_files
 
 COARSE_S = 1e-5
@@ -75,7 +76,7 @@ def ephemeral_ports(machine: Machine, scenario: Scenario | None) -> Iterator[Rem
     if scenario is None:
         yield ok(f"{count} for outgoing connections")
         return
-    exchanges = sum(name.startswith("kdc_") for name in scenario.step_order)
+    exchanges = sum(STEPS[name].kind == "kdc" for name in scenario.step_order)
     connections = max(exchanges + ("kdc_as" in scenario.step_order), 1)  # pre-authentication is one more
     taken = round(connections * scenario.peak_rate * TIME_WAIT_S)
     found = f"{count} for outgoing connections, {taken} in use at the peak if a KDC is asked by TCP"

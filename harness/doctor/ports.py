@@ -6,7 +6,8 @@ import socket
 import time
 from collections.abc import Iterator
 
-from harness.doctor.probe import Deadline, Patient
+from harness.doctor.probe import Probe
+from harness.login.net.clock import StepClock
 from harness.model.diagnosis import Remark, ok, problem, warning
 from harness.model.endpoint import Endpoint
 
@@ -15,17 +16,17 @@ _REPEATED_SYN_S = 1.0
 """After this long a lost SYN is sent again (RFC 6298 §2.1)."""
 
 
-def ports(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+def ports(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The directory, the EHR's front and the database accept connections, soon."""
-    target = patient.target
-    wanted = {"directory.uri": target.directory.endpoint} if patient.takes("ldap") else {}
-    if target.ehr is not None and patient.takes("http"):
+    target = probe.target
+    wanted = {"directory.uri": target.directory.endpoint} if probe.takes("ldap") else {}
+    if target.ehr is not None and probe.takes("http"):
         wanted["ehr.url"] = target.ehr.endpoint
-    if target.database is not None and patient.takes("db"):
+    if target.database is not None and probe.takes("db"):
         wanted["database.uri"] = target.database.endpoint
     for key, endpoint in wanted.items():
-        for checked in patient.at(endpoint):
-            yield _connect(checked, f"arms.{patient.arm}.{key}", min(_EACH_S, deadline.remaining()))
+        for checked in probe.at(endpoint):
+            yield _connect(checked, f"arms.{probe.arm}.{key}", min(_EACH_S, deadline.left_s()))
 
 
 def _connect(endpoint: Endpoint, key: str, timeout_s: float) -> Remark:

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
-from harness.doctor.as_request import KdcAnswer, Transport
+from harness.doctor.as_request import KdcAnswer
 from harness.login.credentials import Accounts
 from harness.login.kerberos.client import KerberosClient, TicketCache
-from harness.login.runtime import TIMED_OUT, StepFailedError, ThreadRuntime, Timed
-from harness.model.endpoint import Addresses, Endpoint
+from harness.login.kerberos.kdcs import KdcCarrier, Kdcs
+from harness.login.net.clock import StepClock
+from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.model.endpoint import NO_NAMES, Addresses, Endpoint
+from harness.model.protocol import Transport
 from harness.model.scenario import Scenario
-from harness.model.steps import STEPS
+from harness.model.steps import STEPS, StepKind
 from harness.model.target import Arm, Target, Targets
-
-T = TypeVar("T")
-
-
-class Deadline:
-    """When a check has to have its answers."""
-
-    def __init__(self, within_s: float) -> None:
-        self._ends = time.monotonic() + within_s
-
-    def remaining(self) -> float:
-        """The seconds left; raises StepFailedError once there are none."""
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise StepFailedError(TIMED_OUT)
-        return left
-
-    def call(self, function: Callable[[], T]) -> Timed[T]:
-        """The value of a function that may block, in a thread that is left alone at the deadline."""
-        return ThreadRuntime().call(function, self.remaining())
 
 
 @dataclass(slots=True)
-class Patient:
+class Probe:
     """An arm; what a check finds that others need is None until then.
 
     ``denied`` holds the accounts (realm and user) that any arm has denied: none of them is tried again.
@@ -73,9 +54,13 @@ class Patient:
         wanted = STEPS if self.scenario is None else self.scenario.step_order
         return tuple(name for name in wanted if not self.target.lacks([name]))
 
-    def takes(self, kind: str) -> bool:
-        """Whether a step of the login is of this kind: its name's first word, as ``kdc``."""
-        return any(name.partition("_")[0] == kind for name in self.steps)
+    def takes(self, kind: StepKind) -> bool:
+        """Whether a step of the login is of this kind."""
+        return any(STEPS[name].kind == kind for name in self.steps)
+
+    def carrier(self, clock: StepClock) -> KdcCarrier:
+        """What carries a request to the arm's KDCs until the clock's deadline."""
+        return Kdcs(self.target, self.addresses or NO_NAMES).carrier(clock)
 
     def at(self, endpoint: Endpoint) -> tuple[Endpoint, ...]:
         """The endpoint by each of its checked addresses."""

@@ -4,45 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.doctor.probe import Deadline, Patient, told
+from harness.doctor.probe import Probe, told
+from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
+from harness.model.steps import STEPS
 
 _RC4 = "arcfour"
 """In the names of the encryption types of RFC 4757."""
 
 
-def service_tickets(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+def service_tickets(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The KDC knows each service, and encrypts its ticket by a key that is none of RC4."""
-    wanted = _services(patient)
+    wanted = _services(probe)
     if not wanted:
         yield not_applicable("no step needs one")
     for service, host in wanted:
         try:
-            yield _ticket(patient, service, host, deadline)
+            yield _ticket(probe, service, host, deadline)
         except StepFailedError as failure:
             yield problem(f"{service}/{host}: {told(failure)}", _advice(f"{service}/{host}", failure.outcome.code))
 
 
-def _services(patient: Patient) -> list[tuple[str, str]]:
-    target = patient.target
-    hosts = {
-        "kdc_tgs_host": ("host", target.services.host),
-        "kdc_tgs_ldap": ("ldap", target.directory.service_host),
-        "kdc_tgs_cifs": ("cifs", target.services.cifs),
-        "kdc_tgs_http": ("HTTP", target.ehr.service_host if target.ehr is not None else None),
-        "kdc_tgs_postgres": ("postgres", target.database.service_host if target.database is not None else None),
-    }
-    named = (hosts[step] for step in patient.steps if step in hosts)
-    return [(service, host) for service, host in named if host is not None]
+def _services(probe: Probe) -> list[tuple[str, str]]:
+    """Each service with its host, in the order of the login."""
+    services = (STEPS[step].ticket for step in probe.steps)
+    hosts = [(it.name, probe.target.host_of(it)) for it in services if it is not None]
+    return [(service, host) for service, host in hosts if host is not None]
 
 
-def _ticket(patient: Patient, service: str, host: str, deadline: Deadline) -> Remark:
-    assert patient.kerberos is not None and patient.tickets is not None
-    patient.kerberos.service_token(service, host, patient.tickets, deadline.call)
-    ticket = patient.tickets.tickets()[-1]
+def _ticket(probe: Probe, service: str, host: str, deadline: StepClock) -> Remark:
+    assert probe.kerberos is not None and probe.tickets is not None
+    probe.kerberos.service_token(service, host, probe.tickets, probe.carrier(deadline))
+    ticket = probe.tickets.tickets()[-1]
     enctype, session = _readable(ticket.enctype), _readable(ticket.session_enctype)
-    patient.traits[f"ticket of {service}/"] = f"{enctype}, session {session}"
+    probe.traits[f"ticket of {service}/"] = f"{enctype}, session {session}"
     found = f"{ticket.service}: {enctype}, session key {session}"
     if _RC4 in enctype or _RC4 in session:
         return warning(found, "set the account's msDS-SupportedEncryptionTypes to 24 (AES), and its password anew")

@@ -7,10 +7,11 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from harness.doctor.probe import Deadline, Patient
+from harness.doctor.probe import Probe
 from harness.login.ldap.session import STARTTLS, check_ca_file
 from harness.login.net import der
 from harness.login.net.certificate import Certificate, read_certificate
+from harness.login.net.clock import StepClock
 from harness.login.net.tls import client_context
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
@@ -29,39 +30,37 @@ _ADVICE = {
 _ADVICE_ELSE = "issue one that clients accept"
 
 
-def directory(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+def directory(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The directory's certificate is one that a login accepts, today and for a while."""
-    wanted = patient.target.directory
+    wanted = probe.target.directory
     if not wanted.tls and not wanted.starttls:
         yield not_applicable("no TLS; Kerberos signs and seals, where the server offers it")
         return
-    check_ca_file(patient.target)
-    for checked in patient.at(wanted.endpoint):
-        yield _examined(patient, "directory", checked, wanted.endpoint.host, wanted.starttls, deadline)
+    check_ca_file(probe.target)
+    for checked in probe.at(wanted.endpoint):
+        yield _examined(probe, "directory", checked, wanted.endpoint.host, wanted.starttls, deadline)
 
 
-def ehr(patient: Patient, deadline: Deadline) -> Iterator[Remark]:
+def ehr(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The front's certificate, likewise; it is asked for by the name of the service."""
-    wanted = patient.target.ehr
+    wanted = probe.target.ehr
     assert wanted is not None
     if not wanted.tls:
         yield not_applicable("no TLS (http)")
         return
-    check_ca_file(patient.target)
-    for checked in patient.at(wanted.endpoint):
-        yield _examined(patient, "EHR", checked, wanted.service_host, False, deadline)
+    check_ca_file(probe.target)
+    for checked in probe.at(wanted.endpoint):
+        yield _examined(probe, "EHR", checked, wanted.service_host, False, deadline)
 
 
-def _examined(
-    patient: Patient, server: str, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline
-) -> Remark:
-    context = client_context(patient.target.directory.ca_file)
+def _examined(probe: Probe, server: str, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock) -> Remark:
+    context = client_context(probe.target.directory.ca_file)
     try:
         version, certificate, refused = _handshakes(context, endpoint, name, starttls, deadline)
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         return problem(f"{endpoint}: no TLS ({why})", "let the server have a certificate and TLS 1.2 or newer")
-    patient.traits[f"TLS of the {server}"] = f"{version}, {certificate.key}"
+    probe.traits[f"TLS of the {server}"] = f"{version}, {certificate.key}"
     days = (certificate.not_after - datetime.now(UTC)).total_seconds() / 86_400
     found = f"{endpoint}: {version}, {certificate.key}, {_days(days)}"
     if refused is not None:
@@ -76,7 +75,7 @@ def _days(days: float) -> str:
 
 
 def _handshakes(
-    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline
+    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock
 ) -> tuple[str, Certificate, ssl.SSLCertVerificationError | None]:
     """Version and certificate; where a login refuses that, why, and the certificate by a second handshake without."""
     try:
@@ -88,9 +87,9 @@ def _handshakes(
 
 
 def _handshake(
-    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: Deadline
+    context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock
 ) -> tuple[str, Certificate]:
-    timeout_s = min(_EACH_S, deadline.remaining())
+    timeout_s = min(_EACH_S, deadline.left_s())
     with socket.create_connection((endpoint.host, endpoint.port), timeout_s) as plain:
         if starttls:
             _start_tls(plain)

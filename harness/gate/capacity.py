@@ -23,7 +23,7 @@ def judge_capacity(
     extrapolations: Mapping[Arm, Sequence[Extrapolation]],
     stated_peak: float | None,
 ) -> CapacityVerdict:
-    """The verdict on the comparison of the ladders that are not the scout's."""
+    """The verdict on the comparison of the ladders that are not the coarse sweep's."""
     shift = comparison.shift
     troubles = tuple(dict.fromkeys(ladder.trouble for ladder in ladders if ladder.trouble))
     spoiled = tuple(_spoiled(ladders))
@@ -84,14 +84,14 @@ def _said(estimate: float | None, low: float, high: float, margin: float) -> str
 
 
 def _spoiled(ladders: Sequence[Ladder]) -> list[str]:
-    """Where the load generator may have been the limit, by arm: rungs that it spoiled, above the last one held."""
+    """Where the load generator may have been the limit, by arm: rungs that it spoiled, above the last one sustained."""
     found = []
     for arm in ARMS:
         rungs = []
         for ladder in ladders:
             of_arm = ladder.rungs.get(arm, ())
-            held_to = max((rung.rate for rung in of_arm if rung.state == "held"), default=0.0)
-            rungs += [rung for rung in of_arm if rung.state == "unknown" and rung.rate > held_to]
+            sustained_to = max((rung.rate for rung in of_arm if rung.state == "sustained"), default=0.0)
+            rungs += [rung for rung in of_arm if rung.state == "unknown" and rung.rate > sustained_to]
         if rungs:
             first = min(rungs, key=lambda rung: rung.rate)
             found.append(f"{arm}: on {len(rungs)} rungs the load generator may be the limit, first at "
@@ -131,5 +131,5 @@ def _notices(
             notices.append(f"The {arm} is shown not to serve the stated peak of {peak:g} logins/s within its budget.")
         whole = next((found for found in extrapolations.get(arm, ()) if found.subject == "login"), None)
         if whole is not None and whole.refused:
-            notices.append(f"Nothing is foretold of the {arm}: {whole.refused}.")
+            notices.append(f"Nothing is predicted of the {arm}: {whole.refused}.")
     return notices

@@ -1,49 +1,27 @@
-"""One finding for everything that is judged, the gravest first; the verdict follows from them."""
+"""One finding for everything that is judged, the most severe first; the verdict follows from them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
-from typing import Literal
 
 from harness.gate.words import of_cohort, seconds
-from harness.model.cohort import EVERYONE
-from harness.model.comparison import Comparison, LeakTest, NotJudged, QuantileShift, Unit
+from harness.model.comparison import Comparison, LeakTest, QuantileShift
 from harness.model.policy import Leak, Policy
 from harness.model.protocol import Difference
-from harness.model.steps import LOGIN
+from harness.model.subject import LeakSlope, LoginBudget, Outage
 from harness.model.verdict import Decision, Finding
 
-GRAVITY: tuple[Decision, ...] = ("block", "likely slower", "inconclusive", "notice", "pass", "not judged")
-LEAK, BUDGET, OUTAGE = "login p50 growth", "login p95 budget", "outage"
-WIRE = "wire"
-"""In the place of a quantile: a difference between single logins."""
-UNITS: dict[Unit, Literal["relative", "share"]] = {"log_ratio": "relative", "share": "share"}
+SEVERITY: tuple[Decision, ...] = ("block", "likely slower", "inconclusive", "notice", "pass", "not judged")
 LARGEST_LOG = 700.0
 """e^700 is near the largest float: such a ratio is as good as endless."""
-_EMPTY = Finding(
-    metric="",
-    cohort=EVERYONE,
-    step=LOGIN,
-    quantile="",
-    unit="share",
-    baseline=None,
-    candidate=None,
-    estimate=None,
-    low=None,
-    high=None,
-    margin=None,
-    detectable=None,
-    decision="not judged",
-)
 
 
 def findings_of(
     comparison: Comparison, at_end: bool, policy: Policy, differences: Sequence[Difference] = ()
 ) -> tuple[Finding, ...]:
-    """Every finding of a comparison, the gravest first; ``at_end`` says that no more pairs will come.
+    """Every finding of a comparison, the most severe first; ``at_end`` says that no more pairs will come.
 
     Of the differences between single logins those that the policy forbids are findings.
     """
@@ -51,7 +29,7 @@ def findings_of(
     found += [(0.0, finding) for finding in _others(comparison, at_end, policy)]
     decisive = at_end or comparison.pairs >= policy.looks.block_from
     found += [(0.0, _wire(item, decisive)) for item in differences if item.change in policy.protocol.block]
-    found.sort(key=lambda item: (GRAVITY.index(item[1].decision), -item[0], item[1].metric))
+    found.sort(key=lambda item: (SEVERITY.index(item[1].decision), -item[0], item[1].label))
     return tuple(finding for _, finding in found)
 
 
@@ -65,11 +43,8 @@ def of_shift(shift: QuantileShift) -> Finding:
         return math.expm1(min(value, LARGEST_LOG)) if relative else value
 
     return Finding(
-        metric=str(shift.metric),
-        cohort=shift.metric.cohort,
-        step=shift.metric.step,
-        quantile=shift.metric.statistic,
-        unit=UNITS[shift.metric.unit],
+        subject=shift.metric,
+        decision=decide(shift),
         baseline=shift.baseline,
         candidate=shift.candidate,
         estimate=change(shift.estimate),
@@ -77,8 +52,6 @@ def of_shift(shift: QuantileShift) -> Finding:
         high=change(shift.high),
         margin=change(shift.margin),
         detectable=change(shift.detectable),
-        decision=decide(shift),
-        stage=shift.metric.stage,
     )
 
 
@@ -96,23 +69,19 @@ def _others(comparison: Comparison, at_end: bool, policy: Policy) -> Iterator[Fi
         yield _leak(comparison.leak, at_end, policy.leak, policy.quick)
     else:
         note = "the arms were measured one after the other: what grows over a run can't be told from drift"
-        yield replace(_EMPTY, metric=LEAK, quantile="p50", unit="per_minute", note=note)
+        yield Finding(LeakSlope(), "not judged", note=note)
     if policy.budgets.login_p95_s is not None:
         yield _budget(comparison.candidate_p95_s, comparison.candidate_p95_high_s, policy.budgets.login_p95_s)
     if comparison.outage_blocks:
         yield _outage(comparison, policy)
     for item in comparison.not_judged:
-        yield _not_judged(item)
+        yield Finding(item.metric, "not judged", note=item.reason)
 
 
 def _leak(leak: LeakTest | None, at_end: bool, policy: Leak, quick: bool) -> Finding:
-    template = replace(_EMPTY, metric=LEAK, quantile="p50", unit="per_minute")
     if leak is None:
-        return replace(
-            template,
-            decision="not judged" if quick else "inconclusive",
-            note="too few pairs, or too few logins in a block, to test for it",
-        )
+        note = "too few pairs, or too few logins in a block, to test for it"
+        return Finding(LeakSlope(), "not judged" if quick else "inconclusive", note=note)
     where = f" in {of_cohort(leak.cohort)}" if leak.cohort else ""
     note = f"p = {leak.p_value:.2g} over {leak.minutes:.0f} min{where}"
     if leak.p_value < policy.block_p and at_end:
@@ -123,19 +92,20 @@ def _leak(leak: LeakTest | None, at_end: bool, policy: Leak, quick: bool) -> Fin
         decision, note = "not judged", f"a quick policy does not wait until a leak could show; {note}"
     else:
         decision = "pass"
-    return replace(template, estimate=math.expm1(min(leak.slope, LARGEST_LOG)), decision=decision, note=note)
+    return Finding(LeakSlope(), decision, estimate=math.expm1(min(leak.slope, LARGEST_LOG)), note=note)
 
 
 def _budget(low_s: float, high_s: float, budget_s: float) -> Finding:
-    template = replace(_EMPTY, metric=BUDGET, quantile="p95", unit="seconds", margin=budget_s)
     if low_s <= 0 and math.isinf(high_s):
-        return replace(template, note="too few logins in a block, or too few pairs")
+        note = "too few logins in a block, or too few pairs"
+        return Finding(LoginBudget(), "not judged", margin=budget_s, note=note)
     if low_s > budget_s:
         decision: Decision = "block"
     else:
         decision = "pass" if high_s < budget_s else "inconclusive"
     note = f"the candidate's p95 is {seconds(low_s)} or more, {seconds(budget_s)} is allowed"
-    return replace(template, low=low_s, high=high_s if math.isfinite(high_s) else None, decision=decision, note=note)
+    high = high_s if math.isfinite(high_s) else None
+    return Finding(LoginBudget(), decision, low=low_s, high=high, margin=budget_s, note=note)
 
 
 def _outage(comparison: Comparison, policy: Policy) -> Finding:
@@ -147,38 +117,18 @@ def _outage(comparison: Comparison, policy: Policy) -> Finding:
     )
     # Not before the first look: with it come the bounds that say what else the update did.
     lasting = in_a_row and comparison.pairs >= policy.looks.block_from
-    return replace(
-        _EMPTY,
-        metric=OUTAGE,
-        quantile="failure_rate",
+    return Finding(
+        Outage(),
+        "block" if lasting else "inconclusive" if in_a_row else "notice",
         margin=share,
-        decision="block" if lasting else "inconclusive" if in_a_row else "notice",
         note=f"the candidate failed and the baseline served in pair {', '.join(str(pair) for pair in pairs)}",
     )
 
 
 def _wire(difference: Difference, decisive: bool) -> Finding:
     # Not before the first look, as an outage: with it come the bounds that say what else the update did.
-    return replace(
-        _EMPTY,
-        metric=f"{difference.step} {difference.what}",
-        cohort=difference.cohort,
-        step=difference.step,
-        quantile=WIRE,
-        decision="block" if decisive else "inconclusive",
+    return Finding(
+        difference,
+        "block" if decisive else "inconclusive",
         note=f"{difference.baseline} → {difference.candidate} in single logins ({difference.change})",
-    )
-
-
-def _not_judged(item: NotJudged) -> Finding:
-    metric = item.metric
-    return replace(
-        _EMPTY,
-        metric=str(metric),
-        cohort=metric.cohort,
-        step=metric.step,
-        quantile=metric.statistic,
-        unit=UNITS[metric.unit],
-        note=item.reason,
-        stage=metric.stage,
     )

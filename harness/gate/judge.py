@@ -42,16 +42,18 @@ def judge(
     state: RunState,
     policy: Policy,
     differences: Sequence[Difference] = (),
+    faults: Sequence[Unsound] = (),
 ) -> Verdict:
     """The verdict on the pairs seen so far; the same inputs always give the same verdict.
 
-    ``differences`` are those between single logins on the arms.
+    ``differences`` are those between single logins on the arms; ``faults`` what is known to be unsound besides what
+    ``health`` tells.
     """
     at_end = state.complete or comparison.seen >= comparison.design.horizon_pairs
     findings = findings_of(comparison, at_end, policy, differences)
     if state.stopped_for_denials and not state.faults:
         return _denials(comparison, health, policy, findings)
-    faults = (*map(Unsound, state.faults), *unsound(health, policy.limits))
+    faults = (*faults, *map(Unsound, state.faults), *unsound(health, policy.limits))
     if comparison.site.refusal:
         faults = (Unsound(comparison.site.refusal), *faults)
     still_open = _open(comparison, state, policy)

@@ -57,7 +57,9 @@ _Steps = Mapping[str, ExplainedStep]
 
 
 def between(baseline: ArmProtocol | None, candidate: ArmProtocol | None) -> tuple[Difference, ...] | None:
-    """What differs between the arms, the gravest kind first, then in the order of the steps; None where one is unknown.
+    """What differs between the arms, the most severe kind first, then in the order of the steps.
+
+    None where what one of the arms shows is not known.
 
     A difference is told once where every cohort that takes the step shows it.
     """
@@ -97,7 +99,7 @@ def _in_step(
     if "ok" not in (before.status, after.status):
         return
     if before.status != after.status:
-        change: Change = "step-failed" if before.status == "ok" else "step-mended"
+        change: Change = "step-failed" if before.status == "ok" else "step-fixed"
         yield change, "the step", _ended(before), _ended(after), ""
         return
     old, new = before.facts, after.facts

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import assert_never
 
-from harness.gate.findings import BUDGET, LEAK, OUTAGE, WIRE, decide
+from harness.gate.findings import decide
 from harness.gate.words import change, instead, level, longer, of_cohort, seconds, share, step_title
 from harness.model.cohort import EVERYONE
-from harness.model.comparison import QUANTILES, Comparison, StepShare
+from harness.model.comparison import Comparison, StepShare
+from harness.model.metric import Metric, Statistic
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
 from harness.model.steps import EARLIER_TRIES, LOGIN
+from harness.model.subject import LeakSlope, LoginBudget, Outage, SoakGrowth, Subject
 from harness.model.verdict import Finding, Kind
 from harness.stats.shift import boundings, pairs_to_settle
 from harness.stats.validity import Unsound
@@ -22,7 +25,7 @@ NAMED_AT_MOST = 8
 """Of metrics that were not judged, those of whole logins first; the findings have them all."""
 MUCH = 0.02
 """Of a mean login. Steps that none of them blocks are not blamed for less: some step always adds most by chance."""
-AT = {
+AT: dict[Statistic, str] = {
     "p50": "at the median (every second login)",
     "p95": "at the 95th percentile (1 login in 20)",
     "p99": "at the 99th percentile (1 login in 100)",
@@ -55,7 +58,7 @@ def doubts(comparison: Comparison, findings: Sequence[Finding], policy: Policy) 
     """What held a PASS back, with figures and the pairs that would settle it at present noise."""
     more = dict(_settled_by(comparison, policy))
     return tuple(
-        f"{finding.metric}: {'; '.join(filter(None, (_figures(finding), more.get(finding.metric, finding.note))))}"
+        f"{finding.label}: {'; '.join(filter(None, (_figures(finding), more.get(finding.subject, finding.note))))}"
         for finding in findings
         if finding.decision in ("inconclusive", "likely slower")
     )
@@ -64,14 +67,14 @@ def doubts(comparison: Comparison, findings: Sequence[Finding], policy: Policy) 
 def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound], policy: Policy) -> tuple[str, ...]:
     """What a reader of the verdict should know besides."""
     slower = "within its margin, yet slower"
-    notices = [f"{f.metric}: {f.note or f'{slower}: {_figures(f)}'}" for f in findings if f.decision == "notice"]
+    notices = [f"{f.label}: {f.note or f'{slower}: {_figures(f)}'}" for f in findings if f.decision == "notice"]
     if kind is Kind.BLOCK:
         notices += [f"{fault.reason}; this can only have made the candidate look better" for fault in faults]
     if kind is Kind.PASS and not any(f.stage == "headroom" and f.decision != "not judged" for f in findings):
         notices.append("Capacity above the expected peak was not tested: a loss of it can hide at ordinary load.")
     if policy.quick:
         notices.append("A quick policy: it may pass before a leak could show.")
-    if unjudged := [f.metric for f in sorted(findings, key=lambda f: f.step != LOGIN) if f.decision == "not judged"]:
+    if unjudged := [f.label for f in sorted(findings, key=lambda f: f.step != LOGIN) if f.decision == "not judged"]:
         more = f" and {len(unjudged) - NAMED_AT_MOST} more" if len(unjudged) > NAMED_AT_MOST else ""
         named = ", ".join(unjudged[:NAMED_AT_MOST])
         notices.append(f"Not judged, for the reason beside each finding: {named}{more}.")
@@ -79,11 +82,11 @@ def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound
 
 
 def wire_notices(differences: Sequence[Difference], policy: Policy) -> tuple[str, ...]:
-    """What single logins show on the wire and the policy lets pass, the gravest first."""
+    """What single logins show on the wire and the policy lets pass, the most severe first."""
     told = [difference.sentence for difference in differences if difference.change not in policy.protocol.block]
     if not told:
         return ()
-    ways = f" in {len(told)} ways, the gravest" if len(told) > 1 else ""
+    ways = f" in {len(told)} ways, most severe" if len(told) > 1 else ""
     return (f"Single logins on the arms differ on the wire{ways}: {told[0]}.",)
 
 
@@ -91,17 +94,17 @@ def site_notices(comparison: Comparison) -> tuple[str, ...]:
     """What is known of the site, and what that leaves open."""
     site = comparison.site
     notices = list(site.warnings)
-    metrics = [str(shift.metric) for shift in comparison.shifts]
+    metrics = [shift.metric for shift in comparison.shifts]
     if not site.deployments:
         why = "its calibration ran on one deployment" if site.source else "it was never calibrated"
         notices.append(
             "Two deployments of the same bits differ a little. By how much at this site is not known, for "
             f"{why}: it is taken as 0 (authgate calibrate --same-bits measures it)."
         )
-    elif missing := [metric for metric in metrics if metric not in site.deployments]:
+    elif missing := [metric.label for metric in metrics if metric not in site.deployments]:
         notices.append(f"The spread between deployments is taken as 0 where it was not measured: {', '.join(missing)}.")
     if not comparison.design.interleaved and site.levels:
-        missing = [metric for metric in metrics if metric not in site.levels]
+        missing = [metric.label for metric in metrics if metric not in site.levels]
         unknown = f"; it is not known, and nothing blocks, for {', '.join(missing)}" if missing else ""
         notices.append(f"The bounds carry the spread of levels between {site.runs} runs of the calibration{unknown}.")
     return tuple(notices)
@@ -112,7 +115,7 @@ def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -
 
     Never the tries that were given up: what was slow in them is slow in the last try too.
     """
-    slower = [f for f in findings if f.decision == "block" and f.quantile != WIRE]
+    slower = [f for f in findings if f.decision == "block" and not isinstance(f.subject, Difference)]
     if not slower:
         return None
     attribution = [part for part in attribution if part.step != EARLIER_TRIES]
@@ -138,36 +141,45 @@ def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
 
 
 def _harm(findings: Sequence[Finding], policy: Policy) -> str:
-    """What the gravest findings (blocking, or likely slower) mean to whoever logs in."""
-    gravest = [f for f in findings if f.decision == findings[0].decision]
-    gravest = [f for f in gravest if f.quantile != WIRE] or gravest  # what whoever logs in would notice comes first
-    expected = [f for f in gravest if f.stage == "expected"]
-    gravest = expected or gravest  # what strikes every day says more than what strikes above the peak
-    rates = {f.quantile: f for f in gravest if f.quantile not in (*QUANTILES, WIRE) and f.metric != OUTAGE}
-    times = [f for f in gravest if _is_login_time(f)]
+    """What the most severe findings (blocking, or likely slower) mean to whoever logs in."""
+    worst = [f for f in findings if f.decision == findings[0].decision]
+    worst = [
+        f for f in worst if not isinstance(f.subject, Difference)
+    ] or worst  # what whoever logs in would notice comes first
+    expected = [f for f in worst if f.stage == "expected"]
+    worst = expected or worst  # what strikes every day says more than what strikes above the peak
+    rates = {f.statistic: f for f in worst if isinstance(f.subject, Metric) and f.subject.family == "rate"}
+    times = [f for f in worst if _is_login_time(f)]
     if rates and not times:
         # The rates are certain before the times are; the times that were measured say better what they mean.
         times = [
             f
             for f in findings
-            if _is_login_time(f) and f.stage == gravest[0].stage and (f.estimate or 0.0) > (f.margin or 0.0)
+            if _is_login_time(f) and f.stage == worst[0].stage and (f.estimate or 0.0) > (f.margin or 0.0)
         ]
     parts = []
     if times:
         # The 95th percentile is the one that budgets speak of; where it isn't among them, the greatest loss is told.
-        usual = [f for f in times if f.quantile == "p95"] or times
+        usual = [f for f in times if f.statistic == "p95"] or times
         parts.append(_slower(max(usual, key=lambda f: (f.candidate or 0.0) - (f.baseline or 0.0)), findings))
     elif slow := rates.get("slow_rate"):
         means = f"over {seconds(policy.slow_after_s)}, and over {policy.slow_times_usual:g} usual ones"
         parts.append(f"{share(slow.candidate)} of logins would be slow ({means}) instead of {share(slow.baseline)}")
     if failing := rates.get("failure_rate"):
         parts.append(f"{share(failing.candidate)} of logins would fail instead of {share(failing.baseline)}")
-    harm = ", and ".join(parts) or _plainly(gravest[0], findings)
+    harm = ", and ".join(parts) or _plainly(worst[0], findings)
     return harm if expected else f"{harm}, once logins come faster than at the expected peak"
 
 
 def _is_login_time(finding: Finding) -> bool:
-    return finding.step == LOGIN and finding.unit == "relative" and finding.candidate is not None
+    subject = finding.subject
+    return isinstance(subject, Metric) and subject.family in ("login", "headroom") and finding.candidate is not None
+
+
+def _at(finding: Finding) -> str:
+    """Where in all logins a login's time stands."""
+    assert finding.statistic is not None
+    return AT[finding.statistic]
 
 
 def _slower(finding: Finding, findings: Sequence[Finding]) -> str:
@@ -175,24 +187,30 @@ def _slower(finding: Finding, findings: Sequence[Finding]) -> str:
     who = KINDS.get(finding.cohort, of_cohort(finding.cohort)) if several else "logins"
     candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
     about = longer(finding.estimate or 0.0)
-    return f"{who} would take {candidate} instead of {baseline} {AT[finding.quantile]}, about {about}"
+    return f"{who} would take {candidate} instead of {baseline} {_at(finding)}, about {about}"
 
 
 def _plainly(finding: Finding, findings: Sequence[Finding]) -> str:
     """A finding that is neither a login's time nor a rate."""
-    if finding.quantile == WIRE:
-        return f"logins change on the wire: {finding.metric}: {finding.note}"
-    if finding.metric == LEAK:
-        return f"logins grow slower the longer the servers run, by {change(finding.estimate, 'per_minute')}"
-    if finding.metric == BUDGET:
-        return f"1 login in 20 would take more than the {change(finding.margin, 'seconds')} that are allowed"
-    if finding.metric == OUTAGE:
-        failed = max((f.candidate or 0.0 for f in findings if f.quantile == "failure_rate"), default=0.0)
-        lasting = failed > (finding.margin or 0.0)
-        who = f"{share(failed)} of logins failed or were given up" if lasting else "logins failed for a time"
-        return f"{who}, as in an outage, while the present servers served them"
-    candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
-    return f"the step {step_title(finding.step)} of a login would take {candidate} instead of {baseline}"
+    match finding.subject:
+        case Difference():
+            return f"logins change on the wire: {finding.label}: {finding.note}"
+        case LeakSlope():
+            return f"logins grow slower the longer the servers run, by {change(finding.estimate, finding.unit)}"
+        case LoginBudget():
+            return f"1 login in 20 would take more than the {change(finding.margin, finding.unit)} that are allowed"
+        case Outage():
+            failed = max((f.candidate or 0.0 for f in findings if f.statistic == "failure_rate"), default=0.0)
+            lasting = failed > (finding.margin or 0.0)
+            who = f"{share(failed)} of logins failed or were given up" if lasting else "logins failed for a time"
+            return f"{who}, as in an outage, while the present servers served them"
+        case Metric():
+            candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
+            return f"the step {step_title(finding.step)} of a login would take {candidate} instead of {baseline}"
+        case SoakGrowth():
+            raise ValueError("expected a finding on two arms, got one of a soak")
+        case _:
+            assert_never(finding.subject)
 
 
 def _closest(findings: Sequence[Finding]) -> str:
@@ -201,7 +219,7 @@ def _closest(findings: Sequence[Finding]) -> str:
     closest = max(times, key=lambda f: (f.high or 0.0) / (f.margin or math.inf))
     high = max(closest.high or 0.0, 0.0)
     most = f"at most {longer(high)}" if high > 0 else "no longer"
-    said = f"logins were shown to take {most} {AT[closest.quantile]}, where {longer(closest.margin or 0.0)} is allowed"
+    said = f"logins were shown to take {most} {_at(closest)}, where {longer(closest.margin or 0.0)} is allowed"
     return "".join((said, *_the_rest([finding for finding in findings if finding is not closest])))
 
 
@@ -210,15 +228,15 @@ def _the_rest(others: Sequence[Finding]) -> Iterator[str]:
     judged = sum(finding.decision != "not judged" for finding in others)
     if judged:
         yield f", and {judged} other metric{'s are each' if judged > 1 else ' is'} within its limit too"
-    unjudged = [finding for finding in others if finding.decision == "not judged" and finding.metric != LEAK]
-    if unjudged:
-        yield f"; {len(unjudged)} could not be judged"
-    if any(finding.metric == LEAK and finding.decision == "not judged" for finding in others):
+    unjudged = [finding.subject for finding in others if finding.decision == "not judged"]
+    if besides := len(unjudged) - unjudged.count(LeakSlope()):
+        yield f"; {besides} could not be judged"
+    if LeakSlope() in unjudged:
         yield "; whether logins grow slower as the servers run was not tested"
 
 
 def _ground(finding: Finding) -> str:
-    return f"{finding.metric}: {'; '.join(filter(None, (_figures(finding), finding.note)))}"
+    return f"{finding.label}: {'; '.join(filter(None, (_figures(finding), finding.note)))}"
 
 
 def _figures(finding: Finding) -> str:
@@ -236,19 +254,19 @@ def _figures(finding: Finding) -> str:
     return ", ".join(parts)
 
 
-def _settled_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[str, str]]:
+def _settled_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[Subject, str]]:
     """For each metric that is neither within its margin nor beyond it, how many more pairs would tell."""
     bounds = boundings(comparison.shifts, comparison.design, policy, comparison.site)
     for shift, bounding in zip(comparison.shifts, bounds, strict=True):
         if decide(shift) in ("inconclusive", "likely slower"):
             needed = pairs_to_settle(shift, bounding)
             if shift.pairs < 2:
-                yield str(shift.metric), "one difference tells nothing of the noise"
+                yield shift.metric, "one difference tells nothing of the noise"
             elif not comparison.design.interleaved:
-                yield str(shift.metric), "no number of pairs of arms measured one after the other would settle it"
+                yield shift.metric, "no number of pairs of arms measured one after the other would settle it"
             elif needed > IMPRACTICAL * max(bounding.horizon, 1):
-                yield str(shift.metric), "it lies too near its margin for any practical number of pairs to settle it"
+                yield shift.metric, "it lies too near its margin for any practical number of pairs to settle it"
             else:
                 pairs_each = shift.grouped / comparison.design.share(shift.metric.stage)
                 more = math.ceil(max(math.ceil(needed) - shift.pairs, 1) * pairs_each)
-                yield str(shift.metric), f"about {more} more pair{'s' if more > 1 else ''} would settle it"
+                yield shift.metric, f"about {more} more pair{'s' if more > 1 else ''} would settle it"

@@ -11,23 +11,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
-from harness.gate.findings import GRAVITY, LARGEST_LOG
+from harness.gate.findings import LARGEST_LOG, SEVERITY
 from harness.gate.judge import kind_of
 from harness.gate.words import change, lasting, level, longer, share, step_title
 from harness.model.health import ArmHealth, RunState
+from harness.model.metric import QUANTILES, Statistic
 from harness.model.policy import Policy
 from harness.model.soak import Growth, Soak
-from harness.model.steps import LOGIN
+from harness.model.subject import SoakGrowth
 from harness.model.target import Arm
 from harness.model.verdict import Decision, Finding, Kind, Verdict
 from harness.stats.validity import Unsound, unsound
 
 HOUR_MIN = 60
 IMPRACTICAL_MIN = 7 * 24 * HOUR_MIN
-WHO = {"p50": "half of all logins take", "p95": "1 login in 20 takes"}
-WHAT = {"failure_rate": "failed logins", "slow_rate": "slow logins"}
+WHO: dict[Statistic, str] = {"p50": "half of all logins take", "p95": "1 login in 20 takes"}
+WHAT: dict[Statistic, str] = {"failure_rate": "failed logins", "slow_rate": "slow logins"}
 
 
 def judge_soak(soak: Soak, health: Mapping[Arm, ArmHealth], state: RunState, policy: Policy) -> Verdict:
@@ -38,7 +38,7 @@ def judge_soak(soak: Soak, health: Mapping[Arm, ArmHealth], state: RunState, pol
     kind = Kind.INVALID if state.stopped_for_denials else kind_of(findings, faults, still_open)
     match kind:
         case Kind.BLOCK:
-            reasons = tuple(f"{f.metric}: {_figures(f, soak)}" for f in findings if f.decision == "block")
+            reasons = tuple(f"{f.label}: {_figures(f, soak)}" for f in findings if f.decision == "block")
         case Kind.INVALID:
             ended = (f"the run ended early: {state.interrupted}",) if state.interrupted else ()
             reasons = (*ended, *(fault.reason for fault in faults))
@@ -62,10 +62,10 @@ def judge_soak(soak: Soak, health: Mapping[Arm, ArmHealth], state: RunState, pol
 
 
 def soak_findings(soak: Soak, policy: Policy) -> tuple[Finding, ...]:
-    """A finding for each statistic, the gravest first."""
+    """A finding for each statistic, the most severe first."""
     found = [_finding(growth, soak, policy) for growth in soak.growths]
     found += [_growth_finding(statistic, soak, "not judged", reason) for statistic, reason in soak.not_judged]
-    return tuple(sorted(found, key=lambda finding: GRAVITY.index(finding.decision)))
+    return tuple(sorted(found, key=lambda finding: SEVERITY.index(finding.decision)))
 
 
 def decide(growth: Growth, suspect_p: float) -> Decision:
@@ -84,9 +84,10 @@ def _finding(growth: Growth, soak: Soak, policy: Policy) -> Finding:
     return _growth_finding(growth.statistic, soak, decision, note, growth)
 
 
-def _growth_finding(statistic: str, soak: Soak, decision: Decision, note: str, growth: Growth | None = None) -> Finding:
-    relative = statistic in WHO
-    unit: Literal["per_minute", "share_per_hour"] = "per_minute" if relative else "share_per_hour"
+def _growth_finding(
+    statistic: Statistic, soak: Soak, decision: Decision, note: str, growth: Growth | None = None
+) -> Finding:
+    relative = statistic in QUANTILES
 
     def figure(value: float | None) -> float | None:
         if value is None:
@@ -95,11 +96,8 @@ def _growth_finding(statistic: str, soak: Soak, decision: Decision, note: str, g
 
     start = growth.start if growth else None
     return Finding(
-        metric=f"login {statistic.replace('_', ' ')} growth",
-        cohort=soak.cohort,
-        step=LOGIN,
-        quantile=statistic,
-        unit=unit,
+        SoakGrowth(soak.cohort, statistic),
+        decision,
         baseline=start if soak.arm == "baseline" else None,
         candidate=start if soak.arm == "candidate" else None,
         estimate=figure(growth.slope if growth else None),
@@ -107,7 +105,6 @@ def _growth_finding(statistic: str, soak: Soak, decision: Decision, note: str, g
         high=figure(growth.high if growth else None),
         margin=figure(growth.margin if growth else None),
         detectable=figure(growth.detectable if growth else None),
-        decision=decision,
         note=note,
     )
 
@@ -137,9 +134,9 @@ def _open(soak: Soak, state: RunState, policy: Policy) -> Iterator[str]:
 
 def _doubts(findings: tuple[Finding, ...], soak: Soak) -> Iterator[str]:
     for finding in findings:
-        growth = next((g for g in soak.growths if g.statistic == finding.quantile), None)
+        growth = _growth_of(finding, soak)
         if growth is not None and finding.decision in ("inconclusive", "likely slower"):
-            yield f"{finding.metric}: {_figures(finding, soak)}; {_settled_in(growth, soak)}"
+            yield f"{finding.label}: {_figures(finding, soak)}; {_settled_in(growth, soak)}"
 
 
 def _settled_in(growth: Growth, soak: Soak) -> str:
@@ -153,8 +150,12 @@ def _settled_in(growth: Growth, soak: Soak) -> str:
     return f"a soak of about {lasting(max(needed, soak.minutes))} would settle it"
 
 
+def _growth_of(finding: Finding, soak: Soak) -> Growth | None:
+    return soak.growth(finding.statistic) if finding.statistic is not None else None
+
+
 def _figures(finding: Finding, soak: Soak) -> str:
-    growth = soak.growth(finding.quantile)  # type: ignore[arg-type]
+    growth = _growth_of(finding, soak)
     assert growth is not None
     unit = finding.unit
     bounds = f"bounds {change(finding.low, unit)} to {change(finding.high, unit)}"
@@ -173,7 +174,7 @@ def _sentence(
             where = f"; it grows most in the step {step_title(blamed)}" if blamed else ""
             return f"{begins} grow worse the longer they run: {_harm(soak, findings)}{where}."
         case Kind.PASS:
-            median = next(finding for finding in findings if finding.quantile == "p50")
+            median = next(finding for finding in findings if finding.statistic == "p50")
             most, allowed = (
                 change(value, median.unit).lstrip("+") for value in (max(median.high or 0.0, 0.0), median.margin)
             )
@@ -191,15 +192,15 @@ def _sentence(
 
 
 def _harm(soak: Soak, findings: tuple[Finding, ...]) -> str:
-    blocking = [finding.quantile for finding in findings if finding.decision == "block"]
-    growths = {growth.statistic: growth for growth in soak.growths}
+    blocking = {finding.statistic for finding in findings if finding.decision == "block"}
+    growths = {growth.statistic: growth for growth in soak.growths if growth.statistic in blocking}
     parts = []
-    if (name := next((name for name in WHO if name in blocking), None)) is not None:
-        growth = growths[name]  # type: ignore[index]
+    if (name := next((name for name in WHO if name in growths), None)) is not None:
+        growth = growths[name]
         more = longer(math.expm1(min(growth.slope, LARGEST_LOG)))
         parts.append(f"{WHO[name]} {more} each minute, twice as long in {lasting(math.log(2) / growth.slope)}")
-    for name in (name for name in WHAT if name in blocking):
-        growth = growths[name]  # type: ignore[index]
+    for name in (name for name in WHAT if name in growths):
+        growth = growths[name]
         parts.append(f"{WHAT[name]} went from {share(growth.start)} to {share(growth.end)}")
     return ", and ".join(parts)
 
@@ -218,9 +219,9 @@ def _notices(kind: Kind, soak: Soak, findings: tuple[Finding, ...], faults: tupl
             f"A soak of the other arm (--arm {other}) would tell."
         )
     yield from (
-        f"{f.metric}: grows, yet within its margin: {_figures(f, soak)}" for f in findings if f.decision == "notice"
+        f"{f.label}: grows, yet within its margin: {_figures(f, soak)}" for f in findings if f.decision == "notice"
     )
     if kind is Kind.BLOCK:
         yield from (f"{fault.reason}; this can only have made the {soak.arm} look better" for fault in faults)
-    if unjudged := [f.metric for f in findings if f.decision == "not judged"]:
+    if unjudged := [f.label for f in findings if f.decision == "not judged"]:
         yield f"Not judged, for the reason beside each finding: {', '.join(unjudged)}."

@@ -1,75 +1,91 @@
-"""Attempts that something else measured, from CSV: ``arm,block,t_intended_s,step,latency_s,ok``.
+"""Attempts that something else measured, from CSV: ``arm,block,t_intended_s,step,latency_s,ok`` and ``login``.
 
-A row a step and one row with step ``login`` for the whole; a step's row belongs to the login of the same arm, block
-and intended time. Blocks are numbered in order of time; two neighbouring ones, one of each arm, are a pair.
+A row a step and one row with step ``login`` for the whole. Blocks are numbered in order of time; two neighbouring ones,
+one of each arm, are a pair.
+
+1. With the column ``login`` a step belongs to the login of its arm and name; both have one block and intended time.
+2. Without it, to the login of the same arm, block and intended time, wherever in the file that is.
+3. Where several logins have those in common (two within a microsecond, or a clock with milliseconds), their rows stand
+   in order: a login's own row begins it, or ends it, as in the rest of the file.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
-from harness.errors import ConfigError, one_line
-from harness.model.attempt import STATUSES, AttemptTable, StepColumns
+from harness.errors import ConfigError
+from harness.importers.columns import DAY_S, Columns, read_csv
+from harness.importers.copies import refuse_copies, refuse_repeated
+from harness.importers.foreign import Foreign, How, Sent
+from harness.importers.samples import coded
+from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints, StepColumns
 from harness.model.comparison import Design
+from harness.model.plan import NS
 from harness.model.steps import LOGIN
 from harness.model.target import ARMS
+from harness.stats.arrivals import Arrivals, Flags
+from harness.system.text import SHOWN_OF_LINE, clipped, csv_header, line_not_utf8
 
 COLUMNS = ("arm", "block", "t_intended_s", "step", "latency_s", "ok")
+LOGIN_ID = "login"
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no")
-_SHOWN_AT_MOST = 60
 _OK, _ERROR = STATUSES.index("ok"), STATUSES.index("error")
+_BLOCKS_BELOW = 1e15
+_SINCE_START_S = 5e9
+"""Epoch seconds are seconds from a start too; what is further off is no time."""
+_TICKS_NS = (NS, 1_000_000, 1_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
-    """Imported attempts, how they were cut, the pairs that both arms have, and the steps in order of appearance."""
+class _Rows:
+    """The file's rows; ``block`` counts from 0, ``intended`` is in seconds, ``step`` indexes ``names``."""
 
-    table: AttemptTable
-    design: Design
-    pairs: tuple[int, ...]
-    steps: tuple[str, ...]
+    columns: Columns
+    arm: Ints
+    block: Ints
+    intended: Floats
+    step: Ints
+    names: tuple[str, ...]
+
+    @property
+    def whole(self) -> Flags:
+        """Which rows are whole logins."""
+        return np.asarray(self.step == self.names.index(LOGIN))
 
 
 def read_attempts(path: Path, trim_s: float, timeout_s: float) -> Foreign:
     """The attempts of a CSV file; raises ConfigError with file and line."""
-    raw = _read(path)
-    arm = _coded(path, raw["arm"], ARMS, "arm")
-    block = _numbers(path, raw["block"], "block", "a whole number of 0 or more", whole=True)
-    numbers, block = np.unique(block, return_inverse=True)
-    intended = _numbers(path, raw["t_intended_s"], "t_intended_s", "seconds from the run's start")
-    latency = _numbers(path, raw["latency_s"], "latency_s", "seconds of 0 or more")
-    ok = _coded(path, pc.utf8_lower(raw["ok"]), (*_TRUE, *_FALSE), "ok") < len(_TRUE)
+    columns = _read(path)
+    arm = columns.coded("arm", ARMS)
+    named = columns.numbers("block", "a whole number of 0 or more", most=_BLOCKS_BELOW, whole=True)
+    numbers, block = np.unique(named, return_inverse=True)
+    intended = columns.numbers(
+        "t_intended_s", "seconds from the run's start", least=-_SINCE_START_S, most=_SINCE_START_S
+    )
+    latency = columns.numbers("latency_s", "seconds of 0 or more", most=DAY_S)
+    ok = columns.lower("ok").coded("ok", (*_TRUE, *_FALSE)) < len(_TRUE)
     status = np.where(ok, _OK, _ERROR).astype(np.int8)
-    encoded = pc.dictionary_encode(raw["step"]).combine_chunks()
-    names = encoded.dictionary.to_pylist()
-    step = encoded.indices.to_numpy(zero_copy_only=False)
+    step, names = coded(columns.text("step"))
     if LOGIN not in names:
         raise ConfigError(f"{path}:1: step: expected a row with step login for each login, got none")
-    whole = step == names.index(LOGIN)
-    logins = np.flatnonzero(whole)
-    pair_of, pairs, interleaved, block_s = _pairs(path, numbers, logins, arm[logins], block[logins], intended[logins])
-    starts = _starts(block[logins], intended[logins])
-    keys = np.stack([arm.astype(np.float64), block, intended], axis=1)
-    order, sorted_keys = _sorted(keys[logins])
+    rows = _Rows(columns, arm, block, intended, step, names)
+    owner = _by_name(rows) if LOGIN_ID in columns.by_name else _by_place(rows)
+    (logins,) = np.nonzero(rows.whole)
+    place = np.empty(int(owner.max()) + 1, dtype=np.int64)
+    place[owner[logins]] = np.arange(len(logins))
     steps = {}
     for index, name in enumerate(names):
-        rows = np.flatnonzero(step == index)
+        (of_step,) = np.nonzero(step == index)
         if name != LOGIN:
-            steps[name] = StepColumns(_owner(path, sorted_keys, order, keys, rows), latency[rows], status[rows])
-        _refuse_repeated(path, name, keys, rows)
+            steps[name] = StepColumns(place[owner[of_step]], latency[of_step], status[of_step])
+    pair_of, pairs, how, block_s = _pairs(columns, numbers, logins, arm[logins], block[logins], intended[logins])
+    starts = _starts(block[logins], intended[logins])
     table = AttemptTable(
-        arm=arm[logins],
+        arm=arm[logins].astype(np.int8),
         block=block[logins],
         pair=pair_of[block[logins]],
         offset_s=intended[logins] - starts[block[logins]],
@@ -80,102 +96,113 @@ def read_attempts(path: Path, trim_s: float, timeout_s: float) -> Foreign:
         service_s=latency[logins],
         steps=steps,
     )
-    design = Design(block_s, trim_s, len(pairs), timeout_s, interleaved)
-    return Foreign(table, design, pairs, tuple(name for name in names if name != LOGIN))
+    sent = tuple(_sent(columns, table, logins, code) for code in range(len(ARMS)))
+    times = [latency[arm_sent.row] for arm_sent in sent]
+    for arm_sent, elapsed_s in zip(sent, times, strict=True):
+        refuse_repeated(str(path), arm_sent.arrivals.start, elapsed_s)
+    refuse_copies(str(path), (sent[0].arrivals.start, times[0]), (sent[1].arrivals.start, times[1]))
+    design = Design(block_s, trim_s, pairs, timeout_s, how != "one after the other")
+    return Foreign(table, design, tuple(range(pairs)), tuple(steps), how, (sent[0], sent[1]))
 
 
-def _read(path: Path) -> Any:
-    try:
-        raw = pa.csv.read_csv(
-            path, convert_options=pa.csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, pa.string()))
+def _read(path: Path) -> Columns:
+    header, _ = csv_header(path)
+    if sorted(name for name in header if name != LOGIN_ID) != sorted(COLUMNS) or header.count(LOGIN_ID) > 1:
+        if line_not_utf8(path) == 1:
+            raise ConfigError(f"{path}:1: expected text in UTF-8")
+        raise ConfigError(
+            f"{path}:1: expected columns {','.join(COLUMNS)} (and {LOGIN_ID}), got "
+            f"{clipped(','.join(header), SHOWN_OF_LINE) or 'none'}"
         )
-        names = raw.column_names
-    except OSError as error:
-        raise ConfigError(f"{path}: expected a readable CSV file, got: {error.strerror or error}") from None
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}:{_why_not_csv(path, str(error))}") from None
-    if sorted(names) != sorted(COLUMNS):
-        raise ConfigError(f"{path}:1: expected columns {','.join(COLUMNS)}, got {one_line(','.join(names))}")
-    if len(raw) == 0:
+    columns = read_csv(path, COLUMNS, (LOGIN_ID,))
+    if len(columns) == 0:
         raise ConfigError(f"{path}:1: expected attempts, got none")
-    return raw
+    return columns
 
 
-def _why_not_csv(path: Path, error: str) -> str:
-    """The line that keeps a file from being read, and why."""
-    raw = path.read_bytes()
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError as bad:
-        line = raw[: bad.start].count(b"\n") + 1
-        return f"{line}: expected text in UTF-8"
-    for line, fields in _rows(path):
-        if fields != len(COLUMNS):
-            return f"{line}: expected the {len(COLUMNS)} columns {','.join(COLUMNS)}, got {fields}"
-    return f"1: expected CSV with columns {','.join(COLUMNS)}, got: {one_line(error)}"
+def _by_name(rows: _Rows) -> Ints:
+    """The login of each row by its name (rule 1)."""
+    columns = rows.columns
+    names = columns.text(LOGIN_ID)
+    columns.refuse(np.asarray(pc.equal(names, "").to_numpy(zero_copy_only=False)), LOGIN_ID, "a login's name or number")
+    name = coded(names)[0]
+    owner: Ints = np.unique(name * len(ARMS) + rows.arm, return_inverse=True)[1]
+    _refuse_repeated(rows, owner)
+    (logins,) = np.nonzero(rows.whole)
+    mine = np.full(int(owner.max()) + 1, -1, dtype=np.int64)
+    mine[owner[logins]] = logins
+    of = mine[owner]
+    columns.refuse(of < 0, LOGIN_ID, "a row with step login of the same arm and login")
+    columns.refuse(rows.block != rows.block[of], "block", "that of its login's own row")
+    columns.refuse(rows.intended != rows.intended[of], "t_intended_s", "that of its login's own row")
+    return owner
 
 
-def _rows(path: Path) -> Iterator[tuple[int, int]]:
-    """The line on which each row begins, the header's first, and its number of fields; pyarrow skips empty lines."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.reader(file)
-        line = 1
-        with suppress(csv.Error):  # a field too long for this reader
-            for fields in reader:
-                if fields:
-                    yield line, len(fields)
-                line = reader.line_num + 1
+def _by_place(rows: _Rows) -> Ints:
+    """The login of each row by arm, block and intended time, and where those are several's by order (rules 2, 3)."""
+    order = np.lexsort((rows.intended, rows.block, rows.arm))
+    keys = np.stack([rows.arm[order].astype(np.float64), rows.block[order], rows.intended[order]])
+    instant = np.empty(len(order), dtype=np.int64)
+    instant[order] = np.concatenate([[0], np.cumsum((keys[:, 1:] != keys[:, :-1]).any(axis=0))])
+    whole = rows.whole
+    count = np.bincount(instant[whole], minlength=int(instant.max()) + 1)
+    lacking = count[instant] == 0
+    if lacking.any():
+        line = rows.columns.line_of(int(np.argmax(lacking)))
+        raise ConfigError(
+            f"{rows.columns.path}:{line}: step: expected a row with step login of the same arm, block and t_intended_s"
+        )
+    (shared,) = np.nonzero(count[instant] > 1)
+    owner = instant
+    if len(shared):
+        shared = shared[np.lexsort((shared, instant[shared]))]
+        mine = whole[shared].astype(np.int64)
+        begun = np.cumsum(mine) if _begins_with_login(instant, whole) else np.cumsum(mine) - mine
+        owner = instant.copy()
+        owner[shared] = int(instant.max()) + 1 + begun
+        first = np.concatenate([[True], instant[shared][1:] != instant[shared][:-1]])
+        last = np.concatenate([first[1:], [True]])
+        stray = (first if _begins_with_login(instant, whole) else last) & ~whole[shared]
+        if stray.any():
+            _refuse_order(rows, int(shared[int(np.argmax(stray))]))
+        owner = np.unique(owner, return_inverse=True)[1]
+    _refuse_repeated(rows, owner)
+    return owner
 
 
-def _numbers(path: Path, column: Any, name: str, expected: str, whole: bool = False) -> Any:
-    kind = pa.int64() if whole else pa.float64()
-    try:
-        values = pc.cast(column, kind).to_numpy()
-    except pa.ArrowInvalid:
-        values = np.array([_number(text, kind) for text in column])
-    bad = ~np.isfinite(values.astype(np.float64))
-    if name != "t_intended_s":
-        bad |= values < 0
-    _refuse(path, bad, column, name, expected)
-    return values
+def _begins_with_login(instant: Ints, whole: Flags) -> bool:
+    """Whether a login's own row comes before its steps, as it does in most of the file."""
+    together = instant[1:] == instant[:-1]
+    return int((together & whole[:-1] & ~whole[1:]).sum()) > int((together & ~whole[:-1] & whole[1:]).sum())
 
 
-def _number(text: Any, kind: Any) -> float:
-    """A text's value, NaN where it has none: only pyarrow knows what it takes for a number."""
-    try:
-        return float(text.cast(kind).as_py())
-    except pa.ArrowInvalid:
-        return float("nan")
+def _refuse_repeated(rows: _Rows, owner: Ints) -> None:
+    """Raise ConfigError where a login has a step twice."""
+    order = np.lexsort((np.arange(len(owner)), rows.step, owner))
+    same = (owner[order][1:] == owner[order][:-1]) & (rows.step[order][1:] == rows.step[order][:-1])
+    if same.any():
+        _refuse_order(rows, int(order[1:][same].min()))
 
 
-def _coded(path: Path, column: Any, names: tuple[str, ...], name: str) -> Any:
-    codes = pc.index_in(column, value_set=pa.array(names))
-    _refuse(path, codes.is_null().to_numpy(), column, name, " or ".join(names))
-    return codes.to_numpy().astype(np.int8)
+def _refuse_order(rows: _Rows, row: int) -> None:
+    name = clipped(rows.names[int(rows.step[row])])
+    raise ConfigError(
+        f"{rows.columns.path}:{rows.columns.line_of(row)}: {name}: expected one row of a step for each login; two "
+        "logins of one arm, block and t_intended_s are told apart by a column login, or else each has its row login "
+        "before or after all its steps"
+    )
 
 
-def _refuse(path: Path, bad: Any, column: Any, name: str, expected: str) -> None:
-    if bad.any():
-        row = int(np.argmax(bad))
-        found = one_line(column[row].as_py())[:_SHOWN_AT_MOST]
-        raise ConfigError(f'{path}:{_line(path, row)}: {name}: expected {expected}, got "{found}"')
-
-
-def _line(path: Path, row: int) -> int:
-    """The line of a row (from 0, the header not counted)."""
-    return next(islice((line for line, _ in _rows(path)), row + 1, None), row + 2)
-
-
-def _starts(block: Any, intended: Any) -> Any:
+def _starts(block: Ints, intended: Floats) -> Floats:
     starts = np.full(int(block.max()) + 1, np.inf)
     np.minimum.at(starts, block, intended)
     return starts
 
 
 def _pairs(
-    path: Path, names: Any, rows: Any, arm: Any, block: Any, intended: Any
-) -> tuple[Any, tuple[int, ...], bool, float]:
-    """Each block's pair (−1 for none), the pairs with both arms, whether arms were interleaved, the block's length.
+    columns: Columns, names: Floats, rows: Ints, arm: Ints, block: Ints, intended: Floats
+) -> tuple[Ints, int, How, float]:
+    """Each block's pair (−1 for none), how many pairs have both arms, how arms were loaded, the block's length (s).
 
     ``names`` are the blocks' numbers in the file, ``rows`` the logins' rows in it.
     """
@@ -188,56 +215,34 @@ def _pairs(
     block_s = float(np.median(spans)) if len(spans) else float(np.ptp(intended))
     if len(spans) and not (spans > 0).all():
         late = numbers[int(np.argmax(spans <= 0)) + 1]
-        line = _line(path, int(rows[int(np.argmax(block == late))]))
+        line = columns.line_of(int(rows[int(np.argmax(block == late))]))
         raise ConfigError(
-            f"{path}:{line}: block: expected blocks numbered in order of time, got an earlier start of {names[late]}"
+            f"{columns.path}:{line}: block: expected blocks numbered in order of time, got an earlier start of "
+            f"{names[late]:.0f}"
         )
     if not present.any(axis=0).all():
-        raise ConfigError(f"{path}: arm: expected logins of both arms, got {ARMS[int(arm[0])]} alone")
+        raise ConfigError(f"{columns.path}: arm: expected logins of both arms, got {ARMS[int(arm[0])]} alone")
     if present[numbers].all():  # both arms at once: a block is a pair
         pair_of[numbers] = np.arange(len(numbers))
-        return pair_of, tuple(range(len(numbers))), True, block_s
+        return pair_of, len(numbers), "at once", block_s
     mine = [numbers[present[numbers, code]] for code in (0, 1)]
     count = min(len(mine[0]), len(mine[1]))
     for blocks in mine:
         pair_of[blocks[:count]] = np.arange(count)
     order = np.sort(np.concatenate([blocks[:count] for blocks in mine]))
     interleaved = bool((pair_of[order] == np.repeat(np.arange(count), 2)).all())
-    return pair_of, tuple(range(count)), interleaved, block_s
+    return pair_of, count, "in turns" if interleaved else "one after the other", block_s
 
 
-def _sorted(keys: Any) -> tuple[Any, Any]:
-    order = np.lexsort(keys.T[::-1])
-    return order, _packed(keys[order])
-
-
-def _refuse_repeated(path: Path, step: str, keys: Any, rows: Any) -> None:
-    """A login is known by arm, block and intended time, and has each of its steps once."""
-    order, ordered = _sorted(keys[rows])
-    again = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
-    if len(again):
-        row = int(rows[order[again]].min())
-        raise ConfigError(
-            f"{path}:{_line(path, row)}: {one_line(step)[:_SHOWN_AT_MOST]}: expected one row of a step for each arm, "
-            "block and t_intended_s, got another"
-        )
-
-
-def _packed(keys: Any) -> Any:
-    """Rows of numbers as one sortable value each."""
-    fields = np.dtype([("arm", "f8"), ("block", "f8"), ("intended", "f8")])
-    return np.ascontiguousarray(keys).view(fields).reshape(-1)
-
-
-def _owner(path: Path, logins: Any, order: Any, keys: Any, rows: Any) -> Any:
-    """The login of each step's row."""
-    wanted = _packed(keys[rows])
-    at = np.searchsorted(logins, wanted)
-    found = at < len(logins)
-    found[found] = logins[at[found]] == wanted[found]
-    if not found.all():
-        line = _line(path, int(rows[int(np.argmin(found))]))
-        raise ConfigError(
-            f"{path}:{line}: step: expected a row with step login of the same arm, block and t_intended_s"
-        )
-    return order[at]
+def _sent(columns: Columns, table: AttemptTable, logins: Ints, code: int) -> Sent:
+    (mine,) = np.nonzero(table.arm == code)
+    start = np.rint(table.intended_s[mine] * NS).astype(np.int64)
+    order = np.argsort(start, kind="stable")
+    start, mine = start[order], mine[order]
+    arrivals = Arrivals(
+        start=start,
+        elapsed=np.rint(table.service_s[mine] * NS).astype(np.int64),
+        follows=np.diff(table.block[mine]) == 0,
+        resolution=next((tick for tick in _TICKS_NS if not (start % tick).any()), 1),
+    )
+    return Sent(arrivals, logins[mine], lambda row: f"{columns.path}:{columns.line_of(row)}")

@@ -6,14 +6,10 @@ them take some seconds and little memory; lines are counted only once something 
 
 from __future__ import annotations
 
-import csv
-import gzip
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Never, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,20 +17,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from harness.errors import ConfigError, one_line
+from harness.errors import ConfigError
 from harness.model.attempt import Floats, Ints
 from harness.model.plan import NS
+from harness.system.text import SHOWN_OF_LINE, clipped, csv_header, csv_line, opened, unreadable, why_not_csv
 
 Flags = npt.NDArray[np.bool_]
 _BATCH_BYTES = 1 << 24
-_SHOWN_AT_MOST = 60
 _UNITS = (("s", 9e9), ("ms", 9e12), ("us", 9e15), ("ns", 9e18))
 """Units of an epoch time and below which value each is meant: seconds reach the year 2255, and so do the others."""
 _NS_IN = {"s": NS, "ms": 1_000_000, "us": 1_000, "ns": 1}
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_SINCE_NS, _UNTIL_NS = 946_684_800 * NS, 4_102_444_800 * NS
+"""The years 2000 to 2099: an instant outside of them is a clock that was never set, or another number."""
 _DATE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?$"
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 INSTANT = "a time in s, ms, µs or ns since 1970, or as 2026-01-31T08:00:00Z"
+PLAUSIBLE = "a time from the years 2000 to 2099"
+DAY_S = 86_400.0
+"""No login takes longer, and no number in a file may either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +52,34 @@ class Columns:
         """A column as text, empty where the file holds nothing."""
         return pc.fill_null(self.by_name[name], "")
 
-    def numbers(self, name: str, expected: str) -> Floats:
-        """A column of finite numbers of 0 or more; raises ConfigError."""
-        column = self.by_name[name]
+    def but(self, name: str, empty: str) -> Columns:
+        """The same with ``empty`` wherever a column holds nothing."""
+        column = self.text(name)
+        filled = pc.if_else(pc.equal(column, ""), empty, column)
+        return Columns(self.path, {**self.by_name, name: filled}, self.line_of)
+
+    def lower(self, name: str) -> Columns:
+        """The same with a column in lower case."""
+        return Columns(self.path, {**self.by_name, name: pc.utf8_lower(self.text(name))}, self.line_of)
+
+    def numbers(
+        self, name: str, expected: str, least: float = 0.0, most: float = DAY_S * 1e3, whole: bool = False
+    ) -> Floats:
+        """A column of numbers from ``least`` to ``most``; raises ConfigError."""
+        column, kind = self.by_name[name], pa.int64() if whole else pa.float64()
         try:
-            values = np.asarray(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False))
+            values = np.asarray(pc.cast(column, kind).to_numpy(zero_copy_only=False), dtype=np.float64)
         except pa.ArrowInvalid:
-            self.refuse(~_matches(column, _NUMBER), name, expected)
-            raise
-        self.refuse(~(np.isfinite(values) & (values >= 0)), name, expected)
+            values = np.array([_number(text, kind) for text in column])
+        self.refuse(~((values >= least) & np.isfinite(values)), name, expected)
+        self.refuse(values > most, name, f"{expected}, at most {most:,.0f}")
         return values
+
+    def coded(self, name: str, names: Sequence[str]) -> Ints:
+        """A column of some ``names`` as their places; raises ConfigError."""
+        codes = pc.index_in(self.text(name), value_set=pa.array(names))
+        self.refuse(codes.is_null().to_numpy(zero_copy_only=False), name, " or ".join(names))
+        return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def flags(self, name: str) -> Flags:
         """A column of true and false, whatever their case; raises ConfigError."""
@@ -89,12 +107,15 @@ class Columns:
             self.refuse(bad, name, INSTANT)
             raise
         ns = np.asarray(pc.cast(found, pa.int64()).to_numpy(zero_copy_only=False))
+        self.refuse((ns < _SINCE_NS) | (ns >= _UNTIL_NS), name, PLAUSIBLE)
         return ns, 1.0 if (ns % NS == 0).all() else 1e-3
 
     def _epochs(self, name: str, column: Any) -> tuple[Ints, float]:
         values = np.asarray(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False))
         unit = np.searchsorted([limit for _, limit in _UNITS], values, side="right")
         self.refuse(unit >= len(_UNITS), name, INSTANT)
+        about_ns = values * np.array([float(_NS_IN[unit]) for unit, _ in _UNITS])[unit]
+        self.refuse((about_ns < _SINCE_NS) | (about_ns >= _UNTIL_NS), name, PLAUSIBLE)
         self.refuse(unit != unit[0], name, f"a time in {_UNITS[int(unit[0])][0]} as in the rows before")
         scale = _NS_IN[_UNITS[int(unit[0])][0]]
         whole = not pc.any(pc.match_substring(column, ".")).as_py()
@@ -114,7 +135,7 @@ class Columns:
         if bad.any():
             row = int(np.argmax(bad))
             value = self.by_name[name][row].as_py()
-            found = "" if value is None else one_line(str(value))[:_SHOWN_AT_MOST]
+            found = "" if value is None else clipped(str(value))
             raise ConfigError(f'{self.path}:{self.line_of(row)}: {name}: expected {expected}, got "{found}"')
 
 
@@ -131,18 +152,13 @@ def _no_date(text: Any) -> bool:
     return False
 
 
-def opened(path: Path) -> IO[bytes]:
-    """A file's bytes, unpacked where its name ends in ``.gz``; raises ConfigError."""
+def _number(text: Any, kind: Any) -> float:
+    """A text's value, NaN where it has none: only pyarrow knows what it takes for a number."""
     try:
-        return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
-    except OSError as error:
-        unreadable(path, error)
-
-
-def unreadable(path: Path, error: Exception) -> Never:
-    """Say why a file can't be read."""
-    why = getattr(error, "strerror", None) or one_line(str(error))
-    raise ConfigError(f"{path}: expected a readable file, got: {why}") from None
+        found = text.cast(kind).as_py()
+    except pa.ArrowInvalid:
+        return float("nan")
+    return float("nan") if found is None else float(found)
 
 
 def read_csv(
@@ -156,7 +172,9 @@ def read_csv(
     header, delimiter = csv_header(path)
     missing = [name for name in needed if name not in header]
     if missing:
-        raise ConfigError(f"{path}:1: expected columns {','.join(needed)}, got {one_line(','.join(header))[:200]}")
+        raise ConfigError(
+            f"{path}:1: expected columns {','.join(needed)}, got {clipped(','.join(header), SHOWN_OF_LINE)}"
+        )
     names = [*needed, *(name for name in wished if name in header)]
     rows, batches, seen = [], [], 0
     try:
@@ -181,62 +199,13 @@ def read_csv(
     except (OSError, EOFError) as error:
         unreadable(path, error)
     except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}:{_why_not_csv(path, delimiter, len(header), str(error))}") from None
+        raise ConfigError(f"{path}:{why_not_csv(path, delimiter, header, str(error))}") from None
     table = pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in names])).combine_chunks()
     row_of = np.concatenate([np.array([], dtype=np.int64), *rows])
     columns = {name: _one_chunk(table.column(name)) for name in names}
-    return Columns(path, columns, lambda row: _line(path, delimiter, int(row_of[row])))
+    return Columns(path, columns, lambda row: csv_line(path, delimiter, int(row_of[row])))
 
 
 def _one_chunk(column: Any) -> Any:
     found = column.combine_chunks()
     return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks or [pa.array([], column.type)])
-
-
-def csv_header(path: Path) -> tuple[list[str], str]:
-    """The names in a CSV file's header, and what stands between them."""
-    first = head(path).partition("\n")[0].rstrip("\r")
-    delimiter = max(",;\t|", key=first.count)
-    try:
-        return next(csv.reader([first], delimiter=delimiter), []), delimiter
-    except csv.Error:  # a lone carriage return, say
-        return [], delimiter
-
-
-def head(path: Path) -> str:
-    """The first 64 KiB of a file as text, whatever is in it; raises ConfigError."""
-    try:
-        with opened(path) as file:
-            return file.read(1 << 16).decode("utf-8-sig", errors="replace").lstrip("\r\n")
-    except (OSError, EOFError) as error:
-        unreadable(path, error)
-
-
-def _why_not_csv(path: Path, delimiter: str, fields: int, error: str) -> str:
-    with opened(path) as file:
-        for line, raw in enumerate(file, 1):
-            try:
-                raw.decode("utf-8")
-            except UnicodeDecodeError:
-                return f"{line}: expected text in UTF-8"
-    for line, count in _rows(path, delimiter):
-        if count != fields:
-            return f"{line}: expected the header's {fields} columns, got {count}"
-    return f"1: expected CSV, got: {one_line(error)[:200]}"
-
-
-def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, int]]:
-    """The line on which each row begins, the header's first, and its number of fields; pyarrow skips empty lines."""
-    with opened(path) as file:
-        text = (line.decode("utf-8-sig", errors="replace") for line in file)
-        reader = csv.reader(text, delimiter=delimiter)
-        line = 1
-        with suppress(csv.Error):  # a field too long for this reader
-            for fields in reader:
-                if fields:
-                    yield line, len(fields)
-                line = reader.line_num + 1
-
-
-def _line(path: Path, delimiter: str, row: int) -> int:
-    return next(islice((line for line, _ in _rows(path, delimiter)), row + 1, None), row + 2)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from harness.gate.judge import judge
-from harness.importers.attempts_csv import Foreign, read_attempts
+from harness.importers.attempts_csv import read_attempts
+from harness.importers.foreign import Foreign
+from harness.importers.loading import as_closed_loop, loading
 from harness.importers.two_files import Importing, read_two
 from harness.model.attempt import STATUSES
 from harness.model.evidence import Evidence
@@ -62,9 +65,12 @@ def _judged(
     said: Mapping[str, object],
     site: Site,
 ) -> Evidence:
-    comparison = compare(foreign.table, foreign.design, policy, foreign.pairs, site)
+    loaded = loading(foreign, policy.limits)
+    compared = compare(foreign.table, foreign.design, policy, foreign.pairs, site)
+    comparison = as_closed_loop(compared, loaded.waits)
     health: dict[Arm, ArmHealth] = {arm: _health(foreign, code) for code, arm in enumerate(ARMS)}
-    verdict = judge(comparison, health, RunState(complete=True), policy)
+    verdict = judge(comparison, health, RunState(complete=True), policy, faults=loaded.faults)
+    verdict = replace(verdict, notices=(*foreign.notices, *loaded.notices, *verdict.notices))
     return Evidence(
         run_id=run_id,
         title=title,

@@ -16,10 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from harness.errors import ConfigError, one_line
-from harness.importers.columns import Columns, Flags, opened, read_csv, unreadable
+from harness.errors import ConfigError
+from harness.importers.columns import Columns, Flags, read_csv
 from harness.importers.samples import Samples, coded
+from harness.model.attempt import Ints
 from harness.model.plan import NS
+from harness.system.text import SHOWN_OF_LINE, clipped, opened, unreadable
 
 _REQUEST, _GROUP = "http_req_duration", "group_duration"
 _METRICS = (_REQUEST, _GROUP)
@@ -93,13 +95,19 @@ def _samples(columns: Columns, written: str, names: tuple[str, str, str]) -> Sam
         ok=group | ~_failed(tag("expected_response"), tag("error"), tag("error_code"), tag("status")),
         label=label,
         labels=labels,
-        thread=coded(tag("vu"))[0],
-        part=np.zeros(len(group), dtype=bool),
         group=group,
+        resolution_s=resolution_s,
+        line_of=columns.line_of,
+        thread=_vus(tag("vu")),
         scope=scope,
         scopes=scopes,
-        resolution_s=resolution_s,
     )
+
+
+def _vus(column: Any) -> Ints | None:
+    """The virtual users; None where the file doesn't name them (the system tag vu is off by default)."""
+    found, names = coded(column)
+    return None if "" in names else found
 
 
 def _failed(expected: Any, error: Any, code: Any, status: Any) -> Flags:
@@ -131,4 +139,4 @@ def _why_not_json(path: Path, error: str) -> str:
                 return f"{line}: expected an object with type, metric and data"
             if found.get("type") == "Point" and not isinstance((data or {}).get("value"), int | float):
                 return f"{line}: value: expected milliseconds of 0 or more"
-    return f"1: expected k6's JSON lines, got: {one_line(error)[:200]}"
+    return f"1: expected k6's JSON lines, got: {clipped(error, SHOWN_OF_LINE)}"

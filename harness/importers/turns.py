@@ -10,13 +10,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from harness.importers.foreign import How
 from harness.model.attempt import Floats, Ints
 
-How = Literal["in turns", "at once", "one after the other"]
 Turns = list[tuple[float, float]]
 _PAUSE = 10
 """A pause is this many times as long as the usual time between logins (by chance in 1 of 1,000 Poisson gaps)."""

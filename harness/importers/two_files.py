@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import ConfigError
-from harness.importers.attempts_csv import Foreign
-from harness.importers.samples import OneArm, login_label, one_arm
+from harness.importers.copies import refuse_copies, refuse_one_file, refuse_repeated
+from harness.importers.foreign import Foreign, Sent
+from harness.importers.logins import OneArm, login_label, one_arm
+from harness.importers.runs import runs_that_count
+from harness.importers.samples import counted
 from harness.importers.tools import read_samples
-from harness.importers.turns import Cut, cut
+from harness.importers.turns import Cut
 from harness.model.attempt import AttemptTable, StepColumns
 from harness.model.comparison import Design
 from harness.model.plan import NS
+from harness.stats.arrivals import Arrivals, Flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +50,66 @@ class TwoFiles:
 def read_two(before: Path, after: Path, how: Importing) -> TwoFiles:
     """The samples of two files as attempts, the first file's as baseline; raises ConfigError.
 
-    Which blocks are pairs depends on when they were measured (see ``record.turns``).
+    Which blocks are pairs depends on when they were measured (see ``importers.turns``).
     """
     files = [read_samples(path, how.format) for path in (before, after)]
+    refuse_one_file(before, after)
     label = login_label(files, how.login_label)
-    baseline, candidate = (one_arm(samples, label) for samples in files)
-    begin_ns = min(int(arm.start_ns[0]) for arm in (baseline, candidate))
-    found = cut((baseline.start_ns - begin_ns) / NS, (candidate.start_ns - begin_ns) / NS, how.block_s)
+    read = (one_arm(files[0], label), one_arm(files[1], label))
+    for arm in read:
+        refuse_repeated(str(arm.path), arm.start_ns, arm.elapsed_s)
+    (baseline, candidate), found, of_runs = runs_that_count(read, how.block_s)
+    refuse_copies(f"{before} and {after}", *((arm.start_ns, arm.elapsed_s) for arm in (baseline, candidate)))
     if not found.pairs:
         raise ConfigError(f"{before} and {after}: expected a block of {how.block_s:g} s with logins in both, got none")
     table = _table(baseline, candidate, found)
     design = Design(found.block_s, how.trim_s, found.pairs, how.timeout_s, found.how != "one after the other")
+    begin_ns = min(int(arm.start_ns[0]) for arm in (baseline, candidate))
     return TwoFiles(
-        Foreign(table, design, tuple(range(found.pairs)), tuple(table.steps)),
+        Foreign(
+            table=table,
+            design=design,
+            pairs=tuple(range(found.pairs)),
+            steps=tuple(table.steps),
+            how=found.how,
+            sent=(_sent(baseline, candidate, found), _sent(candidate, baseline, found)),
+            notices=(*of_runs, *(notice for arm in (baseline, candidate) for notice in _left_out(arm))),
+        ),
         datetime.fromtimestamp(begin_ns / NS, UTC).isoformat(timespec="seconds"),
         abs(int(candidate.start_ns[0]) - int(baseline.start_ns[0])) / NS,
         {
             "baseline": str(before),
             "candidate": str(after),
             "formats": " and ".join(samples.format for samples in files),
-            "login": label or "each sample, since none is labelled login",
+            "login": label,
             "measured": f"{found.how}, in {found.pairs} pairs of blocks of {found.block_s:.3g} s",
         },
     )
+
+
+def _left_out(arm: OneArm) -> Iterator[str]:
+    if arm.left_out:
+        count = sum(arm.left_out.values())
+        yield f"{arm.path}: {count:,} samples lie in no login and are left out: {counted(dict(arm.left_out))}."
+    if arm.missing:
+        yield f"{arm.path}: its logins say that they hold {arm.missing:,} samples more than the file shows in them."
+
+
+def _sent(arm: OneArm, other: OneArm, found: Cut) -> Sent:
+    arrivals = Arrivals(
+        start=arm.start_ns,
+        elapsed=np.rint(arm.elapsed_s * NS).astype(np.int64),
+        follows=_follows(arm, other) if found.how == "in turns" else np.ones(max(len(arm.start_ns) - 1, 0), dtype=bool),
+        resolution=round(arm.resolution_s * NS),
+        thread=arm.thread,
+    )
+    return Sent(arrivals, arm.row, lambda row: f"{arm.path}:{arm.line_of(row)}", epoch_s=0.0)
+
+
+def _follows(arm: OneArm, other: OneArm) -> Flags:
+    """After which logins the arm went on, since the other had no turn in between."""
+    begun = np.searchsorted(other.start_ns, arm.start_ns)
+    return np.asarray(np.diff(begun) == 0)
 
 
 def _table(baseline: OneArm, candidate: OneArm, found: Cut) -> AttemptTable:

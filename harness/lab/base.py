@@ -14,6 +14,7 @@ import yaml
 
 from harness.lab import store
 from harness.model.target import Arm
+from harness.system.files import write_whole
 from harness.system.process import Family, Identity
 
 CredentialKind = Literal["csv", "keytab"]
@@ -79,4 +80,4 @@ class BaseLab(ABC, Generic[ArmT]):
 
     def write_targets(self, path: Path) -> None:
         """Write the targets as YAML; they hold as long as this lab runs."""
-        store.write_private(path, yaml.safe_dump(self.targets, sort_keys=False))
+        write_whole(path, yaml.safe_dump(self.targets, sort_keys=False), private=True)

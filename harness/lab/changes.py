@@ -83,7 +83,7 @@ _PLAIN: Mapping[str, Change] = {
         ),
         Change(
             "tls-for-simple-binds",
-            "The directory refuses a simple bind on a connection in clear.",
+            "The directory refuses a simple bind on a cleartext connection.",
             lambda settings: replace(settings, other=(*settings.other, "security simple_bind=128")),
         ),
         Change(

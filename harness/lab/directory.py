@@ -9,10 +9,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.errors import LabError
 from harness.lab import hospital
 from harness.lab.changes import Certificate, Settings
-from harness.lab.tools import Tools, run
+from harness.lab.tools import Tools, missing_error, run
+from harness.system.packages import needs
 from harness.system.process import environment
 
 CERTIFICATE = "ldap-cert.pem"
@@ -43,9 +43,7 @@ def change(tools: Tools, folder: Path, settings: Settings, password: str) -> Non
         return
     if settings.pbkdf2_iterations is not None:
         if not _is_loadable(tools, _PBKDF2):
-            raise LabError(
-                f"pbkdf2: {_PBKDF2}.la not found; run: apt-get install --no-install-recommends slapd-contrib"
-            )
+            raise missing_error("pbkdf2", (need for need in needs() if need.group == "pbkdf2"))
         password_hash = _pbkdf2(password, settings.pbkdf2_iterations)
     else:
         password_hash = _ssha(password)
@@ -79,8 +77,8 @@ def configuration(tools: Tools, folder: Path, settings: Settings = DEFAULT) -> s
     return f"""{schemas}
 {modules}
 loglevel 0
-{other}TLSCertificateFile {folder}/{CERTIFICATE}
-TLSCertificateKeyFile {folder}/{_KEY}
+{other}TLSCertificateFile {_word(folder / CERTIFICATE)}
+TLSCertificateKeyFile {_word(folder / _KEY)}
 sasl-host {hospital.DIRECTORY_HOST}
 sasl-realm {hospital.REALM}
 # No minssf here: a client without security layers (ldap3) must be offered none.
@@ -88,7 +86,7 @@ sasl-secprops noanonymous,noplain
 authz-regexp "^uid=([^,/]+)(,cn={hospital.REALM})?,cn=gssapi,cn=auth$" "{hospital.user_dn("$1")}"
 database mdb
 suffix "{hospital.SUFFIX}"
-directory {folder}/{_DATA}
+directory {_word(folder / _DATA)}
 maxsize 268435456
 dbnosync
 {indexes}
@@ -97,6 +95,12 @@ memberof-group-oc groupOfNames
 access to attrs=userPassword by anonymous auth by * none
 access to * by users read by anonymous auth
 """
+
+
+def _word(path: Path) -> str:
+    """A path as one word of slapd.conf(5), whatever is in it."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def _is_loadable(tools: Tools, name: str) -> bool:

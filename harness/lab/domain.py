@@ -178,7 +178,7 @@ class _ArmStarter:
         }
 
     def _said(self) -> str:
-        """The last words of the servers, for the one who has to mend it."""
+        """The last lines of the servers' logs, for whoever has to find the cause."""
         logs = (self._folder / name for name in ("kdc.log", "kdc.out", "slapd.out"))
         last = [log.read_text(errors="replace").splitlines()[-2:] for log in logs if log.exists()]
         words = " | ".join(line for lines in last for line in lines) or "they said nothing"

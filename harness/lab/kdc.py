@@ -39,8 +39,9 @@ def build(tools: Tools, folder: Path, password: str) -> None:
     salted = ",".join(f"{enctype}:onlyrealm" for enctype in _ENCTYPES)
     typed = [f"addprinc -e {salted} -pw {password} {_TEMPLATE}"]
     typed += [f"addprinc -randkey {service}" for service in hospital.SERVICES]
-    typed += [f"ktadd -norandkey -k {template_keytab} {_TEMPLATE}"]
-    typed += [f"ktadd -norandkey -k {folder / SERVICES_KEYTAB} {service}" for service in hospital.SERVICES]
+    typed += [f"ktadd -norandkey -k {_word(template_keytab)} {_TEMPLATE}"]
+    services = _word(folder / SERVICES_KEYTAB)
+    typed += [f"ktadd -norandkey -k {services} {service}" for service in hospital.SERVICES]
     run([tools["kadmin.local"], "-r", hospital.REALM, "-p", "authgate/admin"], env, typed="\n".join(typed) + "\n")
     if not template_keytab.exists():  # kadmin.local's exit code tells nothing of a failed command.
         raise LabError(f"kadmin.local: expected the keys of {_TEMPLATE}, got none")
@@ -52,6 +53,12 @@ def build(tools: Tools, folder: Path, password: str) -> None:
     clinicians.write_bytes(_clone_keytab(template_keytab.read_bytes()))
     for path in (dump, dump.with_suffix(".dump_ok"), template_keytab, krb5_conf, kdc_conf):
         path.unlink(missing_ok=True)
+
+
+def _word(path: Path) -> str:
+    """A path as one word of a kadmin command, whatever is in it (libss: a quote within quotes is doubled)."""
+    text = str(path).replace('"', '""')
+    return f'"{text}"'
 
 
 def configuration(folder: Path, port: int, settings: Settings = DEFAULT) -> str:

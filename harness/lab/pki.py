@@ -7,7 +7,6 @@ with a card (verify its chain and a signature, map its name, agree on a key, sig
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from harness.system.files import write_whole
 
 CARDS = "cards"
 """The folder of the cards, USER.pem each: a certificate and its key."""
@@ -93,14 +94,14 @@ def build(folder: Path, realm: str, kdc_host: str, users: Sequence[str], naming:
     authority, kdc_key, key = Authority(f"Cards of {kdc_host}", naming), _new_key(), _new_key()
     (folder / CA_CERTIFICATE).write_bytes(_pem(authority.certificate))
     (folder / KDC_CERTIFICATE).write_bytes(_pem(authority.kdc(kdc_key, realm, kdc_host)))
-    _write_private(folder / KDC_KEY, _key_pem(kdc_key))
+    write_whole(folder / KDC_KEY, _key_pem(kdc_key), private=True)
     key_pem = _key_pem(key)
     cards = folder / CARDS
     cards.mkdir(0o700)
     for user in users:
-        _write_private(cards / f"{user}.pem", _pem(authority.card(key, realm, user)) + key_pem)
+        write_whole(cards / f"{user}.pem", _pem(authority.card(key, realm, user)) + key_pem, private=True)
     lost = authority.card(key, realm, users[0])
-    _write_private(folder / LOST_CARD, _pem(lost) + key_pem)
+    write_whole(folder / LOST_CARD, _pem(lost) + key_pem, private=True)
     (folder / REVOCATIONS).write_bytes(_pem(authority.revocations(lost)))
 
 
@@ -120,11 +121,6 @@ def _pem(signed: x509.Certificate | x509.CertificateRevocationList) -> bytes:
 def _key_pem(key: RSAPrivateKey) -> bytes:
     form = serialization.PrivateFormat.PKCS8
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
 
 
 def _principal_name(realm: str, components: list[str]) -> x509.OtherName:

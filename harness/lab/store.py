@@ -20,20 +20,13 @@ from harness.lab import changes, directory, hospital, kdc, keytab, pki
 from harness.lab.tools import Tools, run
 from harness.system import cache
 from harness.system.cache import cache_home, private_folder
+from harness.system.files import write_whole
 from harness.system.process import environment
 
 CLINICIANS_CSV = "clinicians.csv"
 KEPT = 4
 """So many built folders stay for the next lab, of all kinds and versions together; they take 4 to 120 MB each."""
 _held: dict[Path, int] = {}
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner only."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # Its mode is 0600.
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).replace(path)
 
 
 def built(tools: Tools) -> Path:
@@ -44,7 +37,8 @@ def built(tools: Tools) -> Path:
         kdc.build(tools, folder, password)
         directory.build(tools, folder, password)
         pki.build(folder, hospital.REALM, hospital.KDC_HOST, hospital.CLINICIANS)
-        write_private(folder / CLINICIANS_CSV, "".join(f"{user},{password}\n" for user in hospital.CLINICIANS))
+        lines = "".join(f"{user},{password}\n" for user in hospital.CLINICIANS)
+        write_whole(folder / CLINICIANS_CSV, lines, private=True)
 
     modules = (changes, hospital, kdc, keytab, directory, pki)
     sources = (__file__, *(str(module.__file__) for module in modules))

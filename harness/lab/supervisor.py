@@ -27,8 +27,10 @@ from harness.lab.ad import changes as ad_changes
 from harness.lab.ad.domain import AdLab
 from harness.lab.base import CredentialKind
 from harness.lab.domain import Lab
+from harness.model.exit_codes import CRASH
 from harness.model.target import ARMS, Arm
 from harness.system.cache import cache_home
+from harness.system.files import write_whole
 from harness.system.process import Identity, module_command
 
 Kind = Literal["embedded", "ad"]
@@ -186,7 +188,7 @@ def _supervise(directory: Path, kind: Kind, lab: Lab | AdLab) -> None:
             "processes": {name: asdict(process) for name, process in processes.items()},
             "ports": {f"{arm}.{name}": port for arm, run in lab.arms.items() for name, port in run.ports.items()},
         }
-        store.write_private(directory / STATE, json.dumps(state, indent=2) + "\n")
+        write_whole(directory / STATE, json.dumps(state, indent=2) + "\n", private=True)
         _answer({"ready": True})  # Raises where nobody waits for it any more, and so ends the lab.
         stop.wait()
 
@@ -217,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _supervise(options.directory, options.kind, lab)
     except LabError as error:
         _answer({"error": str(error)})
-        return 1
+        return CRASH
     return 0
 
 

@@ -11,6 +11,7 @@ from harness.errors import AuthgateError
 from harness.load import messages
 from harness.load.worker import ArmWorker, Recorder
 from harness.model.attempt import Attempt
+from harness.model.exit_codes import CRASH
 from harness.model.plan import make_plan
 from harness.model.steps import LOGIN
 from harness.model.target import Arm
@@ -79,7 +80,7 @@ def join_run(environment: Any, folder: RunFolder, arm: Arm) -> ArmWorker | None:
         origin = int(msg.data["origin"])
         worker.start(origin)
         # A disk that is full must end the worker, and with it the run: what is not recorded was not measured.
-        gevent.spawn(recorder.run, worker.meter, lambda: origin).link_exception(lambda _: os._exit(1))
+        gevent.spawn(recorder.run, worker.meter, lambda: origin).link_exception(lambda _: os._exit(CRASH))
 
     runner.register_message(messages.GO, go)
     runner.register_message(messages.DENIED, lambda environment, msg, **_: worker.withhold(msg.data["user"]))

@@ -8,7 +8,7 @@ since response time counts from the intended start (no coordinated omission).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,12 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 
-from harness.errors import KdcUnavailableError, RunError
+from harness.errors import CredentialError, KdcUnavailableError, RunError
 from harness.guards.consent import check_safe
 from harness.load.health import HealthMeter
 from harness.load.pool import GeventRuntime
 from harness.login.explained import arm_protocol, explained_login
 from harness.login.kerberos.krb5conf import use_krb5_conf
-from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import TIMED_OUT
 from harness.login.tries import tried
@@ -37,6 +36,7 @@ from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch, health_batch
 from harness.system.cache import scratch
 
 WARM_UPS_AT_ONCE = 16
+KEYS_AT_ONCE = 16
 UNANSWERED_AT_MOST = 3
 """Of so many users a dead KDC is asked for the key; what it costs is a deadline each."""
 WITHHELD = Outcome("withheld", "DENIED_BEFORE")
@@ -70,8 +70,8 @@ class ArmWorker:
         addresses = check_safe(targets, scenario, [arm])
         self._scratch = scratch()
         self._target, self._addresses = targets.arms[arm], addresses
-        use_krb5_conf(self._target, Path(self._scratch.name), addresses)
-        self._runtime = GeventRuntime(scenario.seats, min(scenario.step_timeout_s, scenario.try_s))
+        use_krb5_conf(self._target, Path(self._scratch.name))
+        self._runtime = GeventRuntime()
         self._path = LoginPath(self._target, scenario, self._runtime, addresses=addresses)
         self.protocol: ArmProtocol | None = None
         """What the first logins showed, once it is prepared."""
@@ -95,18 +95,8 @@ class ArmWorker:
         filled = [(cohort, number) for cohort in self._scenario.warm for number in warm]
         planned = {(arrival.cohort, arrival.user) for block in self._blocks for arrival in block.arrivals}
         planned |= {(cohort, 0) for cohort in expected} | set(filled)
-        unanswered = 0
-        for user in dict.fromkeys(self._path.user(*who) for who in sorted(planned, key=lambda who: who[1])):
-            try:
-                self._path.prepare([user])
-            except KdcUnavailableError:
-                unanswered += 1
-                if self._arm == "baseline":
-                    raise
-                if unanswered == UNANSWERED_AT_MOST:
-                    break
-            gevent.sleep(self._pause_s)
-        first = self._first_logins(unanswered == 0)
+        users = dict.fromkeys(self._path.user(*who) for who in sorted(planned, key=lambda who: who[1]))
+        first = self._first_logins(self._derive_keys(users))
         if first.outcome.status == "ok":
             at_once = Pool(WARM_UPS_AT_ONCE)
             cohorts: dict[str, dict[str, None]] = {}
@@ -118,6 +108,30 @@ class ArmWorker:
             at_once.join()
         return first
 
+    def _derive_keys(self, users: Iterable[str]) -> bool:
+        """Derive the users' keys, several at once; whether the KDC told how. A baseline's has to."""
+        unanswered: list[KdcUnavailableError] = []
+        refused: list[CredentialError] = []
+
+        def one(user: str) -> None:
+            try:
+                self._path.prepare([user])
+            except KdcUnavailableError as error:
+                unanswered.append(error)
+            except CredentialError as error:
+                refused.append(error)
+
+        at_once = Pool(KEYS_AT_ONCE)
+        for user in users:
+            at_once.spawn(one, user)
+            gevent.sleep(self._pause_s)
+            if refused or len(unanswered) >= (1 if self._arm == "baseline" else UNANSWERED_AT_MOST):
+                break
+        at_once.join()
+        if refused or (unanswered and self._arm == "baseline"):
+            raise (refused or unanswered)[0]
+        return not unanswered
+
     def _fill(self, user: str, cohorts: Sequence[str]) -> None:
         """Fill an account's warm caches, one after the other, as long as it is not denied.
 
@@ -125,12 +139,12 @@ class ArmWorker:
         """
         for cohort in cohorts:
             for _ in range(2):
-                if user in self._denied or self._warmed_up(self._path, user, cohort).outcome is OK:
+                if user in self._denied or self._warmed_up(user, cohort).outcome is OK:
                     break
                 gevent.sleep(self._pause_s)
 
-    def _warmed_up(self, path: LoginPath, user: str, cohort: str) -> LoginResult:
-        result = path.warm_up(user, cohort)
+    def _warmed_up(self, user: str, cohort: str) -> LoginResult:
+        result = self._path.warm_up(user, cohort)
         if result.outcome.status == "denied":
             self._deny(user)
         return result
@@ -140,49 +154,45 @@ class ArmWorker:
         self._on_denied(user)
 
     def _first_logins(self, answered: bool) -> LoginResult:
-        """Whole logins by each way that the cohorts take, then a login of each warm cohort, with what libkrb5 says.
+        """Whole logins by each way that the cohorts take, then a login of each warm cohort, with their protocol facts.
 
-        The result is that of the first whole one that fails, else of the first. By a client of its own, since libkrb5
-        goes on tracing in each context that began while it did; ``answered`` says whether it may derive keys anew.
+        The result is that of the first whole one that fails, else of the first. ``answered`` says whether it may
+        derive keys anew.
         """
-        mix = self._scenario.mix
+        mix, path = self._scenario.mix, self._path
         ways: dict[tuple[object, ...], str] = {}
         for name in self._scenario.expected:
             ways.setdefault((mix[name].steps, mix[name].authentication, mix[name].accounts), name)
-        with KdcTrace(Path(self._scratch.name)) as trace:
-            path = LoginPath(self._target, self._scenario, self._runtime, trace, self._addresses)
-            explained: list[ExplainedLogin] = []
-            whole = []
-            for name in ways.values():
-                user = path.user(name, 0)
-                if answered:
-                    with suppress(KdcUnavailableError):  # the login itself shows it, at its step
-                        path.prepare([user])
-                    gevent.sleep(self._pause_s)
-                trace.new_exchanges()
-                whole.append(path.whole_login(user, name, explain=True))
-                explained.append(explained_login(name, user, whole[-1]))
-                if whole[-1].outcome.status == "denied":
-                    raise RunError(f"the first login, of {user}, was denied: {whole[-1].outcome.code}")
-                if whole[-1].outcome.status != "ok":
-                    break
+        explained: list[ExplainedLogin] = []
+        whole = []
+        for name in ways.values():
+            user = path.user(name, 0)
+            if answered:
+                with suppress(KdcUnavailableError):  # the login itself shows it, at its step
+                    path.prepare([user])
                 gevent.sleep(self._pause_s)
-            else:
-                explained += self._warm_logins(path, trace)
+            whole.append(path.whole_login(user, name, explain=True))
+            explained.append(explained_login(name, user, whole[-1]))
+            if whole[-1].outcome.status == "denied":
+                raise RunError(f"the first login, of {user}, was denied: {whole[-1].outcome.code}")
+            if whole[-1].outcome.status != "ok":
+                break
+            gevent.sleep(self._pause_s)
+        else:
+            explained += self._warm_logins()
         self.protocol = arm_protocol(self._target, explained)
         return whole[0] if whole[-1].outcome.status == "ok" else whole[-1]
 
-    def _warm_logins(self, path: LoginPath, trace: KdcTrace) -> Iterator[ExplainedLogin]:
+    def _warm_logins(self) -> Iterator[ExplainedLogin]:
         """A login of each warm cohort, after one that fills its cache; an account that is denied takes no more part."""
         for name in self._scenario.warm:
-            user = path.user(name, 0)
+            user = self._path.user(name, 0)
             if user in self._denied:
                 continue
-            result = self._warmed_up(path, user, name)
+            result = self._warmed_up(user, name)
             gevent.sleep(self._pause_s)
             if result.outcome.status == "ok":
-                trace.new_exchanges()
-                result = path.login(user, name, explain=True)
+                result = self._path.login(user, name, explain=True)
                 yield explained_login(name, user, result)
                 gevent.sleep(self._pause_s)
                 if result.outcome.status == "denied":
@@ -217,6 +227,8 @@ class ArmWorker:
             self.meter.busy_seats -= 1
         if result.outcome.status == "denied":
             self._deny(user)
+        ended = max(time.monotonic_ns() - self._origin, started)
+        waited = sum(step.service for step in result.steps)
         attempt = Attempt(
             seq=arrival.seq,
             arm=self._arm,
@@ -226,10 +238,11 @@ class ArmWorker:
             cohort=arrival.cohort,
             intended=arrival.intended,
             started=started,
-            ended=max(time.monotonic_ns() - self._origin, started),
+            ended=ended,
             outcome=result.outcome,
             steps=tuple(step.since(self._origin) for step in result.steps),
             seat_wait=seat_wait,
+            own=max(ended - started - waited, 0) if result.steps else 0,
         )
         self.meter.note(attempt)
         self._on_attempt(attempt)

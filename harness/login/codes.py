@@ -99,6 +99,11 @@ def kerberos_name(number: int) -> str:
     return _KERBEROS.get(number, f"KRB5_{number}")
 
 
+def is_denial(number: int) -> bool:
+    """Whether an error code of a KRB-ERROR refuses the account."""
+    return number in _KERBEROS_DENIED
+
+
 def kerberos_outcome(code: int) -> Outcome:
     """The outcome of a libkrb5 error code (signed 32 bits, or GSS-API's unsigned minor status)."""
     signed = code - (1 << 32) if code >= 1 << 31 else code

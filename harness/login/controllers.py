@@ -1,7 +1,7 @@
 """Which of a target's own domain controllers a login goes to, in which order.
 
 The order is that of the target until the login's own steps know better: what name servers and controllers say sorts
-the target's endpoints and never adds to them (rule of safety).
+the target's endpoints and never adds to them: load goes to no server that the targets don't name.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from harness.login.controllers import Controllers, Order
 from harness.login.dns.locate import Answer, Resolver
 from harness.login.ldap.netlogon import CLDAP_PORT, DomainController, first_answer, ping_request
@@ -18,59 +16,58 @@ class Locating:
 
     def __init__(self, names: Dns, controllers: Controllers) -> None:
         self._names = names
-        self._resolver = Resolver(names)
         self._ping = ping_request(names.domain)
         self._controllers = controllers
 
-    def dns_srv_kerberos(self, login: LoginState, timeout_s: float) -> None:
+    def dns_srv_kerberos(self, login: LoginState) -> None:
         """Ask for the domain's KDCs; libkrb5 is told of the target's own alone."""
-        records, answer = self._resolver.kerberos_servers(timeout_s)
+        records, answer = self._resolver(login).kerberos_servers()
         _note_answer(login, answer)
         login.notes.append(", ".join(f"{record.host}:{record.port}" for record in records))
 
-    def dns_srv_dc(self, login: LoginState, timeout_s: float) -> None:
+    def dns_srv_dc(self, login: LoginState) -> None:
         """Ask for the domain's controllers, or the site's."""
-        records, answer = self._resolver.domain_controllers(timeout_s)
+        records, answer = self._resolver(login).domain_controllers()
         _note_answer(login, answer)
         login.controller, login.order = self._controllers.named_by(records)
         login.notes.append(f"{login.controller.host} of {len(records)}")
 
-    def dns_a(self, login: LoginState, timeout_s: float) -> None:
+    def dns_a(self, login: LoginState) -> None:
         """Ask for the address of the controller to go to first."""
         assert login.controller is not None
-        addresses, answer = self._resolver.addresses(login.controller.host, timeout_s)
+        addresses, answer = self._resolver(login).addresses(login.controller.host)
         _note_answer(login, answer)
         login.notes.append(", ".join(addresses))
         login.controller_address, login.order = self._controllers.at(addresses, login.order)
 
-    def cldap_ping(self, login: LoginState, timeout_s: float) -> None:
+    def cldap_ping(self, login: LoginState) -> None:
         """Ask the controllers whether they serve the domain; the first to answer is the login's.
 
         If it says that the client belongs to another site than its own, that site's controllers are looked up and
         asked, as DC locators do (Windows 2000 DNS white paper, p. 35), unless the target names a site itself.
         """
-        deadline = time.monotonic() + timeout_s
-        found = self._answering(login, login.order, timeout_s, login.controller_address)
+        found = self._answering(login, login.order, login.controller_address)
         site = found.client_site
         if site and site != found.site and self._names.site is None:
             try:
-                records, answer = self._resolver.domain_controllers(deadline - time.monotonic(), site)
+                records, answer = self._resolver(login).domain_controllers(site)
                 _count(login, answer)
                 _, nearer = self._controllers.named_by(records)
-                self._answering(login, nearer, deadline - time.monotonic())
+                self._answering(login, nearer)
             except StepFailedError as failure:
                 if failure.outcome is TIMED_OUT:
                     raise
                 login.notes.append(f"no controller of site {site}")
 
-    def _answering(
-        self, login: LoginState, order: Order, timeout_s: float, first: str | None = None
-    ) -> DomainController:
+    def _resolver(self, login: LoginState) -> Resolver:
+        return Resolver(self._names, login.clock)
+
+    def _answering(self, login: LoginState, order: Order, first: str | None = None) -> DomainController:
         hosts = [first or order[0].address, *(checked.address for checked in order[1:])]
         ports = [CLDAP_PORT if it.controller.tls else it.controller.endpoint.port for it in order]
         at = {Endpoint(host=host, port=port): it for host, port, it in zip(hosts, ports, order, strict=True)}
         login.server = str(next(iter(at)))
-        server, found = first_answer(tuple(at), self._ping, timeout_s)
+        server, found = first_answer(tuple(at), self._ping, login.clock)
         login.server = str(server)
         login.locating_round_trips += 1
         login.order = (at[server], *(checked for checked in order if checked is not at[server]))

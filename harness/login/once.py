@@ -8,7 +8,6 @@ from pathlib import Path
 from harness.errors import KdcUnavailableError, RunError
 from harness.guards.consent import check_safe
 from harness.login.kerberos.krb5conf import use_krb5_conf
-from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.scenario import ConstantRate, Scenario
@@ -27,9 +26,8 @@ def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cohor
     one = scenario.model_copy(update={"population": scenario.population.model_copy(update={"users": 1})})
     with scratch() as name:
         folder = Path(name)
-        use_krb5_conf(target, folder, addresses)
-        trace = KdcTrace(folder)
-        path = LoginPath(target, one, ThreadRuntime(), trace, addresses)
+        use_krb5_conf(target, folder)
+        path = LoginPath(target, one, ThreadRuntime(), addresses)
         with suppress(KdcUnavailableError):  # the login itself shows it, at its step
             path.prepare([user])
         if scenario.mix[cohort].cache == "warm":
@@ -37,5 +35,4 @@ def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cohor
             if before.outcome.status != "ok":
                 failed = before.steps[-1]
                 raise RunError(f"the cold login before the warm one failed at {failed.step}: {failed.outcome.code}")
-        trace.new_exchanges()
         return path.login(user, cohort, explain=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,11 +10,12 @@ from harness.errors import CredentialError
 from harness.login.credentials import Accounts, read_accounts
 from harness.login.exchanges import Exchanges
 from harness.login.kerberos.client import KerberosClient, TicketCache
-from harness.login.kerberos.kdcs import KdcContexts
-from harness.login.kerberos.trace import KdcTrace
+from harness.login.kerberos.kdcs import Kdcs
 from harness.login.ldap.session import check_ca_file
-from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
+from harness.login.net.clock import StepClock
+from harness.login.runtime import Runtime, StepFailedError
 from harness.login.state import LoginState
+from harness.login.unheard import Unheard
 from harness.model.attempt import OK, Outcome, StepTiming
 from harness.model.cohort import Authentication
 from harness.model.endpoint import NO_NAMES, Addresses
@@ -82,18 +82,15 @@ class LoginPath:
         target: Target,
         scenario: Scenario,
         runtime: Runtime,
-        trace: KdcTrace | None = None,
         addresses: Addresses = NO_NAMES,
     ) -> None:
-        self._trace = trace
         self._target = target
         self._scenario = scenario
         self._runtime = runtime
         self._addresses = addresses
-        self._denied_late: deque[str] = deque()
+        self._unheard = Unheard()
+        self._kdcs = Kdcs(target, addresses)
         check_ca_file(target)
-        several = sum(len(kdc.at(addresses)) for kdc in target.kdcs) > 1
-        self._kdcs = KdcContexts(target, addresses) if several else None
         self._cohorts = scenario.mix
         kinds = {name: (cohort.authentication, cohort.accounts) for name, cohort in self._cohorts.items()}
         made = {kind: self._make_clients(*kind) for kind in dict.fromkeys(kinds.values())}
@@ -115,8 +112,8 @@ class LoginPath:
         named = str(source.key_source) if accounts.cards is None else "credentials.smart_cards"
         count = self._scenario.population.users  # of clinicians: components are few, and take turns
         users = accounts.first(count if whose == "clinicians" else min(count, len(accounts.users)), named)
-        kerberos = KerberosClient(target.realm, accounts, how, self._kdcs)
-        exchanges = Exchanges(target, accounts, kerberos, self._runtime, self._addresses, self._denied_late)
+        kerberos = KerberosClient(target.realm, accounts, how)
+        exchanges = Exchanges(target, accounts, kerberos, self._runtime, self._addresses, self._unheard)
         return _Clients(accounts, frozenset(accounts.users), users, kerberos, exchanges)
 
     def user(self, cohort: str, number: int) -> str:
@@ -126,8 +123,7 @@ class LoginPath:
 
     def denied_late(self) -> Iterator[str]:
         """The accounts that were denied after their step's deadline, since this was last asked."""
-        while self._denied_late:
-            yield self._denied_late.popleft()
+        yield from self._unheard.denied()
 
     def prepare(self, users: Sequence[str]) -> None:
         """Derive the users' long-term keys where the scenario's logins need them.
@@ -140,16 +136,23 @@ class LoginPath:
         asking = {id(c): c for name, c in self._clients.items() if "kdc_as" in self._cohorts[name].steps}
         for clients in asking.values():
             theirs = [user for user in users if user in clients.known]
-            clients.kerberos.derive_keys(theirs, lambda derive: self._runtime.call(derive, timeout_s))
+            clients.kerberos.derive_keys(
+                theirs,
+                lambda: self._kdcs.carrier(StepClock(timeout_s)),
+                lambda compute: self._runtime.call(compute, timeout_s),
+            )
 
     def warm_up(self, user: str, cohort: str = "warm") -> LoginResult:
         """Fill the user's ticket cache by the steps that this cohort leaves out, and keep it; nothing is measured."""
         tickets = self._clients[cohort].kerberos.new_cache()
         result = self._run(cohort, self._cohorts[cohort].held, user, tickets)
         if result.outcome is OK:
+            replaced = self._warm.pop((cohort, user), None)
             self._warm[cohort, user] = tickets
         else:
-            tickets.close()
+            replaced = tickets
+        if replaced is not None:
+            replaced.close()
         return result
 
     def login(self, user: str, cohort: str, explain: bool = False) -> LoginResult:
@@ -197,21 +200,20 @@ class LoginPath:
 
     def _step(self, name: str, login: LoginState, exchanges: Exchanges, deadline: int) -> StepTiming:
         login.begin_step()
-        asked = time.monotonic_ns()
-        timeout_s = min(self._scenario.step_timeout_s, (deadline - asked) / NS)
-        outcome, ended = OK, None
+        outcome = OK
+        started = time.monotonic_ns()
+        login.clock.begin(min(deadline, started + round(self._scenario.step_timeout_s * NS)))
         try:
-            if timeout_s <= 0:
-                raise StepFailedError(TIMED_OUT)
-            ended = exchanges.take(name, login, timeout_s)
+            login.clock.left_s()
+            exchanges.take(name, login)
         except StepFailedError as failure:
             outcome = failure.outcome
         except Exception as error:  # noqa: BLE001 - an answer that a library chokes on; its type alone, never its text
             outcome = Outcome("error", f"UNEXPECTED_{type(error).__name__}")
-        if ended is None:
-            ended = time.monotonic_ns()
-        started = asked if login.first_taken is None else login.first_taken
-        return StepTiming(name, started, ended, outcome, login.pool_wait, login.server)
+        ended = time.monotonic_ns()
+        waited = login.clock.settle(failed=outcome is not OK)
+        own = max(ended - started - waited, 0)
+        return StepTiming(name, started, ended, outcome, login.pool_wait, login.server, own)
 
     def _facts(self, login: LoginState, before: _Shown) -> StepFacts:
         """What the step just taken showed, beside what had been shown before it."""
@@ -223,7 +225,7 @@ class LoginPath:
             records=after.records - before.records,
             answer_bytes=max(0, after.received - before.received),  # a connection that is lost takes its count with it
             tickets=after.tickets[len(before.tickets) :],
-            exchanges=(*(self._trace.new_exchanges() if self._trace is not None else ()), *login.exchanges),
+            exchanges=tuple(one for carrier in login.carriers for one in carrier.exchanges),
             queries=tuple(login.queries),
             tls=opened[0] if opened else None,
             statuses=after.statuses[len(before.statuses) :],

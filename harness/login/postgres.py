@@ -8,7 +8,6 @@ needs of the protocol is five kinds of messages.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
@@ -17,7 +16,8 @@ from typing import Any
 import gssapi
 
 from harness.login.codes import kerberos_outcome, sql_outcome
-from harness.login.net.sockets import BoundedSocket, first_connected, no_delay
+from harness.login.net.clock import StepClock
+from harness.login.net.streams import Stream, exactly, first_connected
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.database import Database
@@ -52,8 +52,8 @@ class _Asked(IntEnum):
         return cls.ANOTHER
 
 
-Negotiation = Callable[[float], tuple[Any, bytes]]
-"""To a Kerberos context for the database and its first token, within seconds."""
+Negotiation = Callable[[], tuple[Any, bytes]]
+"""To a Kerberos context for the database and its first token."""
 
 
 class DatabaseSession:
@@ -62,36 +62,34 @@ class DatabaseSession:
     ``endpoints`` are its checked addresses: the first that accepts a connection serves the login.
     """
 
-    def __init__(self, database: Database, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, database: Database, endpoints: Sequence[Endpoint], clock: StepClock) -> None:
         self._database = database
         self._endpoints = endpoints
-        self._socket: BoundedSocket | None = None
-        self._deadline = 0.0
+        self._clock = clock
+        self._stream: Stream | None = None
         self.round_trips = 0
 
-    def connect(self, user: str, negotiate: Negotiation, timeout_s: float) -> None:
+    def connect(self, user: str, negotiate: Negotiation) -> None:
         """Connect as the role ``user`` and authenticate by Kerberos, both ways; no password is ever sent."""
-        with self._within(timeout_s):
-            connected = first_connected(self._endpoints, self._remaining)
-            no_delay(connected)
-            self._socket = BoundedSocket(connected, self._remaining)
+        with self._errors():
+            self._stream = first_connected(self._endpoints, self._clock)
             named = {"user": user, "database": self._database.name, "application_name": "authgate"}
             texts = b"".join(_text(word) for pair in named.items() for word in pair)
             self._send(b"", _VERSION.to_bytes(4, "big") + texts + b"\0")
             self._authenticate(negotiate)
             self._rows()
 
-    def principal(self, timeout_s: float) -> str:
+    def principal(self) -> str:
         """Whom the database has authenticated, by its own word; empty where nobody."""
-        with self._within(timeout_s):
+        with self._errors():
             self._send(b"Q", _text(WHOSE))
             return "".join(_first_column(row) for row in self._rows())
 
     def close(self) -> None:
         """Hang up; a second call does nothing."""
-        connected, self._socket = self._socket, None
-        if connected is not None:
-            connected.close()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
     def _authenticate(self, negotiate: Negotiation) -> None:
         context: Any = None
@@ -103,7 +101,7 @@ class DatabaseSession:
                 case _Asked.NOTHING_MORE if context is not None and context.complete:
                     return
                 case _Asked.GSS if context is None:
-                    context, token = negotiate(self._remaining())
+                    context, token = negotiate()
                 case _Asked.GSS_CONTINUE if context is not None:
                     token = context.step(body[4:]) or b""
                 case _Asked.PASSWORD | _Asked.MD5 | _Asked.SASL:
@@ -126,53 +124,36 @@ class DatabaseSession:
                 raise StepFailedError(_MALFORMED)
 
     def _send(self, kind: bytes, body: bytes) -> None:
-        assert self._socket is not None
+        assert self._stream is not None
         self.round_trips += 1
-        self._socket.sendall(kind + (len(body) + 4).to_bytes(4, "big") + body)
+        self._stream.sendall(kind + (len(body) + 4).to_bytes(4, "big") + body)
 
     def _message(self) -> tuple[bytes, bytes]:
         """The next message but notices; an error is raised as the outcome that its SQLSTATE means."""
         while True:
-            head = self._exactly(5)
+            head = exactly(self._stream, 5)
             kind, size = head[:1], int.from_bytes(head[1:], "big") - 4
             if not 0 <= size <= MESSAGE_AT_MOST:
                 raise StepFailedError(_MALFORMED)
-            body = self._exactly(size)
+            body = exactly(self._stream, size)
             if kind == b"E":
                 state = re.search(rb"(?:^|\0)C([0-9A-Z]{5})\0", body)
                 raise StepFailedError(sql_outcome(state[1].decode()) if state else _MALFORMED)
             if kind != b"N":
                 return kind, body
 
-    def _exactly(self, size: int) -> bytes:
-        assert self._socket is not None
-        received = bytearray()
-        while len(received) < size:
-            data = self._socket.recv(size - len(received))
-            if not data:
-                raise ConnectionError
-            received += data
-        return bytes(received)
-
     @contextmanager
-    def _within(self, timeout_s: float) -> Iterator[None]:
-        """A step's deadline over all of its messages; the libraries' errors as the step's outcome."""
-        self._deadline = time.monotonic() + timeout_s
+    def _errors(self) -> Iterator[None]:
+        """What GSS-API and the connection raise, as the step's outcome."""
         try:
             yield
         except gssapi.exceptions.GSSError as error:
             raise StepFailedError(kerberos_outcome(error.min_code)) from None
         except OSError as error:
-            if time.monotonic() >= self._deadline:
+            if self._clock.over:
                 raise StepFailedError(TIMED_OUT) from None
             refused = isinstance(error, ConnectionRefusedError)
             raise StepFailedError(Outcome("error", "CONNECT_FAILED" if refused else "CONNECTION_LOST")) from None
-
-    def _remaining(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise StepFailedError(TIMED_OUT)
-        return left
 
 
 def _text(word: str) -> bytes:

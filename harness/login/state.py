@@ -9,9 +9,12 @@ from harness.login.controllers import Order
 from harness.login.dns.locate import ServiceRecord
 from harness.login.http import EhrSession
 from harness.login.kerberos.client import TicketCache
-from harness.login.ldap.session import DirectorySession, Entry
+from harness.login.kerberos.kdcs import KdcCarrier
+from harness.login.ldap.messages import Entry
+from harness.login.ldap.session import DirectorySession
+from harness.login.net.clock import StepClock
 from harness.login.postgres import DatabaseSession
-from harness.model.protocol import DnsQuery, KdcExchange
+from harness.model.protocol import DnsQuery
 
 
 @dataclass(slots=True)
@@ -20,6 +23,7 @@ class LoginState:
 
     user: str
     tickets: TicketCache
+    clock: StepClock
     directory: DirectorySession
     ehr: EhrSession | None
     database: DatabaseSession | None
@@ -36,18 +40,18 @@ class LoginState:
     dns_records: int = 0
     # Of the present step:
     pool_wait: int = 0
-    first_taken: int | None = None
     server: str = ""
-    exchanges: list[KdcExchange] = field(default_factory=list)
-    """Those with one of several KDCs."""
+    carriers: list[KdcCarrier] = field(default_factory=list)
+    """What carried its requests to KDCs."""
     queries: list[DnsQuery] = field(default_factory=list)
     agreed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def begin_step(self) -> None:
         """Forget what the last step has shown."""
-        self.pool_wait, self.first_taken, self.server = 0, None, ""
-        for told in (self.exchanges, self.queries, self.agreed, self.notes):
+        self.pool_wait, self.server = 0, ""
+        self.carriers.clear()
+        for told in (self.queries, self.agreed, self.notes):
             told.clear()
 
     def close(self) -> None:

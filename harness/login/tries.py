@@ -37,4 +37,5 @@ def _given_up(result: LoginResult, began: int) -> StepTiming:
     under_way = result.steps[-1].step if result.steps else ""
     # The generator's own shortage of threads must not vanish with the try.
     pool_wait = max((step.pool_wait for step in result.steps), default=0)
-    return StepTiming(EARLIER_TRIES, began, time.monotonic_ns(), Outcome("timeout", under_way), pool_wait)
+    own = sum(step.own for step in result.steps)
+    return StepTiming(EARLIER_TRIES, began, time.monotonic_ns(), Outcome("timeout", under_way), pool_wait, own=own)

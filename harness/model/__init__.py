@@ -1,1 +1,1 @@
-"""Types and invariants of the flow from plan to verdict; no input or output, no clock (rule 1 of the design)."""
+"""Types and invariants of the flow from plan to verdict; no input or output, no clock (CONTRIBUTING, rule 1)."""

@@ -1,7 +1,8 @@
 """What was measured: one login and its steps, and many logins as columns.
 
-Instants are monotonic nanoseconds from the run's origin. Response time = ended − intended, service time =
-ended − started, send lag = started − intended.
+Instants are monotonic nanoseconds from the run's origin. Response time = ended − intended − own, service time =
+ended − started − own, send lag = started − intended; ``own`` is what the generator itself took after the start. A late
+send is charged to the login, since a clinician would have waited; a late read is the generator's alone.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ OK = Outcome("ok")
 
 @dataclass(frozen=True, slots=True)
 class StepTiming:
-    """One step of one login; ``pool_wait`` (ns) passed before a thread took the call and is not in its service time.
+    """One step of one login, from its start to its end on the generator's clock (ns).
 
-    ``server`` is the address that the step spoke to, empty where that isn't known (one of several KDCs).
+    ``own`` (ns) is what the generator itself took of it: late wake-ups, encoding and decoding, and ``pool_wait``, which
+    passed before a thread took up what computes for long. ``server`` is the address that the step spoke to.
     """
 
     step: str
@@ -51,10 +53,18 @@ class StepTiming:
     outcome: Outcome
     pool_wait: int = 0
     server: str = ""
+    own: int = 0
 
     def __post_init__(self) -> None:
         if self.ended < self.started:
             raise ValueError(f"{self.step}: ended {self.ended} before it started {self.started}")
+        if not 0 <= self.own <= self.ended - self.started:
+            raise ValueError(f"{self.step}: expected 0 <= own <= ended - started")
+
+    @property
+    def service(self) -> int:
+        """How long (ns) the step waited for its servers."""
+        return self.ended - self.started - self.own
 
     def since(self, origin: int) -> StepTiming:
         """The same step with its instants counted from ``origin`` (ns)."""
@@ -78,6 +88,8 @@ class Attempt:
     steps: tuple[StepTiming, ...]
     seat_wait: int = 0
     """How long (ns) the login waited past its intended start since every seat was taken; part of its send lag."""
+    own: int = 0
+    """How long (ns) between start and end the generator itself was busy or late: in no response or service time."""
 
     @property
     def tries(self) -> int:
@@ -87,6 +99,8 @@ class Attempt:
     def __post_init__(self) -> None:
         if not self.intended <= self.started <= self.ended:
             raise ValueError(f"attempt {self.seq}: expected intended <= started <= ended")
+        if not 0 <= self.own <= self.ended - self.started:
+            raise ValueError(f"attempt {self.seq}: expected 0 <= own <= ended - started")
 
 
 @dataclass(frozen=True, slots=True)

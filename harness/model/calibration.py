@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.model.comparison import Family, Statistic, Unit
+from harness.model.metric import Metric
 from harness.model.site import Spread
 
 
@@ -18,9 +18,7 @@ class Noise:
     ``levels`` how the baseline's level differs from run to run, None with a single run.
     """
 
-    metric: str
-    family: Family
-    unit: Unit
+    metric: Metric
     pair_sd: float
     margin: float
     detectable: float
@@ -28,13 +26,6 @@ class Noise:
     """Pairs of a run that one difference takes: the group of a rare quantile, or a stage that has its turn."""
     deployments: Spread | None = None
     levels: Spread | None = None
-
-    @property
-    def statistic(self) -> Statistic:
-        """The statistic that the metric's name tells of."""
-        words = self.metric.split()
-        named: tuple[Statistic, ...] = ("p50", "p95", "p99")
-        return next((q for q in named if q in words), "slow_rate" if "slow" in words else "failure_rate")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import Literal
 from harness.model.target import Arm
 from harness.model.verdict import Kind
 
-RungState = Literal["held", "failed", "unknown"]
-"""``unknown``: the rung was not held, and the load generator may have been why."""
+RungState = Literal["sustained", "failed", "unknown"]
+"""``unknown``: the rate was not sustained, and the load generator may have been why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +49,18 @@ class Rung:
     steps: Mapping[str, Times]
     state: RungState
     growing: bool
-    """The queue grew all along the rung, so that its logins would be too slow sooner or later."""
+    """The queue grew throughout the rung, so that its logins would become too slow sooner or later."""
     why: str = ""
-    """Why the rung was not held, or what is not known of it; empty where it was held."""
+    """Why the rate was not sustained, or what is not known of it; empty where it was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """One run: the rungs that each arm climbed, from the lowest; ``trouble`` says why the run is no good, if so."""
+    """One run: each arm's rungs, from the lowest rate; ``trouble`` says why the run can't be used, if so."""
 
     run_id: str
-    scout: bool
-    """The first ladder looks where the others have to look closely; it has no part in the comparison."""
+    coarse: bool
+    """The coarse sweep, which finds where the fine ladders have to look; it has no part in the comparison."""
     rungs: Mapping[Arm, tuple[Rung, ...]]
     trouble: str = ""
 
@@ -82,7 +82,8 @@ class Span:
 class ArmCapacity:
     """The highest rate that one arm serves within its budget, in logins a second: on each ladder, and over them.
 
-    A ladder's span is a point where it could be read, and open to one side where every rung was held, or none.
+    A ladder's span is a point where it could be determined, and open to one side where every rung was sustained, or
+    none was.
     """
 
     ladders: tuple[Span, ...]
@@ -116,7 +117,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Response times at one rate (logins a second) by the queueing model, in seconds; None beyond the collapse."""
+    """Response times at one rate (logins a second) by the queueing model, in seconds; None beyond saturation."""
 
     rate: float
     mean_s: Span | None
@@ -127,8 +128,8 @@ class Prediction:
 class Extrapolation:
     """What the queueing model says of one arm's login or of one step.
 
-    ``collapse`` is the rate, in logins a second, beyond which the queue grows without end; None where nothing can be
-    foretold, and then ``refused`` says why. ``servers`` is the fitted number of parallel servers (known roughly at
+    ``saturation`` is the rate, in logins a second, beyond which the queue grows without end; None where nothing can be
+    predicted, and then ``refused`` says why. ``servers`` is the fitted number of parallel servers (known roughly at
     best), ``error`` the fit's relative residual (root mean square), ``highest`` the highest rate that was fitted.
     """
 
@@ -136,7 +137,7 @@ class Extrapolation:
     """``login``, or the name of a step."""
     highest: float
     refused: str
-    collapse: Span | None
+    saturation: Span | None
     servers: int | None
     error: float | None
     fixed_s: float | None

@@ -1,6 +1,6 @@
 """Who logs in, and by which steps: the cohorts of a scenario's logins, and the rounds in which clinicians take several.
 
-Logins of different cohorts are different metrics (rule 9 of the design): their quantiles are never mixed.
+Logins of different cohorts are different metrics, whose quantiles are never mixed (CONTRIBUTING, rule 6).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ EVERYONE = "all"
 """The name under which all cohorts are judged together."""
 RESERVED = (EVERYONE, LOGIN)
 SHARES_DIFFER = 1e-6
-"""Shares that sum to 1 within this do so but for the rounding of decimals."""
+"""Shares whose sum differs from 1 by no more than this sum to 1; the rest is rounding of decimals."""
 
 Authentication = Literal["key", "password", "smart-card"]
-"""How a ticket is got: by the long-term key that was derived at start, by the password, or by a card (PKINIT)."""
+"""How a ticket is obtained: by the long-term key that was derived at start, by the password, or by a card (PKINIT)."""
 CohortName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=24)]
 
 
@@ -51,11 +51,11 @@ class Cohort(Configured):
     cache: Cache = "cold"
     """``warm`` logins leave out the steps whose answers a ticket cache holds (names, tickets)."""
     steps: Annotated[Steps, Field(min_length=1)]
-    """Of the whole way; those that a warm cache holds are taken once for each account, before the load begins."""
+    """Of the whole login; those that a warm cache holds are taken once for each account, before the load begins."""
     authentication: Authentication | None = None
     """Where it differs from the scenario's."""
     accounts: AccountKind = "clinicians"
-    """Whose credentials log in; ``services``: those of the target's service_accounts, of components."""
+    """Whose credentials log in; ``services``: those in the target's service_accounts, of components."""
 
     @property
     def taken(self) -> tuple[str, ...]:
@@ -78,10 +78,10 @@ class Round(Configured):
     """The mean time, exponentially distributed, from one login's due time to the next one's."""
 
 
-def in_one_order(ways: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """The steps of several ways to log in, each once; those of the first way in its order, others after their own."""
+def in_one_order(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The steps of several login paths, each once: those of the first in its order, others after those before them."""
     order: list[str] = []
-    for steps in ways:
+    for steps in paths:
         place = 0
         for step in steps:
             if step not in order:

@@ -3,50 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from harness.model.attempt import Floats
+from harness.model.metric import Metric, Stage, Statistic
 from harness.model.site import UNCALIBRATED, Site
-from harness.model.steps import LOGIN
-
-Statistic = Literal["p50", "p95", "p99", "failure_rate", "slow_rate"]
-QUANTILES: dict[Statistic, float] = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
-Family = Literal["login", "rate", "step", "headroom"]
-Stage = Literal["expected", "headroom"]
-"""``expected``: the scenario's own arrivals; ``headroom``: the pairs above the expected peak."""
-Unit = Literal["log_ratio", "share"]
-"""``log_ratio``: ln(candidate / baseline) of a latency; ``share``: candidate − baseline of a probability."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One thing that is compared; rates are over all logins, latencies over those of one cohort."""
-
-    cohort: str
-    """``all`` (EVERYONE) for what is judged over all of them."""
-    step: str
-    statistic: Statistic
-    stage: Stage = "expected"
-
-    @property
-    def family(self) -> Family:
-        """The family that shares one part of the error of a false BLOCK."""
-        if self.statistic not in QUANTILES:
-            return "rate"
-        if self.stage == "headroom":
-            return "headroom"
-        return "login" if self.step == LOGIN else "step"
-
-    @property
-    def unit(self) -> Unit:
-        """The unit of the metric's differences, bounds and margin."""
-        return "log_ratio" if self.statistic in QUANTILES else "share"
-
-    def __str__(self) -> str:
-        above = " above the peak" if self.stage == "headroom" else ""
-        if self.unit == "share":
-            return f"login {self.statistic.replace('_', ' ')}{above}"
-        return f"{self.cohort} {self.step} {self.statistic}{above}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +77,7 @@ class QuantileShift:
 
     def __post_init__(self) -> None:
         if not self.low <= self.estimate <= self.high:
-            raise ValueError(f"{self.metric}: expected low <= estimate <= high")
+            raise ValueError(f"{self.metric.label}: expected low <= estimate <= high")
         self.differences.flags.writeable = False
 
 
@@ -135,7 +95,8 @@ class Fade:
 
 @dataclass(frozen=True, slots=True)
 class LeakTest:
-    """The slope of the p50 shift of one cohort's logins against the candidate's age: that of the gravest cohort.
+    """The slope of the p50 shift of one cohort's logins against the candidate's age: of the cohort that grows most
+    significantly.
 
     ``slope`` and ``se`` are in ln-units a minute; ``p_value`` is one-sided, of a slope of zero or below in
     every cohort. Where a cold start was seen to fade, the slope is what is left beside it.

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError, field_validator
 
 from harness.model.base import Configured
-from harness.model.endpoint import Endpoint, Host, parse_endpoint
+from harness.model.endpoint import Endpoint, Host, endpoint_at
 
 _URI = re.compile(r"postgres(?:ql)?://([^/?#@\s]+)/([^/?#@\s]+)")
 
@@ -24,7 +24,7 @@ class Database(Configured):
     @property
     def endpoint(self) -> Endpoint:
         """The address that the URI names."""
-        return Endpoint.model_validate(parse_endpoint(self._parts[0], 5432))
+        return endpoint_at(self._parts[0], 5432)
 
     @property
     def name(self) -> str:
@@ -44,7 +44,7 @@ class Database(Configured):
         if found is None:  # what was found is not said: such a URI may hold a password
             raise ValueError("expected postgres://HOST[:PORT]/DATABASE, without a user or a password")
         try:
-            Endpoint.model_validate(parse_endpoint(found[1], 5432))
+            Endpoint.model_validate(endpoint_at(found[1], 5432))
         except ValidationError:
             raise ValueError(f"expected a host and a port from 1 to 65535, got {found[1]!r}") from None
         return uri

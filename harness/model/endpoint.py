@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -63,6 +64,12 @@ def parse_endpoint(text: str, default_port: int) -> dict[str, object]:
     if port and not (port.isascii() and port.isdigit()):
         raise ValueError(f"expected host:port, got {text!r}")
     return {"host": host, "port": int(port or default_port)}
+
+
+@lru_cache(maxsize=256)
+def endpoint_at(text: str, default_port: int) -> Endpoint:
+    """The endpoint that the text of a URI names; a login asks for it at each of its steps."""
+    return Endpoint.model_validate(parse_endpoint(text, default_port))
 
 
 def endpoints_from_text(value: object, default_port: int) -> object:

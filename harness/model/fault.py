@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from harness.model.base import Configured, Positive, Seconds
 
 Service = Literal["kdc", "ldap", "dns", "http"]
 SERVICES: tuple[Service, ...] = ("kdc", "ldap", "dns", "http")
 Point = Literal["kdc", "kdc_as", "kdc_tgs", "ldap", "ldap_bind", "ldap_search", "dns", "http"]
+POINTS: dict[Point, Service] = {
+    "kdc": "kdc",
+    "kdc_as": "kdc",
+    "kdc_tgs": "kdc",
+    "ldap": "ldap",
+    "ldap_bind": "ldap",
+    "ldap_search": "ldap",
+    "dns": "dns",
+    "http": "http",
+}
+"""Each place where a fault can be, and the service whose traffic it meets there."""
 PartOfAll = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -25,7 +36,12 @@ class _Fault(Configured):
     @property
     def service(self) -> Service:
         """The service whose traffic it meets."""
-        return next(service for service in SERVICES if self.at.startswith(service))
+        return POINTS[self.at]
+
+    @property
+    def at_message(self) -> bool:
+        """Whether it meets one kind of message; otherwise it meets each new connection or datagram."""
+        return self.at not in SERVICES
 
 
 class Hold(_Fault):
@@ -115,7 +131,7 @@ Fault = Annotated[
 
 
 class Route(Configured):
-    """What a relay listens for: packets to ``service`` at the server's ``host`` and ``port``, and what befalls them.
+    """What a relay passes on: packets to ``service`` at the server's ``host`` and ``port``, subject to ``faults``.
 
     ``port`` is None for a server that is dead.
     """
@@ -124,6 +140,16 @@ class Route(Configured):
     host: str
     port: Annotated[int, Field(gt=0, lt=65536)] | None
     faults: tuple[Fault, ...] = ()
+
+    @model_validator(mode="after")
+    def _no_fault_would_be_ignored(self) -> Route:
+        for fault in self.faults:
+            if fault.service != self.service:
+                raise ValueError(f"expected faults at {self.service} alone, got one at {fault.at}")
+        dead = [isinstance(fault, DeadFirst) for fault in self.faults]
+        if dead != [True] if self.port is None else any(dead):
+            raise ValueError("expected dead_first alone on a route without a port, and on no other")
+        return self
 
 
 ROUTES: TypeAdapter[tuple[Route, ...]] = TypeAdapter(tuple[Route, ...])

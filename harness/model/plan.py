@@ -1,4 +1,6 @@
-"""The plan of arrivals: an open Poisson process, drawn once from a seed and never rewritten (rule 4 of the design).
+"""The plan of arrivals: an open Poisson process, drawn once from a seed and never rewritten.
+
+A login that is sent late is late: its due time stays (CONTRIBUTING, rule 3).
 
 Both blocks of a pair replay one list of arrivals (same offsets, users and cohorts), and the order of the arms within
 a pair is random: a job that runs every 30 s would otherwise fall on one arm only. In a duet both blocks of a pair run

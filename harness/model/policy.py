@@ -1,4 +1,7 @@
-"""How much slower is too much: margins, budgets, error rates, and limits on the measurement itself."""
+"""How much slower is too much: margins, budgets, error rates, and limits on the measurement itself.
+
+The defaults are the shipped policy ``default`` (scenarios/policies/default.yaml); a test holds the two together.
+"""
 
 from __future__ import annotations
 

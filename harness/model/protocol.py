@@ -137,7 +137,7 @@ Change = Literal[
     "certificate-changed",
     "cipher-changed",
     "enctype-changed",
-    "step-mended",
+    "step-fixed",
     "enctype-stronger",
     "tls-stronger",
     "exchange-removed",
@@ -146,7 +146,7 @@ Change = Literal[
     "ticket-shrunk",
     "answer-shrunk",
 ]
-"""Every kind of difference, the gravest first; a policy names those that block. ``CHANGES`` says what each means."""
+"""Every kind of difference, the most severe first; a policy names those that block, CHANGES says what each means."""
 
 CHANGES: Mapping[Change, str] = {
     "step-failed": "a step that succeeds on the baseline fails on the candidate",
@@ -166,7 +166,7 @@ CHANGES: Mapping[Change, str] = {
     "certificate-changed": "another kind or size of the certificate's key",
     "cipher-changed": "another TLS cipher suite",
     "enctype-changed": "another encryption type that is neither weaker nor stronger",
-    "step-mended": "a step that fails on the baseline succeeds on the candidate",
+    "step-fixed": "a step that fails on the baseline succeeds on the candidate",
     "enctype-stronger": "a stronger encryption type",
     "tls-stronger": "a newer version of TLS",
     "exchange-removed": "fewer requests answered in a step",
@@ -191,6 +191,11 @@ class Difference:
     baseline: str
     candidate: str
     remark: str = ""
+
+    @property
+    def label(self) -> str:
+        """What it is that differs."""
+        return f"{self.step} {self.what}"
 
     @property
     def sentence(self) -> str:

@@ -257,7 +257,7 @@ class Scenario(Configured):
 
     @property
     def step_order(self) -> tuple[str, ...]:
-        """Every step of any cohort's way, in one order."""
+        """Every step of any cohort, in one order."""
         return in_one_order(cohort.steps for cohort in self.mix.values())
 
     @property
@@ -278,7 +278,7 @@ class Scenario(Configured):
 
     @property
     def workload_digest(self) -> str:
-        """SHA-256 of the scenario without its seed: two runs with different luck are of one workload."""
+        """SHA-256 of the scenario without its seed: two runs that differ in their random draws are of one workload."""
         return self._digest_without("seed")
 
     def _digest_without(self, *left_out: str) -> str:

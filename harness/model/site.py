@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.model.metric import Metric
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -39,12 +41,12 @@ class Site:
     source: str = ""
     measured: str = ""
     runs: int = 0
-    deployments: Mapping[str, Spread] = field(default_factory=dict)
-    levels: Mapping[str, Spread] = field(default_factory=dict)
+    deployments: Mapping[Metric, Spread] = field(default_factory=dict)
+    levels: Mapping[Metric, Spread] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     refusal: str = ""
 
-    def spread(self, metric: str, interleaved: bool) -> Spread:
+    def spread(self, metric: Metric, interleaved: bool) -> Spread:
         """What the bounds of a metric have to carry besides the noise of pairs.
 
         Between arms of one run that is the spread between deployments, zero where it was not measured. Between arms of

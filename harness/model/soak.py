@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from harness.model.attempt import Floats, Ints
-from harness.model.comparison import QUANTILES, Fade, Statistic, Unit
+from harness.model.comparison import Fade
+from harness.model.metric import QUANTILES, Statistic, Unit
 from harness.model.steps import CACHES
 from harness.model.target import Arm
 

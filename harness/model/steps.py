@@ -1,7 +1,7 @@
 """The steps of a clinician's login, in the order in which a workstation takes them.
 
 A cold login starts with an empty ticket cache and takes them all; a warm one leaves out those whose answer a
-cache still holds. They are different populations and different metrics (rule 9 of the design).
+cache still holds. They are different populations and different metrics (CONTRIBUTING, rule 6).
 """
 
 from __future__ import annotations
@@ -14,7 +14,20 @@ CACHES: tuple[Cache, ...] = ("cold", "warm")
 LOGIN = "login"
 """The name under which the whole login is judged beside its steps."""
 EARLIER_TRIES = "earlier_tries"
-"""The name under which what a login lost in tries that were given up stands among its steps; it is never judged."""
+"""The name under which the time that a login lost in tries that were given up stands among its steps; it is never
+judged."""
+
+
+StepKind = Literal["dns", "cldap", "kdc", "ldap", "http", "ehr", "db"]
+"""The kind of server that a step speaks to; ``ehr`` is the database behind the front that ``http`` logs in to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Kerberos service: the first part of its principal, and the key path under which a target says the other."""
+
+    name: str
+    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,78 +38,88 @@ class Step:
     """
 
     name: str
+    kind: StepKind
     title: str
     needs: tuple[str, ...] = ()
     cached: bool = False
     fields: tuple[str, ...] = ()
     password: bool = False
     """Whether it is taken by the clinician's password, however they logged in before."""
+    ticket: Service | None = None
+    """The service whose ticket it asks a KDC for, and nothing else."""
 
 
+def _ticket(name: str, service: str, host: str, *fields: str) -> Step:
+    title = f"Kerberos TGS exchange for {service}/ (RFC 4120 §3.3)"
+    return Step(name, "kdc", title, ("kdc_as",), cached=True, fields=fields, ticket=Service(service, host))
+
+
+_DNS = ("dns",)
 _AD = ("directory.schema_kind=ad",)
 
 STEPS: dict[str, Step] = {
     step.name: step
     for step in (
-        Step("dns_srv_kerberos", "DNS SRV of the domain's KDCs (RFC 4120 §7.2.3.2)", cached=True, fields=("dns",)),
-        Step("dns_srv_dc", "DNS SRV of the domain's controllers (MS-ADTS 6.3.2.3)", cached=True, fields=("dns",)),
-        Step("dns_a", "DNS A of the domain controller chosen", ("dns_srv_dc",), cached=True, fields=("dns",)),
-        Step("cldap_ping", "CLDAP netlogon ping of the controller (MS-ADTS 6.3.3)", cached=True, fields=("dns",)),
-        Step("kdc_as", "Kerberos AS exchange (RFC 4120 §3.1)", cached=True),
-        Step(
-            "kdc_tgs_host",
-            "Kerberos TGS exchange for host/ (RFC 4120 §3.3)",
-            ("kdc_as",),
-            cached=True,
-            fields=("services.host",),
-        ),
-        Step("kdc_tgs_ldap", "Kerberos TGS exchange for ldap/ (RFC 4120 §3.3)", ("kdc_as",), cached=True),
-        Step(
-            "kdc_tgs_cifs",
-            "Kerberos TGS exchange for cifs/ (RFC 4120 §3.3)",
-            ("kdc_as",),
-            cached=True,
-            fields=("services.cifs",),
-        ),
-        Step(
-            "kdc_tgs_http", "Kerberos TGS exchange for HTTP/ (RFC 4120 §3.3)", ("kdc_as",), cached=True, fields=("ehr",)
-        ),
-        Step(
-            "kdc_tgs_postgres",
-            "Kerberos TGS exchange for postgres/ (RFC 4120 §3.3)",
-            ("kdc_as",),
-            cached=True,
-            fields=("database",),
-        ),
-        Step("ldap_connect", "LDAP connection, with TLS where configured (RFC 4511, 4513)"),
-        Step("ldap_rootdse", "LDAP read of the server's root entry (RFC 4512 §5.1)", ("ldap_connect",)),
-        Step("ldap_bind", "LDAP SASL GSSAPI bind (RFC 4752)", ("kdc_tgs_ldap", "ldap_connect")),
-        Step("ldap_simple_bind", "LDAP simple bind (RFC 4513 §5.1)", ("ldap_connect",), password=True),
+        Step("dns_srv_kerberos", "dns", "DNS SRV of the domain's KDCs (RFC 4120 §7.2.3.2)", cached=True, fields=_DNS),
+        Step("dns_srv_dc", "dns", "DNS SRV of the domain's controllers (MS-ADTS 6.3.2.3)", cached=True, fields=_DNS),
+        Step("dns_a", "dns", "DNS A of the domain controller chosen", ("dns_srv_dc",), cached=True, fields=_DNS),
+        Step("cldap_ping", "cldap", "CLDAP netlogon ping of the controller (MS-ADTS 6.3.3)", cached=True, fields=_DNS),
+        Step("kdc_as", "kdc", "Kerberos AS exchange (RFC 4120 §3.1)", cached=True),
+        _ticket("kdc_tgs_host", "host", "services.host", "services.host"),
+        _ticket("kdc_tgs_ldap", "ldap", "directory.service_host"),
+        _ticket("kdc_tgs_cifs", "cifs", "services.cifs", "services.cifs"),
+        _ticket("kdc_tgs_http", "HTTP", "ehr.service_host", "ehr"),
+        _ticket("kdc_tgs_postgres", "postgres", "database.service_host", "database"),
+        Step("ldap_connect", "ldap", "LDAP connection, with TLS where configured (RFC 4511, 4513)"),
+        Step("ldap_rootdse", "ldap", "LDAP read of the server's root entry (RFC 4512 §5.1)", ("ldap_connect",)),
+        Step("ldap_bind", "ldap", "LDAP SASL GSSAPI bind (RFC 4752)", ("kdc_tgs_ldap", "ldap_connect")),
+        Step("ldap_simple_bind", "ldap", "LDAP simple bind (RFC 4513 §5.1)", ("ldap_connect",), password=True),
         Step(
             "ldap_ntlm_bind",
+            "ldap",
             "LDAP SASL GSS-SPNEGO bind by NTLM (MS-NLMP)",
             ("ldap_connect",),
             fields=_AD,
             password=True,
         ),
-        Step("ldap_own_entry", "LDAP search for the clinician's own entry", ("ldap_connect",)),
-        Step("ldap_groups", "LDAP expansion of nested groups", ("ldap_own_entry",)),
-        Step("ldap_token_groups", "LDAP read of tokenGroups (MS-ADTS 3.1.1.4.5.19)", ("ldap_own_entry",), fields=_AD),
-        Step("ldap_in_chain", "LDAP in-chain rule (MS-ADTS 3.1.1.3.4.4.3)", ("ldap_token_groups",), fields=_AD),
-        Step("http_negotiate", "HTTP Negotiate to the EHR's front (RFC 4559)", ("kdc_tgs_http",), fields=("ehr",)),
+        Step("ldap_own_entry", "ldap", "LDAP search for the clinician's own entry", ("ldap_connect",)),
+        Step("ldap_groups", "ldap", "LDAP expansion of nested groups", ("ldap_own_entry",)),
+        Step(
+            "ldap_token_groups",
+            "ldap",
+            "LDAP read of tokenGroups (MS-ADTS 3.1.1.4.5.19)",
+            ("ldap_own_entry",),
+            fields=_AD,
+        ),
+        Step(
+            "ldap_in_chain",
+            "ldap",
+            "LDAP in-chain rule (MS-ADTS 3.1.1.3.4.4.3)",
+            ("ldap_token_groups",),
+            fields=_AD,
+        ),
+        Step(
+            "http_negotiate",
+            "http",
+            "HTTP Negotiate to the EHR's front (RFC 4559)",
+            ("kdc_tgs_http",),
+            fields=("ehr",),
+        ),
         Step(
             "ehr_query",
+            "ehr",
             "the EHR's database asked on the clinician's behalf (MS-SFU)",
             ("http_negotiate",),
             fields=("ehr.database_path",),
         ),
         Step(
             "db_connect",
+            "db",
             "connection to the database by Kerberos (PostgreSQL protocol 3.0)",
             ("kdc_tgs_postgres",),
             fields=("database",),
         ),
-        Step("db_query", "read of whom the database has authenticated", ("db_connect",), fields=("database",)),
+        Step("db_query", "db", "read of whom the database has authenticated", ("db_connect",), fields=("database",)),
     )
 }
 

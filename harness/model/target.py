@@ -12,8 +12,8 @@ from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_v
 from harness.model.base import Configured, Positive
 from harness.model.credentials import Credentials
 from harness.model.database import Database
-from harness.model.endpoint import Addresses, Endpoint, Host, endpoints_from_text, parse_endpoint
-from harness.model.steps import STEPS
+from harness.model.endpoint import Addresses, Endpoint, Host, endpoint_at, endpoints_from_text, parse_endpoint
+from harness.model.steps import STEPS, Service
 
 AccountKind = Literal["clinicians", "services"]
 """Whose logins they are: people's, or those of the components that log in to each other."""
@@ -37,7 +37,7 @@ class Controller(Configured):
     def endpoint(self) -> Endpoint:
         """The address that the URI names."""
         text = self.uri.split("://", 1)[1].rstrip("/")
-        return Endpoint.model_validate(parse_endpoint(text, 636 if self.tls else 389))
+        return endpoint_at(text, 636 if self.tls else 389)
 
     @field_validator("uri")
     @classmethod
@@ -68,6 +68,10 @@ class Directory(Controller):
     """The DN for simple binds, with ``{user}`` in it; or, as Active Directory takes them, a name such as
     ``{user}@clinic.test``."""
     schema_kind: Literal["posix", "ad"] = "posix"
+    answer_at_most_bytes: Annotated[int, Field(gt=0, le=1 << 30)] = 16 << 20
+    """A longer answer to one request fails its step: no server may take the generator's memory."""
+    entries_at_most: Annotated[int, Field(gt=0, le=1_000_000)] = 20_000
+    """Of one answer, likewise."""
     """How groups are expanded: ``posix`` by a search a level of nesting, ``ad`` by the directory's tokenGroups."""
 
     @property
@@ -141,7 +145,7 @@ class Ehr(Configured):
     @property
     def endpoint(self) -> Endpoint:
         """The address that the URL names."""
-        return Endpoint.model_validate(parse_endpoint(self._parts[0], 443 if self.tls else 80))
+        return endpoint_at(self._parts[0], 443 if self.tls else 80)
 
     @property
     def page(self) -> str:
@@ -225,13 +229,23 @@ class Target(Configured):
         for step in steps:
             for field in STEPS[step].fields:
                 key, _, needed = field.partition("=")
-                value: object = self
-                for part in key.split("."):
-                    value = getattr(value, part, None)
+                value = self._said(key)
                 if value is None or (needed and value != needed):
                     expected = f"expected {needed or 'a value'}, which step {step} needs"
                     lines.setdefault(key, f"{key}: {expected}, got {value or 'none'}")
         return list(lines.values())
+
+    def host_of(self, service: Service) -> str | None:
+        """The host part of a service's principal; None where the target doesn't say it."""
+        host = self._said(service.host)
+        return None if host is None else str(host)
+
+    def _said(self, key: str) -> object:
+        """The value under a key path; None where there is none."""
+        value: object = self
+        for part in key.split("."):
+            value = getattr(value, part, None)
+        return value
 
     @property
     def digest(self) -> str:

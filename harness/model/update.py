@@ -34,15 +34,15 @@ class LabFault(Configured):
 
     lab: LabKind
     common: tuple[Text, ...] = ()
-    """Changes by name that both arms have, so that the fault can show."""
+    """Changes by name that both arms have, without which the fault would not show."""
     changes: tuple[Text, ...] = ()
     """Changes by name that the candidate has: the servers' own settings."""
     common_relay: tuple[Fault, ...] = ()
-    """What befalls the traffic of both arms, such as the distance to a server, so that the fault can show."""
+    """Faults on the wire of both arms, such as the distance to a server, without which the fault would not show."""
     relay: tuple[Fault, ...] = ()
-    """What befalls the candidate's traffic where no server's own setting does it."""
+    """Faults on the candidate's wire, where no server's own setting does it."""
     behind_relay: tuple[Service, ...] = ()
-    """Services whose traffic passes a relay on both arms though nothing befalls it there."""
+    """Services whose traffic passes a relay without faults, on both arms."""
     why: Text
     """Why these, and why these values."""
 
@@ -51,7 +51,7 @@ class LabFault(Configured):
         for fault in (*self.common_relay, *self.relay):
             if self.lab == "embedded" and fault.service in ("dns", "http"):
                 raise ValueError(f"expected lab ad for a fault at {fault.at}, got embedded")
-            if self.lab == "ad" and fault.at.startswith("ldap_"):
+            if self.lab == "ad" and fault.service == "ldap" and fault.at_message:
                 raise ValueError(f"expected at: ldap on lab ad, whose LDAP is all TLS, got {fault.at}")
         return self
 
@@ -61,7 +61,7 @@ class Expected(Configured):
 
     verdict: Literal["PASS", "BLOCK", "INCONCLUSIVE", "INVALID"]
     steps: tuple[str, ...] = ()
-    """The steps of which any may be blamed; empty where none has to be."""
+    """The steps, of which the verdict has to blame one; empty where it need not."""
     by: Text
     """The metric that shows it, in words."""
 

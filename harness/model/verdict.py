@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from harness.model.comparison import Stage
+from harness.model.metric import Metric, Stage, Statistic
+from harness.model.subject import ChangeUnit, Subject, statistic_of, unit_of
 
 Decision = Literal["pass", "notice", "inconclusive", "likely slower", "block", "not judged"]
 
@@ -27,33 +28,58 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One metric's decision with its evidence.
+    """What was found of one subject: the decision with its evidence, as far as there is any.
 
-    ``estimate``, ``low``, ``high``, ``margin`` and ``detectable`` are relative changes (0.1 is +10 %) where ``unit`` is
-    ``relative``, and differences of shares where it is ``share``; ``baseline`` and ``candidate`` are seconds or shares.
-    ``low`` and ``high`` are None where no bound exists yet.
+    ``estimate``, ``low``, ``high``, ``margin`` and ``detectable`` are in the subject's ``unit``, in which 0.1 is +10 %
+    where it is ``relative``; ``baseline`` and ``candidate`` are seconds or shares. ``low`` and ``high`` are None where
+    no bound exists yet.
     """
 
-    metric: str
-    cohort: str
-    step: str
-    quantile: str
-    unit: Literal["relative", "share", "per_minute", "share_per_hour", "seconds"]
-    baseline: float | None
-    candidate: float | None
-    estimate: float | None
-    low: float | None
-    high: float | None
-    margin: float | None
-    detectable: float | None
+    subject: Subject
     decision: Decision
+    baseline: float | None = None
+    candidate: float | None = None
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    margin: float | None = None
+    detectable: float | None = None
     note: str = ""
-    stage: Stage = "expected"
+
+    @property
+    def label(self) -> str:
+        """What a reader sees of the subject."""
+        return self.subject.label
+
+    @property
+    def cohort(self) -> str:
+        """Whose logins; ``all`` for all together."""
+        return self.subject.cohort
+
+    @property
+    def step(self) -> str:
+        """The step, or ``login`` for the whole login."""
+        return self.subject.step
+
+    @property
+    def statistic(self) -> Statistic | None:
+        """The figure of the logins that it is about; None for what single logins show."""
+        return statistic_of(self.subject)
+
+    @property
+    def unit(self) -> ChangeUnit:
+        """The unit of its changes."""
+        return unit_of(self.subject)
+
+    @property
+    def stage(self) -> Stage:
+        """Whether it is about the expected load or that above the peak."""
+        return self.subject.stage if isinstance(self.subject, Metric) else "expected"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer, its reasons in sentences, and a finding for each metric, the gravest first."""
+    """The answer, its reasons in sentences, and a finding for each thing judged, the most severe first."""
 
     kind: Kind
     sentence: str

@@ -1,9 +1,10 @@
-"""A calibration on disk, and what a run's manifest keeps of it."""
+"""A calibration on disk, and what a run's manifest keeps of it; both know a metric by its key."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -14,10 +15,16 @@ from pydantic import TypeAdapter
 
 from harness.errors import RunError
 from harness.model.calibration import Calibration
+from harness.model.cohort import EVERYONE
+from harness.model.metric import Metric
 from harness.model.site import UNCALIBRATED, Site, Spread
-from harness.record.folder import write_whole
+from harness.model.steps import LOGIN
+from harness.system.files import write_whole
 
-FORMAT = 2
+FORMAT = 3
+READ = (2, FORMAT)
+"""Format 2, of authgate 0.1.0, had labels in place of keys."""
+_LABEL = re.compile(r"(?:login (failure|slow) rate|([a-z][a-z0-9-]*) ([a-z_]+) (p50|p95|p99))( above the peak)?")
 _CALIBRATION = TypeAdapter(Calibration)
 
 
@@ -28,10 +35,16 @@ def calibration_file(results: Path, scenario: str, policy: str) -> Path:
 
 def save(calibration: Calibration, path: Path) -> None:
     """Write the calibration's file as a whole."""
-    document = {"format": FORMAT, **asdict(calibration)}
-    for row in document["noise"]:
-        row["detectable"] = row["detectable"] if math.isfinite(row["detectable"]) else None
-    write_whole(path, json.dumps(document, indent=2, allow_nan=False))
+    rows = [
+        {
+            **asdict(noise),
+            "metric": noise.metric.key,
+            "detectable": noise.detectable if math.isfinite(noise.detectable) else None,
+        }
+        for noise in calibration.noise
+    ]
+    document = {"format": FORMAT, **asdict(calibration), "noise": rows}
+    write_whole(path, f"{json.dumps(document, indent=2, allow_nan=False)}\n")
 
 
 def read(path: Path) -> Calibration:
@@ -42,13 +55,17 @@ def read(path: Path) -> Calibration:
         raise RunError(f"{path}: expected a calibration's file, got: {error.strerror}") from None
     except ValueError:
         raise RunError(f"{path}: expected what authgate calibrate has written, got no JSON") from None
-    if isinstance(found, dict) and "noise" in found and found.get("format") != FORMAT:
+    if isinstance(found, dict) and "noise" in found and found.get("format") not in READ:
         raise RunError(
             f"{path}: expected a calibration of format {FORMAT}, got another version's: run authgate calibrate again"
         )
     try:
         rows = [
-            {**row, "detectable": math.inf if row["detectable"] is None else row["detectable"]}
+            {
+                **row,
+                "metric": _metric(row["metric"]),
+                "detectable": math.inf if row["detectable"] is None else row["detectable"],
+            }
             for row in found["noise"]
         ]
         for key in ("began", "measured"):
@@ -63,11 +80,15 @@ def site_document(site: Site) -> dict[str, object] | None:
     """What a manifest keeps of the site that a run is judged at; None where it is not calibrated."""
     if site == UNCALIBRATED:
         return None
-    spreads = {
-        kind: {metric: list(asdict(spread).values()) for metric, spread in getattr(site, kind).items()}
-        for kind in ("deployments", "levels")
+    return {
+        "source": site.source,
+        "measured": site.measured,
+        "runs": site.runs,
+        "deployments": {metric.key: list(asdict(spread).values()) for metric, spread in site.deployments.items()},
+        "levels": {metric.key: list(asdict(spread).values()) for metric, spread in site.levels.items()},
+        "warnings": list(site.warnings),
+        "refusal": site.refusal,
     }
-    return {**asdict(site), **spreads, "warnings": list(site.warnings)}
 
 
 def site_of(manifest: Mapping[str, Any]) -> Site:
@@ -77,9 +98,19 @@ def site_of(manifest: Mapping[str, Any]) -> Site:
         return UNCALIBRATED
     try:
         spreads = {
-            kind: {metric: Spread(*values) for metric, values in found[kind].items()}
+            kind: {_metric(name): Spread(*values) for name, values in found[kind].items()}
             for kind in ("deployments", "levels")
         }
         return Site(**{**found, **spreads, "warnings": tuple(found["warnings"])})
     except (KeyError, TypeError, AttributeError, ValueError):
         raise RunError("manifest.json: calibration: expected what a run writes there, got something else") from None
+
+
+def _metric(name: str) -> Metric:
+    """The metric of a key, or of the label that authgate 0.1.0 wrote in its place; raises ValueError."""
+    old = _LABEL.fullmatch(name)
+    if old is None:
+        return Metric.of_key(name)
+    rate, cohort, step, quantile, above = old.groups()
+    written = (EVERYONE, LOGIN, f"{rate}_rate") if rate else (cohort, step, quantile)
+    return Metric.of_key("/".join((*written, "headroom" if above else "expected")))

@@ -24,6 +24,7 @@ from harness.model.target import ARMS, Arm, Targets
 from harness.record.completeness import KEY, Written, disagreement, document_digest, written_of
 from harness.record.journal import JournalReader, joined
 from harness.record.schema import ATTEMPTS, HEALTH, as_now
+from harness.system.files import whole, write_whole
 
 FORMAT = 2
 UNCOUNTED = 1
@@ -125,7 +126,7 @@ class RunFolder:
         document = {key: value for key, value in manifest.items() if key != "digest"}
         document = json.loads(json.dumps(document))  # as it will be read, tuples as lists
         document["digest"] = document_digest(document)
-        write_whole(self.path / "manifest.json", json.dumps(document, indent=2, ensure_ascii=False))
+        write_whole(self.path / "manifest.json", f"{json.dumps(document, indent=2, ensure_ascii=False)}\n")
 
     def update_manifest(self, **changes: object) -> None:
         """Set some of the manifest's keys."""
@@ -173,19 +174,19 @@ class RunFolder:
         While a run has not counted them, and where its Parquet file is not yet counted, the journals are read. A
         Parquet file that is not the one that was counted is not read at all.
         """
-        manifest, whole = self.manifest(), self.path / f"{kind}.parquet"
+        manifest, finished = self.manifest(), self.path / f"{kind}.parquet"
         written, uncounted = written_of(manifest), manifest.get("format") == UNCOUNTED
-        if uncounted and whole.exists():
-            return Part(_read_parquet(whole, kind), ())
-        counted = written is not None and whole.name in written.files
+        if uncounted and finished.exists():
+            return Part(_read_parquet(finished, kind), ())
+        counted = written is not None and finished.name in written.files
         if counted and written is not None:
-            fault = disagreement(whole, written)
+            fault = disagreement(finished, written)
             if fault is not None:
                 return Part(SCHEMAS[kind].empty_table(), (fault,))
-            return Part(_read_parquet(whole, kind), written.damaged)
+            return Part(_read_parquet(finished, kind), written.damaged)
         readers = [JournalReader(path, SCHEMAS[kind], framed=not uncounted) for path in self._journals(kind)]
-        if not readers and whole.exists():
-            return Part(_read_parquet(whole, kind), (f"{whole.name}: the manifest says nothing of it",))
+        if not readers and finished.exists():
+            return Part(_read_parquet(finished, kind), (f"{finished.name}: the manifest says nothing of it",))
         table = joined((batch for reader in readers for batch in reader.each()), SCHEMAS[kind])
         return Part(table, tuple(lost for reader in readers for lost in reader.damage))
 
@@ -206,9 +207,8 @@ class RunFolder:
         self.update_manifest(**changes, **{KEY: written.document})
         for kind, part in parts.items():
             path = self.path / f"{kind}.parquet"
-            temporary = path.with_suffix(".tmp")
-            pq.write_table(part.table.sort_by(_ORDER[kind]), temporary, compression="zstd")
-            temporary.replace(path)
+            with whole(path) as unfinished:
+                pq.write_table(part.table.sort_by(_ORDER[kind]), unfinished, compression="zstd")
             written = written.with_file(path)
         self.update_manifest(**{KEY: written.document})
         for kind in SCHEMAS:
@@ -245,13 +245,6 @@ def _read_parquet(path: Path, kind: str) -> Any:
         said = one_line(str(error).partition("\n")[0])[:200]
         raise RunError(f"{path}: expected a Parquet file of {kind}, got: {said}") from None
     return table
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all; raises OSError."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(f"{text}\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def _authentications(scenario: Scenario) -> str:

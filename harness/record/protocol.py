@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from harness.errors import RunError
 from harness.model.protocol import ArmProtocol
 from harness.model.target import Arm
-from harness.record.folder import RunFolder, write_whole
+from harness.record.folder import RunFolder
+from harness.system.files import write_whole
 
 FILE = "protocol.json"
 _ARM = TypeAdapter(ArmProtocol)
@@ -36,7 +37,8 @@ def as_json(found: ArmProtocol) -> dict[str, Any]:
 
 def save(folder: RunFolder, arms: Mapping[str, Any]) -> None:
     """Write the file, whole or not at all; ``arms`` holds what ``as_json`` gave for each."""
-    write_whole(folder.path / FILE, ProtocolDocument.model_validate({"arms": arms}).model_dump_json(indent=2))
+    document = ProtocolDocument.model_validate({"arms": arms})
+    write_whole(folder.path / FILE, f"{document.model_dump_json(indent=2)}\n")
 
 
 def read(folder: RunFolder) -> Mapping[Arm, ArmProtocol]:

@@ -33,6 +33,7 @@ ATTEMPTS: Any = pa.schema(
         ("status", pa.string()),
         ("code", pa.string()),
         ("tries", pa.int32()),
+        ("own", pa.int64()),
         (
             "steps",
             pa.list_(
@@ -45,6 +46,7 @@ ATTEMPTS: Any = pa.schema(
                         ("code", pa.string()),
                         ("pool_wait", pa.int64()),
                         ("server", pa.string()),
+                        ("own", pa.int64()),
                     ]
                 )
             ),
@@ -109,6 +111,7 @@ def attempts_batch(attempts: Sequence[Attempt]) -> Any:
             "status": a.outcome.status,
             "code": a.outcome.code,
             "tries": a.tries,
+            "own": a.own,
             "steps": [
                 {
                     "step": s.step,
@@ -118,6 +121,7 @@ def attempts_batch(attempts: Sequence[Attempt]) -> Any:
                     "code": s.outcome.code,
                     "pool_wait": s.pool_wait,
                     "server": s.server,
+                    "own": s.own,
                 }
                 for s in a.steps
             ],
@@ -203,7 +207,7 @@ def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence
         starts[index] = start
     if len(block) and not 0 <= block.min() <= block.max() < len(starts):
         raise ValueError("expected blocks of the plan")
-    ended = _ints(table["ended"])
+    ended, own = _ints(table["ended"]), _ints(table["own"])
     codes, names = _places(pc.dictionary_encode(table["code"]).combine_chunks())
     steps, given_up = _steps(table["steps"])
     return AttemptTable(
@@ -214,8 +218,8 @@ def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence
         intended_s=intended / NS,
         cohort=_codes(table["cohort"], cohorts),
         status=_codes(table["status"], STATUSES),
-        response_s=(ended - intended) / NS,
-        service_s=(ended - _ints(table["started"])) / NS,
+        response_s=(ended - intended - own) / NS,
+        service_s=(ended - _ints(table["started"]) - own) / NS,
         steps=steps,
         given_up=given_up,
         code=codes,
@@ -235,7 +239,8 @@ def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None]:
     flat = flat.combine_chunks() if isinstance(flat, pa.ChunkedArray) else flat
     parents = pc.list_parent_indices(column)
     row = _ints(parents)
-    service = (_ints(pc.struct_field(flat, "ended")) - _ints(pc.struct_field(flat, "started"))) / NS
+    ended, started, own = (_ints(pc.struct_field(flat, name)) for name in ("ended", "started", "own"))
+    service = (ended - started - own) / NS
     status = _codes(pc.struct_field(flat, "status"), STATUSES)
     server = pc.dictionary_encode(pc.fill_null(pc.struct_field(flat, "server"), ""))  # older runs have none
     places, servers = _places(server)

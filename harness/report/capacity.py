@@ -25,15 +25,15 @@ from harness.report.capacity_figure import figure
 from harness.report.console import VERDICT_STYLES as BADGES
 from harness.report.pages import template
 from harness.report.style import VERDICT_STYLES, png, svg
-from harness.report.write import write
+from harness.system.files import write_whole
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TERMINAL_STEPS = 1
-"""How many subjects (the login, then its steps) the terminal foretells; the page has them all."""
+"""How many subjects (the login, then its steps) the terminal shows predictions of; the page has them all."""
 
 
 def print_capacity(evidence: CapacityEvidence, console: Console, report: Path | None = None) -> None:
-    """Print the verdict, both arms' capacities, what is foretold, and where the report lies if it was written."""
+    """Print the verdict, both arms' capacities, what is predicted, and where the report lies if it was written."""
     verdict = evidence.verdict
     badge = Text(f" {rows.VERDICT_SIGNS[verdict.kind]} {verdict.kind.name} ", style=BADGES[verdict.kind])
     console.print()
@@ -43,7 +43,7 @@ def print_capacity(evidence: CapacityEvidence, console: Console, report: Path | 
     console.print(Text(words.printable(verdict.sentence), style="bold"))
     for reason in verdict.reasons:
         console.print(Text(words.printable(f"· {reason}")))
-    for head, lines in (_capacities(evidence), _foretold(evidence, TERMINAL_STEPS)):
+    for head, lines in (_capacities(evidence), _predictions(evidence, TERMINAL_STEPS)):
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         for place, title in enumerate(head):
             table.add_column(title, justify="right" if place else "left")
@@ -61,9 +61,9 @@ def print_capacity(evidence: CapacityEvidence, console: Console, report: Path | 
 def write_capacity(evidence: CapacityEvidence, results: Path) -> Path:
     """Write the search's JSON, PNG and HTML beside the runs; returns the page's file. Raises OSError."""
     document = json.dumps(capacity_document(evidence), indent=2, allow_nan=False)
-    write(results / f"{evidence.search_id}.json", f"{document}\n".encode())
-    write(results / f"{evidence.search_id}.png", png(figure(evidence)))
-    return write(results / f"{evidence.search_id}.html", page(evidence).encode())
+    write_whole(results / f"{evidence.search_id}.json", f"{document}\n")
+    write_whole(results / f"{evidence.search_id}.png", png(figure(evidence)))
+    return write_whole(results / f"{evidence.search_id}.html", page(evidence))
 
 
 def page(evidence: CapacityEvidence) -> str:
@@ -77,7 +77,7 @@ def page(evidence: CapacityEvidence) -> str:
         sign=rows.VERDICT_SIGNS[kind],
         notices=notices(evidence),
         capacities=_capacities(evidence),
-        foretold=_foretold(evidence),
+        predictions=_predictions(evidence),
         ladders=[(ladder, _rungs(ladder.rungs)) for ladder in evidence.ladders],
         figure=f"data:image/svg+xml;base64,{encoded}",
         arms=ARMS,
@@ -97,7 +97,7 @@ def notices(evidence: CapacityEvidence) -> list[str]:
 
 
 def _judged(evidence: CapacityEvidence) -> list[Mapping[Arm, Sequence[Rung]]]:
-    return [ladder.rungs for ladder in evidence.ladders if not ladder.scout]
+    return [ladder.rungs for ladder in evidence.ladders if not ladder.coarse]
 
 
 def _capacities(evidence: CapacityEvidence) -> tuple[list[str], list[list[str]]]:
@@ -114,7 +114,7 @@ def _capacities(evidence: CapacityEvidence) -> tuple[list[str], list[list[str]]]
     return head, lines
 
 
-def _foretold(evidence: CapacityEvidence, subjects: int | None = None) -> tuple[list[str], list[list[str]]]:
+def _predictions(evidence: CapacityEvidence, subjects: int | None = None) -> tuple[list[str], list[list[str]]]:
     peak = evidence.stated_peak
     at_peak = [f"mean at {peak:g}/s", f"p95 at {peak:g}/s", "headroom"] if peak else []
     lines = []
@@ -122,32 +122,32 @@ def _foretold(evidence: CapacityEvidence, subjects: int | None = None) -> tuple[
         for arm in ARMS:
             found = evidence.extrapolations[arm][place]
             if not found.refused:
-                lines.append(_foretold_line(arm, found, peak))
-    return ["foretold", "arm", "idle", "collapse", *at_peak], lines
+                lines.append(_prediction(arm, found, peak))
+    return ["predicted for", "arm", "idle", "saturation", *at_peak], lines
 
 
-def _foretold_line(arm: Arm, found: Extrapolation, peak: float | None) -> list[str]:
-    collapse = f"{rate(found.collapse)} ({_ends(found.collapse, '')})" if found.collapse else words.ABSENT
+def _prediction(arm: Arm, found: Extrapolation, peak: float | None) -> list[str]:
+    saturation = f"{rate(found.saturation)} ({_ends(found.saturation, '')})" if found.saturation else words.ABSENT
     line = [
         words.printable(found.subject),
         arm,
         words.seconds(found.fixed_s),
-        collapse if found.subject == LOGIN else "",
+        saturation if found.subject == LOGIN else "",
     ]
-    if peak and found.at_peak is not None and found.collapse is not None:
+    if peak and found.at_peak is not None and found.saturation is not None:
         line += [_times(found.at_peak.mean_s), _times(found.at_peak.p95_s)]
-        line.append(_headroom(found.collapse, peak) if found.subject == LOGIN else "")
+        line.append(_headroom(found.saturation, peak) if found.subject == LOGIN else "")
     return line
 
 
-def _headroom(collapse: Span, peak: float) -> str:
-    about = "" if collapse.estimate is None else f"{collapse.estimate / peak:.2f} "
-    return f"{about}({collapse.low / peak:.2f} to {collapse.high / peak:.2f})"
+def _headroom(saturation: Span, peak: float) -> str:
+    about = "" if saturation.estimate is None else f"{saturation.estimate / peak:.2f} "
+    return f"{about}({saturation.low / peak:.2f} to {saturation.high / peak:.2f})"
 
 
 def _times(span: Span | None) -> str:
     if span is None:
-        return "collapses"
+        return "saturated"
     return _ends(span, "s") if span.estimate is None else f"{words.seconds(span.estimate)} ({_ends(span, 's')})"
 
 

@@ -36,7 +36,7 @@ def _draw_rungs(axes: Axes, evidence: CapacityEvidence) -> None:
     for arm, style in ARM_STYLES.items():
         rungs = [r for ladder in evidence.ladders for r in ladder.rungs.get(arm, ()) if math.isfinite(r.login.p95_s)]
         times += [rung.login.p95_s for rung in rungs]
-        for state, filled in (("held", style.colour), ("failed", "white"), ("unknown", FAINT)):
+        for state, filled in (("sustained", style.colour), ("failed", "white"), ("unknown", FAINT)):
             of_state = [rung for rung in rungs if rung.state == state]
             axes.plot(
                 [rung.rate for rung in of_state], [rung.login.p95_s for rung in of_state], style.marker,

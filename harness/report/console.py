@@ -41,7 +41,7 @@ def for_tables() -> Console:
 
 
 def print_verdict(evidence: Evidence, console: Console, report: Path | None = None) -> None:
-    """Print the verdict, the step to blame, the gravest findings, and where the report lies if it was written."""
+    """Print the verdict, the step to blame, the most severe findings, and where the report lies if it was written."""
     verdict = evidence.verdict
     badge = Text(f" {rows.VERDICT_SIGNS[verdict.kind]} {verdict.kind.name} ", style=VERDICT_STYLES[verdict.kind])
     facts = f"  {rows.extent(evidence)}, exit code {verdict.exit_code}"
@@ -58,7 +58,7 @@ def print_verdict(evidence: Evidence, console: Console, report: Path | None = No
         _paragraph(console, f"{retries}.")
     for reason in verdict.reasons:
         _paragraph(console, f"· {reason}")
-    findings = rows.gravest(evidence, FINDINGS_AT_MOST)
+    findings = rows.most_severe(evidence, FINDINGS_AT_MOST)
     if findings:
         console.print(_table(findings, console.width))
         left_out = len(verdict.findings) - len(findings)

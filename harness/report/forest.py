@@ -54,7 +54,7 @@ def forest(evidence: Evidence) -> Figure | None:
             if row and _group(finding) != _group(findings[row - 1]):
                 for panel in (axes, cells):
                     panel.axhline(row - 0.5, color=RULE, linewidth=0.8, zorder=0)
-        axes.set_yticks(range(len(findings)), [words.printable(finding.metric) for finding in findings])
+        axes.set_yticks(range(len(findings)), [words.printable(finding.label) for finding in findings])
         axes.set_ylim(len(findings) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         cells.set_axis_off()
@@ -76,7 +76,7 @@ def plottable(evidence: Evidence) -> list[Finding]:
             is_login and finding.unit != "relative",
             cohorts.index(finding.cohort),
             rank,
-            finding.quantile,
+            finding.statistic or "",
         )
 
     found = [f for f in evidence.verdict.findings if f.margin and f.estimate is not None and math.isfinite(f.estimate)]

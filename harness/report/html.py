@@ -61,14 +61,14 @@ def page(evidence: Evidence) -> str:
 _SUBJECT = "Login speed, baseline against candidate"
 _SOAK_SUBJECT = "A soak: logins of one arm over its age"
 _RULE = (
-    "The gravest first. Baseline and candidate are medians over pairs of blocks. BLOCK needs the lower bound above the "
-    "margin, PASS the upper bound below it. “Would have caught” is the smallest change that this run would have "
-    "blocked with a probability of 80 %; pp are percentage points."
+    "The most severe first. Baseline and candidate are means over blocks: geometric means of times, plain means of "
+    "rates. BLOCK needs the lower bound above the margin, PASS the upper bound below it. “Would have caught” is the "
+    "smallest change that this run would have blocked with a probability of 80 %; pp are percentage points."
 )
 _SOAK_RULE = (
-    "The gravest first. The level is that of the straight line at the start of the soak. BLOCK needs a lower bound "
-    "above 0 and a growth above its margin, PASS an upper bound below the margin. “Would have caught” is the smallest "
-    "growth that this soak would have blocked with a probability of 80 %; pp are percentage points."
+    "The most severe first. The level is that of the fitted line at the start of the soak. BLOCK needs a lower bound "
+    "above 0 and a growth above its margin, PASS an upper bound below the margin. “Would have caught” is the "
+    "smallest growth that this soak would have blocked with a probability of 80 %; pp are percentage points."
 )
 
 

@@ -13,7 +13,7 @@ _SPECIAL = re.compile(r"[\\`*\[\]|#~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def summary(evidence: Evidence) -> str:
-    """The verdict, its reasons and its gravest findings as GitHub-flavoured Markdown."""
+    """The verdict, its reasons and its most severe findings as GitHub-flavoured Markdown."""
     verdict = evidence.verdict
     lines = [
         f"## {rows.VERDICT_SIGNS[verdict.kind]} authgate: {verdict.kind.name}",
@@ -42,7 +42,7 @@ def summary(evidence: Evidence) -> str:
 
 
 def _findings(evidence: Evidence) -> list[str]:
-    findings = rows.gravest(evidence, FINDINGS_AT_MOST)
+    findings = rows.most_severe(evidence, FINDINGS_AT_MOST)
     if not findings:
         return []
     lines = ["", "### Findings", "", "| | Metric | Baseline | Candidate | Change | Bounds | Margin | Decision |"]

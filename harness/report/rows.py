@@ -29,7 +29,7 @@ MEANINGS: dict[Kind, str] = {
     Kind.INCONCLUSIVE: "The run could show neither that every metric is within its margin nor that one is beyond it. "
     "Do not deploy on it: an open question is not a pass.",
     Kind.INVALID: "The measurement itself was not sound, so it says nothing about the update, good or bad. "
-    "Mend what is listed here and measure again.",
+    "Fix what is listed here and measure again.",
 }
 LAB_NOTICE = (
     "Measured on a lab's servers: these numbers show the method and the kind of a fault. "
@@ -60,7 +60,7 @@ def row(finding: Finding) -> Row:
     return Row(
         decision=finding.decision,
         sign=DECISION_SIGNS[finding.decision],
-        metric=words.printable(finding.metric),
+        metric=words.printable(finding.label),
         baseline=words.level(finding.baseline, unit),
         candidate=words.level(finding.candidate, unit),
         change=words.change(finding.estimate, unit),
@@ -71,11 +71,11 @@ def row(finding: Finding) -> Row:
     )
 
 
-def gravest(evidence: Evidence, count: int) -> list[Row]:
+def most_severe(evidence: Evidence, count: int) -> list[Row]:
     """The findings that keep the update from a clean pass; where none does, the first ones. ``count`` at most."""
     findings = evidence.verdict.findings
-    grave = [finding for finding in findings if finding.decision not in ("pass", "not judged")]
-    return [row(finding) for finding in (grave or findings)[:count]]
+    open_or_worse = [finding for finding in findings if finding.decision not in ("pass", "not judged")]
+    return [row(finding) for finding in (open_or_worse or findings)[:count]]
 
 
 def blame(evidence: Evidence) -> str:

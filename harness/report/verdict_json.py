@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
 from harness.model.evidence import Evidence
-from harness.model.site import UNCALIBRATED
+from harness.model.metric import Metric, Stage, Statistic
+from harness.model.site import UNCALIBRATED, Spread
+from harness.model.subject import ChangeUnit, SubjectKind, kind_of
 from harness.model.verdict import Decision, Finding
 from harness.report import rows, words
 from harness.report.document import Document
@@ -19,17 +22,25 @@ from harness.report.wire import DifferenceDocument, documents
 
 
 class FindingDocument(Document):
-    """One metric's decision with its evidence."""
+    """The decision on one thing that was judged, with its evidence."""
 
-    metric: str
-    """The metric's name for readers."""
+    label: str
+    """What it is about, for readers; it may be reworded at any time."""
+    subject: SubjectKind
+    """``metric``: a difference between the arms; ``leak``: the growth of the candidate's median with its age;
+    ``budget``: the candidate's p95 against the policy's limit; ``outage``; ``soak``: a trend of a soak; ``wire``: a
+    difference between single logins."""
+    key: str | None
+    """The metric's own name, by which calibrations know it: cohort/step/statistic/stage. Null for other subjects."""
     cohort: str
     """Whose logins: ``cold``, ``warm``, or another name of the scenario's; ``all`` for all together."""
     step: str
     """The step, or ``login`` for the whole login."""
-    quantile: str
-    """``p50``, ``p95``, ``p99``, or the name of a rate."""
-    unit: Literal["relative", "share", "per_minute", "share_per_hour", "seconds"]
+    statistic: Statistic | None
+    """The figure of the logins; null for what single logins show."""
+    stage: Stage
+    """``headroom`` for the pairs above the expected peak."""
+    unit: ChangeUnit
     """The unit of estimate, low, high, margin and detectable: 0.1 is +10 % of the baseline where it is ``relative``,
     and +10 % a minute where it is ``per_minute``."""
     estimate: float | None
@@ -41,7 +52,7 @@ class FindingDocument(Document):
     margin: float | None
     """What the policy allows."""
     decision: Decision
-    """What the gate made of this metric."""
+    """What the gate made of it."""
     baseline: float | None
     """The baseline's level: seconds, or a share where the unit is ``share``."""
     candidate: float | None
@@ -87,7 +98,7 @@ class SpreadDocument(Document):
 
 
 class CalibrationDocument(Document):
-    """What was known of the site from its A/A runs; the spreads are by metric."""
+    """What was known of the site from its A/A runs; the spreads are by the metric's key."""
 
     source: str
     """The calibration's file."""
@@ -106,7 +117,7 @@ class CalibrationDocument(Document):
 class VerdictDocument(Document):
     """The verdict of one run; a number that is infinite or not known is null."""
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     """Rises when a field changes its meaning or goes."""
     run_id: str
     """The run's folder name."""
@@ -139,7 +150,7 @@ class VerdictDocument(Document):
     scenario_digest: str | None
     """SHA-256 of the scenario; runs with different ones are never compared."""
     findings: tuple[FindingDocument, ...]
-    """One for each metric, the gravest first."""
+    """One for each metric, the most severe first."""
     anatomy: tuple[AnatomyDocument, ...]
     """Which step the change at each quantile of the login comes from."""
     calibration: CalibrationDocument | None
@@ -153,7 +164,7 @@ class VerdictDocument(Document):
     soak: SoakDocument | None
     """Null where two arms were compared."""
     protocol: tuple[DifferenceDocument, ...] | None
-    """How single logins on the arms differ, the gravest first; null where none were recorded on both."""
+    """How single logins on the arms differ, the most severe first; null where none were recorded on both."""
 
 
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -167,7 +178,7 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
     """The document of verdict.json, as values that ``json.dumps`` takes with ``allow_nan=False``."""
     verdict = evidence.verdict
     document = VerdictDocument(
-        schema_version=2,
+        schema_version=3,
         run_id=words.printable(evidence.run_id),
         title=words.printable(evidence.title),
         started=words.printable(evidence.started),
@@ -199,9 +210,19 @@ def _calibration(evidence: Evidence) -> CalibrationDocument | None:
     site = UNCALIBRATED if evidence.comparison is None else evidence.comparison.site
     if site == UNCALIBRATED:
         return None
-    said = {name: words.printable(getattr(site, name)) for name in ("source", "measured", "refusal")}
-    warnings = tuple(words.printable(text) for text in site.warnings)
-    return CalibrationDocument.model_validate({**asdict(site), **said, "warnings": warnings})
+    return CalibrationDocument(
+        source=words.printable(site.source),
+        measured=words.printable(site.measured),
+        runs=site.runs,
+        deployments=_spreads(site.deployments),
+        levels=_spreads(site.levels),
+        warnings=tuple(words.printable(text) for text in site.warnings),
+        refusal=words.printable(site.refusal),
+    )
+
+
+def _spreads(by_metric: Mapping[Metric, Spread]) -> dict[str, SpreadDocument]:
+    return {metric.key: SpreadDocument.model_validate(asdict(spread)) for metric, spread in by_metric.items()}
 
 
 def _policy(evidence: Evidence) -> str | None:
@@ -211,10 +232,13 @@ def _policy(evidence: Evidence) -> str | None:
 
 def _finding(finding: Finding) -> FindingDocument:
     return FindingDocument(
-        metric=words.printable(finding.metric),
-        cohort=finding.cohort,
-        step=finding.step,
-        quantile=finding.quantile,
+        label=words.printable(finding.label),
+        subject=kind_of(finding.subject),
+        key=words.printable(finding.subject.key) if isinstance(finding.subject, Metric) else None,
+        cohort=words.printable(finding.cohort),
+        step=words.printable(finding.step),
+        statistic=finding.statistic,
+        stage=finding.stage,
         unit=finding.unit,
         estimate=_finite(finding.estimate),
         low=_finite(finding.low),

@@ -1,4 +1,4 @@
-"""One login as a waterfall on the console: each step with start, duration, server, and what the protocol showed."""
+"""One login as a waterfall on the console: each step with start, its servers' time, and what the protocol showed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from harness.model.attempt import StepTiming
 from harness.model.protocol import StepFacts
 
 BAR_CELLS = 24
+_COLUMNS = (
+    ("step", "left"), ("start ms", "right"), ("server ms", "right"), ("client ms", "right"), ("", "left"),
+    ("facts", "left"),
+)  # fmt: skip
 
 
 def print_waterfall(result: LoginResult, console: Console) -> None:
     """Print the login's steps on one time scale, then how it ended."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, justify in (("step", "left"), ("start ms", "right"), ("ms", "right"), ("", "left"), ("facts", "left")):
+    for heading, justify in _COLUMNS:
         wraps = heading == "facts"
         overflow: OverflowMethod = "fold" if wraps else "ellipsis"  # the end of a fact is not for cutting off
         side: JustifyMethod = "right" if justify == "right" else "left"
@@ -27,19 +31,22 @@ def print_waterfall(result: LoginResult, console: Console) -> None:
         table.add_row(
             step.step,
             f"{(step.started - began) / 1e6:.2f}",
-            f"{(step.ended - step.started) / 1e6:.2f}",
+            f"{step.service / 1e6:.2f}",
+            f"{step.own / 1e6:.2f}",
             _bar(step, began, whole),
             escape(", ".join(_facts(step, facts))),
         )
     console.print(table)
     style = "green" if result.outcome.status == "ok" else "red"
     ended = f"{result.outcome.status} {result.outcome.code}".strip()
-    console.print(f"login: [{style}]{escape(ended)}[/] in {whole / 1e6:.2f} ms, {len(result.groups)} groups")
+    waited = sum(step.service for step in result.steps)
+    took = f"{waited / 1e6:.2f} ms at the servers, {(whole - waited) / 1e6:.2f} ms in this client"
+    console.print(f"login: [{style}]{escape(ended)}[/] in {took}, {len(result.groups)} groups")
 
 
 def _bar(step: StepTiming, began: int, whole: int) -> str:
     before = round((step.started - began) / whole * BAR_CELLS)
-    cells = max(1, round((step.ended - step.started) / whole * BAR_CELLS))
+    cells = max(1, round(step.service / whole * BAR_CELLS))
     return " " * min(before, BAR_CELLS - 1) + "█" * cells
 
 

@@ -15,6 +15,7 @@ from harness.report.markdown import summary
 from harness.report.poster import poster
 from harness.report.style import png
 from harness.report.verdict_json import verdict_document
+from harness.system.files import write_whole
 
 
 def keep_reports(evidence: Evidence, folder: Path) -> Path | None:
@@ -41,12 +42,4 @@ def write_all(evidence: Evidence, folder: Path) -> list[Path]:
         "report.png": lambda e: png(poster(e)),
         "report.html": lambda e: page(e).encode(),
     }
-    return [write(folder / name, make(evidence)) for name, make in makers.items()]
-
-
-def write(path: Path, content: bytes) -> Path:
-    """Write a file whole or not at all; its path."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
-    return path
+    return [write_whole(folder / name, make(evidence)) for name, make in makers.items()]

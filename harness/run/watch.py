@@ -215,6 +215,6 @@ def _latencies(recent: Any, arm: Arm) -> tuple[float, float] | None:
     mine = recent.filter(pc.equal(recent["arm"], arm))
     if len(mine) == 0:
         return None
-    response_s = (mine["ended"].to_numpy() - mine["intended"].to_numpy()) / NS
+    response_s = (mine["ended"].to_numpy() - mine["intended"].to_numpy() - mine["own"].to_numpy()) / NS
     p50, p95 = np.quantile(response_s, [0.5, 0.95])
     return float(p50), float(p95)

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from harness.model.attempt import AttemptTable, Floats, Ints
-from harness.model.comparison import QUANTILES, Anatomy, Design, Part, StepShare
+from harness.model.comparison import Anatomy, Design, Part, StepShare
+from harness.model.metric import QUANTILES
 from harness.model.policy import Policy
 from harness.stats.cells import Flags
 from harness.stats.intervals import mean_interval, ratio_interval

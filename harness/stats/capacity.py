@@ -1,14 +1,14 @@
 """The highest rate that an arm serves within its budget, from ladders of rising rates.
 
-1. A rung is *held* when its p95 is within the budget, no more logins failed than the budget's share explains, and the
-   queue did not grow: with a budget of seconds, a server 10 % too slow still answers within it for half a minute.
-2. Each rung says something of the capacity at its moment: held, at least its rate; growing, what was served a second;
-   too slow or failing, less than its rate. A ladder's capacity is the most likely one under a normal spread of ln
-   capacity from rung to rung (Tobin, *Estimation of relationships for limited dependent variables*, Econometrica 26
+1. A rung is *sustained* when its p95 is within the budget, no more logins failed than the budget's share explains, and
+   the queue did not grow: with a budget of seconds, a server 10 % too slow still answers within it for half a minute.
+2. Each rung says something of the capacity at its moment: sustained, at least its rate; growing, what was served a
+   second; too slow or failing, less than its rate. A ladder's capacity is the most likely one under a normal spread of
+   ln capacity from rung to rung (Tobin, *Estimation of relationships for limited dependent variables*, Econometrica 26
    (1958)), so that every rung counts and not only the first that failed.
 3. Where logins are too slow while the queue is steady, the budget is what limits, and what was served beyond it is
    no capacity: then a growing rung too says only "less than its rate", on both arms.
-4. Where a ladder was held to its top, its capacity is at least that; a bound on the mean of such lower ends is a
+4. Where a ladder was sustained to its top, its capacity is at least that; a bound on the mean of such lower ends is a
    bound on the mean. The unit is the ladder, and intervals are Student's over ladders.
 
 Related: RFC 2544 section 26.1 (throughput by trials of rising and falling rate), MLRsearch (IETF draft
@@ -52,7 +52,7 @@ def rungs_of(
 ) -> tuple[Rung, ...]:
     """One arm's rungs of a run whose pair i was planned at ``rates[i]``, as many as ``rates``.
 
-    ``faults`` says of pairs how the load generator was unsound; a rung that was not held in spite of it is unknown.
+    ``faults`` says of pairs how the load generator was unsound; a rung that was not sustained despite it is unknown.
     """
     found = []
     mine = (table.arm == ARMS.index(arm)) & (table.status != _WITHHELD)
@@ -98,7 +98,7 @@ def _rung(
         growth=growth,
         login=login,
         steps=_step_times(table, rows[late & ok]),
-        state="held" if not whys else "unknown" if fault else "failed",
+        state="sustained" if not whys else "unknown" if fault else "failed",
         growing=growing,
         why="; ".join([*whys, *([fault] if fault and whys else [])]),
     )
@@ -139,7 +139,7 @@ Seen = tuple[Literal["above", "at", "below"], float]
 
 
 def ladder_capacity(rungs: Sequence[Rung], by_budget: bool) -> Span:
-    """The capacity that one ladder shows, in logins a second; open where every known rung was held, or none."""
+    """The capacity that one ladder shows, in logins a second; open where every known rung was sustained, or none."""
     seen = [_seen(rung, by_budget) for rung in rungs if rung.state != "unknown"]
     above, at, below = (np.array([value for kind, value in seen if kind == k]) for k in ("above", "at", "below"))
     if not len(above) + len(at):
@@ -156,15 +156,15 @@ def ladder_capacity(rungs: Sequence[Rung], by_budget: bool) -> Span:
 
     values = np.concatenate([above, at, below])
     found = math.exp(minimize_scalar(unlikeliness, bounds=(values.min() - 1, values.max() + 1), method="bounded").x)
-    # Above the last rung held, one that the generator spoiled may have been where the arm failed.
-    held_to = float(np.exp(above.max())) if len(above) else 0.0
-    spoiled = [rung for rung in rungs if rung.state == "unknown" and held_to < rung.rate < found]
-    return Span(None, held_to, found) if spoiled else Span(found, found, found)
+    # Above the last rung sustained, one that the generator spoiled may have been where the arm failed.
+    sustained_to = float(np.exp(above.max())) if len(above) else 0.0
+    spoiled = [rung for rung in rungs if rung.state == "unknown" and sustained_to < rung.rate < found]
+    return Span(None, sustained_to, found) if spoiled else Span(found, found, found)
 
 
 def _seen(rung: Rung, by_budget: bool) -> Seen:
     """By the rate that was sent, which chance puts a little off the planned one."""
-    if rung.state == "held":
+    if rung.state == "sustained":
         return "above", math.log(rung.offered)
     if rung.growing and not by_budget and rung.served > 0:
         return "at", math.log(min(rung.served, rung.offered))
@@ -208,7 +208,7 @@ def arm_capacity(ladders: Sequence[Sequence[Rung]], by_budget: bool, alpha: floa
     spans = tuple(ladder_capacity(rungs, by_budget) for rungs in ladders)
     low = _bound([_ln(span.low) for span in spans], alpha, "low")
     if spans and all(math.isinf(span.high) for span in spans):
-        low = min(_ln(span.low) for span in spans)  # seen, not estimated: every ladder was held that far
+        low = min(_ln(span.low) for span in spans)  # observed, not estimated: every ladder was sustained that far
     high = _bound([_ln(span.high) for span in spans], alpha, "high")
     known = [span.estimate for span in spans if span.estimate is not None]
     estimate = math.exp(float(np.mean(np.log(known)))) if len(known) == len(spans) > 0 else None

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from harness.model.attempt import AttemptTable
-from harness.model.comparison import Comparison, Design, NotJudged, QuantileShift, Stage
+from harness.model.comparison import Comparison, Design, NotJudged, QuantileShift
+from harness.model.metric import Stage
 from harness.model.policy import Policy
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.steps import LOGIN

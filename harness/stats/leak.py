@@ -14,7 +14,8 @@ import numpy as np
 from scipy.special import fdtrc, stdtr
 
 from harness.model.attempt import Floats
-from harness.model.comparison import QUANTILES, Fade, LeakTest
+from harness.model.comparison import Fade, LeakTest
+from harness.model.metric import QUANTILES
 from harness.stats.samples import Sample
 from harness.stats.settled import least_in_block
 
@@ -31,16 +32,16 @@ ROUNDING = 1e-9
 def leak_test(samples: Sequence[Sample], age_min: Floats) -> LeakTest | None:
     """The one-sided test that D(p50) of a login rises with ``age_min``, minutes at the middle of candidate blocks.
 
-    ``samples`` are the p50 of the cohorts. Of several that can be tested the gravest is told, its p-value multiplied by
-    their number (Bonferroni): what one kind of login alone suffers is not thinned by the others. None where there is no
-    cohort to test: with fewer than 6 pairs, where p50 needs groups of pairs, or where all are of one age.
+    ``samples`` are the p50 of the cohorts. Of several that can be tested the most significant is reported, its p-value
+    multiplied by their number (Bonferroni): a leak in one kind of login is not diluted by the others. None where there
+    is no cohort to test: with fewer than 6 pairs, where p50 needs groups of pairs, or where all are of one age.
     """
     tests = [(sample, found) for sample in samples if (found := _of_cohort(sample, age_min)) is not None]
     if not tests:
         return None
-    sample, gravest = min(tests, key=lambda test: test[1].p_value)
+    sample, worst = min(tests, key=lambda test: test[1].p_value)
     named = sample.metric.cohort if len(tests) > 1 else ""
-    return replace(gravest, p_value=min(len(tests) * gravest.p_value, 1.0), cohort=named)
+    return replace(worst, p_value=min(len(tests) * worst.p_value, 1.0), cohort=named)
 
 
 def _of_cohort(sample: Sample, age_min: Floats) -> LeakTest | None:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
-from harness.model.comparison import Design, Stage
+from harness.model.comparison import Design
+from harness.model.metric import Stage
 from harness.model.policy import Policy
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import ARMS

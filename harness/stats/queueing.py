@@ -1,8 +1,8 @@
-"""What logins would take at rates that were not measured: a queue fitted to the rungs below its collapse.
+"""What logins would take at rates that were not measured: a queue fitted to the rungs below saturation.
 
 The model is one bottleneck of c equal servers with Poisson arrivals, and a fixed time for everything else. At a rate λ
-below the collapse K, with ρ = λ/K (Sakasegawa, *An approximation formula L_q ≃ α·ρ^β/(1−ρ)*, Ann. Inst. Statist. Math.
-29 (1977), with Allen & Cunneen's factor for general service times):
+below the saturation rate K, with ρ = λ/K (Sakasegawa, *An approximation formula L_q ≃ α·ρ^β/(1−ρ)*, Ann. Inst. Statist.
+Math. 29 (1977), with Allen & Cunneen's factor for general service times):
 
     R(λ) = A + B · ρ^(√(2(c+1)) − 1) / (1 − ρ)
 
@@ -12,7 +12,7 @@ queues in heavy traffic*, JRSS B 24 (1962)), so that all their quantiles grow al
 
 K is not fitted: it is the rate that the ladders showed the arm to sustain. In simulation a K that was fitted to rungs
 of up to 85 % of the true one lay inside its own 95 % interval in about half of the runs, so that where the ladders
-reached no collapse none is foretold.
+reached no saturation none is predicted.
 
 Assumptions, beyond these: the mix of logins stays; load neither adds work nor sheds it (no retries, no scaling out, no
 cache that fades); one resource is the limit. Where several are about as scarce, c and B stand for all of them.
@@ -32,12 +32,12 @@ from harness.model.capacity import Extrapolation, Prediction, Span
 
 SERVERS = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64])
 FITTED_TO = 0.95
-"""Of the collapse: nearer to it a block ends before its queue has settled."""
+"""Of the saturation rate: nearer to it a block ends before its queue has settled."""
 POOR = 0.5
 """A relative residual (root mean square) above this is no fit; drift alone made 0.2 to 0.3 in simulation."""
-FORETOLD_TO = 0.8
-"""Of the collapse: in simulated worlds that drift, mean and p95 lay within 10 % of the truth up to here; at 90 % the
-p95 was foretold at half of what it was."""
+PREDICTED_TO = 0.8
+"""Of the saturation rate: in simulated worlds that drift, mean and p95 lay within 10 % of the truth up to here; at 90 %
+the p95 was predicted at half of what it was."""
 LEAST_RUNGS, LEAST_LADDERS = 6, 2
 CURVE_POINTS = 60
 REWEIGHTED = 5
@@ -46,7 +46,7 @@ SHORTEST_S = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Rungs that were held, in columns of one length: ladder (0, 1, …), rate (logins a second), mean and p95 (s)."""
+    """Sustained rungs, in columns of one length: ladder (0, 1, …), rate (logins a second), mean and p95 (s)."""
 
     ladder: Floats
     rate: Floats
@@ -62,17 +62,17 @@ class Observed:
 class Fit:
     """A fitted queue; ``fixed`` and ``queue`` are A and B of mean and p95, in seconds; ``error`` is relative."""
 
-    collapse: float
+    saturation: float
     servers: int
     fixed: tuple[float, float]
     queue: tuple[float, float]
     error: float
 
     def at(self, rate: float) -> tuple[float, float] | None:
-        """Mean and p95 (s) at a rate; None from the collapse on."""
-        if rate >= self.collapse:
+        """Mean and p95 (s) at a rate; None from saturation on."""
+        if rate >= self.saturation:
             return None
-        q = float(waiting(np.array([rate / self.collapse]), np.array([self.servers]))[0, 0])
+        q = float(waiting(np.array([rate / self.saturation]), np.array([self.servers]))[0, 0])
         return self.fixed[0] + self.queue[0] * q, self.fixed[1] + self.queue[1] * q
 
 
@@ -82,14 +82,14 @@ def waiting(load: Floats, servers: np.ndarray[tuple[int], np.dtype[np.int64]]) -
     return found
 
 
-def fit(observed: Observed, collapse: float) -> Fit:
+def fit(observed: Observed, saturation: float) -> Fit:
     """Least squares of the relative residuals of mean and p95 for the best c; A and B are never below 0."""
-    q = waiting(observed.rate / collapse, SERVERS)
+    q = waiting(observed.rate / saturation, SERVERS)
     parts = [_linear(q, y) for y in (observed.mean_s, observed.p95_s)]
     error = parts[0][2] + parts[1][2]
     best = int(np.argmin(error))
     return Fit(
-        collapse=collapse,
+        saturation=saturation,
         servers=int(SERVERS[best]),
         fixed=(float(parts[0][0][best]), float(parts[1][0][best])),
         queue=(float(parts[0][1][best]), float(parts[1][1][best])),
@@ -116,22 +116,22 @@ def _linear(q: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def extrapolate(
-    subject: str, observed: Observed, collapses: Sequence[Span], collapse: Span, peak: float | None, alpha: float
+    subject: str, observed: Observed, saturations: Sequence[Span], saturation: Span, peak: float | None, alpha: float
 ) -> Extrapolation:
-    """What the rungs of one arm foretell, or why they don't.
+    """What the rungs of one arm predict, or why they don't.
 
-    ``collapses`` holds the rate that each ladder showed to be sustained and ``collapse`` that over all of them.
+    ``saturations`` holds the rate that each ladder showed to be sustained and ``saturation`` that over all of them.
     Intervals leave out one ladder at a time (jackknife) and have a two-sided error of 2·``alpha``.
     """
     highest = float(observed.rate.max(initial=0.0))
-    known = [span.estimate for span in collapses if span.estimate is not None]
-    if len(known) < len(collapses) or collapse.estimate is None:
-        return _refused(subject, highest, f"no collapse was shown up to {highest:.3g} logins/s")
-    below = observed.where(observed.rate <= FITTED_TO * collapse.estimate)
+    known = [span.estimate for span in saturations if span.estimate is not None]
+    if len(known) < len(saturations) or saturation.estimate is None:
+        return _refused(subject, highest, f"no saturation was shown up to {highest:.3g} logins/s")
+    below = observed.where(observed.rate <= FITTED_TO * saturation.estimate)
     if len(below.rate) < LEAST_RUNGS or len(known) < LEAST_LADDERS:
-        few = f"{len(below.rate)} rungs were held below the collapse, {LEAST_RUNGS} are needed"
+        few = f"{len(below.rate)} rungs were sustained below saturation, {LEAST_RUNGS} are needed"
         return _refused(subject, highest, few)
-    whole = fit(below, collapse.estimate)
+    whole = fit(below, saturation.estimate)
     if whole.error > POOR:
         return _refused(subject, highest, f"the model misses the measured times by {100 * whole.error:.0f} %")
     logs = np.log(known)
@@ -140,12 +140,12 @@ def extrapolate(
         for ladder in range(len(known))
         if np.count_nonzero(below.ladder != ladder) > 1
     ]
-    rates = np.linspace(0.0, 0.99 * collapse.estimate, CURVE_POINTS)
+    rates = np.linspace(0.0, 0.99 * saturation.estimate, CURVE_POINTS)
     return Extrapolation(
         subject=subject,
         highest=highest,
         refused="",
-        collapse=collapse,
+        saturation=saturation,
         servers=whole.servers,
         error=whole.error,
         fixed_s=whole.fixed[0],
@@ -162,13 +162,13 @@ def _predict(whole: Fit, others: Sequence[Fit], rate: float, alpha: float) -> Pr
         _jackknife(here[place], [math.inf if times is None else times[place] for times in there], alpha)
         for place in (0, 1)
     )
-    if rate > FORETOLD_TO * whole.collapse:
+    if rate > PREDICTED_TO * whole.saturation:
         means, p95s = (Span(None, span.low, math.inf) for span in (means, p95s))
     return Prediction(rate, means, p95s)
 
 
 def _jackknife(whole: float, others: Sequence[float], alpha: float) -> Span:
-    """The estimate with Student's interval in ln-units; open above where a ladder left out brings the collapse."""
+    """The estimate with Student's interval in ln-units; open above where a ladder left out brings saturation."""
     n = len(others)
     if n < LEAST_LADDERS or not all(map(math.isfinite, others)):
         return Span(whole, min([whole, *others]), math.inf)

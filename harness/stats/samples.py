@@ -13,7 +13,8 @@ import numpy as np
 
 from harness.model.attempt import AttemptTable, Floats, Ints
 from harness.model.cohort import EVERYONE
-from harness.model.comparison import QUANTILES, Design, Metric, NotJudged, Stage, Statistic
+from harness.model.comparison import Design, NotJudged
+from harness.model.metric import QUANTILES, Metric, Stage, Statistic
 from harness.model.policy import Margin, Margins, Policy
 from harness.model.steps import EARLIER_TRIES, LOGIN
 from harness.model.target import ARMS

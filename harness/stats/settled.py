@@ -1,4 +1,4 @@
-"""What the first pairs of a run settle for the whole of it, so that it is the same at every look and in every piece."""
+"""What the first pairs of a run determine for all of it, so that it is the same at every look and in every piece."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.model.attempt import Floats, Ints
 from harness.model.cohort import EVERYONE
-from harness.model.comparison import QUANTILES, Statistic
+from harness.model.metric import QUANTILES, Statistic
 from harness.model.policy import Policy
 from harness.stats.cells import Cells
 from harness.stats.logins import Logins
@@ -24,7 +24,8 @@ SETTLED_BY = 3
 """How many pairs settle it."""
 ENOUGH = 0.8
 """Of the logins that a group was made for, the share that the usual one must hold. A group that was settled on just as
-many would otherwise be judged at one look and not at the next, by the luck of arrivals, and a PASS need not wait."""
+many would otherwise be judged at one look and not at the next, by random variation in arrival counts, and a PASS would
+not wait for it."""
 
 Sizes = Mapping[str, Mapping[Statistic, int]]
 """By cohort (or ``all``) and quantile, how many pairs make one value."""

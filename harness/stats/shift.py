@@ -11,7 +11,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from harness.model.attempt import Floats
-from harness.model.comparison import Design, Family, Metric, QuantileShift, Statistic
+from harness.model.comparison import Design, QuantileShift
+from harness.model.metric import Family, Metric, Statistic
 from harness.model.policy import Margin, Margins, Policy
 from harness.model.site import NO_SPREAD, UNCALIBRATED, Site, Spread
 from harness.stats.bounds import critical_value
@@ -40,16 +41,6 @@ class Counted(Protocol):
 
     @property
     def grouped(self) -> int: ...
-
-
-class Spent(Protocol):
-    """Anything that takes a part of the error of a false BLOCK."""
-
-    @property
-    def family(self) -> Family: ...
-
-    @property
-    def statistic(self) -> Statistic: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +94,13 @@ def boundings(counted: Sequence[Counted], design: Design, policy: Policy, site: 
                 pass_alpha=policy.alpha,
                 pass_from=min(pass_from, max(horizon, LEAST_LOOK)),
                 horizon=horizon,
-                spread=site.spread(str(item.metric), design.interleaved),
+                spread=site.spread(item.metric, design.interleaved),
             )
         )
     return found
 
 
-def block_alphas(metrics: Sequence[Spent], alpha: float) -> list[float]:
+def block_alphas(metrics: Sequence[Metric], alpha: float) -> list[float]:
     """What each metric may spend of a false BLOCK's one-sided error ``alpha``, of metrics judged together.
 
     They add up to ``alpha`` where every family is there, so that all errors together stay below it (Bonferroni, with

@@ -23,7 +23,8 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
-from harness.model.comparison import QUANTILES, Design, Fade, Statistic
+from harness.model.comparison import Design, Fade
+from harness.model.metric import QUANTILES, Statistic
 from harness.model.policy import Policy
 from harness.model.soak import Growth, Soak, SoakBlocks, StepGrowth
 from harness.model.target import Arm

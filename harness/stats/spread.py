@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import stdtrit
-from scipy.stats import binomtest, chi2
+from scipy.special import bdtrc, chdtri, stdtrit
 
 from harness.model.attempt import AttemptTable, Floats
 from harness.model.comparison import Design
+from harness.model.metric import Metric
 from harness.model.policy import Policy
 from harness.model.site import Spread
 from harness.stats.logins import usable_pairs
@@ -45,7 +45,7 @@ def between_levels(levels: Floats) -> Spread:
 
 
 def _upper(square: float, freedom: int) -> float:
-    return square * freedom / float(chi2.ppf(1 - CONFIDENCE, freedom))
+    return square * freedom / float(chdtri(freedom, CONFIDENCE))
 
 
 def reach(spread: Spread, alpha: float) -> float:
@@ -56,16 +56,16 @@ def reach(spread: Spread, alpha: float) -> float:
     return float(stdtrit(spread.freedom, 1.0 - alpha)) * spread.sd if spread.sd > 0 else 0.0
 
 
-def levels_of(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> dict[str, float]:
+def levels_of(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> dict[Metric, float]:
     """The baseline's level of each metric over a run: the mean over pairs of ln(seconds), or of a share."""
     measured = measure(table, design, policy, usable_pairs(pairs, design, policy))
     samples, _ = judgeable(measured, design, policy.margins)
     return {
-        str(s.metric): float((s.values[:, 0] if s.metric.unit == "share" else np.log(s.values[:, 0])).mean())
+        s.metric: float((s.values[:, 0] if s.metric.unit == "share" else np.log(s.values[:, 0])).mean())
         for s in samples
     }
 
 
 def too_often(blocked: int, runs: int, alpha: float) -> bool:
     """Whether so many of the A/A runs blocked that ``alpha`` can't account for it: exact binomial test, p < 0.05."""
-    return runs > 0 and bool(binomtest(blocked, runs, alpha, alternative="greater").pvalue < OFTEN_P)
+    return runs > 0 and bool(bdtrc(blocked - 1, runs, alpha) < OFTEN_P)

@@ -5,12 +5,10 @@ A server near saturation is a finding. A generator near saturation, or one that 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import fisher_exact
 
 from harness.model.health import ArmHealth
 from harness.model.policy import Limits
@@ -20,8 +18,6 @@ DENIED_P = 0.001
 SILENT_AT_MOST_S = 5.0
 """A generator that says nothing of itself for longer, where it should each second, stood still."""
 _MS = "ms at the 99th percentile"
-CHANCE_SD = 4.0
-"""Two Poisson counts differ by more standard deviations than this once in some 16,000 times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +93,15 @@ def _between(baseline: ArmHealth, candidate: ArmHealth, limits: Limits) -> Itera
             f"baseline: {baseline.failed:,} of {baseline.started:,} logins failed, "
             f"{100 * limits.baseline_failures:.3g} % are allowed of what the candidate is compared with"
         )
+    if candidate.foreign:  # another tool's arrivals have no plan; stats.offered judges them by pair
+        return
     most = max(baseline.started, candidate.started)
-    allowed = limits.imbalance * most
-    if candidate.foreign:  # another tool's arrivals: two draws, or a closed loop, and no one plan
-        allowed = max(allowed, CHANCE_SD * math.sqrt(baseline.started + candidate.started))
-    if abs(baseline.started - candidate.started) > allowed:
+    if abs(baseline.started - candidate.started) > limits.imbalance * most:
         yield Unsound(
             f"the arms were not loaded alike: {baseline.started:,} logins on the baseline and {candidate.started:,} on "
             f"the candidate, which may differ by {100 * limits.imbalance:.3g} %",
-            # A closed loop sends fewer logins to slower servers, which flatters them.
-            spares_block=candidate.started < baseline.started and (candidate.foreign or _short_of_seats(candidate)),
+            # Slow logins hold their seats, so that fewer are sent to slower servers, which flatters them.
+            spares_block=candidate.started < baseline.started and _short_of_seats(candidate),
         )
 
 
@@ -126,6 +121,8 @@ def candidate_alone_denied(health: Mapping[Arm, ArmHealth], margin: float) -> bo
     tried = [max(health[arm].tried, health[arm].started, health[arm].denied) for arm in ARMS]
     if not all(tried):
         return False
+    from scipy.stats import fisher_exact  # it takes longer to import than most commands take to run
+
     table = np.array([[denied[1], tried[1] - denied[1]], [denied[0], tried[0] - denied[0]]])
     p_value = float(fisher_exact(table, alternative="greater").pvalue)
     return p_value < DENIED_P and denied[1] / tried[1] - denied[0] / tried[0] > margin

@@ -18,6 +18,7 @@ from harness.model.calibration import Calibration, Noise
 from harness.model.comparison import Comparison
 from harness.model.evidence import Evidence
 from harness.model.health import RunState
+from harness.model.metric import Metric
 from harness.model.policy import Policy
 from harness.model.progress import Display
 from harness.model.scenario import Scenario
@@ -70,7 +71,7 @@ class _Repeat:
     created: str
     kind: Kind
     comparison: Comparison | None
-    levels: dict[str, float]
+    levels: dict[Metric, float]
 
 
 def calibrate(
@@ -178,13 +179,13 @@ def _noise(found: Sequence[_Repeat], same_bits: bool) -> tuple[Noise, ...]:
     )
 
 
-def _deployments(metric: str, found: Sequence[_Repeat]) -> Spread:
+def _deployments(metric: Metric, found: Sequence[_Repeat]) -> Spread:
     all_shifts = [shift for run in found if run.comparison is not None for shift in run.comparison.shifts]
-    shifts = [shift for shift in all_shifts if str(shift.metric) == metric and shift.pairs > 1]
+    shifts = [shift for shift in all_shifts if shift.metric == metric and shift.pairs > 1]
     return between_deployments(np.array([s.estimate for s in shifts]), np.array([s.se for s in shifts]))
 
 
-def _levels(metric: str, found: Sequence[_Repeat]) -> Spread | None:
+def _levels(metric: Metric, found: Sequence[_Repeat]) -> Spread | None:
     levels = [run.levels[metric] for run in found if metric in run.levels]
     return between_levels(np.array(levels)) if len(levels) > 1 else None
 
@@ -200,5 +201,5 @@ def noise_of(measured: Sequence[Comparison]) -> tuple[Noise, ...]:
         variance = np.average([s.se**2 * s.pairs for s in mine])
         margin, detectable = (float(np.median([getattr(s, name) for s in mine])) for name in ("margin", "detectable"))
         each = mine[0].grouped / measured[0].design.share(metric.stage)
-        noise.append(Noise(str(metric), metric.family, metric.unit, float(np.sqrt(variance)), margin, detectable, each))
+        noise.append(Noise(metric, float(np.sqrt(variance)), margin, detectable, each))
     return tuple(noise)

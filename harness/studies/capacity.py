@@ -29,7 +29,7 @@ from harness.run.execute import execute
 from harness.run.request import RunRequest
 from harness.run.stored import read_run
 from harness.stats.capacity import LEAST_LOGINS, arm_capacity, compare_capacities, rungs_of
-from harness.stats.ladders import all_are_past, close_rates, scout_rates
+from harness.stats.ladders import all_are_past, coarse_rates, fine_rates
 from harness.stats.queueing import Observed, extrapolate
 from harness.stats.validity import generator_faults
 
@@ -38,8 +38,8 @@ SEATS_AT_MOST, RATE_AT_MOST = 5000, 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Climb:
-    """How the search goes: rates as multiples of the scenario's peak, and how many ladders of how many close rungs.
+class SearchSettings:
+    """How a search goes: rates as multiples of the scenario's peak, and how many fine ladders of how many rungs.
 
     ``within_s`` is the p95 that a rung has to keep, ``stated_peak`` (logins a second) what is extrapolated to.
     """
@@ -57,41 +57,43 @@ def search(
     scenario: Scenario,
     targets: Targets,
     policy: Policy,
-    climb: Climb,
+    settings: SearchSettings,
     results: Path,
     display: Display,
-    tell: Callable[[Ladder], None],
+    on_ladder: Callable[[Ladder], None],
 ) -> CapacityEvidence:
-    """Climb a scout's ladder, then as many close ones as asked, and judge; ``tell`` hears of each ladder.
+    """Run a coarse sweep, then as many fine ladders as asked, and judge; ``on_ladder`` is called with each ladder.
 
-    Raises ConfigError where the climb can't be, and what a run raises. KeyboardInterrupt, or a run that did not come
+    Raises ConfigError where no such search can be, and what a run raises. KeyboardInterrupt, or a run that did not come
     to its end, ends the search with the ladders so far.
     """
     started = datetime.now(UTC)
     scenario = _with_rungs(scenario)
-    budget = _budget(policy, climb)
-    lowest, highest = climb.lowest * scenario.arrivals.peak, climb.highest * scenario.arrivals.peak
-    peak = climb.stated_peak or scenario.stated_peak
-    scout_at = scout_rates(lowest, highest, climb.step)
-    _check(scenario, targets, policy, budget, scout_at)
+    budget = _budget(policy, settings)
+    lowest, highest = settings.lowest * scenario.arrivals.peak, settings.highest * scenario.arrivals.peak
+    peak = settings.stated_peak or scenario.stated_peak
+    coarse = coarse_rates(lowest, highest, settings.step)
+    _check(scenario, targets, policy, budget, coarse)
     ladders: list[Ladder] = []
-    rates: tuple[float, ...] | None = scout_at
+    rates: tuple[float, ...] | None = coarse
     while rates is not None:
         scenario_now = _on_ladder(scenario, rates, budget, len(ladders))
         reader = _Reader(scenario_now, policy, budget, rates)
         stop = reader.all_are_past if not ladders else None
         request = RunRequest(scenario_now, targets, policy, results, early_stop=False, stop=stop)
         folder = execute(request, display)
-        ladders.append(reader.ladder(folder, scout=not ladders))
-        tell(ladders[-1])
-        if ladders[-1].trouble or len(ladders) > climb.ladders:
+        ladders.append(reader.ladder(folder, coarse=not ladders))
+        on_ladder(ladders[-1])
+        if ladders[-1].trouble or len(ladders) > settings.ladders:
             break
-        shift = (len(ladders) - 0.5) / climb.ladders
-        rates = close_rates(ladders[0].rungs, highest, climb.rungs, shift)
-    judged = [ladder for ladder in ladders if not ladder.scout] or ladders
+        shift = (len(ladders) - 0.5) / settings.ladders
+        rates = fine_rates(ladders[0].rungs, highest, settings.rungs, shift)
+    judged = [ladder for ladder in ladders if not ladder.coarse] or ladders
     sound = [ladder.rungs for ladder in judged if not ladder.trouble]
     comparison = compare_capacities(sound, policy.margins.capacity, policy.alpha)
-    foretold = {arm: extrapolations_of(sound, arm, scenario.step_order, comparison, peak, policy.alpha) for arm in ARMS}
+    predicted = {
+        arm: extrapolations_of(sound, arm, scenario.step_order, comparison, peak, policy.alpha) for arm in ARMS
+    }
     return CapacityEvidence(
         search_id=f"capacity-{started:%Y%m%dT%H%M%SZ}-{scenario.name}-{secrets.token_hex(3)}",
         scenario=scenario.name,
@@ -104,13 +106,13 @@ def search(
         stated_peak=peak,
         ladders=tuple(ladders),
         comparison=comparison,
-        extrapolations=foretold,
-        verdict=judge_capacity(judged, comparison, foretold, peak),
+        extrapolations=predicted,
+        verdict=judge_capacity(judged, comparison, predicted, peak),
     )
 
 
-def _budget(policy: Policy, climb: Climb) -> Budget:
-    limits = [limit for limit in (climb.within_s, policy.budgets.login_p95_s) if limit is not None]
+def _budget(policy: Policy, settings: SearchSettings) -> Budget:
+    limits = [limit for limit in (settings.within_s, policy.budgets.login_p95_s) if limit is not None]
     if not limits:
         raise ConfigError(f"policy {policy.name}: budgets.login_p95_s: expected a number, or --within-ms, got nothing")
     return Budget(min(limits), policy.margins.failure_rate)
@@ -191,18 +193,18 @@ class _Reader:
         """Whether the run may end: the rule of execute's ``stop``."""
         return all_are_past(self.rungs(attempts, health, Ending(complete=False)))
 
-    def ladder(self, folder: RunFolder, scout: bool) -> Ladder:
-        """The ladder that a run has climbed."""
+    def ladder(self, folder: RunFolder, coarse: bool) -> Ladder:
+        """The ladder that a run was."""
         run = read_run(folder)
         trouble = "; ".join(filter(None, (run.ending.why_partial, *run.faults)))
-        return Ladder(folder.run_id, scout, self.rungs(run.attempts, run.health, run.ending), trouble)
+        return Ladder(folder.run_id, coarse, self.rungs(run.attempts, run.health, run.ending), trouble)
 
 
 def extrapolations_of(
     ladders: Sequence[Mapping[Arm, Sequence[Rung]]], arm: Arm, steps: Sequence[str], comparison: Comparison,
     peak: float | None, alpha: float,
 ) -> tuple[Extrapolation, ...]:  # fmt: skip
-    """What is foretold of one arm's login and of each of its steps, all with the collapse of the login."""
+    """What is predicted of one arm's login and of each of its steps, all with the saturation of the login."""
     mine = [ladder[arm] for ladder in ladders]
     sustained = comparison.arms[arm] if not comparison.by_budget else arm_capacity(mine, False, alpha)
     return tuple(

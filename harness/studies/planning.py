@@ -50,8 +50,8 @@ def needs(noise: Sequence[Noise], policy: Policy, slowdown: float) -> list[Need]
     The metric that needs most comes first: a PASS waits for all, a BLOCK only for the first that can show it.
     """
     found = []
-    for item, alpha in zip(noise, block_alphas(noise, policy.alpha), strict=True):
-        effect = math.log1p(slowdown) if item.unit == "log_ratio" else slowdown
+    for item, alpha in zip(noise, block_alphas([item.metric for item in noise], policy.alpha), strict=True):
+        effect = math.log1p(slowdown) if item.metric.unit == "log_ratio" else slowdown
         spread = item.deployments or NO_SPREAD
         block_from, pass_from = (
             first_look(pairs, item.pairs_each) for pairs in (policy.looks.block_from, policy.looks.pass_from)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import RunError
-from harness.model.comparison import QUANTILES
+from harness.model.metric import QUANTILES
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Kind
 from harness.record.folder import RunFolder

@@ -25,6 +25,7 @@ from typing import IO
 
 import harness
 from harness.errors import RunError
+from harness.model.exit_codes import CRASH
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # Loaded before any fork: the child may do no more than call it.
@@ -141,7 +142,7 @@ def _die_with(parent: int) -> Callable[[], None]:
     def in_child() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # It died between the fork and the line above, and nobody will tell.
-            os._exit(1)
+            os._exit(CRASH)
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
 
     return in_child

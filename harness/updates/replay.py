@@ -23,6 +23,7 @@ from harness.model.evidence import Evidence
 from harness.model.policy import Policy
 from harness.model.progress import Display
 from harness.model.scenario import Scenario
+from harness.model.steps import STEPS
 from harness.model.target import ARMS, Targets
 from harness.model.update import Expected, Update
 from harness.model.verdict import Kind
@@ -81,7 +82,7 @@ def blamed_step(evidence: Evidence) -> str | None:
     A run that was stopped for its denials is too short for intervals: there the candidate's failures are counted.
     """
     verdict, failures = evidence.verdict, evidence.failures
-    by_failures = any(finding.quantile == "failure_rate" for finding in verdict.findings[:1])
+    by_failures = any(finding.statistic == "failure_rate" for finding in verdict.findings[:1])
     if failures is not None and failures.shown and (verdict.blamed_step is None or by_failures):
         worst = max(failures.parts, key=lambda part: part.added)
         if worst.cause is not None and worst.cause.step:
@@ -131,7 +132,7 @@ def lab_of(update: Update, scenario: Scenario) -> Lab | AdLab:
     """The lab that models the update, not yet started; raises LabError for a change that it doesn't know."""
     fault = update.fault
     # Keys, not passwords, where they do: those are asked of the KDC first, a user at a time, with whatever it suffers.
-    by_password = scenario.authentication == "password" or "ldap_simple_bind" in scenario.steps
+    by_password = scenario.authentication == "password" or any(STEPS[step].password for step in scenario.step_order)
     credentials: CredentialKind = "csv" if by_password else "keytab"
     if fault.lab == "ad":
         return AdLab(

@@ -19,6 +19,7 @@ import numpy as np
 
 from harness.model.attempt import AttemptTable, StepColumns
 from harness.model.comparison import Design
+from harness.model.metric import Metric
 from harness.model.policy import Policy
 from harness.stats.compare import compare_pieces
 
@@ -76,7 +77,7 @@ def measure(folder: Path) -> None:
     comparison = compare_pieces(pieces(folder), Design(BLOCK_S, TRIM_S, PAIRS, 10.0), policy)
     took = time.perf_counter() - began
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    p50 = next(shift for shift in comparison.shifts if str(shift.metric) == "cold login p50")
+    p50 = next(shift for shift in comparison.shifts if shift.metric == Metric("cold", "login", "p50"))
     print(f"compared in {took:.1f} s, {memory:.2f} GiB at most; p50 {np.expm1(p50.estimate):+.2%} (planted +3 %)")
 
 

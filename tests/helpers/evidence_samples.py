@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 
 from harness.model.attempt import STATUSES, AttemptTable, StepColumns
-from harness.model.comparison import QUANTILES, Comparison, Design, StepShare
+from harness.model.cohort import EVERYONE
+from harness.model.comparison import Comparison, Design, StepShare
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
+from harness.model.metric import QUANTILES, Metric, Statistic
 from harness.model.steps import CACHES, LOGIN, steps_of
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Decision, Finding, Kind, Verdict
@@ -26,8 +27,8 @@ USUAL_MS = {
     "ldap_groups": 1.9,
 }
 STEP_ORDER = tuple(USUAL_MS)
-MARGINS = {"p50": 0.10, "p95": 0.15, "p99": 0.25}
-STEP_MARGINS = {"p50": 0.25, "p95": 0.40}
+MARGINS: dict[Statistic, float] = {"p50": 0.10, "p95": 0.15, "p99": 0.25}
+STEP_MARGINS: dict[Statistic, float] = {"p50": 0.25, "p95": 0.40}
 TIMEOUT_S = 10.0
 
 
@@ -248,45 +249,33 @@ def _findings(table: AttemptTable) -> tuple[Finding, ...]:
             columns = table.steps[step]
             for q, margin in STEP_MARGINS.items():
                 findings.append(_latency(table, cohort, step, q, columns.row, columns.service_s, margin))
-    gravity = ["block", "likely slower", "inconclusive", "notice", "pass", "not judged"]
-    return tuple(sorted(findings, key=lambda finding: gravity.index(finding.decision)))
+    severity = ["block", "likely slower", "inconclusive", "notice", "pass", "not judged"]
+    return tuple(sorted(findings, key=lambda finding: severity.index(finding.decision)))
 
 
-def _rate(table: AttemptTable, name: str, hit: np.ndarray) -> Finding:
+def _rate(table: AttemptTable, name: Statistic, hit: np.ndarray) -> Finding:
     levels = [np.array([hit[(table.pair == p) & (table.arm == arm)].mean() for p in np.unique(table.pair)])
               for arm in (0, 1)]  # fmt: skip
     floor = 0.5 / len(table)
-    metric = f"login {name.replace('_', ' ')}"
-    return _finding(metric, "all", LOGIN, name, levels, levels[1] - levels[0], 0.002, floor)
+    return _finding(Metric(EVERYONE, LOGIN, name), levels, levels[1] - levels[0], 0.002, floor)
 
 
 def _latency(
-    table: AttemptTable, cohort: str, step: str, q: str, row: np.ndarray, value: np.ndarray, margin: float
+    table: AttemptTable, cohort: str, step: str, q: Statistic, row: np.ndarray, value: np.ndarray, margin: float
 ) -> Finding:
     levels = []
     for arm in (0, 1):
         chosen = (table.cohort[row] == CACHES.index(cohort)) & (table.arm[row] == arm)
         pairs = [value[chosen & (table.pair[row] == pair)] for pair in np.unique(table.pair)]
-        levels.append(np.array([np.quantile(v, QUANTILES[q]) if len(v) else np.nan for v in pairs]))  # type: ignore[index]
-    return _finding(f"{cohort} {step} {q}", cohort, step, q, levels, np.log(levels[1] / levels[0]), margin, 0.0)
+        levels.append(np.array([np.quantile(v, QUANTILES[q]) if len(v) else np.nan for v in pairs]))
+    return _finding(Metric(cohort, step, q), levels, np.log(levels[1] / levels[0]), margin, 0.0)
 
 
-def _finding(
-    metric: str,
-    cohort: str,
-    step: str,
-    quantile: str,
-    levels: list[np.ndarray],
-    differences: np.ndarray,
-    margin: float,
-    floor: float,
-) -> Finding:
-    unit: Literal["share", "relative"] = "share" if cohort == "all" else "relative"
+def _finding(metric: Metric, levels: list[np.ndarray], differences: np.ndarray, margin: float, floor: float) -> Finding:
     if not np.isfinite(differences).all():
-        return Finding(metric, cohort, step, quantile, unit, None, None, None, None, None, margin, None, "not judged",
-                       "one arm never reached it")  # fmt: skip
+        return Finding(metric, "not judged", margin=margin, note="one arm never reached it")
     half = 3 * max(float(differences.std(ddof=1)), floor) / math.sqrt(len(differences))
-    said = math.expm1 if unit == "relative" else float
+    said = math.expm1 if metric.unit == "log_ratio" else float
     mean = float(differences.mean())
     low, estimate, high = said(mean - half), said(mean), said(mean + half)
     decision: Decision = "inconclusive"
@@ -297,11 +286,7 @@ def _finding(
     elif low > 0 and estimate > margin:
         decision = "likely slower"
     return Finding(
-        metric=metric,
-        cohort=cohort,
-        step=step,
-        quantile=quantile,
-        unit=unit,
+        subject=metric,
         baseline=float(np.median(levels[0])),
         candidate=float(np.median(levels[1])),
         estimate=estimate,

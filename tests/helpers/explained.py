@@ -7,7 +7,6 @@ from typing import Any
 
 from harness.login.explained import arm_protocol, explained_login
 from harness.login.kerberos.krb5conf import use_krb5_conf
-from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath
 from harness.login.runtime import ThreadRuntime
 from harness.model.protocol import ArmProtocol
@@ -20,10 +19,8 @@ def protocol_of(fields: dict[str, Any], scenario: Scenario, user: str, folder: P
     target = Target.model_validate(fields)
     use_krb5_conf(target, folder)
     one = scenario.model_copy(update={"population": scenario.population.model_copy(update={"users": 1})})
-    with KdcTrace(folder) as trace:
-        path = LoginPath(target, one, ThreadRuntime(), trace)
-        path.prepare([user])
-        trace.new_exchanges()
-        result = path.login(user, "cold", explain=True)
+    path = LoginPath(target, one, ThreadRuntime())
+    path.prepare([user])
+    result = path.login(user, "cold", explain=True)
     assert result.outcome.status == "ok", result.outcome
     return arm_protocol(target, [explained_login("cold", user, result)])

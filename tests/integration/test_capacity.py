@@ -21,7 +21,8 @@ pytestmark = pytest.mark.integration
 
 HOLD = Hold(hold_s=0.8, workers=8)
 KNOWN = HOLD.workers / HOLD.hold_s
-"""What the held directory serves, in logins a second; a login connects to it once. A tenth of what two cores serve."""
+"""What the directory serves behind that fault, in logins a second; a login connects to it once. A tenth of what two
+cores serve."""
 LADDER: dict[str, Any] = {
     **SCENARIO,
     "arrivals": {"curve": "constant", "rate": 10},
@@ -63,7 +64,7 @@ def test_a_directory_of_few_workers_is_found_to_have_the_capacity_that_it_is_kno
         assert "The update costs capacity" in said
     login, *_ = found["extrapolations"]["candidate"]
     if not login["refused"]:
-        assert login["collapse"]["estimate"] == pytest.approx(KNOWN, rel=0.35)
+        assert login["saturation"]["estimate"] == pytest.approx(KNOWN, rel=0.35)
     for ladder in found["ladders"]:
         assert (tmp_path / "results" / ladder["run_id"] / "attempts.parquet").exists(), "each ladder stays as a run"
 
@@ -75,7 +76,7 @@ def test_equal_arms_are_not_blocked_and_what_was_not_reached_is_not_claimed(
         code, found, said = searched(Inputs(tmp_path), lab.targets, "--from", "0.8", "--to", "1.3", "--step", "1.25")
     assert code in (20, 30), said
     assert found["comparison"]["shift"]["estimate"] is None
-    assert [ladder["scout"] for ladder in found["ladders"]] == [True], "nothing to look at closely"
+    assert [ladder["coarse"] for ladder in found["ladders"]] == [True], "no arm failed"
     assert "at least" in said or code == 30
 
 

@@ -27,6 +27,7 @@ from harness.lab.domain import Lab, LabArm
 from harness.model.diagnosis import Check, Level
 from harness.model.scenario import Scenario
 from harness.model.target import Arm, Targets
+from harness.system.files import write_whole
 from harness.system.process import Family, environment, free_ports, listens
 
 pytestmark = pytest.mark.integration
@@ -169,7 +170,7 @@ def test_an_account_whose_password_has_expired_is_named(own_arm: LabArm) -> None
 
 def test_an_account_that_one_arm_denied_is_tried_on_no_other(lab: Lab, tmp_path: Path) -> None:
     accounts = tmp_path / "accounts.csv"
-    store.write_private(accounts, f"{FIRST},wrong\n")
+    write_whole(accounts, f"{FIRST},wrong\n", private=True)
     arms = {name: changed(arm, credentials={"csv": str(accounts)}) for name, arm in lab.arms.items()}
     before = {name: len(log_of(arm)) for name, arm in lab.arms.items()}
     found = diagnosed(arms)

@@ -142,7 +142,7 @@ def test_calibration_runs_the_baseline_against_itself_and_keeps_the_noise(lab: L
     assert done.returncode == 0, done.stdout + done.stderr
     kept = read(inputs.results / "calibration-small-test.json")
     assert kept.verdicts.get("BLOCK", 0) == 0 and sum(kept.verdicts.values()) == len(kept.runs) == 2
-    (p50,) = (noise for noise in kept.noise if noise.metric == "cold login p50")
+    (p50,) = (noise for noise in kept.noise if noise.metric.key == "cold/login/p50/expected")
     assert 0 < p50.pair_sd < 2 and p50.deployments is None
     assert p50.levels is not None and p50.levels.freedom == 1
     planned = finished([*AUTHGATE, "plan", str(scenario), "--policy", files[1], "--slowdown", "9", "--noise",
@@ -176,7 +176,7 @@ def test_the_gate_carries_the_spread_that_was_measured_between_deployments(lab: 
     assert done.returncode in (0, 20), done.stdout + done.stderr
     verdict = inputs.verdict()
     assert verdict["calibration"]["source"] == str(file) and verdict["calibration"]["warnings"] == []
-    assert verdict["calibration"]["deployments"]["cold login p50"]["freedom"] == 2
+    assert verdict["calibration"]["deployments"]["cold/login/p50/expected"]["freedom"] == 2
     assert not any("taken as 0" in notice for notice in verdict["notices"])
     file.unlink()
     again = finished([*AUTHGATE, "compare", str(inputs.run)])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -21,25 +19,22 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from harness.cli import lab as commands
+from harness.cli.lab import command as lab_command
 from harness.config.load import load_scenario
 from harness.config.shipped import SCENARIOS, find
 from harness.errors import LabError
 from harness.gate.protocol import between
-from harness.lab import store, supervisor
-from harness.lab.ad import addresses, namespace, programs, region
+from harness.lab import store
+from harness.lab.ad import addresses, region
 from harness.lab.ad.addresses import resolver_of
 from harness.lab.ad.changes import PROCESS_MODEL_STANDARD, RSA_4096_CERTIFICATE, Change, ehr_workers, slow_reverse_dns
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import Settings
 from harness.model.target import ARMS, Targets
-from harness.system.process import environment
 from tests.helpers.explained import protocol_of
+from tests.helpers.lab_ad import PATIENCE_S, answer, eventually, get_ticket, known_fields, tool
 
 pytestmark = pytest.mark.integration
-
-PATIENCE_S = 60.0
-"""An upper bound on things that take milliseconds; only a hang reaches it."""
 IN_CHAIN = "1.2.840.113556.1.4.1941"
 """LDAP_MATCHING_RULE_TRANSITIVE_EVAL (MS-ADTS 3.1.1.3.4.4.3)."""
 TITLE = "Changed on the candidate"
@@ -100,24 +95,6 @@ def arm(request: pytest.FixtureRequest, lab: AdLab) -> AdArm:
     return lab.arms[request.param]
 
 
-def answer(arm: AdArm, *argv: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    settings = environment(
-        KRB5_CONFIG=str(arm.krb5_conf), KRB5CCNAME=f"FILE:{arm.folder}/test.ccache", LDAPCONF="/dev/null"
-    )
-    return subprocess.run(argv, env=settings, input=typed, capture_output=True, text=True, timeout=PATIENCE_S)
-
-
-def tool(arm: AdArm, *argv: str, typed: str = "") -> str:
-    """What a command-line tool prints, with this arm's realm and a ticket cache of its own."""
-    done = answer(arm, *argv, typed=typed)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def get_ticket(arm: AdArm, user: str, keytab: str = "clinicians.keytab") -> None:
-    tool(arm, "kinit", "-k", "-t", str(arm.folder / keytab), user)
-
-
 def search(arm: AdArm, *query: str, at: str | None = None) -> dict[str, list[str]]:
     """The attributes of all entries found, by name."""
     bind = ("-Y", "GSSAPI", "-Q", "-N", "-LLL", "-o", "ldif-wrap=no", "-H", f"ldap://{at or arm.address}")
@@ -140,15 +117,6 @@ NEGOTIATE = ("--negotiate", "--user", ":")
 
 def password(arm: AdArm) -> str:
     return (arm.folder / store.CLINICIANS_CSV).read_text().splitlines()[0].split(",")[1]
-
-
-def eventually(true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_a_clinician_gets_a_ticket_by_password_and_by_key(arm: AdArm) -> None:
@@ -325,16 +293,6 @@ def test_a_worker_of_the_front_waits_for_the_name_of_each_client_so_it_serves_no
     assert min(int(line[-1]) for line in lines) >= 1_000_000 * LATE_S
 
 
-def known_fields(targets: dict[str, object]) -> dict[str, object]:
-    """The targets without the fields of steps that this version of the model doesn't have."""
-    text = json.loads(json.dumps(targets))
-    for target in text["arms"].values():
-        for name in ("dns", "services", "ehr"):
-            target.pop(name)
-        target["directory"].pop("schema_kind")
-    return dict(text)
-
-
 def test_a_login_by_authgate_finds_the_nested_groups_on_each_arm(lab: AdLab, tmp_path: Path) -> None:
     file = tmp_path / "targets.yaml"
     file.write_text(yaml.safe_dump(known_fields(lab.targets)))
@@ -381,118 +339,9 @@ def test_an_address_that_is_in_use_is_passed_over_and_named_when_there_is_no_oth
             pass
 
 
-def test_without_root_or_a_program_or_namespaces_the_way_out_is_named(
-    require_ad_lab: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "geteuid", lambda: 1000)
-        with pytest.raises(LabError, match="root"), AdLab():
-            pass
-    with monkeypatch.context() as patch:
-        patch.setattr(programs, "_FILES", {"/usr/lib/nowhere/mod_wsgi.so": "libapache2-mod-wsgi-py3"})
-        with pytest.raises(LabError, match=r"mod_wsgi.so .*apt-get install .*libapache2-mod-wsgi-py3"), AdLab():
-            pass
-    with monkeypatch.context() as patch:
-        patch.setattr(namespace, "_NAMESPACES", ("--nonsense",))
-        with pytest.raises(LabError, match="SYS_ADMIN"), AdLab():
-            pass
-
-
-def test_options_of_the_other_kind_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="kdc-writes"):
-        supervisor.up(tmp_path, change="ehr-workers=1")
-    with pytest.raises(LabError, match="ehr-workers=N"):
-        supervisor.up(tmp_path, "ad", change="nonsense")
-
-
-def namespace_of(pid: int) -> str:
-    """The pid namespace of a process, which must not be this one's."""
-    inside = str(Path(f"/proc/{pid}/ns/pid").readlink())
-    assert inside != str(Path("/proc/self/ns/pid").readlink())
-    return inside
-
-
-def processes_of(namespace: str) -> list[int]:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if str((folder / "ns" / "pid").readlink()) == namespace:
-                found.append(int(folder.name))
-        except OSError:  # It ended as we looked, or is a zombie.
-            continue
-    return found
-
-
-def left_over() -> tuple[set[str], str]:
-    """What a lab's servers could leave outside its folder: files where theirs usually are, shared memory."""
-    folders = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/samba", "/var/lib/samba/private", "/var/log/samba")
-    theirs = re.compile("samba|smb|[lt]db|krb5|postgres|pgsql|apache|httpd|wsgi", re.IGNORECASE)
-    files = {str(path) for name in folders if Path(name).is_dir() for path in Path(name).iterdir()}
-    return {path for path in files if theirs.search(path)}, Path("/proc/sysvipc/shm").read_text()
-
-
-@pytest.fixture
-def no_trace(require_ad_lab: None, session_cache: Path) -> Iterator[None]:
-    """Nothing is outside the labs' folders after a test that wasn't there before, and none of their own is stale."""
-    before = left_over()
-    yield
-    store.remove_stale()
-    mine = [folder for folder in (session_cache / "authgate" / "run").iterdir() if f"-{os.getpid()}-" in folder.name]
-    assert len(list((session_cache / "authgate" / "run").iterdir())) == len(mine)
-    assert left_over() == before
-
-
-@pytest.mark.usefixtures("no_trace")
-def test_a_supervisor_that_is_killed_while_it_starts_takes_every_server_along(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "harness.lab.supervisor", str(tmp_path), "--kind", "ad", "--arms", "baseline"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as starting:
-        try:
-            inside = namespace_of(first_inside(starting.pid, "samba", "postgres", "apache2"))
-        finally:
-            starting.kill()
-    assert eventually(lambda: not processes_of(inside))
-
-
-@pytest.mark.usefixtures("no_trace")
-def test_a_supervisor_that_is_killed_takes_every_server_along(tmp_path: Path) -> None:
-    lab = supervisor.up(tmp_path, "ad", ("baseline",))
-    inside = namespace_of(lab.processes["baseline.dc"].pid)
-    assert len(processes_of(inside)) > 10
-    os.kill(lab.processes["supervisor"].pid, signal.SIGKILL)
-    assert eventually(lambda: not processes_of(inside))
-    found = supervisor.status(tmp_path)
-    assert found is not None
-    assert not any(found.alive.values())
-    assert supervisor.down(tmp_path)
-    assert supervisor.status(tmp_path) is None
-
-
-def first_inside(parent: int, *names: str) -> int:
-    """A process of one of these names below this one, in a pid namespace of its own, as soon as there is one."""
-    outside = str(Path("/proc/self/ns/pid").readlink())
-    found: list[int] = []
-
-    def look() -> bool:
-        waiting = [parent]
-        while waiting:
-            pid = waiting.pop()
-            try:
-                tasks = list(Path(f"/proc/{pid}/task").iterdir())
-                waiting += [int(child) for task in tasks for child in (task / "children").read_text().split()]
-                inside = str(Path(f"/proc/{pid}/ns/pid").readlink()) != outside
-                if inside and Path(f"/proc/{pid}/comm").read_text().strip() in names:
-                    found.append(pid)
-            except OSError:
-                continue
-        return bool(found)
-
-    assert eventually(look)
-    return found[0]
-
-
 def test_the_command_starts_shows_and_ends_a_lab_beside_another(lab: AdLab, tmp_path: Path) -> None:
     def authgate_lab(*arguments: str) -> str:
-        done = CliRunner().invoke(commands.lab, [*arguments, "--dir", str(tmp_path)], catch_exceptions=False)
+        done = CliRunner().invoke(lab_command, [*arguments, "--dir", str(tmp_path)], catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return done.output
 
@@ -509,31 +358,6 @@ def test_the_command_starts_shows_and_ends_a_lab_beside_another(lab: AdLab, tmp_
     finally:
         assert authgate_lab("down") == "ended\n"
     assert authgate_lab("status") == "no lab runs here\n"
-
-
-def test_an_edit_of_a_clone_dies_with_the_process_that_asked_for_it(require_ad_lab: None, tmp_path: Path) -> None:
-    code = (
-        "from harness.lab.ad import namespace, programs; from pathlib import Path\n"
-        f"namespace.run_inside(programs.find_ad_programs(), Path({str(tmp_path)!r}), ['sleep', '60'])"
-    )
-    asking = subprocess.Popen([sys.executable, "-c", code])
-    try:
-        inside = namespace_of(first_inside(asking.pid, "sleep"))
-    finally:
-        asking.kill()
-        asking.wait()
-    assert eventually(lambda: not processes_of(inside))
-
-
-def test_leaving_a_lab_ends_its_servers_and_removes_its_clones(require_ad_lab: None) -> None:
-    with AdLab(("candidate",), credentials="keytab") as lab:
-        arm = lab.arms["candidate"]
-        inside = namespace_of(arm.processes["dc"].pid)
-        assert len(processes_of(inside)) > 10
-        keytab = Targets.model_validate(known_fields(lab.targets)).arms["candidate"].credentials.keytab
-        assert keytab is not None and "clin01999@REGION.TEST" in tool(arm, "klist", "-k", keytab)
-    assert not processes_of(inside)
-    assert not arm.folder.parent.exists()
 
 
 def test_weaker_tickets_and_another_certificate_show_in_a_single_logon(

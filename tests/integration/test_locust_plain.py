@@ -146,10 +146,8 @@ def without_loopback(targets: Path, to: Path, address: str, ports: dict[str, int
 
 
 def test_load_is_never_sent_to_a_documentation_address(targets: Path, scenario: Path, tmp_path: Path) -> None:
-    started = time.monotonic()
     done = headless(scenario, without_loopback(targets, tmp_path / "away.yaml", "192.0.2.1"))
     refused(done, "targets refused", "expected pre-production for 192.0.2.1", "got lab")
-    assert time.monotonic() - started < PATIENCE_S
 
 
 def own_address() -> str | None:

@@ -1,4 +1,4 @@
-"""No password and no key is in what a run leaves, prints, or shows of its processes (rule 7 of the design)."""
+"""No password and no key is in what a run leaves, prints, or shows of its processes (CONTRIBUTING, rule 7)."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from harness.lab.domain import Lab
 from harness.model.attempt import Attempt, Outcome
 from harness.record.journal import JournalReader, JournalWriter
 from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch
+from harness.system.files import write_whole
 from harness.system.process import environment
 
 pytestmark = pytest.mark.integration
@@ -124,12 +125,12 @@ def targets(lab: Lab, canary: str, tmp_path: Path) -> Path:
     folder.mkdir()
     lines = (lab.arms["baseline"].folder / store.CLINICIANS_CSV).read_text().splitlines()[:5]
     lines = [f"{DENIED},{canary}" if line.startswith(DENIED) else line for line in lines]
-    store.write_private(folder / "accounts.csv", "\n".join(lines) + "\n")
+    write_whole(folder / "accounts.csv", "\n".join(lines) + "\n", private=True)
     written = json.loads(json.dumps(lab.targets))
     for target in written["arms"].values():
         cards = {**target["credentials"]["smart_cards"], "folder": str(_cards(lab, folder / target["realm"]))}
         target["credentials"] = {"csv": "accounts.csv", "smart_cards": cards}
-    store.write_private(folder / "targets.yaml", yaml.safe_dump(written))
+    write_whole(folder / "targets.yaml", yaml.safe_dump(written), private=True)
     return folder / "targets.yaml"
 
 
@@ -254,7 +255,7 @@ def test_a_run_keeps_its_secrets(
 def test_a_run_that_cannot_begin_keeps_its_secrets(known: Secrets, targets: Path, canary: str, tmp_path: Path) -> None:
     """The canary is the first account's password: every arm is denied, and the run given up."""
     accounts = targets.with_name("accounts.csv")
-    store.write_private(accounts, f"{DENIED},{canary}\n")
+    write_whole(accounts, f"{DENIED},{canary}\n", private=True)
     scenario = {
         "name": "denied",
         "steps": STEPS["key"],
@@ -283,7 +284,7 @@ def test_a_file_with_a_mistake_in_it_is_not_quoted(
 ) -> None:
     accounts = targets.with_name("accounts.csv")
     for line in (f"{DENIED},{canary},x", f"{canary}", f"{DENIED};{canary}"):
-        store.write_private(accounts, f"{line}\n")
+        write_whole(accounts, f"{line}\n", private=True)
         code, said = in_process("login", DENIED, "--targets", targets)
         assert code == 2
         assert f"{accounts}:1: expected user,password" in said
@@ -297,7 +298,7 @@ def test_a_password_in_the_targets_is_not_quoted(
     for mistake in (canary, {"csv": "accounts.csv", "password": canary}, {"csv": [canary]}):
         for target in written["arms"].values():
             target["credentials"] = mistake
-        store.write_private(targets, yaml.safe_dump(written))
+        write_whole(targets, yaml.safe_dump(written), private=True)
         code, said = in_process("login", DENIED, "--targets", targets)
         assert code == 2
         assert "credentials" in said

@@ -19,7 +19,6 @@ from harness.lab import hospital, pki
 from harness.lab.domain import Lab, LabArm
 from harness.login.kerberos.cards import check_plugin
 from harness.login.kerberos.krb5conf import use_krb5_conf
-from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.target import Target
@@ -60,14 +59,14 @@ def _process_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def client(arm: LabArm, tmp_path: Path) -> Callable[..., LoginPath]:
     """Makes a client of the lab's one arm by these cards, those of the lab unless told others."""
 
-    def make(trace: KdcTrace | None = None, **cards: str) -> LoginPath:
+    def make(**cards: str) -> LoginPath:
         whole: dict[str, Any] = dict(arm.target)
         target = Target.model_validate(
             {**whole, "credentials": {"smart_cards": {**pki.smart_cards(arm.folder), **cards}}}
         )
         use_krb5_conf(target, tmp_path)
         population = SMART_CARD.population.model_copy(update={"users": 1})
-        return LoginPath(target, SMART_CARD.model_copy(update={"population": population}), ThreadRuntime(), trace)
+        return LoginPath(target, SMART_CARD.model_copy(update={"population": population}), ThreadRuntime())
 
     return make
 
@@ -96,7 +95,7 @@ def kinit(arm: LabArm, user: str, card: Path, anchors: Path) -> subprocess.Compl
 def test_a_login_by_card_takes_two_round_trips_and_names_its_certificate(
     arm: LabArm, client: Callable[..., LoginPath], tmp_path: Path
 ) -> None:
-    result = client(KdcTrace(tmp_path)).login(USER, "cold", explain=True)
+    result = client().login(USER, "cold", explain=True)
     assert result.outcome.status == "ok"
     assert tuple(step.step for step in result.steps) == SMART_CARD.steps
     facts = result.facts[0]

@@ -37,7 +37,7 @@ def test_a_wait_that_grows_is_blocked_and_laid_to_its_step(inputs: Inputs, requi
     verdict = inputs.verdict()
     assert (verdict["verdict"], verdict["pairs_used"]) == ("BLOCK", BLOCKS)
     assert verdict["blamed_step"] == "ldap_bind"
-    growth = next(f for f in verdict["findings"] if f["metric"] == "login p50 growth")
+    growth = next(f for f in verdict["findings"] if (f["subject"], f["statistic"]) == ("soak", "p50"))
     assert growth["decision"] == "block" and growth["low"] > 0
     assert verdict["soak"]["doubles_min"] < 1
     assert len(verdict["soak"]["blocks"]) == BLOCKS

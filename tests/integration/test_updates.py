@@ -26,6 +26,7 @@ from harness.lab.relays import Relays
 from harness.login.kerberos.krb5conf import krb5_conf
 from harness.model.fault import SERVICES, Delay
 from harness.model.target import Arm, Target, Targets
+from harness.system.files import write_whole
 from harness.system.process import environment
 
 pytestmark = pytest.mark.integration
@@ -99,7 +100,7 @@ def test_passwords_are_hashed_as_said_and_still_let_their_owners_in_by_tls_alone
     for name, arm in lab.arms.items():
         url = f"ldap://127.0.0.1:{arm.ports['ldap']}"
         secret = arm.folder / "secret"
-        store.write_private(secret, store.password(arm.folder))
+        write_whole(secret, store.password(arm.folder), private=True)
         who = ("ldapwhoami", "-x", "-D", user_dn(CLINICIANS[3]), "-y", str(secret), "-H", url)
         clear = answer(arm, *who)
         assert ("Confidentiality required" in clear.stderr) == (name == "candidate")

@@ -11,7 +11,6 @@ import pytest
 
 from harness.lab.domain import Lab, LabArm
 from harness.login.kerberos.krb5conf import use_krb5_conf
-from harness.login.kerberos.trace import KdcTrace
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.scenario import Scenario
@@ -77,12 +76,10 @@ def logged_in(arm: LabArm, kind: Kind, folder: Path) -> LoginResult:
     target = whole.model_copy(update={"directory": whole.directory.model_copy(update=uri)})
     fields = {"name": "test", "population": {"users": 1}, "arrivals": {"curve": "constant", "rate": 1}}
     use_krb5_conf(target, folder)
-    trace = KdcTrace(folder)
-    path = LoginPath(target, Scenario.model_validate({**fields, "steps": kind.steps}), ThreadRuntime(), trace)
+    path = LoginPath(target, Scenario.model_validate({**fields, "steps": kind.steps}), ThreadRuntime())
     path.prepare([USER])
     if kind.cache == "warm":
         assert path.warm_up(USER).outcome.status == "ok"
-    trace.new_exchanges()
     return path.login(USER, kind.cache, explain=True)
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from harness.config.load import load_policy, load_scenario, load_targets
 from harness.errors import ConfigError
-from tests.unit.config.test_load import CANARY, POLICY, SCENARIO, TARGETS
+from tests.helpers.documents import CANARY, POLICY, SCENARIO, TARGETS
 
 KINDS: dict[str, tuple[Callable[[Path], BaseModel], str]] = {
     "scenario": (load_scenario, SCENARIO),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.model.plan import Plan, make_plan, warm_population
 from harness.model.scenario import Scenario
-from tests.unit.model.test_plan import replayed
+from tests.helpers.plans import replayed
 
 RATES = st.floats(0.1, 40)
 TIMES = st.floats(0.5, 30)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from harness.gate.judge import judge
 from harness.model.attempt import AttemptTable, StepColumns
-from harness.model.comparison import Comparison, Design, LeakTest, Metric, QuantileShift
+from harness.model.comparison import Comparison, Design, LeakTest, QuantileShift
 from harness.model.health import ArmHealth, RunState
+from harness.model.metric import Metric
 from harness.model.policy import LoginMargins, Looks, Margin, Margins, Policy, StepMargins
 from harness.model.site import NO_SPREAD, Site, Spread
 from harness.model.verdict import Kind
@@ -126,7 +127,7 @@ def test_an_estimate_lies_between_its_bounds_and_everything_is_a_number(world: W
 
 
 def site_of(table: AttemptTable, deployments: Spread, levels: Spread) -> Site:
-    metrics = [str(metric) for metric in by_metric(compared(table))]
+    metrics = by_metric(compared(table)).keys()
     return Site(source="a file", deployments=dict.fromkeys(metrics, deployments), levels=dict.fromkeys(metrics, levels))
 
 

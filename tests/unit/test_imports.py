@@ -1,8 +1,9 @@
-"""Rules 1 and 2 of the design: what may import what, read from the source so that no import hides in a function."""
+"""CONTRIBUTING, rules 1 and 2: what may import what, read from the source so that no import hides in a function."""
 
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ VALUES = ("datetime.date",)
 CLOCKS = ("today", "now", "utcnow")
 BELOW = {"model": ("model",), "stats": ("stats", "model"), "gate": ("gate", "stats", "model")}
 SEEDED = ("SeedSequence", "default_rng", "Generator")
+SHARED = ("tests.helpers.", "tests.benchmarks.")
+"""What test modules may import of the tests."""
 MAY_PATCH = ("locustfiles", "harness/load")
 
 
@@ -71,8 +74,44 @@ def test_only_locustfiles_and_load_import_locust_or_gevent(path: Path) -> None:
         assert not modules & {"locust", "gevent", "geventhttpclient"}, name_of(path)
 
 
-@pytest.mark.parametrize("module", ["harness.stats.compare", "harness.gate.judge", "harness.model.plan"])
-def test_importing_the_statistics_patches_nothing(module: str) -> None:
-    code = f"import sys, {module}; print([m for m in ('gevent', 'locust') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "[]"
+STATISTICS = ("harness.model.plan", "harness.stats.compare", "harness.gate.judge")
+
+
+@pytest.fixture(scope="module")
+def patched_after() -> dict[str, list[str]]:
+    """Which patching libraries a fresh process has once it has imported each module, one after the other."""
+    code = (
+        "import importlib, json, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name)\n"
+        "    print(json.dumps([name, [m for m in ('gevent', 'locust') if m in sys.modules]]))\n"
+    )
+    command = [sys.executable, "-c", code, *STATISTICS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return dict(json.loads(line) for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("module", STATISTICS)
+def test_importing_the_statistics_patches_nothing(patched_after: dict[str, list[str]], module: str) -> None:
+    assert patched_after[module] == []
+
+
+TEST_MODULES = [path for path in sources("tests") if "benchmarks" not in path.relative_to(ROOT).parts[1]]
+
+
+def imports_of_tests(text: str) -> set[str]:
+    """What a text imports of other test modules; what is shared lies in tests.helpers, or in a conftest's fixtures."""
+    names = {module for module in imported(ast.parse(text)) if module.split(".")[0] == "tests"}
+    return {name for name in names if not name.startswith(SHARED)}
+
+
+@pytest.mark.parametrize("path", TEST_MODULES, ids=name_of)
+def test_no_test_module_imports_another(path: Path) -> None:
+    assert not imports_of_tests(path.read_text(encoding="utf-8")), name_of(path)
+
+
+def test_an_import_of_another_test_module_is_seen_in_every_form() -> None:
+    for text in ("from tests.unit.gate.test_judge import EQUAL", "import tests.unit.gate.test_judge as other",
+                 "def f():\n    from tests.integration import test_lab", "from tests import unit"):  # fmt: skip
+        assert imports_of_tests(text), text
+    assert not imports_of_tests("from tests.helpers.running import Inputs\nfrom tests.benchmarks.soak import ROWS")

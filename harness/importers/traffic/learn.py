@@ -57,7 +57,7 @@ class Learned:
         if "ldap_simple_bind" in found:
             found.add("ldap_connect")
         if not found & _BINDS:  # what a connection asks that was bound before the capture began is no login's
-            found = {name for name in found if not name.startswith("ldap_")}
+            found = {name for name in found if STEPS[name].kind != "ldap"}
         steps: list[str] = []
         for name, step in STEPS.items():
             if name in found and set(step.needs) <= set(steps):

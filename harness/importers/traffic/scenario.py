@@ -17,13 +17,17 @@ RUNG_AT_MOST_S = 86_400.0
 PAIRS_AT_MOST = 10_000
 """As a scenario has them; who captured for days cuts the hours that matter."""
 SPAN_AT_LEAST_S = 1.0
+TOLD_AT_MOST = 20
+"""Kinds of packets that are no login's, where there is none."""
 
 
 def scenario_yaml(learned: Learned, name: str, source: str, apart_s: float) -> str:
     """The text of a scenario file; raises ConfigError where the traffic holds no login."""
     steps = learned.steps
     if not steps or learned.span_s < SPAN_AT_LEAST_S:
-        told = "".join(f"\n{source}: left out: {why}: {count}" for why, count in _left_out(learned))
+        left_out = _left_out(learned)
+        told = "".join(f"\n{source}: left out: {why}: {count}" for why, count in left_out[:TOLD_AT_MOST])
+        told += f"\n{source}: left out: {more} kinds more" if (more := len(left_out) - TOLD_AT_MOST) > 0 else ""
         raise ConfigError(f"{source}: expected AS exchanges or binds over a second or more, got none{told}")
     cold_only = all(STEPS[step].cached for step in steps)
     times = learned.cold if cold_only else sorted((*learned.cold, *learned.warm))

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from harness.errors import ConfigError, one_line
-from harness.importers.columns import opened, unreadable
+from harness.errors import ConfigError
+from harness.system.text import clipped, opened, unreadable
 
 FIELDS = ("time", "IP protocol", "stream", "source", "destination", "protocol", "opcode", "description")
 _LINE_AT_MOST = 1 << 20
-_SHOWN_AT_MOST = 40
+_TIMES_BELOW_S = 4.1e9
+"""The year 2099."""
 _MAGIC = 4
 _CAPTURE = "a capture: tshark -r FILE -T pdml | traffic_summary.pl"
 _OTHER_FILES = (
@@ -94,10 +95,10 @@ def _packet(where: str, line: bytes) -> Packet:
         at_s = float(time)
     except ValueError:
         at_s = math.nan
-    if not math.isfinite(at_s):
-        raise ConfigError(f'{where}: time: expected seconds since 1970, got "{one_line(time[:_SHOWN_AT_MOST])}"')
+    if not abs(at_s) <= _TIMES_BELOW_S:  # NaN too
+        raise ConfigError(f'{where}: time: expected seconds since 1970, got "{clipped(time)}"')
     for name, value in (("source", source), ("destination", destination), ("protocol", protocol)):
         if not value:
             raise ConfigError(f"{where}: {name}: expected a value, got none")
     # TCP's and UDP's streams are numbered each from 0.
-    return Packet(at_s, f"{ip_protocol} {stream}", source, destination, protocol, opcode, tuple(extra))
+    return Packet(at_s, f"{ip_protocol} {stream}", source, destination, clipped(protocol), opcode, tuple(extra))

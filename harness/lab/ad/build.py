@@ -14,6 +14,7 @@ from harness.lab.ad.namespace import run_inside
 from harness.lab.ad.programs import SYSTEM_PYTHON, Programs
 from harness.lab.ad.settings import HOME, Settings
 from harness.lab.tools import run
+from harness.system.files import write_whole
 from harness.system.process import environment
 
 CLINICIANS_KEYTAB, SERVICES_KEYTAB = "clinicians.keytab", "services.keytab"
@@ -124,7 +125,7 @@ def _populate(programs: Programs, folder: Path) -> None:
     _write_keytab(folder / "web" / "http.keytab", keys[region.EHR_SERVICE])
     _write_keytab(folder / "db" / "postgres.keytab", keys[region.DATABASE_SERVICE])
     lines = (f"{user},{passwords[region.TEMPLATE]}\n" for user in region.USERS)
-    store.write_private(folder / store.CLINICIANS_CSV, "".join(lines))
+    write_whole(folder / store.CLINICIANS_CSV, "".join(lines), private=True)
 
 
 def _password_policy() -> dict[str, object]:

@@ -9,38 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import LabError
-from harness.lab.tools import find_programs, missing_error
+from harness.lab.tools import missing_error
+from harness.system.packages import look
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 """The only interpreter that Debian's Samba bindings are made for."""
-
-PACKAGES = {
-    "samba": "samba",
-    "samba-tool": "samba",
-    "apache2": "apache2",
-    "unshare": "util-linux",
-    "setpriv": "util-linux",
-    "openssl": "openssl",
-    "kinit": "krb5-user",
-    "kvno": "krb5-user",
-    "ldapsearch": "ldap-utils",
-    "dig": "bind9-dnsutils",
-    "curl": "curl",
-}
-"""The Debian package of each program."""
-
-_FILES = {
-    "/usr/share/samba/setup/provision.ldif": "samba-ad-provision",
-    "/usr/lib/*/samba/ldb/samldb.so": "samba-dsdb-modules",
-    "/usr/lib/*/samba/vfs/xattr_tdb.so": "samba-vfs-modules",
-    "/usr/lib/python3/dist-packages/samba/samdb.py": "python3-samba",
-    "/usr/lib/python3/dist-packages/psycopg2/__init__.py": "python3-psycopg2",
-    "/usr/lib/apache2/modules/mod_auth_gssapi.so": "libapache2-mod-auth-gssapi",
-    "/usr/lib/apache2/modules/mod_wsgi.so": "libapache2-mod-wsgi-py3",
-    "/usr/lib/*/sasl2/libgssapiv2.so": "libsasl2-modules-gssapi-mit",
-    "/usr/lib/postgresql/*/bin/postgres": "postgresql",
-}
-"""Files that a program needs beside itself, with the Debian package of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +37,10 @@ class Programs:
 
 def find_ad_programs() -> Programs:
     """The programs of this machine; raises LabError with what is missing, the rights to run them among it."""
-    paths, missing = find_programs(PACKAGES)
-    found = {pattern: sorted(Path("/").glob(pattern.lstrip("/"))) for pattern in _FILES}
-    missing |= {Path(pattern).name: _FILES[pattern] for pattern, files in found.items() if not files}
+    found, missing = look("ad")
     if missing:
         raise missing_error("AD lab", missing)
     if os.geteuid() != 0:
         raise LabError("AD lab: expected to be run by root, since Samba's LDAP listens on ports 389 and 636 only")
-    newest = max(found["/usr/lib/postgresql/*/bin/postgres"], key=lambda path: int(path.parts[-3]))
-    return Programs(paths, newest.parent)
+    newest = max(found["postgres"], key=lambda path: int(path.parts[-3]))
+    return Programs({name: str(paths[0]) for name, paths in found.items()}, newest.parent)

@@ -57,7 +57,9 @@ async def _open(route: Route, kept: list[object]) -> int:
 
 def _play_dead(route: Route, stream: socket.socket, kept: list[object]) -> None:
     """Never answer: datagrams lie unread, and a connection is dropped or kept in silence."""
-    drop = any(isinstance(fault, DeadFirst) and fault.how == "drop" for fault in route.faults)
+    (fault,) = route.faults
+    assert isinstance(fault, DeadFirst)
+    drop = fault.how == "drop"
     stream.listen(0 if drop else tcp.BACKLOG)
     if drop:
         # A backlog of 0 holds one connection; while it is full the kernel drops every SYN (tcp(7), listen(2)).

@@ -7,15 +7,16 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import assert_never
 
 from harness.lab.relay.framing import Piece
 from harness.lab.relay.waits import BrokenError, LostError, Wait, wait_of
-from harness.model.fault import SERVICES, Route, Slowdown
+from harness.model.fault import ColdStart, DeadFirst, Delay, Hold, Jitter, Leak, Loss, Reset, Route, Slowdown
 
 Step = Callable[[], Awaitable[None]]
 
 
-class Way:
+class Channel:
     """A queue of pieces, each with the waits that precede its sending."""
 
     def __init__(self, send: Callable[[bytes], None], broken: Callable[[], None]) -> None:
@@ -72,7 +73,10 @@ class Way:
 
 
 class Effects:
-    """What the faults of one route do, with the state that all of its connections share."""
+    """What the faults of one route do, with the state that all of its connections share.
+
+    Every kind of fault is dealt with by its type, so that none can be added and then ignored here.
+    """
 
     def __init__(self, route: Route) -> None:
         self._wire: list[Wait] = []
@@ -80,40 +84,41 @@ class Effects:
         self._messages: dict[str, list[Wait]] = {}
         self._slow: dict[str, float] = {}
         for fault in route.faults:
-            wait = wait_of(fault)
-            if isinstance(fault, Slowdown):
-                self._slow[fault.at] = fault.factor
-            elif wait is None:
-                continue
-            elif fault.kind in ("loss", "jitter"):
-                self._wire.append(wait)
-            elif fault.at in SERVICES:
-                self._opening.append(wait)
-            else:
-                self._messages.setdefault(fault.at, []).append(wait)
+            match fault:
+                case Loss() | Jitter():
+                    self._wire.append(wait_of(fault))
+                case Hold() | Leak() | Delay() | ColdStart() | Reset():
+                    place = self._messages.setdefault(fault.at, []) if fault.at_message else self._opening
+                    place.append(wait_of(fault))
+                case Slowdown():
+                    self._slow[fault.at] = self._slow.get(fault.at, 1.0) * fault.factor
+                case DeadFirst():
+                    raise ValueError("expected a server that answers, got one that is dead")
+                case _:
+                    assert_never(fault)
         self._service = route.service
-        self.reads_messages = bool(self._messages) or any(at not in SERVICES for at in self._slow)
+        self.reads_messages = any(fault.at_message for fault in route.faults)
         """Whether it matters where a message ends; otherwise bytes are passed as they come."""
 
-    def on_request(self, piece: Piece, opening: bool, asked: Asked, datagram: bool) -> list[Step]:
+    def on_request(self, piece: Piece, opening: bool, pending: PendingRequest, datagram: bool) -> list[Step]:
         """The waits before a client's piece is passed on; ``opening`` says that it is a connection's first."""
         kind = piece[0]
         waits = [*(self._opening if opening else ()), *self._messages.get(kind, ()), *self._wire]
         steps = _steps(waits, datagram)
-        factor = self._slow.get(kind, self._slow.get(self._service, 1.0))
+        factor = self._slow.get(kind, 1.0) * self._slow.get(self._service, 1.0)
         if factor > 1:
-            steps.append(partial(asked.note, factor))
+            steps.append(partial(pending.note, factor))
         return steps
 
-    def on_answer(self, asked: Asked, datagram: bool) -> list[Step]:
+    def on_answer(self, pending: PendingRequest, datagram: bool) -> list[Step]:
         """The waits before a server's bytes are passed on."""
         steps = _steps(self._wire, datagram)
-        if (extra_s := asked.extra_s()) > 0:
+        if (extra_s := pending.extra_s()) > 0:
             steps.append(lambda: asyncio.sleep(extra_s))
         return steps
 
 
-class Asked:
+class PendingRequest:
     """When a connection's last slowed request was passed on, so that its answer can be made to take a multiple."""
 
     __slots__ = ("_at", "_factor")

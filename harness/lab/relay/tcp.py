@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable
 from typing import cast
 
-from harness.lab.relay.channel import Asked, Effects, Way
+from harness.lab.relay.channel import Channel, Effects, PendingRequest
 from harness.lab.relay.framing import Framer
 from harness.model.fault import Route
 
@@ -37,7 +37,7 @@ class _Link:
     def __init__(self, route: Route, effects: Effects) -> None:
         self._effects = effects
         self._framer = Framer(route.service) if effects.reads_messages else None
-        self._asked = Asked()
+        self._pending = PendingRequest()
         self._opened = False
         self._connected = asyncio.get_running_loop().create_future()
         self.client = _End(self._from_client, leaves_queue=True)
@@ -58,14 +58,14 @@ class _Link:
 
     def _from_client(self, data: bytes) -> None:
         for piece in self._framer.cut(data) if self._framer is not None else (("", data),):
-            steps = self._effects.on_request(piece, not self._opened, self._asked, False)
+            steps = self._effects.on_request(piece, not self._opened, self._pending, False)
             self._opened = True
             if not self._connected.done():
                 steps.insert(0, lambda: asyncio.shield(self._connected))
-            self.client.way.put(piece[1], steps)
+            self.client.channel.put(piece[1], steps)
 
     def _from_server(self, data: bytes) -> None:
-        self._server.way.put(data, self._effects.on_answer(self._asked, False))
+        self._server.channel.put(data, self._effects.on_answer(self._pending, False))
 
     def _reset(self) -> None:
         self.client.reset()
@@ -73,9 +73,9 @@ class _Link:
 
 
 class _End(asyncio.Protocol):
-    """One end of a connection; what it says leaves at the other end by its ``way``."""
+    """One end of a connection; what it says leaves at the other end by its ``channel``."""
 
-    way: Way
+    channel: Channel
 
     def __init__(self, said: Callable[[bytes], None], leaves_queue: bool) -> None:
         self._said = said
@@ -87,7 +87,7 @@ class _End(asyncio.Protocol):
     def join(self, other: _End, broken: Callable[[], None]) -> None:
         """Let what this end says leave at ``other``."""
         self._other = other
-        self.way = Way(other.write, broken)
+        self.channel = Channel(other.write, broken)
 
     def write(self, data: bytes) -> None:
         """Send to whoever is at this end, unless it is gone."""
@@ -112,27 +112,30 @@ class _End(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        # asyncio does so only where the listening socket was made with IPPROTO_TCP; without it a small second answer
+        # would wait for the client's delayed acknowledgement, 40 ms.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
         self._said(data)
 
     def eof_received(self) -> bool:
         self._ended = True
-        if self._leaves_queue and not self.way.idle:
+        if self._leaves_queue and not self.channel.idle:
             return False  # Gone before its turn: the transport closes, and connection_lost does the rest.
         if self._other._ended:
-            self.way.then(self._other.close)
-            return not self.way.idle
-        self.way.then(self._other.finish)
+            self.channel.then(self._other.close)
+            return not self.channel.idle
+        self.channel.then(self._other.finish)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
         if self._leaves_queue:
-            self.way.cancel()
+            self.channel.cancel()
             self._other.close()
         else:
-            self.way.then(self._other.close)
+            self.channel.then(self._other.close)
 
     def pause_writing(self) -> None:
         if self._other._transport is not None:

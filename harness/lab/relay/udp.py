@@ -1,4 +1,4 @@
-"""Datagrams passed on to a server, and its answers back to the client that asked."""
+"""Datagrams passed on to a server, and its answers back to the client that sent the request."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 import socket
 from typing import Any, cast
 
-from harness.lab.relay.channel import Asked, Effects, Way
+from harness.lab.relay.channel import Channel, Effects, PendingRequest
 from harness.lab.relay.framing import kerberos_kind
 from harness.model.fault import Route
 
 FORGOTTEN_AFTER_S = 30.0
-"""A client that asked so long ago waits for no answer any more."""
+"""A client whose request is this old waits for no answer any more."""
 ANSWERED_S = 1.0
 """After an answer it is forgotten sooner: one exchange is all that a socket of libkrb5 or of a resolver is for."""
 
@@ -53,10 +53,10 @@ class _Client(asyncio.DatagramProtocol):
         self._kind = kerberos_kind if route.service == "kdc" else lambda _: ""
         self._effects = effects
         self._forget = forget
-        self._asked = Asked()
+        self._pending = PendingRequest()
         self._transport: asyncio.DatagramTransport | None = None
-        self._out = Way(self._send, self._nothing)
-        self._back = Way(answer, self._nothing)
+        self._out = Channel(self._send, self._nothing)
+        self._back = Channel(answer, self._nothing)
         self._forgotten = loop.call_later(FORGOTTEN_AFTER_S, self._close)
         self._connected = loop.create_task(
             loop.create_datagram_endpoint(lambda: self, remote_addr=(route.host, route.port or 0))
@@ -64,7 +64,7 @@ class _Client(asyncio.DatagramProtocol):
 
     def ask(self, data: bytes) -> None:
         """Pass on what the client has sent."""
-        steps = self._effects.on_request((self._kind(data), data), True, self._asked, True)
+        steps = self._effects.on_request((self._kind(data), data), True, self._pending, True)
         self._last(FORGOTTEN_AFTER_S)
         if not self._connected.done():
             steps.insert(0, self._until_connected)
@@ -74,7 +74,7 @@ class _Client(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        self._back.put(data, self._effects.on_answer(self._asked, True))
+        self._back.put(data, self._effects.on_answer(self._pending, True))
         self._back.then(lambda: self._last(ANSWERED_S))
 
     def error_received(self, exc: Exception) -> None:

@@ -7,8 +7,9 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable
+from typing import assert_never
 
-from harness.model.fault import ColdStart, Delay, Fault, Hold, Jitter, Leak, Loss, Reset
+from harness.model.fault import ColdStart, Delay, Hold, Jitter, Leak, Loss, Reset
 
 RETRANSMITTED_AFTER_S = 0.2
 """Linux's least time until TCP sends again (TCP_RTO_MIN in include/net/tcp.h); doubled each time (RFC 6298 §5.5)."""
@@ -26,8 +27,12 @@ Wait = Callable[[bool], Awaitable[None]]
 """Returns when a packet may go on; told whether it is a datagram. Raises LostError or BrokenError."""
 
 
-def wait_of(fault: Fault) -> Wait | None:
-    """The wait that a fault is, with the state that all of its packets share; None for one that is no wait.
+WaitingFault = Hold | Leak | ColdStart | Delay | Jitter | Reset | Loss
+"""The faults that act before a packet is passed on."""
+
+
+def wait_of(fault: WaitingFault) -> Wait:
+    """The wait that a fault is, with the state that all of its packets share.
 
     Chances are drawn from a seed, so that two runs of one fault strike the same places in the order of arrival.
     """
@@ -49,7 +54,8 @@ def wait_of(fault: Fault) -> Wait | None:
             return lambda _: _broken(chance() < fault.share)
         case Loss():
             return lambda datagram: _lost(datagram, fault.share, chance)
-    return None
+        case _:
+            assert_never(fault)
 
 
 def _clock() -> Callable[[], float]:

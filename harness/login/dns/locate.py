@@ -1,28 +1,29 @@
 """The name-server steps: where the domain's KDCs and controllers are, asked of the target's own name servers.
 
-Each query is a step with its own deadline. What is found never changes where load goes: a controller that isn't the
-target's own fails the step (rule of safety).
+Each query is a step with its own deadline. Load goes to no server that the targets don't name: a controller that isn't
+the target's own fails the step.
 """
 
 from __future__ import annotations
 
 import itertools
 import random
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import dns.exception
+import dns.flags
 import dns.message
-import dns.query
 import dns.rcode
 import dns.rdatatype
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.SRV import SRV
 
-from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.login.net.clock import StepClock
+from harness.login.net.streams import Datagrams, connect, exactly
+from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
 from harness.model.protocol import DnsQuery
@@ -62,31 +63,30 @@ class Answer:
 
 
 class Resolver:
-    """A client of an arm's name servers; every method raises StepFailedError, and TIMED_OUT after ``timeout_s``."""
+    """A client of an arm's name servers for one login; every method raises StepFailedError."""
 
-    def __init__(self, names: Dns) -> None:
+    def __init__(self, names: Dns, clock: StepClock) -> None:
         self._names = names
+        self._clock = clock
 
-    def kerberos_servers(self, timeout_s: float) -> tuple[tuple[ServiceRecord, ...], Answer]:
+    def kerberos_servers(self) -> tuple[tuple[ServiceRecord, ...], Answer]:
         """The domain's KDCs (RFC 4120 §7.2.3.2)."""
-        return self._services("_kerberos._tcp", self._names.domain, timeout_s)
+        return self._services("_kerberos._tcp", self._names.domain)
 
-    def domain_controllers(self, timeout_s: float, site: str | None = None) -> tuple[tuple[ServiceRecord, ...], Answer]:
+    def domain_controllers(self, site: str | None = None) -> tuple[tuple[ServiceRecord, ...], Answer]:
         """The domain's controllers, or those of a site: this one, or the target's own (MS-ADTS 6.3.2.3)."""
-        return self._services("_ldap._tcp", f"dc._msdcs.{self._names.domain}", timeout_s, site)
+        return self._services("_ldap._tcp", f"dc._msdcs.{self._names.domain}", site)
 
-    def addresses(self, host: str, timeout_s: float) -> tuple[tuple[str, ...], Answer]:
+    def addresses(self, host: str) -> tuple[tuple[str, ...], Answer]:
         """The IPv4 addresses of a host."""
-        answer = self._ask(host, dns.rdatatype.A, timeout_s)
+        answer = self._ask(host, dns.rdatatype.A)
         found = tuple(data.address for rrset in answer.message.answer for data in rrset if isinstance(data, A))
         return _some(found), answer
 
-    def _services(
-        self, service: str, domain: str, timeout_s: float, site: str | None = None
-    ) -> tuple[tuple[ServiceRecord, ...], Answer]:
+    def _services(self, service: str, domain: str, site: str | None = None) -> tuple[tuple[ServiceRecord, ...], Answer]:
         site = site or self._names.site
         at = "" if site is None else f".{site}._sites"
-        answer = self._ask(f"{service}{at}.{domain}", dns.rdatatype.SRV, timeout_s)
+        answer = self._ask(f"{service}{at}.{domain}", dns.rdatatype.SRV)
         found = tuple(
             ServiceRecord(data.priority, data.weight, data.port, data.target.to_text(omit_final_dot=True).lower())
             for rrset in answer.message.answer
@@ -95,25 +95,54 @@ class Resolver:
         )
         return _some(found), answer
 
-    def _ask(self, name: str, kind: dns.rdatatype.RdataType, timeout_s: float) -> Answer:
+    def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> Answer:
         """The first server's answer; where it is silent, the next one's, until Windows' client would give up."""
-        deadline = time.monotonic() + timeout_s
         query = dns.message.make_query(name, kind)
         servers = itertools.cycle(self._names.servers)
         for tries, (wait_s, server) in enumerate(zip(WAITS_S, servers, strict=False), start=1):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                break
+            self._clock.left_s()
             try:
-                message, tcp = _exchange(query, server, min(wait_s, left))
-            except (dns.exception.Timeout, OSError):  # OSError: nobody listens there
-                continue
-            except (dns.exception.DNSException, dns.query.BadResponse):
+                message, tcp = self._exchange(query, server, wait_s)
+            except (dns.exception.DNSException, ValueError):
                 raise StepFailedError(Outcome("error", "DNS_MALFORMED")) from None
+            except OSError:  # silence, or nobody listens there
+                continue
             if (code := message.rcode()) != dns.rcode.NOERROR:
                 raise StepFailedError(Outcome("error", f"DNS {int(code)} {dns.rcode.to_text(code)}"))
             return Answer(message, server, tcp, tries)
-        raise StepFailedError(TIMED_OUT if time.monotonic() >= deadline else Outcome("error", "DNS_NO_ANSWER"))
+        self._clock.left_s()
+        raise StepFailedError(Outcome("error", "DNS_NO_ANSWER"))
+
+    def _exchange(
+        self, query: dns.message.Message, server: Endpoint, within_s: float
+    ) -> tuple[dns.message.Message, bool]:
+        """One query by UDP, and by TCP where the answer was cut; whether TCP was needed. Raises OSError.
+
+        A datagram with another identifier than the query's, or to another question, is none for us: resolvers ignore
+        it (RFC 5452 §9.1), and so does this one, within the same wait.
+        """
+        wire = query.to_wire()
+        until = time.monotonic() + within_s
+        with Datagrams(server, self._clock) as udp:
+            udp.send(wire)
+            while True:
+                data = udp.recv(max(until - time.monotonic(), 0.0) or 1e-6)
+                if data[:2] != wire[:2]:
+                    continue
+                message = dns.message.from_wire(data, ignore_trailing=True)
+                if query.is_response(message):
+                    break
+        if not message.flags & dns.flags.TC:
+            return message, False
+        stream = connect(server, self._clock, within_s)
+        try:
+            stream.sendall(len(wire).to_bytes(2, "big") + wire)
+            message = dns.message.from_wire(exactly(stream, int.from_bytes(exactly(stream, 2), "big")))
+        finally:
+            stream.close()
+        if not query.is_response(message):
+            raise ValueError("an answer to another question")
+        return message, True
 
 
 def in_order(records: Sequence[ServiceRecord]) -> tuple[ServiceRecord, ...]:
@@ -125,21 +154,6 @@ def in_order(records: Sequence[ServiceRecord]) -> tuple[ServiceRecord, ...]:
         left.remove(chosen)
         found.append(chosen)
     return tuple(found)
-
-
-def _exchange(query: dns.message.Message, server: Endpoint, timeout_s: float) -> tuple[dns.message.Message, bool]:
-    """One query by UDP, and by TCP where the answer was cut; whether TCP was needed."""
-    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as udp:
-        udp.setblocking(False)
-        udp.connect((server.host, server.port))  # so that a closed port is heard of, as by every resolver
-        deadline = time.monotonic() + timeout_s
-        try:
-            answer = dns.query.udp(query, server.host, timeout_s, server.port, sock=udp, raise_on_truncation=True)
-        except dns.message.Truncated:
-            left_s = max(deadline - time.monotonic(), 0.001)
-            return dns.query.tcp(query, server.host, left_s, server.port), True
-        return answer, False
 
 
 def _some(found: tuple[T, ...]) -> tuple[T, ...]:

@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import krb5
 
@@ -40,16 +39,12 @@ class Cards:
     by_user: Mapping[str, Card]
     anchors: Path
 
-    def options(self, context: krb5.Context, user: str) -> Any:
-        """Options of an AS exchange by the user's card.
-
-        The plugin keeps them in the context, not in the options: each exchange needs a context of its own.
-        """
-        options = krb5.get_init_creds_opt_alloc(context)
-        krb5.get_init_creds_opt_set_forwardable(options, True)
-        krb5.get_init_creds_opt_set_pa(context, options, _IDENTITY, f"FILE:{self.by_user[user].path}".encode())
-        krb5.get_init_creds_opt_set_pa(context, options, b"X509_anchors", f"FILE:{self.anchors}".encode())
-        return options
+    def settings(self, user: str) -> tuple[tuple[bytes, bytes], ...]:
+        """Pre-authentication options of an AS exchange by the user's card."""
+        return (
+            (_IDENTITY, f"FILE:{self.by_user[user].path}".encode()),
+            (b"X509_anchors", f"FILE:{self.anchors}".encode()),
+        )
 
 
 def read_cards(source: SmartCards) -> Cards:

@@ -1,137 +1,107 @@
-"""The Kerberos steps by MIT libkrb5, a real client: pre-authentication, KDC fail-over, UDP to TCP, retries.
+"""The Kerberos steps by MIT libkrb5, a real client: pre-authentication, PKINIT, keys, tickets, tokens.
 
-Only what may wait for a KDC goes to a Runtime's thread, and as one C call: each return into Python there has to win
-the interpreter's lock back from the hub, which would be read as the KDC's time. ``krb5`` has no call for a TGS
-exchange: the first step of a GSS-API context on a cache without the service's ticket does TGS and builds the AP-REQ.
+libkrb5 makes and reads the messages; a KdcCarrier sends them, so that nothing here waits by itself, and GSS-API finds
+every ticket in the cache (the process's krb5.conf names no KDC that it could ask). What computes for milliseconds, a
+password's key or a card's signature, is handed to the caller's thread.
 """
 
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import gssapi
-import gssapi.raw
 import krb5
 
 from harness.errors import CredentialError, KdcUnavailableError
 from harness.login.codes import kerberos_outcome
 from harness.login.controllers import Order
 from harness.login.credentials import Accounts
-from harness.login.kerberos.kdcs import KdcAsk, KdcContexts
-from harness.login.net import der
-from harness.login.runtime import StepFailedError, Timed
+from harness.login.kerberos.answers import KeyInfo, chosen_key, enctype_name, ticket_enctype
+from harness.login.kerberos.kdcs import KdcCarrier
+from harness.login.kerberos.libkrb5 import Context, InitialExchange, LibraryError, Principal, Step, get_ticket, here
+from harness.login.kerberos.security_context import PLAIN, ContextWish, SecurityContext
+from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.cohort import Authentication
 from harness.model.protocol import TicketFacts
 
-Call = Callable[[Callable[[], Any]], Timed[Any]]
-"""Runs what may block, within the step's deadline: Runtime.call without its deadline."""
-
-KRB5_MECH = gssapi.MechType.kerberos
-SPNEGO_MECH = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
-"""RFC 4178."""
-_MUTUAL = gssapi.RequirementFlag.mutual_authentication
-SEALING = _MUTUAL | gssapi.RequirementFlag.integrity | gssapi.RequirementFlag.confidentiality
 FAILURES_NAMED = 3
 _cache_numbers = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a context is to be like: its mechanism and flags, and the channel that it is bound to."""
-
-    mech: Any = KRB5_MECH
-    flags: Any = _MUTUAL
-    bindings: Any = None
-
-
-PLAIN = Ask()
 
 
 class TicketCache:
     """A MEMORY ticket cache of one login, destroyed after it (a warm clinician's lives on)."""
 
-    __slots__ = ("_ccache", "_context", "controllers", "name")
+    __slots__ = ("_context", "controllers", "filled", "name")
 
     def __init__(self, context: krb5.Context) -> None:
         self.name = f"MEMORY:authgate-{next(_cache_numbers)}"
         self._context = context
-        self._ccache: krb5.CCache | None = None
+        self.filled = False
         self.controllers: Order = ()
         """The domain controllers that the workstation has found, which it remembers as long as the tickets."""
 
-    def fill(self, principal: krb5.Principal, credentials: krb5.Creds) -> None:
-        """Keep the credentials of an AS exchange."""
-        self._ccache = krb5.cc_resolve(self._context, self.name.encode())
-        krb5.cc_initialize(self._context, self._ccache, principal)
-        krb5.cc_store_cred(self._context, self._ccache, credentials)
-
     def tickets(self) -> tuple[TicketFacts, ...]:
         """The facts of every ticket in the cache, in the order in which they were obtained."""
-        if self._ccache is None:
+        if not self.filled:
             return ()
         found = []
-        for credentials in self._ccache:
+        for credentials in krb5.cc_resolve(self._context, self.name.encode()):
             service = (credentials.server.name or b"").decode()
             if not service.endswith("@X-CACHECONF:"):
                 session, ticket = credentials.keyblock.enctype, ticket_enctype(credentials.ticket)
-                found.append(
-                    TicketFacts(service, _enctype_name(session), len(credentials.ticket), _enctype_name(ticket))
-                )
+                found.append(TicketFacts(service, enctype_name(session), len(credentials.ticket), enctype_name(ticket)))
         return tuple(found)
 
     def close(self) -> None:
         """Destroy the cache; a second call does nothing."""
-        ccache, self._ccache = self._ccache, None
-        if ccache is not None:
-            krb5.cc_destroy(self._context, ccache)
+        if self.filled:
+            self.filled = False
+            krb5.cc_destroy(self._context, krb5.cc_resolve(self._context, self.name.encode()))
+
+
+class _KeyInfoFound(Exception):  # noqa: N818 - what was looked for, and no error
+    def __init__(self, info: KeyInfo) -> None:
+        super().__init__()
+        self.info = info
 
 
 class KerberosClient:
-    """The Kerberos client of one arm's clinicians; ``kdcs`` where its logins choose among several."""
+    """The Kerberos client of one arm's clinicians."""
 
-    def __init__(
-        self, realm: str, accounts: Accounts, authentication: Authentication, kdcs: KdcContexts | None = None
-    ) -> None:
+    def __init__(self, realm: str, accounts: Accounts, authentication: Authentication) -> None:
         if authentication == "password" and accounts.keytab is not None:
             raise CredentialError("authentication: password needs credentials.csv or credentials.env, got a keytab")
         self._realm = realm
-        self._kdcs = kdcs
         self._accounts = accounts
         self._authentication = authentication
         self._keytabs: dict[str, krb5.KeyTab] = {}
-        # A libkrb5 context serves one thread at a time and costs a parse of the configuration, so they are lent out.
-        self._contexts: list[krb5.Context] = []
-        self._own = krb5.init_context()  # for the caller's own thread, which never waits in it
-        self._options = krb5.get_init_creds_opt_alloc(self._own)
-        krb5.get_init_creds_opt_set_forwardable(self._options, True)
+        self._context = Context()
+        self._keys = krb5.init_context()  # python-krb5's, for keytabs and caches
 
-    def derive_keys(self, users: Sequence[str], call: Callable[[Callable[[], None]], object]) -> None:
+    @property
+    def computes(self) -> bool:
+        """Whether a login's AS exchange computes for milliseconds, and so belongs into a thread."""
+        return self._authentication != "key"
+
+    def derive_keys(self, users: Iterable[str], carrier: Callable[[], KdcCarrier], run: Step = here) -> None:
         """Give each user a MEMORY keytab, so that string-to-key (some ms, the workstation's own) is not in a login.
 
         From passwords, the salt and parameters are the KDC's own answer (RFC 4120 §5.2.7.5), one exchange a user, which
-        is no attempt at a password. ``call`` runs a blocking function. Raises CredentialError with the first users
-        that have no key: KdcUnavailableError where the fault is the KDC's, which a later login asks again.
+        is no attempt at a password; ``carrier`` makes what carries it, within a deadline of its own. Raises
+        CredentialError with the first users that have no key: KdcUnavailableError where the fault is the KDC's, which a
+        later login asks again.
         """
         if self._authentication != "key":
             return
-        derived: dict[tuple[str, bytes, bytes, int], krb5.KeyBlock] = {}
         failures: dict[str, Outcome] = {}
-
-        def one(user: str) -> None:
-            try:
-                self._keytabs[user] = self._key_of(user, derived)
-            except krb5.Krb5Error as error:
-                failures[user] = kerberos_outcome(error.err_code)
-
         for user in users:
             try:
-                call(lambda user=user: one(user))  # type: ignore[misc]
+                self._keytabs[user] = self._key_of(user, carrier(), run)
+            except krb5.Krb5Error as error:
+                failures[user] = kerberos_outcome(error.err_code)
             except StepFailedError as failure:
                 failures[user] = failure.outcome
             if len(failures) >= FAILURES_NAMED:
@@ -142,128 +112,101 @@ class KerberosClient:
             kind = CredentialError if theirs else KdcUnavailableError
             raise kind(f"realm {self._realm}: no key for {named}")
 
-    def _key_of(self, user: str, derived: dict[tuple[str, bytes, bytes, int], krb5.KeyBlock]) -> krb5.KeyTab:
-        with self._context() as context:
-            principal = self._principal(context, user)
-            keytab = krb5.kt_resolve(context, f"MEMORY:authgate-{user}".encode())
-            if self._accounts.keytab is not None:
-                source = krb5.kt_resolve(context, f"FILE:{self._accounts.keytab}".encode())
-                entry = krb5.kt_get_entry(context, source, principal)
-                krb5.kt_add_entry(context, keytab, principal, entry.kvno, 0, entry.key)
-                return keytab
-            password = self._accounts.passwords[user].reveal()
-            info = krb5.get_etype_info(context, principal, krb5.get_init_creds_opt_alloc(context))
-            parameters = info.s2kparams or None
-            key = (password, info.salt or b"", parameters or b"", info.etype)
-            if key not in derived:
-                derived[key] = krb5.c_string_to_key(
-                    context, info.etype, password.encode(), info.salt or b"", parameters
-                )
-            krb5.kt_add_entry(context, keytab, principal, 1, 0, derived[key])
+    def _key_of(self, user: str, carrier: KdcCarrier, run: Step) -> krb5.KeyTab:
+        context = self._keys
+        principal = krb5.parse_name_flags(context, f"{user}@{self._realm}".encode())
+        keytab = krb5.kt_resolve(context, f"MEMORY:authgate-{user}".encode())
+        if self._accounts.keytab is not None:
+            source = krb5.kt_resolve(context, f"FILE:{self._accounts.keytab}".encode())
+            entry = krb5.kt_get_entry(context, source, principal)
+            krb5.kt_add_entry(context, keytab, principal, entry.kvno, 0, entry.key)
             return keytab
+        password = self._accounts.passwords[user].reveal().encode()
+        info = self._key_info(user, carrier)
+        salt = info.salt if info.salt is not None else (self._realm + user.replace("/", "")).encode()
+        derived: list[bytes] = []
+        with _outcomes():
+            run(lambda: derived.append(self._context.derive_key(info.enctype, password, salt, info.parameters)))
+        key = krb5.init_keyblock(context, info.enctype, derived[0])
+        krb5.kt_add_entry(context, keytab, principal, 1, 0, key)
+        return keytab
+
+    def _key_info(self, user: str, carrier: KdcCarrier) -> KeyInfo:
+        """How the user's key is derived, by the KDC's answer to a request without pre-authentication."""
+
+        def carry(request: bytes, tcp_only: bool, realm: str) -> bytes:
+            answer = carrier.carry(request, tcp_only, realm)
+            try:
+                info = chosen_key(request, answer)
+            except ValueError:
+                raise StepFailedError(Outcome("error", "KDC_MALFORMED")) from None
+            if info is not None:
+                raise _KeyInfoFound(info)
+            return answer
+
+        try:
+            with _outcomes():
+                InitialExchange(self._context, self._principal(user)).run(carry)
+        except _KeyInfoFound as found:
+            return found.info
+        raise StepFailedError(Outcome("error", "NO_KEY_INFORMATION"))
 
     def new_cache(self) -> TicketCache:
         """An empty ticket cache."""
-        return TicketCache(self._own)
+        return TicketCache(self._keys)
 
-    def initial_ticket(self, user: str, cache: TicketCache, call: Call, kdcs: KdcAsk | None = None) -> Timed[Any]:
+    def initial_ticket(self, user: str, cache: TicketCache, carrier: KdcCarrier, run: Step = here) -> None:
         """The AS exchange with encrypted time stamp or smart card (two round trips either way); fills the cache.
 
-        By card the KDCs are asked in the order of the target. Raises StepFailedError.
+        ``run`` runs what computes for long. Raises StepFailedError.
         """
-        principal = self._principal(self._own, user)
+        with _outcomes():
+            exchange = self._exchange(user, carrier, run)
+            exchange.run(carrier.carry, run if self.computes else here)
+            exchange.store(cache.name)
+            cache.filled = True
 
-        def exchange() -> krb5.Creds:
-            if self._authentication == "key" and user not in self._keytabs:
-                self._keytabs[user] = self._key_of(user, {})  # no KDC would say when the keys were derived
-            if (cards := self._accounts.cards) is not None:
-                context = krb5.init_context()  # of its own; made, with the plugin in it, in 0.3 ms
-                return krb5.get_init_creds_password(context, principal, cards.options(context, user))
-            with self._context(kdcs) as context:
-                if self._authentication == "key":
-                    return krb5.get_init_creds_keytab(context, principal, self._options, self._keytabs[user])
-                password = self._accounts.passwords[user].reveal().encode()
-                return krb5.get_init_creds_password(context, principal, self._options, password)
-
-        try:
-            done = call(exchange)
-            cache.fill(principal, done.value)
-        except krb5.Krb5Error as error:
-            raise StepFailedError(kerberos_outcome(error.err_code)) from None
-        return done
+    def _exchange(self, user: str, carrier: KdcCarrier, run: Step) -> InitialExchange:
+        if (cards := self._accounts.cards) is not None and self._authentication == "smart-card":
+            context = Context()  # of its own, in which the plugin keeps its card; made, with the plugin, in 0.3 ms
+            return InitialExchange(context, self._principal(user, context), cards.settings(user))
+        if self._authentication == "key":
+            if user not in self._keytabs:
+                self._keytabs[user] = self._key_of(user, carrier, run)  # no KDC would say when keys were derived
+            exchange = InitialExchange(self._context, self._principal(user))
+            exchange.by_keytab(f"MEMORY:authgate-{user}")
+            return exchange
+        context = Context()  # of its own, since a thread has it meanwhile
+        exchange = InitialExchange(context, self._principal(user, context))
+        exchange.by_password(self._accounts.passwords[user].reveal())
+        return exchange
 
     def service_token(
-        self, service: str, host: str, cache: TicketCache, call: Call, ask: Ask = PLAIN, kdcs: KdcAsk | None = None
-    ) -> tuple[Any, Timed[bytes]]:
+        self, service: str, host: str, cache: TicketCache, carrier: KdcCarrier, wish: ContextWish = PLAIN
+    ) -> tuple[SecurityContext, bytes]:
         """A GSS-API context for ``service@host`` and its first token; a TGS exchange where the cache has no ticket.
 
         Raises StepFailedError.
         """
-        try:
-            acquired = gssapi.raw.acquire_cred_from(
-                store={b"ccache": cache.name.encode()}, mechs=[ask.mech], usage="initiate"
-            )
-            context = gssapi.SecurityContext(
-                name=gssapi.Name(f"{service}@{host}", gssapi.NameType.hostbased_service),
-                mech=ask.mech,
-                creds=gssapi.Credentials(acquired.creds),
-                usage="initiate",
-                flags=ask.flags,
-                channel_bindings=ask.bindings,
-            )
-            if self._kdcs is None:
-                return context, call(context.step)
-            name = f"{service}/{host}@{self._realm}"
-            token, ended = call(lambda: self._ticket_and_token(context, cache, name, kdcs or KdcAsk())).value
-            return context, Timed(token, ended)
-        except gssapi.exceptions.GSSError as error:
-            raise StepFailedError(kerberos_outcome(error.min_code)) from None
+        with _outcomes():
+            wanted = self._context.principal(f"{service}/{host}@{self._realm}")
+            get_ticket(self._context, cache.name, wanted, carrier.carry)
+            context = SecurityContext(service, host, cache.name, wish)
+            return context, context.step()
 
-    def _ticket_and_token(self, context: Any, cache: TicketCache, service: str, ask: KdcAsk) -> tuple[bytes, int]:
-        """The first token, and when (monotonic ns) its ticket was there; the two in one visit to a thread."""
-        assert self._kdcs is not None
-        lent = self._kdcs.take(ask)
-        try:
-            code = lent.get_ticket(cache.name, service)
-            ended = time.monotonic_ns()
-        finally:
-            self._kdcs.give_back(ask, lent)
-        if code:
-            raise StepFailedError(kerberos_outcome(code))
-        return context.step(), ended
-
-    def _principal(self, context: krb5.Context, user: str) -> krb5.Principal:
-        return krb5.parse_name_flags(context, f"{user}@{self._realm}".encode())
-
-    @contextmanager
-    def _context(self, ask: KdcAsk | None = None) -> Iterator[krb5.Context]:
-        if self._kdcs is not None and ask is not None:
-            lent = self._kdcs.take(ask)
-            try:
-                yield lent.context
-            finally:
-                self._kdcs.give_back(ask, lent)
-            return
-        try:
-            context = self._contexts.pop()  # atomic under the interpreter's lock, as append is
-        except IndexError:
-            context = krb5.init_context()
-        try:
-            yield context
-        finally:
-            self._contexts.append(context)
+    def _principal(self, user: str, context: Context | None = None) -> Principal:
+        return (context or self._context).principal(f"{user}@{self._realm}")
 
 
-def ticket_enctype(ticket: bytes) -> int:
-    """The encryption type of a Ticket's enc-part (RFC 4120 §5.3 and §5.2.9); raises ValueError."""
-    return der.decode(der.decode(ticket).content).field(3).field(0).number()
-
-
-def _enctype_name(enctype: int) -> str:
+@contextmanager
+def _outcomes() -> Iterator[None]:
+    """libkrb5's and GSS-API's errors as a step's outcome."""
     try:
-        return krb5.enctype_to_name(enctype)
-    except (krb5.Krb5Error, ValueError):  # the service's own business: this client need not know it
-        return f"enctype {enctype}"
+        yield
+    except LibraryError as error:
+        raise StepFailedError(kerberos_outcome(error.code)) from None
+    except gssapi.exceptions.GSSError as error:
+        raise StepFailedError(kerberos_outcome(error.min_code)) from None
 
 
 def _told(outcome: Outcome) -> str:

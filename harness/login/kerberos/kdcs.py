@@ -1,145 +1,271 @@
-"""Several KDCs: which of them libkrb5 asks first, and which one answered.
+"""A login's requests to KDCs: which of them is asked when, by UDP or TCP, and which one answered.
 
-libkrb5 goes through the KDCs of its configuration in order, and tells which one answered in its trace alone. Both are
-properties of a libkrb5 context, and neither python-krb5 nor GSS-API has a call for them (libkrb5's receive hook isn't
-told the server). So they are set here, on python-krb5's own contexts; and a TGS exchange, which GSS-API would make in a
-context of its own, is made by krb5_get_credentials before GSS-API finds the ticket in the cache.
+The order and the waits are those of a client's own policy. MIT's are of krb5 1.20, lib/krb5/os/sendto_kdc.c
+(``k5_sendto``, ``service_tcp_connect``); tests hold them against libkrb5 itself.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
-from collections.abc import Mapping
-from ctypes import POINTER, byref, c_char_p, c_int32, c_uint32, c_void_p
-from dataclasses import dataclass, field
+import select
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
-import krb5
-
-from harness.errors import RunError
-from harness.login.kerberos.krb5conf import krb5_conf
-from harness.login.kerberos.trace import parse_trace
-from harness.model.endpoint import Addresses
-from harness.model.protocol import KdcExchange
+from harness.login.kerberos.answers import SVC_UNAVAILABLE, KdcAnswer, error_code, exchange_of
+from harness.login.net.clock import StepClock
+from harness.login.net.streams import Datagrams, Stream, connect, exactly
+from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.model.attempt import Outcome
+from harness.model.endpoint import NO_NAMES, Addresses, Endpoint
+from harness.model.protocol import KdcExchange, Transport
 from harness.model.target import Target
 
-_LIBRARY = "libkrb5.so.3"
-# What may wait for a KDC gives the interpreter's lock back; what can't, keeps it.
-_WAITING, _QUICK = ctypes.CDLL(_LIBRARY), ctypes.PyDLL(_LIBRARY)
+UDP_AT_MOST = 1465
+"""A longer request goes by TCP first (krb5.conf(5), udp_preference_limit)."""
+MESSAGE_AT_MOST = 1 << 20
+"""No ticket of a login comes near 1 MiB (the limit of libkrb5 itself)."""
+REFERRED = Outcome("error", "KDC_REFERRED_TO_OTHER_REALM")
+UNREACHABLE = Outcome("error", "KRB5_KDC_UNREACH")
+LISTENED_FOR_S = 30.0
+"""How long an answer that came too late is still waited for, to know whether it denied the account."""
 
 
-class _Creds(ctypes.Structure):
-    """The head of krb5_creds, and room for the rest of it (120 bytes of 64 bits in all)."""
+@dataclass(frozen=True, slots=True)
+class KdcPolicy:
+    """How long a client waits for a KDC until it asks the next one; times in seconds.
 
-    _fields_ = [("magic", c_int32), ("client", c_void_p), ("server", c_void_p), ("rest", ctypes.c_byte * 96)]
+    ``connected_s`` is for an answer on a connection that is there; ``last_s`` after the last KDC of the first pass,
+    ``backoff_s`` after that of the second, doubled with each further pass.
+    """
 
-
-for _library, _name, _arguments in (
-    (_QUICK, "krb5_set_config_files", (c_void_p, POINTER(c_char_p))),
-    (_QUICK, "krb5_set_trace_filename", (c_void_p, c_char_p)),
-    (_QUICK, "krb5_cc_resolve", (c_void_p, c_char_p, POINTER(c_void_p))),
-    (_QUICK, "krb5_cc_get_principal", (c_void_p, c_void_p, POINTER(c_void_p))),
-    (_QUICK, "krb5_cc_close", (c_void_p, c_void_p)),
-    (_QUICK, "krb5_parse_name", (c_void_p, c_char_p, POINTER(c_void_p))),
-    (_QUICK, "krb5_free_principal", (c_void_p, c_void_p)),
-    (_QUICK, "krb5_free_creds", (c_void_p, c_void_p)),
-    (_WAITING, "krb5_get_credentials", (c_void_p, c_uint32, c_void_p, POINTER(_Creds), POINTER(c_void_p))),
-):
-    getattr(_library, _name).argtypes = _arguments
-    getattr(_library, _name).restype = c_int32
+    each_s: float
+    connected_s: float
+    last_s: float
+    backoff_s: float
+    passes: int
 
 
-@dataclass(slots=True)
-class KdcAsk:
-    """What a login asks of KDCs: the address of the one to ask first, and what libkrb5 has said of it since."""
+MIT = KdcPolicy(each_s=1.0, connected_s=10.0, last_s=2.0, backoff_s=4.0, passes=3)
 
-    first: str = ""
-    said: list[str] = field(default_factory=list)
+
+class _Contact:
+    """One KDC by one transport: a socket, once it is opened."""
+
+    __slots__ = ("_udp", "endpoint", "open", "request", "stream", "transport", "until")
+
+    def __init__(self, endpoint: Endpoint, transport: Transport) -> None:
+        self.endpoint = endpoint
+        self.transport = transport
+        self.stream: Stream | None = None
+        self._udp: Datagrams | None = None
+        self.open = False
+        self.until = 0.0
+
+    def send(self, request: bytes, clock: StepClock, policy: KdcPolicy) -> None:
+        """Send the request, on a new socket the first time; raises OSError and StepFailedError."""
+        if self.transport == "UDP":
+            if self._udp is None:
+                self._udp = Datagrams(self.endpoint, clock)
+            self._udp.send(request)
+        elif self.stream is None:
+            self.stream = connect(self.endpoint, clock, policy.each_s)
+            self.stream.sendall(len(request).to_bytes(4, "big") + request)
+            self.until = time.monotonic() + policy.connected_s
+        self.open = True
+
+    def fileno(self) -> int:
+        """For select(2)."""
+        socket = self._udp if self.stream is None else self.stream
+        assert socket is not None
+        return socket.fileno()
+
+    def read(self, within_s: float) -> bytes:
+        """The answer; raises TimeoutError after ``within_s``, OSError, and StepFailedError."""
+        if self._udp is not None:
+            return self._udp.recv(within_s)
+        assert self.stream is not None
+        if not self.stream.readable(within_s):
+            raise TimeoutError
+        size = int.from_bytes(exactly(self.stream, 4), "big")
+        if size > MESSAGE_AT_MOST:
+            raise ConnectionResetError(f"a message of {size} bytes")
+        return exactly(self.stream, size)
+
+    def close(self) -> None:
+        """Hang up."""
+        self.open = False
+        for socket in (self._udp, self.stream):
+            if socket is not None:
+                socket.close()
+
+
+class Kdcs:
+    """The KDCs of one target, by their checked addresses."""
+
+    def __init__(self, target: Target, addresses: Addresses = NO_NAMES) -> None:
+        self.realm = target.realm
+        self.tcp_first = target.kdc_transport == "tcp"
+        self._listed = tuple(at for kdc in target.kdcs for at in kdc.at(addresses))
+
+    def carrier(self, clock: StepClock, first: str = "") -> KdcCarrier:
+        """What carries one login's requests; the KDC at the address ``first`` is asked first, then as listed."""
+        return KdcCarrier(self, tuple(sorted(self._listed, key=lambda at: at.host != first)), clock)
+
+
+class KdcCarrier:
+    """Carries one login's requests to its KDCs; ``kdcs`` in the order in which they are asked.
+
+    Each request goes to the first KDC anew, as libkrb5 does it.
+    """
+
+    def __init__(self, target: Kdcs, kdcs: Sequence[Endpoint], clock: StepClock, policy: KdcPolicy = MIT) -> None:
+        self._realm = target.realm
+        self._tcp_first = target.tcp_first
+        self._kdcs = kdcs
+        self._clock = clock
+        self._policy = policy
+        self._answers: list[KdcAnswer] = []
+        self._unheard: list[_Contact] = []
 
     @property
     def exchanges(self) -> tuple[KdcExchange, ...]:
-        """Every exchange that was made, in order."""
-        return parse_trace(self.said)
+        """Every request that was sent, with what came of it, in order."""
+        return tuple(exchange_of(answer) for answer in self._answers)
 
     @property
     def server(self) -> str:
-        """The KDC that answered last; empty where none has, or where there is but one and nobody asked."""
-        return next((it.server for it in reversed(self.exchanges) if it.answer_bytes is not None), "")
+        """The KDC that answered last; where none has, the one that was asked last."""
+        answered = [str(it.endpoint) for it in self._answers if it.answer is not None]
+        return (answered or [str(it.endpoint) for it in self._answers] or [""])[-1]
 
+    def carry(self, request: bytes, tcp_only: bool, realm: str) -> bytes:
+        """The answer to a request; raises StepFailedError, with TIMED_OUT at the deadline.
 
-class KdcContext:
-    """A python-krb5 context that asks the KDCs in an order of its own, and knows which one answered."""
-
-    def __init__(self, conf: str) -> None:
-        self.context = krb5.init_context()
-        self._raw = _raw(self.context)
-        self._trace = os.memfd_create("krb5-trace", 0)
-        files = (c_char_p * 2)(conf.encode(), None)
-        for code in (
-            _QUICK.krb5_set_config_files(self._raw, files),
-            _QUICK.krb5_set_trace_filename(self._raw, f"/proc/self/fd/{self._trace}".encode()),
-        ):
-            if code:
-                raise RunError(f"libkrb5: expected a context of its own configuration and trace, got error {code}")
-
-    def new_lines(self) -> list[str]:
-        """The lines of the trace since the last call."""
-        said = os.pread(self._trace, os.fstat(self._trace).st_size, 0)
-        os.ftruncate(self._trace, 0)  # libkrb5 appends
-        return said.decode(errors="replace").splitlines()
-
-    def get_ticket(self, cache: str, service: str) -> int:
-        """Have a ticket for the service in the cache, by a TGS exchange where it isn't; libkrb5's error code, or 0."""
-        ccache, client, server, found = c_void_p(), c_void_p(), c_void_p(), c_void_p()
-        code = int(_QUICK.krb5_cc_resolve(self._raw, cache.encode(), byref(ccache)))
-        if code:
-            return code
+        A referral to another realm isn't followed: its KDCs are none of the target's, and get no load.
+        """
+        if realm != self._realm:
+            raise StepFailedError(REFERRED)
+        live: list[_Contact] = []
+        found: tuple[_Contact, bytes] | None = None
         try:
-            code = _QUICK.krb5_cc_get_principal(self._raw, ccache, byref(client))
-            code = code or _QUICK.krb5_parse_name(self._raw, service.encode(), byref(server))
-            if not code:
-                wanted = _Creds(client=client, server=server)
-                code = _WAITING.krb5_get_credentials(self._raw, 0, ccache, byref(wanted), byref(found))
-            return int(code)
+            for contact, wait_s in self._plan(request, tcp_only):
+                if contact is not None and not self._sent(contact, request, live):
+                    continue
+                if contact is None and not live:
+                    break
+                if (found := self._answer(live, wait_s, request)) is not None:
+                    return found[1]
+            raise StepFailedError(UNREACHABLE)
+        except StepFailedError as failure:
+            if failure.outcome is TIMED_OUT:
+                self._unheard += live  # a KDC may yet deny the account
+                live = []
+            raise
         finally:
-            _QUICK.krb5_free_creds(self._raw, found)
-            _QUICK.krb5_free_principal(self._raw, server)
-            _QUICK.krb5_free_principal(self._raw, client)
-            _QUICK.krb5_cc_close(self._raw, ccache)
+            for contact in live:
+                contact.close()
 
+    def late_denial(self) -> int | None:
+        """The error code of an answer that came after the deadline, once there is one; asks and never waits."""
+        for contact in list(self._unheard):
+            with suppress(OSError, StepFailedError, ValueError):
+                ready = select.poll()
+                ready.register(contact.fileno(), select.POLLIN)
+                if not ready.poll(0):
+                    continue
+                self._clock.begin(time.monotonic_ns() + 50_000_000)  # of what is there already
+                code = error_code(contact.read(0.05))
+                if code is not None:
+                    self.forget()
+                    return code
+            self._unheard.remove(contact)
+            contact.close()
+        return None
 
-class KdcContexts:
-    """Contexts for each order of a target's KDCs, lent to one thread at a time."""
+    @property
+    def unheard(self) -> bool:
+        """Whether an answer may still come."""
+        return bool(self._unheard)
 
-    def __init__(self, target: Target, addresses: Addresses) -> None:
-        hosts = [checked.host for kdc in target.kdcs for checked in kdc.at(addresses)]
-        self._files = {host: _kept(krb5_conf(target, addresses, host)) for host in ("", *dict.fromkeys(hosts))}
-        self._free: Mapping[str, list[KdcContext]] = {host: [] for host in self._files}
+    def forget(self) -> None:
+        """Listen no more."""
+        while self._unheard:
+            self._unheard.pop().close()
 
-    def take(self, ask: KdcAsk) -> KdcContext:
-        """A context of this order; one of the target's own for an address without a KDC."""
-        first = ask.first if ask.first in self._files else ""
+    def _plan(self, request: bytes, tcp_only: bool) -> Iterator[tuple[_Contact | None, float]]:
+        """Whom to send to, and how long to wait then; None only waits."""
+        tcp_first = self._tcp_first or len(request) > UDP_AT_MOST
+        preferred: Transport = "TCP" if tcp_only or tcp_first else "UDP"
+        contacts = [_Contact(kdc, preferred) for kdc in self._kdcs]
+        if not tcp_only:
+            contacts += [_Contact(kdc, "UDP" if preferred == "TCP" else "TCP") for kdc in self._kdcs]
+        pause_s = self._policy.last_s
+        for number in range(self._policy.passes):
+            for contact in contacts:
+                if number == 0 or (contact.open and contact.transport == "UDP"):  # a connection has the request
+                    yield contact, self._policy.each_s
+            yield None, pause_s
+            pause_s = self._policy.backoff_s * 2**number
+
+    def _sent(self, contact: _Contact, request: bytes, live: list[_Contact]) -> bool:
+        """Whether the request went out; a KDC that can't be reached is noted."""
+        answer = KdcAnswer(contact.endpoint, contact.transport, request)
+        self._answers.append(answer)
         try:
-            return self._free[first].pop()  # atomic under the interpreter's lock, as append is
-        except IndexError:
-            return KdcContext(f"/proc/self/fd/{self._files[first]}")
+            contact.send(request, self._clock, self._policy)
+        except OSError as error:
+            answer.note = error.strerror or "not connected in time"
+            self._clock.left_s()
+            return False
+        if contact not in live:
+            live.append(contact)
+        return True
 
-    def give_back(self, ask: KdcAsk, context: KdcContext) -> None:
-        """After use; what the context has seen is the ask's."""
-        ask.said += context.new_lines()
-        self._free[ask.first if ask.first in self._files else ""].append(context)
+    def _answer(self, live: list[_Contact], wait_s: float, request: bytes) -> tuple[_Contact, bytes] | None:
+        """The first answer that comes in time; those that hang up are no longer waited for."""
+        until = max(time.monotonic() + wait_s, *(contact.until for contact in live))
+        while live and (left := until - time.monotonic()) > 0:
+            contact = live[0] if len(live) == 1 else self._readable(live, left)
+            if contact is None:
+                break
+            try:
+                answer = contact.read(left)
+            except TimeoutError:
+                if self._clock.over:
+                    raise StepFailedError(TIMED_OUT) from None
+                break
+            except OSError as error:
+                self._note(contact, error.strerror or "connection lost")
+                live.remove(contact)
+                contact.close()
+                continue
+            self._heard(contact, answer)
+            if error_code(answer) == SVC_UNAVAILABLE:  # as libkrb5: this one can't, the next one may
+                live.remove(contact)
+                contact.close()
+                continue
+            return contact, answer
+        return None
 
+    def _readable(self, live: list[_Contact], left_s: float) -> _Contact | None:
+        ready = select.poll()
+        by_number = {contact.fileno(): contact for contact in live}
+        for number in by_number:
+            ready.register(number, select.POLLIN)
+        found = ready.poll(min(left_s, self._clock.left_s()) * 1000)
+        if not found:
+            self._clock.left_s()
+        return by_number[found[0][0]] if found else None
 
-def _kept(conf: str) -> int:
-    """A file without a name that lives as long as this process."""
-    file = os.memfd_create("krb5.conf", 0)
-    os.write(file, conf.encode())
-    return file
+    def _heard(self, contact: _Contact, answer: bytes) -> None:
+        for asked in reversed(self._answers):
+            if (asked.endpoint, asked.transport) == (contact.endpoint, contact.transport) and asked.answer is None:
+                asked.answer = answer
+                return
 
-
-def _raw(context: krb5.Context) -> c_void_p:
-    """The krb5_context of a python-krb5 context, which is the one field after the head of its object."""
-    head = object.__basicsize__
-    if type(context).__basicsize__ != head + ctypes.sizeof(c_void_p):
-        raise RunError("several KDCs: expected python-krb5 as it is locked, got another one")
-    return c_void_p.from_address(id(context) + head)
+    def _note(self, contact: _Contact, note: str) -> None:
+        for asked in reversed(self._answers):
+            if (asked.endpoint, asked.transport) == (contact.endpoint, contact.transport):
+                asked.note = note
+                return

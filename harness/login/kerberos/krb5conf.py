@@ -8,18 +8,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.model.endpoint import NO_NAMES, Addresses
 from harness.model.target import Target
 
 
-def krb5_conf(target: Target, addresses: Addresses = NO_NAMES, first: str = "") -> str:
-    """The text of a krb5.conf(5) that names the target's KDCs by their checked addresses and looks nothing up.
+def krb5_conf(target: Target, with_kdcs: bool = True) -> str:
+    """The text of a krb5.conf(5) that looks nothing up; with the target's KDCs, or none that libkrb5 could ask itself.
 
-    libkrb5 asks them in this order: those at the address ``first``, then as the target lists them.
     Host names are never canonicalised: a lookup inside libkrb5 would hide a name server's delay in another step.
     """
-    checked = sorted((at for kdc in target.kdcs for at in kdc.at(addresses)), key=lambda at: at.host != first)
-    kdcs = "\n".join(f"\t\tkdc = {address}" for address in checked)
+    kdcs = "\n".join(f"\t\tkdc = {kdc}" for kdc in target.kdcs) if with_kdcs else ""
     # 1 byte: every request is "too big" for UDP; 1465 is libkrb5's own default.
     udp_limit = 1 if target.kdc_transport == "tcp" else 1465
     services = [
@@ -58,10 +55,13 @@ def _kdc_certificates(target: Target) -> str:
     return f"{names}\n\t\tpkinit_eku_checking = kpServerAuth"
 
 
-def use_krb5_conf(target: Target, folder: Path, addresses: Addresses = NO_NAMES) -> Path:
-    """Make libkrb5 of this process speak to the target; returns the file written into ``folder``."""
+def use_krb5_conf(target: Target, folder: Path) -> Path:
+    """Make libkrb5 of this process one of the target's realm; returns the file written into ``folder``.
+
+    It names no KDC: a login's own code carries every message, and what would ask behind its back fails at once.
+    """
     path = folder / f"krb5-{os.getpid()}.conf"
-    path.write_text(krb5_conf(target, addresses))
+    path.write_text(krb5_conf(target, with_kdcs=False))
     os.environ["KRB5_CONFIG"] = str(path)
     # The caches are named by the code; a default that somebody's shell exports must not be touched.
     os.environ["KRB5CCNAME"] = "MEMORY:authgate-unused"

@@ -6,9 +6,7 @@ Request and answer: MS-ADTS 6.3.3; the answer's layout: 6.3.1.9 (NETLOGON_SAM_LO
 from __future__ import annotations
 
 import select
-import socket
 import struct
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -22,12 +20,13 @@ from ldap3.protocol.rfc4511 import LDAPMessage, MessageID, ProtocolOp
 from ldap3.utils.asn1 import decode_message_fast, encode
 
 from harness.login.codes import ldap_outcome
-from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.login.net.clock import StepClock
+from harness.login.net.streams import Datagrams
+from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
 
 CLDAP_PORT = 389
-DATAGRAM_AT_MOST = 65535
 NT_VERSION = 0x02 | 0x04
 """NETLOGON_NT_VERSION_5 and _5EX: the answer is to be the extended one (MS-ADTS 6.3.1.1)."""
 AGAIN_S = 0.1
@@ -74,55 +73,49 @@ def ping_request(domain: str) -> bytes:
     return bytes(encode(message))
 
 
-def ping(server: Endpoint, request: bytes, timeout_s: float) -> DomainController:
+def ping(server: Endpoint, request: bytes, clock: StepClock) -> DomainController:
     """Ask one controller once: a lost datagram is a lost ping, as to the client that would then ask another one.
 
-    Raises StepFailedError, with TIMED_OUT after ``timeout_s``.
+    Raises StepFailedError.
     """
-    return first_answer((server,), request, timeout_s)[1]
+    return first_answer((server,), request, clock)[1]
 
 
-def first_answer(servers: Sequence[Endpoint], request: bytes, timeout_s: float) -> tuple[Endpoint, DomainController]:
+def first_answer(servers: Sequence[Endpoint], request: bytes, clock: StepClock) -> tuple[Endpoint, DomainController]:
     """Ask controllers in order, the next one where none has answered within AGAIN_S; the first that serves the domain.
 
-    Raises StepFailedError with the last one's refusal, and TIMED_OUT after ``timeout_s``.
+    Raises StepFailedError with the last one's refusal, and TIMED_OUT at the clock's deadline.
     """
-    deadline = time.monotonic() + timeout_s
     unasked, failure = list(servers), Outcome("error", "CONNECT_FAILED")
     with ExitStack() as stack:
-        asked: dict[socket.socket, Endpoint] = {}
+        asked: list[Datagrams] = []
         while unasked or asked:
             if unasked:
-                server = unasked.pop(0)
                 with suppress(OSError):
-                    asked[stack.enter_context(_asked(server, request))] = server
-            left = max(deadline - time.monotonic(), 0.0)
-            answered, _, _ = select.select(list(asked), [], [], min(left, AGAIN_S) if unasked else left)
-            for udp in answered:
-                server = asked.pop(udp)
+                    udp = stack.enter_context(Datagrams(unasked.pop(0), clock))
+                    udp.send(request)
+                    asked.append(udp)
+            left = clock.left_s()
+            for udp in _readable(asked, min(left, AGAIN_S) if unasked else left):
                 try:
-                    return server, _answer(udp)
+                    return udp.endpoint, _answer(udp)
                 except StepFailedError as refusal:
+                    asked.remove(udp)
                     failure = refusal.outcome
-            if time.monotonic() >= deadline:
-                raise StepFailedError(TIMED_OUT)
     raise StepFailedError(failure)
 
 
-def _asked(server: Endpoint, request: bytes) -> socket.socket:
-    udp = socket.socket(socket.AF_INET6 if ":" in server.host else socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        udp.connect((server.host, server.port))
-        udp.send(request)
-    except OSError:
-        udp.close()
-        raise
-    return udp
+def _readable(asked: Sequence[Datagrams], wait_s: float) -> list[Datagrams]:
+    ready = select.poll()
+    by_number = {udp.fileno(): udp for udp in asked}
+    for number in by_number:
+        ready.register(number, select.POLLIN)
+    return [by_number[number] for number, _ in ready.poll(wait_s * 1000)]
 
 
-def _answer(udp: socket.socket) -> DomainController:
+def _answer(udp: Datagrams) -> DomainController:
     try:
-        answer = udp.recv(DATAGRAM_AT_MOST)
+        answer = udp.recv()
     except OSError:
         raise StepFailedError(Outcome("error", "CONNECT_FAILED")) from None
     try:

@@ -1,39 +1,33 @@
-"""A connection to the directory by ldap3: TLS, binds, searches.
-
-ldap3's strategy is SAFE_SYNC with ``get_info=NONE`` (its default adds two searches a bind), and a Server object lives
-for one login only, since it caches addresses for 300 s and would hide a name server's fault (DESIGN).
-"""
+"""A connection to the directory: TLS, binds, searches, by ldap3's messages on the login's own stream."""
 
 from __future__ import annotations
 
 import re
 import ssl
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import gssapi
 import ldap3
-from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError
-from ldap3.protocol.sasl.sasl import send_sasl_negotiation
 
 from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
+from harness.login.ldap import messages
+from harness.login.ldap.messages import Answer, Entry
 from harness.login.ldap.ntlm import NtlmContext
-from harness.login.net.sockets import (
+from harness.login.net.clock import StepClock
+from harness.login.net.layers import (
     LAYER_NAMES,
     NO_LAYER,
     SEALS,
-    BoundedSocket,
     channel_bindings,
-    no_delay,
     sealed,
     secured,
     strongest_layer,
 )
-from harness.login.net.tls import FAILED, client_context, handshake, tls_facts
+from harness.login.net.streams import connect, exactly
+from harness.login.net.tls import FAILED, TlsStream, client_context
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
@@ -46,6 +40,9 @@ CONNECTING_AT_MOST_S = 6.0
 """How long a client with another server to go to waits for one to be connected (sssd-ldap(5), ldap_network_timeout)."""
 STARTTLS = "1.3.6.1.4.1.1466.20037"
 """RFC 4511 §4.14.1."""
+_MALFORMED = Outcome("error", "LDAP_MALFORMED")
+_TOO_LARGE = Outcome("error", "LDAP_ANSWER_TOO_LARGE")
+_LENGTH_BYTES_AT_MOST = 4
 
 
 def check_ca_file(target: Target) -> None:
@@ -72,23 +69,16 @@ def bind_name(template: str, user: str) -> str:
     return template.replace("{user}", escaped)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry of the directory; attributes by their names in lower case."""
-
-    dn: str
-    attributes: Mapping[str, tuple[bytes, ...]]
-
-
 class DirectorySession:
     """One login's connection to the directory; every method raises StepFailedError."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, clock: StepClock) -> None:
         self._directory = directory
+        self._clock = clock
         self.controller: Controller = directory
         """The server that it is connected to, or was last tried."""
-        self._connection: Any = None
-        self._deadline = 0.0
+        self._stream: Any = None
+        self._number = 0
         self.round_trips = 0
         self.entries = 0
         self.passed_over: list[str] = []
@@ -96,64 +86,55 @@ class DirectorySession:
         self._referrals: list[str] = []
         self.tls: TlsFacts | None = None
 
-    def connect(self, servers: Sequence[tuple[Controller, Endpoint]], timeout_s: float) -> None:
+    def connect(self, servers: Sequence[tuple[Controller, Endpoint]]) -> None:
         """Connect to the first of the servers, each at a checked address, that can be reached within the deadline.
 
         One that refuses, hangs up, or isn't connected within CONNECTING_AT_MOST_S is left for the next, as by a client;
         a certificate that is not to be trusted ends the login.
         """
-        deadline = time.monotonic() + timeout_s
         for place, (controller, endpoint) in enumerate(servers, start=1):
             self.controller = controller
-            left = deadline - time.monotonic()
+            last = place == len(servers)
             try:
-                return self._connect_to(endpoint, left if place == len(servers) else min(left, CONNECTING_AT_MOST_S))
+                return self._connect_to(endpoint, None if last else CONNECTING_AT_MOST_S)
             except StepFailedError as failure:
-                if place == len(servers) or failure.outcome == FAILED or time.monotonic() >= deadline:
+                if last or failure.outcome == FAILED or self._clock.over:
                     raise
                 self.close()
                 self.passed_over.append(f"{controller.endpoint}: {failure.outcome.code}")
 
-    def _connect_to(self, endpoint: Endpoint, timeout_s: float) -> None:
+    def _connect_to(self, endpoint: Endpoint, at_most_s: float | None) -> None:
         """By TLS where the target says so."""
         directory = self._directory
-        with self.within(timeout_s):
-            connection = self._opened(endpoint)
-            connected = connection.socket
-            no_delay(connected)
-            connection.socket = BoundedSocket(connected, self._remaining)
+        with self.errors(connecting=True):
+            stream = self._stream = connect(endpoint, self._clock, at_most_s)
+        with self.errors():
             if directory.starttls:
-                self.round_trips += 1
-                _, result, _, _ = connection.extended(STARTTLS)
-                self._check(result)
+                self._check(self._asked(messages.extended_request(self._next(), STARTTLS)))
             if directory.tls or directory.starttls:
-                encrypted = handshake(
-                    connected, client_context(directory.ca_file), self.controller.endpoint.host, self._remaining
-                )
-                self.tls = tls_facts(encrypted)
-                connection.socket = BoundedSocket(encrypted, self._remaining)
+                context = client_context(directory.ca_file)
+                self._stream = TlsStream(stream, context, self.controller.endpoint.host, self._clock)
+                self.tls = self._stream.facts()
 
     @property
     def received(self) -> int:
         """How many bytes the directory has sent on the connection, within TLS."""
-        return 0 if self._connection is None else getattr(self._connection.socket, "received", 0)
+        return 0 if self._stream is None else self._stream.received
 
     @property
     def bindings(self) -> Any:
         """What binds an authentication to this connection's TLS; None without TLS."""
-        return channel_bindings(self._connection.socket)
+        return channel_bindings(self._stream)
 
-    def bind_gssapi(self, context: Any, first_token: bytes, timeout_s: float) -> str:
+    def bind_gssapi(self, context: Any, first_token: bytes) -> str:
         """A SASL GSSAPI bind (RFC 4752 §3.1) that begins with the token; the name of the security layer agreed on.
 
         Later requests of the session are sealed where the connection isn't TLS and the server offers to.
         """
-        connection = self._connection
-        with self.within(timeout_s):
-            connection.sasl_mechanism = ldap3.KERBEROS
+        with self.errors():
             token: bytes | None = first_token
             while True:
-                reply = self._negotiate(token or b"")
+                reply = self._negotiate(ldap3.KERBEROS, token or b"")
                 if context.complete:
                     break
                 token = context.step(reply)
@@ -161,52 +142,39 @@ class DirectorySession:
             layer, answer = strongest_layer(offer, tls=self.tls is not None)
             if not layer:
                 raise StepFailedError(Outcome("error", "SASL_LAYER_REQUIRED"))
-            self._negotiate(context.wrap(answer, False).message, last=True)
-            connection.bound = True
-            connection.socket = secured(connection.socket, context, layer, offer)
+            self._negotiate(ldap3.KERBEROS, context.wrap(answer, False).message, last=True)
+            self._stream = secured(self._stream, context, layer, offer)
             return LAYER_NAMES[layer]
 
-    def bind_ntlm(self, context: NtlmContext, timeout_s: float) -> str:
+    def bind_ntlm(self, context: NtlmContext) -> str:
         """A SASL GSS-SPNEGO bind by NTLM (MS-ADTS 5.1.1.1.2); the name of the security layer.
 
         Later requests are sealed where the connection isn't TLS.
         """
-        connection = self._connection
-        with self.within(timeout_s):
-            connection.sasl_mechanism = "GSS-SPNEGO"
-            challenge = self._negotiate(context.step(None))
-            self._negotiate(context.step(challenge), last=True)
-            connection.bound = True
+        with self.errors():
+            challenge = self._negotiate("GSS-SPNEGO", context.step(None))
+            self._negotiate("GSS-SPNEGO", context.step(challenge), last=True)
             if self.tls is not None:
                 return f"NTLM, {LAYER_NAMES[NO_LAYER]}"
-            connection.socket = sealed(connection.socket, context)
+            self._stream = sealed(self._stream, context)
             return f"NTLM, {LAYER_NAMES[SEALS]}"
 
-    def bind_simple(self, user: str, password: str, timeout_s: float) -> None:
+    def bind_simple(self, user: str, password: str) -> None:
         """A simple bind as the user (RFC 4513 §5.1)."""
         if self._directory.bind_dn is None:
             raise StepFailedError(Outcome("error", "NO_BIND_DN"))
-        with self.within(timeout_s):
-            connection = self._connection
-            connection.user = bind_name(self._directory.bind_dn, user)
-            connection.password = password
-            connection.authentication = ldap3.SIMPLE
-            self.round_trips += 1
-            _, result, _, _ = connection.bind(read_server_info=False)
-            self._check(result)
+        with self.errors():
+            name = bind_name(self._directory.bind_dn, user)
+            self._check(self._asked(messages.simple_bind_request(self._next(), name, password)))
 
     def search(self, base: str, where: str, attributes: Sequence[str], scope: str = str(ldap3.SUBTREE)) -> list[Entry]:
-        """What one search finds, inside ``within``; a referral isn't followed."""
-        self.round_trips += 1
-        _, result, entries, _ = self._connection.search(base, where, scope, attributes=list(attributes))
-        self._referrals += result.get("referrals") or ()
-        self._referrals += [uri for e in entries or () if e["type"] == "searchResRef" for uri in e["uri"]]
-        self._check(result)
-        found = [e for e in entries or () if e["type"] == "searchResEntry"]
-        self.entries += len(found)
-        return [
-            Entry(e["dn"], {name.lower(): tuple(values) for name, values in e["raw_attributes"].items()}) for e in found
-        ]
+        """What one search finds; a referral isn't followed."""
+        with self.errors():
+            answer = self._asked(messages.search_request(self._next(), base, where, scope, attributes))
+            self._referrals += answer.referrals
+            self._check(answer)
+            self.entries += len(answer.entries)
+            return answer.entries
 
     def new_referrals(self) -> list[str]:
         """Where the directory has referred to since the last call, not followed (RFC 4511 §4.1.10 and §4.5.3)."""
@@ -215,54 +183,64 @@ class DirectorySession:
 
     def close(self) -> None:
         """Drop the connection without a word: the login is over and its unbind is not part of it."""
-        connection, self._connection = self._connection, None
-        if connection is not None and connection.socket is not None:
-            connection.socket.close()
-            connection.socket = None  # or the ring of references in ldap3 would keep the security context alive
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
-    def _opened(self, endpoint: Endpoint) -> Any:
-        server = ldap3.Server(endpoint.host, endpoint.port, get_info=ldap3.NONE, connect_timeout=self._remaining())
-        self._connection = ldap3.Connection(
-            server, client_strategy=ldap3.SAFE_SYNC, check_names=False, auto_referrals=False
-        )
-        self._connection.open(read_server_info=False)
-        return self._connection
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
 
-    def _negotiate(self, token: bytes, last: bool = False) -> bytes:
+    def _negotiate(self, mechanism: str, token: bytes, last: bool = False) -> bytes:
+        answer = self._asked(messages.sasl_bind_request(self._next(), mechanism, token))
+        if last or answer.code != SASL_BIND_IN_PROGRESS:
+            self._check(answer)
+        return answer.sasl
+
+    def _asked(self, request: bytes) -> Answer:
+        """Send the request that has just been numbered; its whole answer."""
         self.round_trips += 1
-        result = send_sasl_negotiation(self._connection, None, token)
-        if last or result["result"] != SASL_BIND_IN_PROGRESS:
-            self._check(result)
-        return result["saslCreds"] or b""
+        self._stream.sendall(request)
+        answer, left = Answer(), self._directory.answer_at_most_bytes
+        while True:
+            message = self._message(left)
+            left -= len(message)
+            try:
+                if messages.take(message, self._number, answer):
+                    return answer
+            except ValueError:
+                raise StepFailedError(_MALFORMED) from None
+            if len(answer.entries) > self._directory.entries_at_most:
+                raise StepFailedError(_TOO_LARGE)
+
+    def _message(self, at_most: int) -> bytes:
+        """The next message, by its outer tag and length (RFC 4511 §5.1: lengths are definite)."""
+        head = exactly(self._stream, 2)
+        length = head[1]
+        if length & 0x80:
+            count = length & 0x7F
+            if not 0 < count <= _LENGTH_BYTES_AT_MOST:
+                raise StepFailedError(_MALFORMED)
+            more = exactly(self._stream, count)
+            head, length = head + more, int.from_bytes(more, "big")
+        if length > at_most:
+            raise StepFailedError(_TOO_LARGE)
+        return head + exactly(self._stream, length)
 
     @staticmethod
-    def _check(result: dict[str, Any]) -> None:
-        if result["result"] != SUCCESS:
-            raise StepFailedError(ldap_outcome(result["result"]))
+    def _check(answer: Answer) -> None:
+        if answer.code != SUCCESS:
+            raise StepFailedError(ldap_outcome(answer.code))
 
     @contextmanager
-    def within(self, timeout_s: float) -> Iterator[None]:
-        """A step's deadline over all of its operations; ldap3's and GSS-API's errors as the step's outcome."""
-        self._deadline = time.monotonic() + timeout_s
+    def errors(self, connecting: bool = False) -> Iterator[None]:
+        """What GSS-API and the connection raise, as the step's outcome."""
         try:
             yield
-        except StepFailedError:
-            raise
         except gssapi.exceptions.GSSError as error:
             raise StepFailedError(kerberos_outcome(error.min_code)) from None
-        except (LDAPException, OSError) as error:
-            if time.monotonic() >= self._deadline:
+        except OSError as error:
+            if self._clock.over or isinstance(error, TimeoutError):
                 raise StepFailedError(TIMED_OUT) from None
-            raise StepFailedError(Outcome("error", _connection_code(error))) from None
-
-    def _remaining(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise StepFailedError(TIMED_OUT)
-        return left
-
-
-def _connection_code(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError) or "ssl" in str(error).lower():
-        return FAILED.code
-    return "CONNECT_FAILED" if isinstance(error, LDAPSocketOpenError) else "CONNECTION_LOST"
+            lost = FAILED.code if isinstance(error, ssl.SSLError) else "CONNECTION_LOST"
+            raise StepFailedError(Outcome("error", "CONNECT_FAILED" if connecting else lost)) from None

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from harness.login.net import der
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-_RSA = "2a864886f70d010101"
-"""RFC 8017."""
-_EC = "2a8648ce3d0201"
-_PUBLIC_KEYS = {
-    "2a8648ce3d030107": "EC P-256",  # RFC 5480
-    "2b81040022": "EC P-384",
-    "2b81040023": "EC P-521",
-    "2b6570": "Ed25519",  # RFC 8410
-    "2b6571": "Ed448",
-}
-"""By encoded OID: of the curve for EC keys, of the algorithm for the others."""
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+"""NIST's names (FIPS 186-4), which certificates' readers know, by those of SEC 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,44 +23,37 @@ class Certificate:
 
 def read_certificate(data: bytes) -> Certificate:
     """The facts of a DER certificate; raises ValueError."""
-    fields = _fields(data)
-    _, not_after, *_ = fields[3].parts()
-    return Certificate(_instant(not_after), _key(fields[5]))
+    found = x509.load_der_x509_certificate(data)
+    return Certificate(found.not_valid_after_utc, _key(found))
 
 
 def public_key(data: bytes) -> str:
     """The kind and size of a DER certificate's key, such as ``RSA 2048``; raises ValueError."""
-    return _key(_fields(data)[5])
+    return _key(x509.load_der_x509_certificate(data))
 
 
-def signature_algorithm(data: bytes) -> str:
-    """The OID in a DER certificate's second field, as hexadecimal digits; empty where there is none."""
+def signature_hash(data: bytes) -> str | None:
+    """The name of the hash that a DER certificate is signed by; None where its signature has none of its own."""
     try:
-        _, algorithm, *_ = der.decode(data).parts()
-        oid, *_ = algorithm.parts()
-    except ValueError:
-        return ""
-    return oid.content.hex()
+        algorithm = x509.load_der_x509_certificate(data).signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return None if algorithm is None else algorithm.name
 
 
-def _fields(data: bytes) -> list[der.Value]:
-    signed, *_ = der.decode(data).parts()
-    fields = [part for part in signed.parts() if part.tag != der.context(0)]  # the version, which may be left out
-    if len(fields) < 6:
-        raise ValueError("a certificate cut off")
-    return fields
-
-
-def _instant(value: der.Value) -> datetime:
-    form = "%y%m%d%H%M%SZ" if value.tag == der.UTC_TIME else "%Y%m%d%H%M%SZ"
-    return datetime.strptime(value.content.decode("ascii"), form).replace(tzinfo=UTC)
-
-
-def _key(public: der.Value) -> str:
-    algorithm, bits, *_ = public.parts()
-    oid, *parameters = (part.content.hex() for part in algorithm.parts())
-    if oid == _RSA:
-        modulus, *_ = der.decode(bits.content[1:]).parts()  # after the count of unused bits
-        return f"RSA {modulus.number().bit_length()}"
-    named = parameters[0] if oid == _EC and parameters else oid
-    return _PUBLIC_KEYS.get(named, f"key of OID {named}")
+def _key(found: x509.Certificate) -> str:
+    try:
+        key = found.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return f"key of OID {found.public_key_algorithm_oid.dotted_string}"
+    match key:
+        case rsa.RSAPublicKey():
+            return f"RSA {key.key_size}"
+        case ec.EllipticCurvePublicKey():
+            return f"EC {_CURVES.get(key.curve.name, key.curve.name)}"
+        case ed25519.Ed25519PublicKey():
+            return "Ed25519"
+        case ed448.Ed448PublicKey():
+            return "Ed448"
+        case _:
+            return f"key of OID {found.public_key_algorithm_oid.dotted_string}"

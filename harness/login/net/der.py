@@ -79,6 +79,8 @@ def _first(data: bytes) -> tuple[Value, bytes]:
     if len(data) < 2:
         raise ValueError("cut off")
     length, begin = data[1], 2
+    if length == 0x80:
+        raise ValueError("an indefinite length, which DER has none of")  # X.690 §10.1
     if length & 0x80:
         begin += length & 0x7F
         length = int.from_bytes(data[2:begin], "big")

@@ -1,14 +1,16 @@
-"""TLS for a login's connections: settings made once a process, and a handshake that ends at the step's deadline."""
+"""TLS for a login's connections: settings made once a process, and records carried by the login's own streams.
+
+OpenSSL reads and writes memory alone, so that every byte passes the one socket whose times are the kernel's.
+"""
 
 from __future__ import annotations
 
 import functools
-import select
-import socket
 import ssl
-from collections.abc import Callable
 
 from harness.login.net.certificate import public_key
+from harness.login.net.clock import StepClock
+from harness.login.net.streams import CHUNK, Stream
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.protocol import TlsFacts
@@ -25,38 +27,85 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file)
 
 
-def handshake(
-    connected: socket.socket, context: ssl.SSLContext, name: str, remaining_s: Callable[[], float]
-) -> ssl.SSLSocket:
-    """The socket in TLS, with the certificate verified for ``name``; it takes over ``connected``.
+class TlsStream:
+    """A stream within TLS; raises as Stream does, and ssl.SSLError. The certificate is verified for ``name``."""
 
-    ``remaining_s`` is asked before each wait, since a socket's own time-out would begin anew with each byte of a server
-    that drips; what it raises ends the handshake. Raises StepFailedError.
-    """
-    encrypted = context.wrap_socket(connected, server_hostname=name, do_handshake_on_connect=False)
-    try:
-        encrypted.setblocking(False)
+    __slots__ = ("_in", "_out", "_stream", "_tls", "_unread", "received")
+
+    def __init__(self, stream: Stream, context: ssl.SSLContext, name: str, clock: StepClock) -> None:
+        self._stream = stream
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname=name)
+        self._unread = bytearray()
+        self.received = 0
+        """Bytes so far, within TLS."""
+        try:
+            while True:
+                try:
+                    self._tls.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    self._flush()
+                    self._fill()
+            self._flush()
+            clock.needs_no_answer()
+        except OSError:  # as ssl.SSLError is, and a connection that is lost
+            stream.close()
+            if clock.over:
+                clock.left_s()
+            raise StepFailedError(FAILED) from None
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of it."""
+        self._tls.write(data)
+        self._flush()
+
+    def recv(self, size: int = CHUNK) -> bytes:
+        """What has come, at most ``size`` bytes; empty where the peer has closed the connection."""
+        if self._unread:
+            taken = bytes(self._unread[:size])
+            del self._unread[:size]
+            return taken
         while True:
             try:
-                encrypted.do_handshake()
+                data = self._tls.read(size)
             except ssl.SSLWantReadError:
-                _wait(encrypted, select.POLLIN, remaining_s())
-            except ssl.SSLWantWriteError:
-                _wait(encrypted, select.POLLOUT, remaining_s())
-            else:
-                return encrypted
-    except BaseException as error:
-        encrypted.close()
-        if isinstance(error, OSError):  # as ssl.SSLError is
-            raise StepFailedError(FAILED) from None
-        raise
+                self._flush()  # an answer to a key update
+                self._fill()
+                continue
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                return b""
+            self.received += len(data)
+            return data
 
+    def unread(self, data: bytes) -> None:
+        """Give back what was read too much: it comes first at the next read."""
+        self._unread[:0] = data
 
-def tls_facts(encrypted: ssl.SSLSocket) -> TlsFacts:
-    """What the handshake agreed on."""
-    cipher = encrypted.cipher()
-    key = _key_of(encrypted.getpeercert(binary_form=True) or b"")
-    return TlsFacts(encrypted.version() or "", cipher[0] if cipher else "", key)
+    def close(self) -> None:
+        """Hang up."""
+        self._stream.close()
+
+    @property
+    def certificate(self) -> bytes:
+        """The server's certificate, as DER."""
+        return self._tls.getpeercert(binary_form=True) or b""
+
+    def facts(self) -> TlsFacts:
+        """What the handshake agreed on."""
+        cipher = self._tls.cipher()
+        return TlsFacts(self._tls.version() or "", cipher[0] if cipher else "", _key_of(self.certificate))
+
+    def _flush(self) -> None:
+        if data := self._out.read():
+            self._stream.sendall(data)
+
+    def _fill(self) -> None:
+        data = self._stream.recv()
+        if data:
+            self._in.write(data)
+        else:
+            self._in.write_eof()
 
 
 @functools.lru_cache(maxsize=16)
@@ -65,9 +114,3 @@ def _key_of(certificate: bytes) -> str:
         return public_key(certificate)
     except ValueError:  # OpenSSL has verified it, and may know what isn't known here
         return "unknown"
-
-
-def _wait(waiting: ssl.SSLSocket, event: int, timeout_s: float) -> None:
-    ready = select.poll()
-    ready.register(waiting, event)
-    ready.poll(timeout_s * 1000)

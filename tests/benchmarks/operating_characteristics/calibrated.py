@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.model.metric import Metric
 from harness.model.site import UNCALIBRATED, Site
 from harness.stats.compare import compare
 from harness.stats.spread import between_deployments, between_levels, levels_of
@@ -20,8 +21,8 @@ POOL = 60
 class Repeat:
     """One A/A run: estimate and standard error of each metric's difference, and the baseline's level of it."""
 
-    differences: dict[str, tuple[float, float]]
-    levels: dict[str, float]
+    differences: dict[Metric, tuple[float, float]]
+    levels: dict[Metric, float]
 
 
 def repeat_of(layout: Layout, number: int) -> Repeat:
@@ -30,7 +31,7 @@ def repeat_of(layout: Layout, number: int) -> Repeat:
     pairs = range(layout.pairs)
     shifts = compare(table, layout.design, policy, pairs).shifts
     return Repeat(
-        {str(shift.metric): (shift.estimate, shift.se) for shift in shifts},
+        {shift.metric: (shift.estimate, shift.se) for shift in shifts},
         levels_of(table, layout.design, policy, pairs),
     )
 
@@ -42,7 +43,7 @@ def site_of(layout: Layout, pool: list[Repeat], seed: tuple[int, ...]) -> Site:
     drawn = np.random.default_rng(seed).choice(len(pool), layout.calibrated, replace=False)
     runs = [pool[i] for i in drawn]
     if layout.stored:
-        levels = {name: between_levels(np.array([run.levels[name] for run in runs])) for name in runs[0].levels}
+        levels = {it: between_levels(np.array([run.levels[it] for run in runs])) for it in runs[0].levels}
         return Site(source="pool", runs=len(runs), levels=levels)
-    found = {name: np.array([run.differences[name] for run in runs]).T for name in runs[0].differences}
+    found = {it: np.array([run.differences[it] for run in runs]).T for it in runs[0].differences}
     return Site(source="pool", runs=len(runs), deployments={n: between_deployments(*both) for n, both in found.items()})

@@ -10,8 +10,8 @@ import numpy as np
 
 from harness.gate.judge import judge
 from harness.model.attempt import AttemptTable, Floats, Ints
-from harness.model.comparison import Stage
 from harness.model.health import ArmHealth, RunState
+from harness.model.metric import Stage
 from harness.model.policy import Margins, Policy
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm

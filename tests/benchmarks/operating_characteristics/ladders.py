@@ -1,4 +1,4 @@
-"""Simulated searches for capacity: a scout's ladder, then close ones, as ``authgate capacity`` climbs them.
+"""Simulated searches for capacity: a coarse sweep, then fine ladders, as ``authgate capacity`` runs them.
 
 ``python -m tests.benchmarks.operating_characteristics.ladders --runs 100`` prints how often they err.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from harness.model.capacity import Budget, Comparison, Rung
 from harness.model.target import ARMS, Arm
 from harness.stats.capacity import compare_capacities, rungs_of
-from harness.stats.ladders import all_are_past, close_rates, scout_rates
+from harness.stats.ladders import all_are_past, coarse_rates, fine_rates
 from tests.benchmarks.operating_characteristics.world import POOLS, Candidate, Layout, simulate
 
 RUNG_S = 15.0
@@ -48,25 +48,25 @@ def ladder(candidate: Candidate, rates: Sequence[float], seed: tuple[int, ...], 
     return {arm: rungs_of(table, arm, rates, layout.design, budget, {}) for arm in ARMS}
 
 
-def climbed(candidate: Candidate, seed: tuple[int, ...], budget: Budget = BUDGET) -> list[Ladder]:
-    """The close ladders of one search; none where the scout saw no arm fail."""
-    rates = scout_rates(LOWEST, HIGHEST, STEP)
+def ladders_of(candidate: Candidate, seed: tuple[int, ...], budget: Budget = BUDGET) -> list[Ladder]:
+    """The fine ladders of one search; none where no arm failed in the coarse sweep."""
+    rates = coarse_rates(LOWEST, HIGHEST, STEP)
     seen = ladder(candidate, rates, (*seed, 0), budget)
     ends = next(
         (n for n in range(2, len(rates)) if all_are_past({arm: of[:n] for arm, of in seen.items()})), len(rates)
     )
-    scout = {arm: of_arm[:ends] for arm, of_arm in seen.items()}
+    coarse = {arm: of_arm[:ends] for arm, of_arm in seen.items()}
     found = []
     for place in range(LADDERS):
-        close = close_rates(scout, HIGHEST, RUNGS, (place + 0.5) / LADDERS)
-        if close is not None:
-            found.append(ladder(candidate, close, (*seed, place + 1), budget))
+        fine = fine_rates(coarse, HIGHEST, RUNGS, (place + 0.5) / LADDERS)
+        if fine is not None:
+            found.append(ladder(candidate, fine, (*seed, place + 1), budget))
     return found
 
 
 def searched(candidate: Candidate, seed: tuple[int, ...], budget: Budget = BUDGET) -> Comparison:
     """The comparison at the end of one search."""
-    return compare_capacities(climbed(candidate, seed, budget), MARGIN, ALPHA)
+    return compare_capacities(ladders_of(candidate, seed, budget), MARGIN, ALPHA)
 
 
 ROWS = {

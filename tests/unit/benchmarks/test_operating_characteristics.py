@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.gate.judge import judge
-from harness.model.comparison import Metric
+from harness.model.metric import Metric
 from harness.model.site import UNCALIBRATED, Site
 from harness.stats.compare import compare, concluded
 from tests.benchmarks.operating_characteristics.calibrated import repeat_of, site_of

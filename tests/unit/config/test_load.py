@@ -13,57 +13,10 @@ from pydantic import BaseModel
 from harness.config import shipped
 from harness.config.load import SCHEMAS, load_policy, load_scenario, load_targets
 from harness.errors import ConfigError
+from harness.model.policy import Policy
+from tests.helpers.documents import CANARY, POLICY, SCENARIO, TARGETS, Load, error_of
 
 ROOT = Path(__file__).parents[3]
-CANARY = "hunter2-canary"
-
-SCENARIO = """\
-name: rush
-steps: [kdc_as, kdc_tgs_ldap, ldap_connect, ldap_bind]
-population:
-  users: 100
-  cold_share: 0.5
-timeout_s: 10
-step_timeout_s: 5
-# comments and blank lines count
-
-arrivals:
-  curve: constant
-  rate: 20
-blocks:
-  length_s: 15
-  trim_s: 4
-"""
-TARGETS = """\
-environment: lab
-arms:
-  baseline:
-    realm: CLINIC.TEST
-    kdcs: ["127.0.0.1:88", "[::1]:88"]
-    directory:
-      uri: ldap://127.0.0.1:389
-      service_host: dc.clinic.test
-      user_base: ou=people,dc=clinic,dc=test
-      group_base: ou=groups,dc=clinic,dc=test
-      ca_file: ca.pem
-    credentials: {csv: secrets/accounts.csv}
-"""
-POLICY = """\
-name: strict
-margins:
-  login:
-    p50: {relative: 0.10, floor_ms: 5}
-looks: {block_from: 3, pass_from: 12, pass_after_s: 600}
-"""
-Load = Callable[[Path], BaseModel]
-
-
-def error_of(load: Load, path: Path, content: str | bytes) -> str:
-    """What a file's error says; fails where the file loads."""
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(ConfigError) as caught:
-        load(path)
-    return str(caught.value)
 
 
 @pytest.fixture
@@ -293,6 +246,18 @@ def test_every_shipped_scenario_loads_and_is_called_as_its_file(path: Path) -> N
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios" / "policies").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_policy_loads_and_is_called_as_its_file(path: Path) -> None:
     assert load_policy(path).name == path.stem
+
+
+def test_the_shipped_default_policy_is_what_a_policy_that_says_nothing_means() -> None:
+    written = load_policy(shipped.find("default", shipped.POLICIES))
+    assert written.model_copy(update={"description": ""}) == Policy()
+
+
+def test_replays_are_judged_by_the_quick_policy_with_other_limits_on_the_generator() -> None:
+    quick, replay = (load_policy(shipped.find(name, shipped.POLICIES)) for name in ("quick", "replay"))
+    own = {"name", "description", "limits"}
+    assert replay.model_dump(exclude=own) == quick.model_dump(exclude=own)
+    assert replay.limits != quick.limits
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios" / "targets").glob("*.yaml")), ids=lambda path: path.stem)

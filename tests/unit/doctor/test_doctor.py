@@ -22,10 +22,11 @@ from harness.doctor.accounts import SAMPLED_AT_MOST, sample
 from harness.doctor.as_request import PREAUTH_REQUIRED, KdcAnswer, as_request, read_answer
 from harness.doctor.examine import examine
 from harness.doctor.machine import Machine
-from harness.doctor.probe import Deadline, Patient
+from harness.doctor.probe import Probe
 from harness.login.credentials import Accounts
 from harness.login.net import der
 from harness.login.net.certificate import read_certificate
+from harness.login.net.clock import StepClock
 from harness.model.diagnosis import Check, Diagnosis, Remark, ok, problem, warning
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
@@ -107,9 +108,9 @@ def test_a_request_names_the_user_and_holds_no_pre_authentication() -> None:
     ],
 )
 def test_a_clock_is_judged_by_what_kerberos_tolerates(skew_s: float, level: str, words: str) -> None:
-    patient = patient_of(TARGET)
-    patient.answers = {(patient.target.kdcs[0], "UDP"): KdcAnswer(PREAUTH_REQUIRED, 0.001, skew_s, (18,))}
-    (said,) = kdc.skew(patient, Deadline(1))
+    probe = probe_of(TARGET)
+    probe.answers = {(probe.target.kdcs[0], "UDP"): KdcAnswer(PREAUTH_REQUIRED, 0.001, skew_s, (18,))}
+    (said,) = kdc.skew(probe, StepClock(1))
     assert said.level == level
     assert words in said.found
 
@@ -121,31 +122,31 @@ def test_credentials_that_others_may_read_are_a_problem_and_not_quoted(tmp_path:
     accounts = tmp_path / "accounts.csv"
     accounts.write_text("clin00007,do-not-show\n")
     accounts.chmod(0o644)
-    patient = patient_of({**TARGET, "credentials": {"csv": str(accounts)}}, None, "127.0.0.1")
-    (said,) = inputs.credentials(patient, Deadline(1))
+    probe = probe_of({**TARGET, "credentials": {"csv": str(accounts)}}, None, "127.0.0.1")
+    (said,) = inputs.credentials(probe, StepClock(1))
     assert said.level == "problem"
     assert f"chmod 600 {accounts}" in said.found
     assert "do-not-show" not in str(said)
-    assert patient.accounts is None
+    assert probe.accounts is None
     accounts.chmod(0o600)
-    (said,) = inputs.credentials(patient, Deadline(1))
+    (said,) = inputs.credentials(probe, StepClock(1))
     assert said.level == "ok"
 
 
 @pytest.mark.parametrize(("most", "level"), [(2, "ok"), (0.5, "problem")])
 def test_a_rate_that_the_servers_may_not_receive_is_a_problem(most: float, level: str) -> None:
-    patient = patient_of(TARGET, SCENARIO, "127.0.0.1")
-    patient.targets = patient.targets.model_copy(update={"max_rate": most})
-    (said,) = inputs.rate(patient, Deadline(1))
+    probe = probe_of(TARGET, SCENARIO, "127.0.0.1")
+    probe.targets = probe.targets.model_copy(update={"max_rate": most})
+    (said,) = inputs.rate(probe, StepClock(1))
     assert said.level == level
 
 
-def patient_told(answer: KdcAnswer) -> Patient:
+def probe_told(answer: KdcAnswer) -> Probe:
     """One whose KDC has answered so."""
-    patient = patient_of(TARGET)
-    patient.kdc = patient.target.kdcs[0], "UDP"
-    patient.answers, patient.accounts = {patient.kdc: answer}, Accounts(("clin00007",), {})
-    return patient
+    probe = probe_of(TARGET)
+    probe.kdc = probe.target.kdcs[0], "UDP"
+    probe.answers, probe.accounts = {probe.kdc: answer}, Accounts(("clin00007",), {})
+    return probe
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def patient_told(answer: KdcAnswer) -> Patient:
     ],
 )
 def test_the_keys_of_an_account_are_judged(code: int | None, enctypes: tuple[int, ...], level: str, words: str) -> None:
-    (said,) = kdc.enctypes(patient_told(KdcAnswer(code, 0.001, 0.0, enctypes)), Deadline(1))
+    (said,) = kdc.enctypes(probe_told(KdcAnswer(code, 0.001, 0.0, enctypes)), StepClock(1))
     assert said.level == level
     assert words in said.found
 
@@ -177,12 +178,12 @@ def test_the_sample_is_small_and_holds_the_first_and_the_last_account(count: int
 # Both arms.
 
 
-def patient_of(
+def probe_of(
     target: dict[str, Any], scenario: Scenario | None = None, *addresses: str, traits: dict[str, str] | None = None
-) -> Patient:
+) -> Probe:
     targets = Targets.model_validate({"arms": {"baseline": target}})
     found = {address: (address,) for address in addresses}
-    return Patient("baseline", targets, scenario, set(), Path(), found, traits=traits or {})
+    return Probe("baseline", targets, scenario, set(), Path(), found, traits=traits or {})
 
 
 OTHER = {**TARGET, "kdcs": ["127.0.0.2:88"]}
@@ -197,25 +198,25 @@ OTHER = {**TARGET, "kdcs": ["127.0.0.2:88"]}
     ],
 )
 def test_a_duet_of_arms_on_one_machine_is_warned_of(scenario: Scenario, candidate: str, level: str) -> None:
-    (said,) = arms.apart(patient_of(TARGET, scenario, "127.0.0.1"), patient_of(OTHER, scenario, candidate))
+    (said,) = arms.apart(probe_of(TARGET, scenario, "127.0.0.1"), probe_of(OTHER, scenario, candidate))
     assert said.level == level
 
 
 def test_a_comparison_of_a_server_with_itself_is_warned_of() -> None:
-    said = list(arms.apart(patient_of(TARGET, None, "192.0.2.1"), patient_of(TARGET, None, "192.0.2.1")))
+    said = list(arms.apart(probe_of(TARGET, None, "192.0.2.1"), probe_of(TARGET, None, "192.0.2.1")))
     assert [remark.level for remark in said] == ["warning", "ok"]
 
 
 def test_what_only_one_arm_has_told_is_no_difference() -> None:
-    one = patient_of(TARGET, traits={"site": "A", "encryption types": "aes"})
-    (said,) = arms.alike(one, patient_of(OTHER, traits={"site": "A"}))
+    one = probe_of(TARGET, traits={"site": "A", "encryption types": "aes"})
+    (said,) = arms.alike(one, probe_of(OTHER, traits={"site": "A"}))
     assert said.level == "ok"
-    (said,) = arms.alike(one, patient_of(OTHER))
+    (said,) = arms.alike(one, probe_of(OTHER))
     assert said.level == "n/a"
 
 
 def test_another_realm_is_told() -> None:
-    said = list(arms.alike(patient_of(TARGET), patient_of({**OTHER, "realm": "ELSEWHERE.TEST"})))
+    said = list(arms.alike(probe_of(TARGET), probe_of({**OTHER, "realm": "ELSEWHERE.TEST"})))
     assert "ELSEWHERE.TEST" in said[0].found
     assert said[0].level == "warning"
 
@@ -325,12 +326,12 @@ def test_the_exit_code_and_the_last_line_say_whether_there_is_a_problem(
 
 
 def test_what_a_server_says_of_itself_changes_no_terminal() -> None:
-    hostile = replace(warning("x", "mend it"), found="[red]name\x1b[2J\nnext")
+    hostile = replace(warning("x", "fix it"), found="[red]name\x1b[2J\nnext")
     console = Console(width=120)
     with console.capture() as said:
         print_diagnosis(Diagnosis((Check("baseline", "controller", hostile),)), console)
     assert r"[red]name\x1b[2J\nnext" in said.get()
-    assert "→ mend it" in said.get()
+    assert "→ fix it" in said.get()
 
 
 def test_the_document_has_each_check_with_its_advice() -> None:

@@ -31,7 +31,7 @@ OPEN = Span(None, 150.0, math.inf)
 
 def rung(at: float, state: RungState) -> Rung:
     times = Times(0.2, 0.4)
-    return Rung(at, at, at, 300, 0.0, 0.0, times, {}, state, False, "" if state == "held" else "sent late")
+    return Rung(at, at, at, 300, 0.0, 0.0, times, {}, state, False, "" if state == "sustained" else "sent late")
 
 
 def ladder(*states: RungState, trouble: str = "") -> Ladder:
@@ -39,7 +39,7 @@ def ladder(*states: RungState, trouble: str = "") -> Ladder:
     return Ladder("run", False, dict.fromkeys(ARMS, rungs), trouble)
 
 
-SOUND = ladder("held", "held", "failed")
+SOUND = ladder("sustained", "sustained", "failed")
 
 
 def judged(
@@ -49,7 +49,9 @@ def judged(
     estimate = (low + high) / 2 if math.isfinite(low + high) else None
     shift = CapacityShift(((low, high),), estimate, low, high, MARGIN)
     arms = {arm: ArmCapacity((span,), span) for arm in ARMS}
-    refused = Extrapolation("login", 70.0, "no collapse was shown up to 70 logins/s", None, None, None, None, (), None)
+    refused = Extrapolation(
+        "login", 70.0, "no saturation was shown up to 70 logins/s", None, None, None, None, (), None
+    )
     return judge_capacity(ladders, Comparison(arms, shift, by_budget), dict.fromkeys(ARMS, (refused,)), peak)
 
 
@@ -72,25 +74,25 @@ def test_bounds_against_the_margin_decide(low: float, high: float, kind: Kind) -
 
 
 def test_what_the_generator_limited_is_never_a_pass_and_spares_a_block() -> None:
-    spoiled = ladder("held", "unknown", "unknown")
+    spoiled = ladder("sustained", "unknown", "unknown")
     assert judged(-0.05, 0.05, (SOUND, spoiled)).kind is Kind.INVALID
     blocked = judged(-0.3, -0.2, (SOUND, spoiled))
     assert blocked.kind is Kind.BLOCK
     assert any("the load generator may be the limit" in notice for notice in blocked.notices)
 
 
-def test_a_rung_that_was_spoiled_below_one_that_held_changes_nothing() -> None:
-    assert judged(-0.05, 0.05, (SOUND, ladder("unknown", "held", "failed"))).kind is Kind.PASS
+def test_a_rung_that_was_spoiled_below_a_sustained_one_changes_nothing() -> None:
+    assert judged(-0.05, 0.05, (SOUND, ladder("unknown", "sustained", "failed"))).kind is Kind.PASS
 
 
 def test_a_ladder_that_was_cut_short_makes_the_search_invalid_and_says_why() -> None:
-    found = judged(-0.05, 0.05, (SOUND, ladder("held", trouble="interrupted by the user")))
+    found = judged(-0.05, 0.05, (SOUND, ladder("sustained", trouble="interrupted by the user")))
     assert found.kind is Kind.INVALID
     assert "interrupted by the user" in found.reasons
 
 
 def test_arms_that_were_never_brought_down_are_inconclusive_and_told_what_to_do() -> None:
-    found = judged(-math.inf, math.inf, (ladder("held", "held"),), OPEN)
+    found = judged(-math.inf, math.inf, (ladder("sustained", "sustained"),), OPEN)
     assert found.kind is Kind.INCONCLUSIVE
     assert all("raise --to" in reason for reason in found.reasons)
     below = judged(-math.inf, math.inf, (ladder("failed", "failed"),), Span(None, 0.0, 20.0))
@@ -102,7 +104,7 @@ def test_what_a_reader_must_know_is_told() -> None:
     said = " ".join(found.notices)
     assert "shown not to serve the stated peak of 100 logins/s" in said
     assert "the budget sets the capacity" in said
-    assert "Nothing is foretold of the baseline: no collapse was shown up to 70 logins/s." in said
+    assert "Nothing is predicted of the baseline: no saturation was shown up to 70 logins/s." in said
 
 
 def test_rates_read_as_one_says_them() -> None:

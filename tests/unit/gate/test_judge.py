@@ -4,65 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import pytest
 
-from harness.gate.findings import LEAK, decide, findings_of
+from harness.gate.findings import decide, findings_of
 from harness.gate.judge import judge
-from harness.model.comparison import Comparison, LeakTest, Metric, NotJudged, QuantileShift, StepShare
+from harness.model.comparison import Comparison, NotJudged, QuantileShift, StepShare
 from harness.model.health import ArmHealth, RunState
+from harness.model.metric import Metric
 from harness.model.policy import Budgets, Leak, Looks, Policy
 from harness.model.site import UNCALIBRATED, Site, Spread
+from harness.model.subject import LeakSlope
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Kind, Verdict
+from tests.helpers.comparisons import EQUAL, LIKELY, MARGIN, NO_LEAK, NOTICE, OPEN, P50, P95, WORSE, comparison, shift
 from tests.helpers.synthetic import DESIGN, ENDED, HEALTH, POLICY, RUNNING, SOUND
-
-P50, P95 = Metric("cold", "login", "p50"), Metric("cold", "login", "p95")
-NO_LEAK = LeakTest(slope=0.001, se=0.002, p_value=0.3, minutes=19.0)
-MARGIN = math.log(1.10)
-
-
-def shift(low: float, estimate: float, high: float, metric: Metric = P50, **changes: Any) -> QuantileShift:
-    fields = {
-        "pairs": 20,
-        "grouped": 1,
-        "baseline": 0.1,
-        "candidate": 0.1 * math.exp(estimate),
-        "se": 0.01,
-        "margin": MARGIN,
-    }
-    return QuantileShift(
-        metric=metric,
-        differences=np.full(20, estimate),
-        estimate=estimate,
-        low=low,
-        high=high,
-        **{**fields, "detectable": 0.15, **changes},
-    )
-
-
-EQUAL, WORSE = shift(-0.02, 0.0, 0.02), shift(0.2, 0.3, 0.4)
-OPEN, LIKELY, NOTICE = shift(-0.1, 0.05, 0.2), shift(0.05, 0.12, 0.2), shift(0.01, 0.03, 0.05)
-
-
-def comparison(*shifts: QuantileShift, **changes: Any) -> Comparison:
-    usual = Comparison(
-        design=DESIGN,
-        pairs=20,
-        seen=21,
-        load_s=630.0,
-        candidate_age_s=690.0,
-        shifts=shifts or (EQUAL,),
-        leak=NO_LEAK,
-        attribution=(),
-        not_judged=(),
-        outage_blocks=(),
-        candidate_p95_s=0.2,
-        candidate_p95_high_s=0.3,
-    )
-    return replace(usual, **changes)
 
 
 def verdict(
@@ -153,7 +109,7 @@ def test_an_untested_leak_holds_a_pass_back_unless_the_policy_is_quick() -> None
 
 def test_a_quick_policy_never_says_that_a_leak_was_tested_and_blocks_one_that_it_sees() -> None:
     quick = Policy(quick=True)
-    (unseen,) = (f for f in verdict(comparison(), policy=quick).findings if f.metric == LEAK)
+    (unseen,) = (f for f in verdict(comparison(), policy=quick).findings if f.subject == LeakSlope())
     assert unseen.decision == "not judged" and "p = 0.3 over 19 min" in unseen.note
     seen = comparison(leak=replace(NO_LEAK, slope=0.02, p_value=0.0005))
     assert verdict(seen, policy=quick).kind is Kind.INCONCLUSIVE
@@ -216,7 +172,7 @@ def test_arms_measured_one_after_the_other_say_what_to_do_and_never_block_by_a_l
     found = verdict(comparison(OPEN, design=stored, leak=leaking), ENDED)
     assert found.kind is Kind.INCONCLUSIVE
     assert "authgate gate" in found.reasons[1] and "calibrate" in found.reasons[1]
-    known = Site(source="a.json", runs=8, levels={str(P50): Spread(0.03, 7, 0.05)})
+    known = Site(source="a.json", runs=8, levels={P50: Spread(0.03, 7, 0.05)})
     found = verdict(comparison(OPEN, design=stored, leak=leaking, site=known), ENDED)
     assert found.kind is Kind.INCONCLUSIVE
     assert not any("no calibration" in reason for reason in found.reasons)
@@ -238,8 +194,8 @@ def test_a_verdict_says_how_far_two_deployments_are_known_to_differ() -> None:
     assert "never calibrated: it is taken as 0" in said(UNCALIBRATED)
     assert "ran on one deployment: it is taken as 0" in said(Site(source="a.json", warnings=("a.json: is stale",)))
     assert "a.json: is stale" in said(Site(source="a.json", warnings=("a.json: is stale",)))
-    assert "taken as 0 where it was not measured: cold login p95" in said(Site("a.json", deployments={str(P50): tau}))
-    assert "taken as 0" not in said(Site("a.json", deployments={str(P50): tau, str(P95): tau}))
+    assert "taken as 0 where it was not measured: cold login p95" in said(Site("a.json", deployments={P50: tau}))
+    assert "taken as 0" not in said(Site("a.json", deployments={P50: tau, P95: tau}))
 
 
 @pytest.mark.parametrize("shifts", [EQUAL, OPEN, WORSE])
@@ -289,7 +245,7 @@ def test_a_metric_that_could_not_be_judged_is_noticed_and_holds_nothing_back() -
     assert any(notice.startswith("Not judged") and "cold login p95" in notice for notice in found.notices)
 
 
-def test_findings_come_the_gravest_first() -> None:
+def test_findings_come_the_most_severe_first() -> None:
     shifts = [EQUAL, OPEN, NOTICE, LIKELY, WORSE]
     steps = ("kdc_as", "kdc_tgs_ldap", "ldap_bind", "ldap_groups", "login")
     named = [replace(s, metric=Metric("cold", step, "p50")) for s, step in zip(shifts, steps, strict=True)]

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.gate.soak import decide, judge_soak, projection
-from harness.model.comparison import Fade, Statistic
+from harness.model.comparison import Fade
 from harness.model.health import RunState
+from harness.model.metric import Statistic
 from harness.model.policy import Policy
 from harness.model.soak import Growth, Soak, SoakBlocks, StepGrowth
 from harness.model.target import Arm

@@ -1,4 +1,4 @@
-"""What a verdict says to whoever signs the deployment, and to whoever must mend it."""
+"""What a verdict says to whoever signs off the deployment, and to whoever has to find the cause."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from harness.gate.judge import judge
 from harness.gate.words import change, instead, lasting, level, longer, seconds, share, step_title
 from harness.model.comparison import LeakTest, NotJudged
 from harness.model.health import ArmHealth
+from harness.model.metric import Metric
 from harness.model.policy import Budgets, Policy
 from harness.model.protocol import Difference
 from harness.model.target import Arm
@@ -86,7 +87,7 @@ def test_a_pass_says_how_many_metrics_were_judged_and_what_was_not() -> None:
     less = judge(replace(usual, shifts=usual.shifts[:-1], not_judged=(last,)), HEALTH, ENDED, POLICY).sentence
     assert less.endswith(f", and {others - 1} other metrics are each within its limit too; 1 could not be judged.")
     quick = Policy(quick=True, budgets=Budgets(login_p95_s=None))
-    alone = tuple(shift for shift in usual.shifts if str(shift.metric) == "cold login p50")
+    alone = tuple(shift for shift in usual.shifts if shift.metric == Metric("cold", "login", "p50"))
     least = judge(replace(usual, shifts=alone, not_judged=(), leak=None), HEALTH, ENDED, quick).sentence
     assert least.endswith(" is allowed; whether logins grow slower as the servers run was not tested.")
 

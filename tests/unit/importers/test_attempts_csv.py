@@ -172,16 +172,16 @@ GOOD = "baseline,0,0.1,login,0.5,1\n"
         ("candidate,1,15,login,0.5,maybe", '3: ok: expected 1 or true or yes or 0 or false or no, got "maybe"'),
         ("\n\ncandidate,1,15,login,x,1", '5: latency_s: expected seconds of 0 or more, got "x"'),
         ('"candi\ndate\x1b",1,15,login,1,1', '3: arm: expected baseline or candidate, got "candi\\ndate\\x1b"'),
-        ("candidate,1,15,login", f"3: expected the 6 columns {HEADER}, got 4"),
+        ("candidate,1,15,login", "3: expected the header's 6 columns, got 4"),
         ("candidate,1,15,bind,0.5,1", "3: step: expected a row with step login of the same arm, block and "
          "t_intended_s"),
         ("candidate,1,15,login,0.5,1\ncandidate,1,15.001,bind,0.5,1", "4: step: expected a row with step login of the "
          "same arm, block and t_intended_s"),
         ("candidate,1,15,login,0.5,1\ncandidate,1,15,bind,0.5,1\ncandidate,1,16,bind,0.5,1\ncandidate,1,15,bind,0.5,1",
          "5: step: expected a row with step login of the same arm, block and t_intended_s"),
-        (GOOD.strip(), "3: login: expected one row of a step for each arm, block and t_intended_s, got another"),
         ("candidate,1,15,login,0.5,1\ncandidate,1,15,bind,0.1,1\ncandidate,1,15,find,0.1,1\ncandidate,1,15,bind,0.2,1",
-         "6: bind: expected one row of a step for each arm, block and t_intended_s, got another"),
+         "6: bind: expected one row of a step for each login; two logins of one arm, block and t_intended_s are told "
+         "apart by a column login, or else each has its row login before or after all its steps"),
         ("candidate,2,15,login,0.5,1\nbaseline,1,30,login,0.5,1\nbaseline,3,5,login,0.5,1", "3: block: expected "
          "blocks numbered in order of time, got an earlier start of 2"),
     ],
@@ -193,20 +193,25 @@ def test_a_row_that_can_not_be_used_is_named_by_its_line(refused: Refused, rows:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", f"a.csv:1: expected CSV with columns {HEADER}, got: Empty CSV file"),
+        ("", f"a.csv:1: expected columns {HEADER} (and login), got none"),
         (HEADER + "\n", "a.csv:1: expected attempts, got none"),
-        (GOOD, f"a.csv:1: expected columns {HEADER}, got baseline,0,0.1,login,0.5,1"),
-        (f"arm,block,step,latency_s,ok\n{GOOD.replace(',0.1', '')}", f"a.csv:1: expected columns {HEADER}, got "
-         "arm,block,step,latency_s,ok"),
-        (f"{HEADER},more\nbaseline,0,0.1,login,0.5,1,2\n", f"a.csv:1: expected columns {HEADER}, got {HEADER},more"),
-        (f"arm,{HEADER}\nbaseline,{GOOD}", f"a.csv:1: expected columns {HEADER}, got arm,{HEADER}"),
+        (GOOD, f"a.csv:1: expected columns {HEADER} (and login), got baseline,0,0.1,login,0.5,1"),
+        (f"arm,block,step,latency_s,ok\n{GOOD.replace(',0.1', '')}", f"a.csv:1: expected columns {HEADER} (and "
+         "login), got arm,block,step,latency_s,ok"),
+        (f"{HEADER},more\nbaseline,0,0.1,login,0.5,1,2\n", f"a.csv:1: expected columns {HEADER} (and "
+         f"login), got {HEADER},more"),
+        (f"arm,{HEADER}\nbaseline,{GOOD}", f"a.csv:1: expected columns {HEADER} (and login), got "
+         f"arm,{HEADER}"),
+        (f"{HEADER},login,login\nbaseline,{GOOD}", f"a.csv:1: expected columns {HEADER} (and login), got "
+         f"{HEADER},login,login"),
         (f"{HEADER}\nbaseline,0,0.1,bind,0.5,1\n", "a.csv:1: step: expected a row with step login for each login, got "
          "none"),
         (f"{HEADER}\n{GOOD}", "a.csv: arm: expected logins of both arms, got baseline alone"),
-        (bytes(range(256)) * 4, "a.csv:2: expected text in UTF-8"),
+        (bytes(range(256)) * 4, "a.csv:1: expected text in UTF-8, got bytes of zero"),
+        (bytes(range(5, 256)) * 4, "a.csv:1: expected columns"),
         (f"{HEADER}\n{GOOD}".encode() + b"candidate\xff,1,15,login,0.5,1\n", "a.csv:3: expected text in UTF-8"),
         (b"arm\xff,block\nbaseline,0\n", "a.csv:1: expected text in UTF-8"),
-        (b"PAR1\0\0\0\0", f"a.csv:1: expected the 6 columns {HEADER}, got 1"),
+        (b"PAR1\0\0\0\0", "a.csv: expected text, got Parquet: write CSV"),
     ],
 )  # fmt: skip
 def test_what_is_no_such_file_is_refused(refused: Refused, content: str | bytes, said: str) -> None:
@@ -225,6 +230,106 @@ def test_binary_junk_is_refused_and_never_a_crash(refused: Refused, seed: int) -
 
 def test_a_file_that_is_not_there_is_an_error_of_the_user(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(ConfigError, match="expected a readable CSV file, got: ") as caught:
+        with pytest.raises(ConfigError, match="expected a readable file, got: ") as caught:
             read_attempts(path, 0.0, 10.0)
         assert str(caught.value).startswith(f"{path}: ")
+
+
+NAMED = f"{HEADER},login"
+
+
+def named(folder: Path, rows: list[str], header: str = NAMED) -> Foreign:
+    path = folder / "a.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return read_attempts(path, 0.0, 10.0)
+
+
+def of_two(at: str, names: tuple[str, str] = ("", "")) -> list[str]:
+    """Two logins of each arm at one instant, with times of their own for ``bind``; the second has a step more."""
+    rows = []
+    for block, arm in enumerate(ARMS):
+        for place, name in enumerate(names):
+            key = f"{arm},{block},{at if block == 0 else float(at) + 15:}"
+            login = f",{name}" if name else ""
+            rows += [f"{key},bind,0.0{place + 1},1{login}"]
+            rows += [f"{key},search,0.5,1{login}"] * place
+            rows += [f"{key},login,0.{place + 1},1{login}"]
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_logins_at_one_instant_are_told_apart_by_their_names_in_any_order(tmp_path: Path, seed: int) -> None:
+    rows = of_two("0.001", ("x", "y"))
+    random.Random(seed).shuffle(rows)
+    table = named(tmp_path, rows).table
+    assert sorted(table.response_s.tolist()) == [0.1, 0.1, 0.2, 0.2]
+    bind, search = table.steps["bind"], table.steps["search"]
+    np.testing.assert_allclose(table.response_s[bind.row], 10 * bind.service_s)
+    assert table.response_s[search.row].tolist() == [0.2, 0.2]
+
+
+@pytest.mark.parametrize("login_first", [False, True])
+def test_two_logins_at_one_instant_are_told_apart_by_the_order_of_their_rows(tmp_path: Path, login_first: bool) -> None:
+    rows = of_two("0.001") + [row.replace("0.001,", "0.002,").replace("15.001,", "15.002,") for row in of_two("0.001")]
+    if login_first:  # as the whole file has it
+        rows = rows[::-1]
+    table = named(tmp_path, rows, HEADER).table
+    assert sorted(table.response_s.tolist()) == [0.1] * 4 + [0.2] * 4
+    bind, search = table.steps["bind"], table.steps["search"]
+    assert sorted(bind.row.tolist()) == list(range(8))
+    np.testing.assert_allclose(table.response_s[bind.row], 10 * bind.service_s)
+    assert table.response_s[search.row].tolist() == [0.2] * 4
+
+
+def test_a_clock_of_milliseconds_costs_no_login(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    rows, times = [], []
+    for block in range(8):
+        for at in np.sort(rng.uniform(0, 15, 750)):
+            step_s, login_s = rng.uniform(0.01, 0.02), rng.uniform(0.1, 0.2)
+            key = f"{ARMS[block % 2]},{block},{15 * block + at:.3f}"
+            rows += [f"{key},bind,{step_s:.6f},1", f"{key},login,{login_s:.6f},1"]
+            times.append((step_s, login_s))
+    found = named(tmp_path, rows, HEADER)
+    table = found.table
+    assert len(table) == 6000
+    assert len(np.unique(np.stack([table.arm, table.intended_s]), axis=1).T) < 5900
+    bind = table.steps["bind"]
+    np.testing.assert_allclose(table.response_s[bind.row], [times[row][1] for row in bind.row], atol=1e-6)
+    np.testing.assert_allclose(bind.service_s, [times[row][0] for row in bind.row], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["baseline,0,1,login,0.1,1,"], '2: login: expected a login\'s name or number, got ""'),
+        (["baseline,0,1,login,0.1,1,x", "baseline,0,1,bind,0.1,1,y"], "3: login: expected a row with step login of the "
+         'same arm and login, got "y"'),
+        (["baseline,0,1,login,0.1,1,x", "baseline,0,2,bind,0.1,1,x"], "3: t_intended_s: expected that of its login's "
+         'own row, got "2"'),
+        (["baseline,0,1,login,0.1,1,x", "baseline,1,1,bind,0.1,1,x"], "3: block: expected that of its login's own row"),
+        (["baseline,0,1,login,0.1,1,x", "baseline,0,1,login,0.2,1,x"], "3: login: expected one row of a step for"),
+        (["baseline,0,1,login,0.1,1,x", "candidate,1,16,bind,0.1,1,x"], "3: login: expected a row with step login"),
+    ],
+)  # fmt: skip
+def test_a_name_that_does_not_fit_its_rows_is_refused_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        named(Path(), rows)
+    assert str(caught.value).startswith(f"a.csv:{said}")
+
+
+def test_rows_at_one_instant_that_are_in_no_order_of_a_login_are_refused_with_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = [f"baseline,0,{at},{step},0.1,1" for at in (1, 2) for step in ("bind", "login")]
+    for order, line in ((("login", "bind", "bind", "login"), 8), (("login", "login", "bind", "bind"), 9)):
+        rows = [*before, *(f"baseline,0,3,{step},0.2,1" for step in order)]
+        with pytest.raises(
+            ConfigError, match=rf"^a.csv:{line}: bind: expected one row of a step for each login"
+        ) as caught:
+            named(Path(), rows, HEADER)
+        assert str(caught.value).endswith("or else each has its row login before or after all its steps")

@@ -151,6 +151,8 @@ def test_where_tls_hides_the_directory_the_cold_logins_remain(tmp_path: Path) ->
         (line(0, 2, "dns", 0).replace("0.000000", "noon").encode(),
          'x.tsv:1: time: expected seconds since 1970, got "noon"'),
         (line(0, 2, "dns", 0).replace("0.000000", "nan").encode(), "x.tsv:1: time: expected seconds"),
+        (line(0, 2, "dns", 0).replace("0.000000", "9" * 300).encode(), "x.tsv:1: time: expected seconds since 1970"),
+        (line(0, 2, "x" * 100_000, 0).encode(), "x.tsv: expected AS exchanges or binds over a second or more"),
         (line(0, 2, "", 0).encode(), "x.tsv:1: protocol: expected a value, got none"),
         (b"\n\n\xff\xfe\t\n", "x.tsv:3: expected text in UTF-8"),
         (b"<?xml version=\"1.0\"?>\n<pdml>", "x.tsv: expected a summary of traffic, got tshark's PDML"),

@@ -1,41 +1,43 @@
-"""What is read of certificates: never more than they hold."""
+"""What is read of certificates and tickets: never more than they hold."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.login.kerberos.client import ticket_enctype
+from harness.login.kerberos.answers import ticket_enctype
 from harness.login.net import der
-from harness.login.net.certificate import public_key, signature_algorithm
+from harness.login.net.certificate import public_key, signature_hash
 from harness.login.net.der import encode, integer
+from tests.helpers.certificates import certificate
 
-_OID, _NULL, _OCTETS = 0x06, 0x05, 0x04
-
-
-def certificate(algorithm: str, parameters: bytes, key: bytes, versioned: bool) -> bytes:
-    """As RFC 5280 §4.1 lays it out, with nothing in the fields before the key."""
-    version = encode(der.context(0), integer(2)) if versioned else b""
-    oid = encode(_OID, bytes.fromhex(algorithm))
-    info = encode(der.SEQUENCE, encode(der.SEQUENCE, oid, parameters), encode(der.BIT_STRING, b"\0", key))
-    signed = encode(der.SEQUENCE, version, integer(1), *(encode(der.SEQUENCE) for _ in range(4)), info)
-    signature = encode(der.SEQUENCE, encode(_OID, bytes.fromhex("2a864886f70d01010c")))
-    return encode(der.SEQUENCE, signed, signature, encode(der.BIT_STRING, b"\0"))
+_OCTETS = 0x04
 
 
-@pytest.mark.parametrize("versioned", [True, False])
-def test_the_key_of_a_certificate_is_told_by_kind_and_size(versioned: bool) -> None:
-    for bits in (2048, 3072, 4096):
-        numbers = encode(der.SEQUENCE, integer((1 << bits) - 1), integer(65537))
-        assert public_key(certificate("2a864886f70d010101", encode(_NULL), numbers, versioned)) == f"RSA {bits}"
-    curve = certificate("2a8648ce3d0201", encode(_OID, bytes.fromhex("2b81040022")), b"\x04", versioned)
-    assert public_key(curve) == "EC P-384"
-    assert public_key(certificate("2b6570", b"", b"key", versioned)) == "Ed25519"
-    assert public_key(certificate("2a0304", b"", b"key", versioned)) == "key of OID 2a0304"
-    assert signature_algorithm(curve) == "2a864886f70d01010c"
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [
+        (lambda: rsa.generate_private_key(65537, 2048), "RSA 2048"),
+        (lambda: rsa.generate_private_key(65537, 3072), "RSA 3072"),
+        (lambda: ec.generate_private_key(ec.SECP256R1()), "EC P-256"),
+        (lambda: ec.generate_private_key(ec.SECP384R1()), "EC P-384"),
+        (lambda: ed25519.Ed25519PrivateKey.generate(), "Ed25519"),
+        (lambda: ed448.Ed448PrivateKey.generate(), "Ed448"),
+    ],
+)
+def test_the_key_of_a_certificate_is_told_by_kind_and_size(key: Callable[[], Any], named: str) -> None:
+    made = key()
+    algorithm = None if named.startswith("Ed") else hashes.SHA384()
+    data = certificate(made, algorithm)
+    assert public_key(data) == named
+    assert signature_hash(data) == (None if algorithm is None else "sha384")
 
 
 @pytest.mark.parametrize("enctype", [17, 18, 23, -128])
@@ -55,7 +57,13 @@ def test_values_are_read_as_they_were_written(written: list[tuple[int, bytes]]) 
 
 @given(st.binary(max_size=60))
 def test_bytes_that_are_no_certificate_are_an_error_and_nothing_else(data: bytes) -> None:
-    assert isinstance(signature_algorithm(data), str)
+    assert signature_hash(data) is None
     for read in (public_key, ticket_enctype):
         with suppress(ValueError):
             read(data)
+
+
+def test_an_indefinite_length_is_refused_where_it_would_be_read_as_empty() -> None:
+    """BER's form (X.690 §8.1.3.6) is none of DER."""
+    with pytest.raises(ValueError, match="indefinite"):
+        der.decode(b"\x30\x80\x02\x01\x05\x00\x00")

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.login.net.sockets import channel_bindings, secured, strongest_layer
+from harness.login.net.clock import StepClock
+from harness.login.net.layers import _end_point, channel_bindings, secured, strongest_layer
+from harness.login.net.streams import Stream
+from tests.helpers.certificates import certificate
 
 NONE, SIGN, SEAL = 1, 2, 4
 OFFER_SIZE = (0x01, 0x00, 0x00)
@@ -40,7 +45,7 @@ class Context:
 
 
 def over(plain: socket.socket, layer: int = SEAL) -> Any:
-    return secured(plain, Context(), layer, bytes([7, *OFFER_SIZE]))
+    return secured(Stream(plain, StepClock(20)), Context(), layer, bytes([7, *OFFER_SIZE]))
 
 
 def framed(message: bytes) -> bytes:
@@ -118,51 +123,26 @@ def test_without_a_layer_the_socket_is_as_it_was() -> None:
     assert secured(plain, Context(), NONE, b"\x01\x00\x00\x00") is plain
 
 
-def der(tag: int, *parts: bytes) -> bytes:
-    content = b"".join(parts)
-    size = len(content).to_bytes(2, "big")
-    return bytes([tag, 0x82]) + size + content if len(content) > 127 else bytes([tag, len(content)]) + content
-
-
-def certificate(oid: str) -> bytes:
-    """The outer form of a certificate (RFC 5280 §4.1) with this signature algorithm."""
-    return der(0x30, der(0x30, b"x" * 300), der(0x30, der(0x06, bytes.fromhex(oid)), b"\x05\x00"), der(0x03, b"\x00"))
-
-
-class Tls:
-    def __init__(self, peer: bytes) -> None:
-        self.peer = peer
-
-    def getpeercert(self, binary_form: bool) -> bytes:
-        return self.peer
-
-
 @pytest.mark.parametrize(
-    ("oid", "name"),
-    [
-        ("2a864886f70d01010b", "sha256"),
-        ("2a864886f70d01010c", "sha384"),
-        ("2a864886f70d01010d", "sha512"),
-        ("2a8648ce3d040302", "sha256"),
-        ("2a8648ce3d040303", "sha384"),
-        ("2a8648ce3d040304", "sha512"),
-        ("2a864886f70d010104", "sha256"),  # MD5
-        ("2a864886f70d010105", "sha256"),  # SHA-1
-    ],
+    ("algorithm", "name"),
+    [(hashes.SHA256(), "sha256"), (hashes.SHA384(), "sha384"), (hashes.SHA512(), "sha512")],
 )
-def test_a_login_is_bound_to_the_certificate_by_its_signatures_hash(oid: str, name: str) -> None:
-    found = channel_bindings(Tls(certificate(oid)))
-    assert found is not None
-    digest = hashlib.new(name, certificate(oid)).digest()
-    assert found.application_data == b"tls-server-end-point:" + digest
+def test_a_login_is_bound_to_the_certificate_by_its_signatures_hash(algorithm: hashes.HashAlgorithm, name: str) -> None:
+    data = certificate(ec.generate_private_key(ec.SECP256R1()), algorithm)
+    assert _end_point(data) == b"tls-server-end-point:" + hashlib.new(name, data).digest()
+
+
+def test_a_signature_without_a_hash_of_its_own_is_bound_to_by_sha_256() -> None:
+    data = certificate(ed25519.Ed25519PrivateKey.generate(), None)
+    assert _end_point(data) == b"tls-server-end-point:" + hashlib.sha256(data).digest()
 
 
 def test_without_tls_there_is_nothing_to_be_bound_to() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert channel_bindings(ours) is None
+        assert channel_bindings(Stream(ours, StepClock(20))) is None
 
 
 @given(st.binary(max_size=40))
 def test_a_certificate_of_any_form_has_a_binding(peer: bytes) -> None:
-    assert channel_bindings(Tls(peer)) is not None
+    assert _end_point(peer).startswith(b"tls-server-end-point:")

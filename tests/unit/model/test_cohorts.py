@@ -17,8 +17,8 @@ from harness.model.cohort import in_one_order
 from harness.model.plan import NS, Plan, make_plan
 from harness.model.scenario import Scenario
 from harness.studies.soak import SoakPlan
-from tests.unit.config.test_load import error_of
-from tests.unit.model.test_plan import BURSTS, replayed
+from tests.helpers.documents import error_of
+from tests.helpers.plans import BURSTS, replayed
 
 COLD, WARM = ["kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind"], ["kdc_as", "ldap_connect"]
 COHORTS: dict[str, Any] = {

@@ -9,15 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.model.plan import NS, WARM_USERS_AT_MOST, Block, make_plan, warm_population
+from harness.model.plan import NS, WARM_USERS_AT_MOST, make_plan, warm_population
 from harness.model.scenario import Scenario
-
-CONSTANT = {"curve": "constant", "rate": 30}
-RAMP = {"curve": "ramp", "rate": 5, "to": 60, "over_s": 200}
-FALL = {"curve": "ramp", "rate": 60, "to": 5, "over_s": 200}
-BURSTS = {"curve": "bursts", "rate": 10, "factor": 6, "every_s": 7, "length_s": 2}
-LULLS = {"curve": "bursts", "rate": 40, "factor": 0.1, "every_s": 7, "length_s": 2}
-CURVES = {"constant": CONSTANT, "ramp": RAMP, "fall": FALL, "bursts": BURSTS, "lulls": LULLS}
+from tests.helpers.plans import BURSTS, CONSTANT, CURVES, LULLS, replayed
 
 
 def scenario(
@@ -35,11 +29,6 @@ def scenario(
             "seed": seed,
         }
     )
-
-
-def replayed(block: Block) -> list[tuple[int, int, str]]:
-    """What a block does, from its own start."""
-    return [(a.intended - block.start, a.user, a.cohort) for a in block.arrivals]
 
 
 def times_s(planned: Scenario) -> list[float]:

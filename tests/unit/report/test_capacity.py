@@ -21,10 +21,10 @@ from harness.model.scenario import Scenario
 from harness.model.target import Arm, Targets
 from harness.report.capacity import capacity_document, page, print_capacity, write_capacity
 from harness.stats.capacity import compare_capacities
-from harness.studies.capacity import Climb, extrapolations_of, search
-from tests.benchmarks.operating_characteristics.ladders import ALPHA, BUDGET, MARGIN, climbed
+from harness.studies.capacity import SearchSettings, extrapolations_of, search
+from tests.benchmarks.operating_characteristics.ladders import ALPHA, BUDGET, MARGIN, ladders_of
 from tests.benchmarks.operating_characteristics.world import NAMES, Candidate
-from tests.unit.config.test_load import SCENARIO, TARGETS
+from tests.helpers.documents import SCENARIO, TARGETS
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
 
@@ -34,20 +34,20 @@ def evidence_of(
 ) -> CapacityEvidence:
     comparison = compare_capacities(ladders, MARGIN, ALPHA)
     arms: tuple[Arm, ...] = ("baseline", "candidate")
-    foretold = {arm: extrapolations_of(ladders, arm, NAMES, comparison, peak, ALPHA) for arm in arms}
+    predicted = {arm: extrapolations_of(ladders, arm, NAMES, comparison, peak, ALPHA) for arm in arms}
     kept = tuple(
         Ladder(f"run-{i}", i == 0, {arm: tuple(of[arm]) for arm in arms}, trouble) for i, of in enumerate(ladders)
     )
     return CapacityEvidence(
         search_id="capacity-test", scenario="rush", policy="default", environment="lab", started="2026-11-23T06:00:00",
         block_s=15.0, trim_s=4.0, budget=BUDGET, stated_peak=peak, ladders=kept, comparison=comparison,
-        extrapolations=foretold, verdict=judge_capacity(kept[1:], comparison, foretold, peak),
+        extrapolations=predicted, verdict=judge_capacity(kept[1:], comparison, predicted, peak),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def lost() -> CapacityEvidence:
-    return evidence_of([dict(of) for of in climbed(Candidate(lost="ldap_bind"), (8, 1))], 50.0)
+    return evidence_of([dict(of) for of in ladders_of(Candidate(lost="ldap_bind"), (8, 1))], 50.0)
 
 
 def printed(evidence: CapacityEvidence) -> str:
@@ -69,9 +69,9 @@ def test_the_terminal_says_verdict_capacities_headroom_and_where_the_report_is(l
 def test_the_document_is_strict_json_in_which_what_is_not_known_is_null(lost: CapacityEvidence) -> None:
     text = json.dumps(capacity_document(lost), allow_nan=False)
     found = json.loads(text)
-    assert (found["schema_version"], found["exit_code"], found["verdict"]["kind"]) == (1, 10, "BLOCK")
+    assert (found["schema_version"], found["exit_code"], found["verdict"]["kind"]) == (2, 10, "BLOCK")
     assert found["comparison"]["arms"]["candidate"]["over_all"]["low"] > 0
-    never = [dict.fromkeys(("baseline", "candidate"), [r for r in of["baseline"] if r.state == "held"][:5])
+    never = [dict.fromkeys(("baseline", "candidate"), [r for r in of["baseline"] if r.state == "sustained"][:5])
              for of in (ladder.rungs for ladder in lost.ladders)]  # fmt: skip
     unknown = capacity_document(evidence_of(never, None))  # type: ignore[arg-type]
     assert unknown["comparison"]["arms"]["candidate"]["over_all"]["high"] is None
@@ -103,35 +103,35 @@ def test_a_search_that_was_cut_short_says_so_everywhere(lost: CapacityEvidence) 
     assert "interrupted by the user" in page(cut)
 
 
-def test_every_step_is_foretold_with_the_login_s_collapse(lost: CapacityEvidence) -> None:
+def test_every_step_is_predicted_with_the_login_s_saturation(lost: CapacityEvidence) -> None:
     for found in lost.extrapolations.values():
         assert [part.subject for part in found] == ["login", *NAMES]
-        shown = [part for part in found if part.collapse is not None]
-        assert len({part.collapse.estimate for part in shown if part.collapse}) <= 1
+        shown = [part for part in found if part.saturation is not None]
+        assert len({part.saturation.estimate for part in shown if part.saturation}) <= 1
         assert all(math.isfinite(point) for part in shown for row in part.curve for point in row)
 
 
-CLIMB = Climb(lowest=0.5, highest=3.0, step=1.15, ladders=5, rungs=12)
+SETTINGS = SearchSettings(lowest=0.5, highest=3.0, step=1.15, ladders=5, rungs=12)
 
 
 @pytest.mark.parametrize(
-    ("climb", "changes", "complaint"),
+    ("settings", "changes", "complaint"),
     [
-        (replace(CLIMB, highest=0.51), {}, "--to at least one --step above --from"),
-        (replace(CLIMB, lowest=0.01), {}, "--from: expected at least"),
-        (replace(CLIMB, highest=60.0), {}, "--to: expected at most"),
-        (replace(CLIMB, lowest=10.0, highest=300.0, within_s=0.1), {}, "--to: expected at most 1"),
-        (CLIMB, {"timeout_s": 2.0, "step_timeout_s": 2.0}, "timeout_s: expected more than the budget of 3 s, got 2"),
+        (replace(SETTINGS, highest=0.51), {}, "--to at least one --step above --from"),
+        (replace(SETTINGS, lowest=0.01), {}, "--from: expected at least"),
+        (replace(SETTINGS, highest=60.0), {}, "--to: expected at most"),
+        (replace(SETTINGS, lowest=10.0, highest=300.0, within_s=0.1), {}, "--to: expected at most 1"),
+        (SETTINGS, {"timeout_s": 2.0, "step_timeout_s": 2.0}, "timeout_s: expected more than the budget of 3 s, got 2"),
     ],
 )
 def test_what_cannot_be_read_is_refused_before_any_load(
-    climb: Climb, changes: dict[str, object], complaint: str, tmp_path: Path
+    settings: SearchSettings, changes: dict[str, object], complaint: str, tmp_path: Path
 ) -> None:
     rush = {**yaml.safe_load(SCENARIO), "arrivals": {"curve": "constant", "rate": 50}, **changes}
     with pytest.raises(ConfigError, match=complaint):
         search(
-            Scenario.model_validate(rush), Targets.model_validate(yaml.safe_load(TARGETS)), Policy(), climb, tmp_path,
-            lambda snapshot: None, lambda ladder: None,
+            Scenario.model_validate(rush), Targets.model_validate(yaml.safe_load(TARGETS)), Policy(), settings,
+            tmp_path, lambda snapshot: None, lambda ladder: None,
         )  # fmt: skip
     assert not list(tmp_path.iterdir())
 
@@ -141,6 +141,6 @@ def test_a_policy_without_a_budget_needs_one_by_option(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"budgets\.login_p95_s: expected a number, or --within-ms"):
         search(
             Scenario.model_validate(yaml.safe_load(SCENARIO)), Targets.model_validate(yaml.safe_load(TARGETS)),
-            policy, CLIMB, tmp_path,
+            policy, SETTINGS, tmp_path,
             lambda snapshot: None, lambda ladder: None,
         )  # fmt: skip

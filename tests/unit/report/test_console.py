@@ -10,7 +10,7 @@ from rich.console import Console
 from harness.model.evidence import Evidence
 from harness.report.console import print_verdict
 from tests.helpers.evidence_samples import VERDICTS, blocked, open_question, passed
-from tests.unit.report.test_files import hostile
+from tests.helpers.hostile import hostile
 
 
 def printed(evidence: Evidence, width: int = 80, terminal: bool = False) -> str:

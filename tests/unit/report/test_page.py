@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +19,9 @@ from harness.report.html import page
 from harness.report.style import svg
 from harness.report.verdict_json import verdict_document
 from tests.helpers.evidence_samples import TIMEOUT_S, VERDICTS, blocked, empty, open_question, partial, passed
-from tests.unit.report.test_files import HOSTILE, hostile, with_finding
+from tests.helpers.hostile import HOSTILE, hostile, with_finding
 
+Written = Callable[[Callable[[], Evidence]], list[Path]]
 every_verdict = pytest.mark.parametrize("make", VERDICTS.values(), ids=VERDICTS.keys())
 VOID = {"meta", "img", "link", "br"}
 
@@ -50,6 +52,7 @@ class Parsed(HTMLParser):
 
 
 @every_verdict
+@pytest.mark.usefixtures("no_figures")
 def test_the_page_says_its_verdict_and_its_sentence(make: Callable[[], Evidence]) -> None:
     evidence = make()
     parsed = Parsed(page(evidence))
@@ -61,8 +64,10 @@ def test_the_page_says_its_verdict_and_its_sentence(make: Callable[[], Evidence]
 
 
 @every_verdict
-def test_the_page_asks_nothing_of_the_network_and_runs_no_script(make: Callable[[], Evidence]) -> None:
-    parsed = Parsed(page(make()))
+def test_the_page_asks_nothing_of_the_network_and_runs_no_script(
+    make: Callable[[], Evidence], written: Written
+) -> None:
+    parsed = Parsed(written(make)[-1].read_text(encoding="utf-8"))
     assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in parsed.tags}
     for _, attributes in parsed.tags:
         assert not any(name.startswith("on") or name == "href" for name in attributes)
@@ -70,6 +75,7 @@ def test_the_page_asks_nothing_of_the_network_and_runs_no_script(make: Callable[
     assert any("default-src 'none'" in (attributes.get("content") or "") for _, attributes in parsed.tags)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_figure_has_a_text_for_those_who_do_not_see_it() -> None:
     images = [attributes for tag, attributes in Parsed(page(open_question())).tags if tag == "img"]
     assert len(images) == 4
@@ -85,12 +91,14 @@ def test_a_users_text_is_escaped() -> None:
     assert HOSTILE.split(" ")[0] in Parsed(text).text
 
 
-def test_a_figure_holds_no_reference_to_elsewhere() -> None:
-    for attributes in (attributes for tag, attributes in Parsed(page(passed())).tags if tag == "img"):
+def test_a_figure_holds_no_reference_to_elsewhere(written: Written) -> None:
+    parsed = Parsed(written(passed)[-1].read_text(encoding="utf-8"))
+    for attributes in (attributes for tag, attributes in parsed.tags if tag == "img"):
         content = base64.b64decode((attributes["src"] or "").split(",", 1)[1]).decode()
         assert 'href="http' not in content and "<script" not in content
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_page_says_what_pass_means_and_what_a_labs_figures_are_worth() -> None:
     text = Parsed(page(passed())).text
     assert "shown to be within its margin" in text
@@ -101,6 +109,7 @@ def test_the_page_says_what_pass_means_and_what_a_labs_figures_are_worth() -> No
     assert "chip" in Parsed(page(replace(passed(), manifest={"authentication": "smart-card"}))).text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_manifest_is_shown_whole() -> None:
     manifest = {"versions": {"krb5": "1.20.1"}, "arms": [{"kdc": "a"}, {"kdc": "b"}], "kdcs": ["x", "y"], "none": None}
     text = Parsed(page(replace(passed(), manifest=manifest))).text
@@ -108,6 +117,7 @@ def test_the_manifest_is_shown_whole() -> None:
         assert expected in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_metrics_that_were_not_judged_are_listed_with_their_reason() -> None:
     text = Parsed(page(blocked())).text
     assert "one arm never reached it: cold kdc_tgs_ldap p50" in text
@@ -137,6 +147,7 @@ def test_logins_within_the_trim_are_left_out() -> None:
     assert judged < 0.8 * len(series.login_seconds(whole, "baseline", "cold"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_policys_discarded_pairs_are_left_out_and_shaded_where_blocks_are_shown() -> None:
     whole = passed()
     evidence = replace(whole, policy=Policy(discard_pairs=2))
@@ -153,6 +164,7 @@ def test_the_policys_discarded_pairs_are_left_out_and_shaded_where_blocks_are_sh
     assert by_means[0].baseline_s != all_means[0].baseline_s
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_what_shows_a_sound_measurement_stands_beside_what_is_allowed() -> None:
     text = page(replace(passed(), policy=Policy(limits=Limits(send_lag_p99_ms=17, generator_cpu=0.61))))
     for row, allowed in (("send lag, p99", "≤ 17 ms"), ("generator&#39;s share of a core", "≤ 61 %")):
@@ -184,6 +196,7 @@ def test_step_means_come_from_the_attempts_where_there_is_no_comparison() -> Non
     assert np.isnan(unreached[-1].candidate_s) and unreached[0].candidate_s == TIMEOUT_S
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_figures_are_left_out_where_there_is_nothing_to_draw() -> None:
     assert figures.distributions(empty()) is None
     assert figures.over_time(empty()) is None
@@ -210,6 +223,7 @@ def test_the_forest_begins_with_the_login_and_follows_its_steps() -> None:
     assert steps[8:12] == ["kdc_as", "kdc_as", "kdc_tgs_ldap", "kdc_tgs_ldap"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_step_that_dwarfs_the_others_is_said_to() -> None:
     assert "dwarfs" in page(blocked())
     assert "dwarfs" not in page(passed())
@@ -220,6 +234,7 @@ def test_the_reports_do_not_touch_pyplots_global_state() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_servers_are_told_apart_where_an_arm_has_several_and_nowhere_else() -> None:
     whole = passed()
     assert not servers.lines(whole)

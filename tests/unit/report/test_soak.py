@@ -81,6 +81,7 @@ def test_the_console_speaks_of_blocks_and_of_one_arm(leak: Evidence) -> None:
     assert "Step to blame: " in text and "over the soak, on average" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_of_a_soak_shows_one_arm_its_hours_and_the_rule_that_judged_it(leak: Evidence) -> None:
     text = page(leak)
     assert "A soak: logins of one arm over its age" in text
@@ -114,6 +115,7 @@ def test_a_soak_that_measured_nothing_has_reports_all_the_same(tmp_path: Path) -
     assert nothing.verdict.kind.name == "INCONCLUSIVE"
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_failures_are_laid_to_their_cause_in_every_report(tmp_path: Path) -> None:
     evidence = failing()
     sentence = "Failures rose by 2.1 points, of which 95 % (88 % to 100 %) kdc_as KRB5_KDC_UNREACH"
@@ -143,6 +145,7 @@ def test_the_arms_of_the_evidence_are_those_it_is_about(leak: Evidence) -> None:
     assert leak.arms == ("candidate",) and passed().arms == ARMS
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_logins_that_were_tried_again_are_shown_in_every_report(tmp_path: Path) -> None:
     none, all_of_it = Contrast(0.0, 0.0, 0.0, 0.0, 0.0), Contrast(0.0, 1.6, 1.6, 1.5, 1.7)
     retries = RetryAnatomy(

@@ -23,15 +23,11 @@ from harness.report.junit import junit
 from harness.report.markdown import summary
 from harness.report.verdict_json import VerdictDocument, verdict_document
 from tests.helpers.evidence_samples import passed
-from tests.unit.gate.test_protocol import CASES, arm, found
+from tests.helpers.single_logins import CASES, arm, found
 
+pytestmark = pytest.mark.usefixtures("no_figures")
 SAMPLE = "<b>ldap</b>\x1b[31m"
 GROWN, WEAKER = found(CASES["ticket-grown"][0]), found(CASES["enctype-weaker"][0])
-
-
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.report.html._plates", lambda evidence: ())  # they take seconds, and show none of this
 
 
 def told(evidence: Evidence) -> dict[str, str]:

@@ -7,57 +7,22 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import __version__
-from harness.config import shipped
-from harness.config.load import load_scenario
 from harness.errors import ConfigError, RunError
-from harness.model.calibration import Calibration, Noise
+from harness.model.calibration import Calibration
+from harness.model.metric import Metric
 from harness.model.policy import Policy
 from harness.model.site import UNCALIBRATED, UNKNOWN_SPREAD, Site, Spread
 from harness.model.target import Targets
 from harness.record.calibration import calibration_file, read, save, site_document, site_of
 from harness.run.site import Subject, find_site, site_by
 from harness.studies.calibrate import Repeats, calibrate
-
-NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-OLD = (NOW - timedelta(days=31)).isoformat()
-P50 = "cold login p50"
-POLICY = Policy()
-WORKLOAD = load_scenario(shipped.find("demo", shipped.SCENARIOS))
-ARM = {
-    "realm": "CLINIC.TEST",
-    "kdcs": ["127.0.0.1:8801"],
-    "directory": {
-        "uri": "ldap://127.0.0.1:3890",
-        "service_host": "ldap.clinic.test",
-        "user_base": "ou=people",
-        "group_base": "ou=groups",
-    },
-    "credentials": {"env": "CLINICIANS"},
-}
-TARGETS = Targets.model_validate({"arms": {"baseline": ARM, "candidate": {**ARM, "kdcs": ["127.0.0.1:8802"]}}})
-SUBJECT = Subject(NOW, POLICY, WORKLOAD, TARGETS.arms)
-NOISE = Noise(P50, "login", "log_ratio", 0.09, 0.095, math.inf, 1.0, Spread(0.02, 8, 0.05), Spread(0.03, 7, 0.06))
-CALIBRATION = Calibration(
-    scenario=WORKLOAD.name,
-    scenario_digest=WORKLOAD.workload_digest,
-    policy=POLICY.name,
-    policy_digest=POLICY.digest,
-    alpha=POLICY.alpha,
-    targets={arm: target.digest for arm, target in TARGETS.arms.items()},
-    version=__version__,
-    began=(NOW - timedelta(days=9)).isoformat(),
-    measured=(NOW - timedelta(days=2)).isoformat(),
-    runs=tuple("abcdefgh"),
-    verdicts={"PASS": 7, "INCONCLUSIVE": 1},
-    noise=(NOISE,),
-)
+from tests.helpers.calibrations import ARM, CALIBRATION, NOISE, NOW, OLD, P50, POLICY, SUBJECT, TARGETS, WORKLOAD
 
 
 def site(subject: Subject = SUBJECT, **changes: Any) -> Site:
@@ -186,11 +151,48 @@ def test_a_spread_that_can_t_be_is_refused(values: tuple[float, int, float]) -> 
         Spread(*values)
 
 
-def test_a_calibration_of_the_old_form_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [{}, {"format": 1}, {"format": 4}, {"format": "3"}])
+def test_a_calibration_of_another_form_says_what_to_do(tmp_path: Path, form: dict[str, object]) -> None:
     file = tmp_path / "c.json"
-    file.write_text(json.dumps({"scenario": "small", "noise": [], "false_blocks": 0}), encoding="utf-8")
-    with pytest.raises(RunError, match=r"expected a calibration of format 2, .* run authgate calibrate again"):
+    file.write_text(json.dumps({"scenario": "small", "noise": [], "false_blocks": 0, **form}), encoding="utf-8")
+    with pytest.raises(RunError, match=r"expected a calibration of format 3, .* run authgate calibrate again"):
         read(file)
+
+
+WRITTEN_BY_0_1_0 = {
+    "cold login p50": Metric("cold", "login", "p50"),
+    "cold login p95 above the peak": Metric("cold", "login", "p95", "headroom"),
+    "tap-and-go kdc_tgs_ldap p50": Metric("tap-and-go", "kdc_tgs_ldap", "p50"),
+    "login failure rate": Metric("all", "login", "failure_rate"),
+    "login failure rate above the peak": Metric("all", "login", "failure_rate", "headroom"),
+    "login slow rate": Metric("all", "login", "slow_rate"),
+}
+"""The labels that stood in place of keys."""
+
+
+def test_a_calibration_of_0_1_0_is_read_though_it_knows_metrics_by_their_labels(tmp_path: Path) -> None:
+    file = tmp_path / "c.json"
+    save(replace(CALIBRATION, noise=tuple(replace(NOISE, metric=it) for it in WRITTEN_BY_0_1_0.values())), file)
+    expected, document = read(file), json.loads(file.read_text(encoding="utf-8"))
+    document["format"] = 2
+    for row, label in zip(document["noise"], WRITTEN_BY_0_1_0, strict=True):
+        row |= {"metric": label, "family": "login", "unit": "log_ratio"}
+    file.write_text(json.dumps(document), encoding="utf-8")
+    assert read(file) == expected
+    assert [noise.metric for noise in expected.noise] == list(WRITTEN_BY_0_1_0.values())
+
+
+def test_a_run_of_0_1_0_is_judged_by_what_its_manifest_keeps_of_its_calibration() -> None:
+    kept = {**(site_document(site()) or {}), "deployments": {label: [0.02, 8, 0.05] for label in WRITTEN_BY_0_1_0}}
+    assert site_of({"calibration": kept}).deployments == dict.fromkeys(WRITTEN_BY_0_1_0.values(), Spread(0.02, 8, 0.05))
+
+
+def test_a_reworded_label_loses_no_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(CALIBRATION, tmp_path / "c.json")
+    manifest = {"calibration": site_document(site())}
+    monkeypatch.setattr(Metric, "label", property(lambda metric: "median of first logins"))
+    assert read(tmp_path / "c.json") == CALIBRATION
+    assert site_of(manifest).spread(P50, interleaved=True) == NOISE.deployments
 
 
 def test_a_manifest_keeps_what_the_verdict_rests_on() -> None:
@@ -199,7 +201,13 @@ def test_a_manifest_keeps_what_the_verdict_rests_on() -> None:
     assert site_of(kept) == found
     assert site_document(UNCALIBRATED) is None
     assert site_of({}) == site_of({"calibration": None}) == UNCALIBRATED
-    for broken in ([], {}, {"levels": 1}, {**kept["calibration"], "levels": {P50: 3}}):
+    for broken in (
+        [],
+        {},
+        {"levels": 1},
+        {**kept["calibration"], "levels": {P50.key: 3}},
+        {**kept["calibration"], "levels": {"p50": [0.1, 3, 0.2]}},
+    ):
         with pytest.raises(RunError, match="calibration: expected what a run writes there"):
             site_of({"calibration": broken})
 

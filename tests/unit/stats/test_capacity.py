@@ -16,7 +16,7 @@ from harness.model.capacity import Budget, Rung, Times
 from harness.model.comparison import Design
 from harness.model.target import ARMS, Arm
 from harness.stats.capacity import RESOLUTION, compare_capacities, ladder_capacity, limited_by_budget, rungs_of
-from harness.stats.ladders import all_are_past, bracket, close_rates, first_failure, scout_rates
+from harness.stats.ladders import all_are_past, bracket, coarse_rates, fine_rates, first_failure
 from tests.benchmarks.operating_characteristics.ladders import planted, searched
 from tests.benchmarks.operating_characteristics.world import Candidate, served
 
@@ -24,7 +24,7 @@ DESIGN = Design(block_s=15.0, trim_s=4.0, horizon_pairs=1, timeout_s=10.0)
 BUDGET = Budget(within_s=3.0, failure_rate=0.002)
 
 
-def rung(rate: float, state: str = "held", served: float = 0.0, growing: bool = False) -> Rung:
+def rung(rate: float, state: str = "sustained", served: float = 0.0, growing: bool = False) -> Rung:
     times = Times(0.2, 0.4)
     return Rung(rate, rate, served or rate, 300, 0.0, 0.0, times, {}, state, growing, "")  # type: ignore[arg-type]
 
@@ -57,9 +57,9 @@ def queue(rate: float, servers: int, hold_s: float, seed: int, fixed_s: float = 
 EVEN = np.linspace(0, 14.99, 300)
 
 
-def test_a_quick_steady_rung_is_held_and_its_times_are_told() -> None:
+def test_a_quick_steady_rung_is_sustained_and_its_times_are_reported() -> None:
     found = read(table_of(EVEN, np.full(300, 0.2)))
-    assert (found.state, found.why, found.growing) == ("held", "", False)
+    assert (found.state, found.why, found.growing) == ("sustained", "", False)
     assert found.login == Times(pytest.approx(0.2), pytest.approx(0.2))
     assert found.steps["kdc_as"].mean_s == pytest.approx(0.1)
     assert found.served == pytest.approx(20, rel=0.02)
@@ -80,14 +80,14 @@ def test_a_queue_that_grows_fails_long_before_its_budget_is_used_up() -> None:
 
 def test_a_long_way_to_the_servers_is_neither_growth_nor_a_loss_of_what_is_served() -> None:
     found = read(queue(rate=20, servers=6, hold_s=0.2, seed=2, fixed_s=2.5))
-    assert found.state == "held"
+    assert found.state == "sustained"
     overloaded = read(queue(rate=40, servers=6, hold_s=0.2, seed=2, fixed_s=2.5))
     assert overloaded.served == pytest.approx(30, rel=0.05)
 
 
 def test_one_failure_in_many_logins_is_chance_and_many_are_not() -> None:
     fine = ["ok"] * 300
-    assert read(table_of(EVEN, np.full(300, 0.2), [*fine[:-1], "error"])).state == "held"
+    assert read(table_of(EVEN, np.full(300, 0.2), [*fine[:-1], "error"])).state == "sustained"
     many = ["error" if i % 50 == 49 else "ok" for i in range(300)]
     found = read(table_of(EVEN, np.full(300, 0.2), many))
     assert found.state == "failed"
@@ -100,14 +100,14 @@ def test_a_rung_that_a_late_generator_spoiled_is_unknown_and_never_the_servers_f
     found = read(slow, fault="logins were sent late")
     assert found.state == "unknown"
     assert "sent late" in found.why
-    assert read(table_of(EVEN, np.full(300, 0.2)), fault="logins were sent late").state == "held"
+    assert read(table_of(EVEN, np.full(300, 0.2)), fault="logins were sent late").state == "sustained"
 
 
 def test_too_few_logins_say_nothing() -> None:
     assert read(table_of(EVEN[:85], np.full(85, 0.2))).state == "unknown"
 
 
-def test_a_ladder_held_to_its_top_says_at_least_that_and_one_that_never_held_says_below() -> None:
+def test_a_ladder_sustained_to_its_top_says_at_least_that_and_one_never_sustained_says_below() -> None:
     top = ladder_capacity([rung(20), rung(30)], by_budget=False)
     assert (top.estimate, top.low, top.high) == (None, pytest.approx(30), math.inf)
     none = ladder_capacity([rung(20, "failed"), rung(30, "failed")], by_budget=False)
@@ -176,9 +176,9 @@ def test_a_baseline_that_was_never_brought_down_can_show_a_loss_and_no_more() ->
 
 @given(st.floats(0.2, 5.0), st.lists(st.floats(0.9, 1.1), min_size=3, max_size=5))
 @settings(max_examples=25, deadline=None)
-def test_scaling_every_rate_scales_capacities_and_leaves_the_change_alone(factor: float, luck: list[float]) -> None:
-    before = [shifted(LADDER, x) for x in luck]
-    after = [shifted(LADDER, 0.8 * x) for x in reversed(luck)]
+def test_scaling_every_rate_scales_capacities_and_leaves_the_change_alone(factor: float, noise: list[float]) -> None:
+    before = [shifted(LADDER, x) for x in noise]
+    after = [shifted(LADDER, 0.8 * x) for x in reversed(noise)]
     plain = compare_capacities(of(before, after), 0.1, 0.025)
     scaled = compare_capacities(
         of([shifted(x, factor) for x in before], [shifted(x, factor) for x in after]), 0.1, 0.025
@@ -189,14 +189,14 @@ def test_scaling_every_rate_scales_capacities_and_leaves_the_change_alone(factor
     assert one is not None and other == pytest.approx(factor * one, rel=1e-4)
 
 
-def test_one_failure_between_two_rungs_that_held_is_the_moments() -> None:
+def test_one_failure_between_two_sustained_rungs_is_an_accident_of_the_moment() -> None:
     assert first_failure([rung(1), rung(2, "failed"), rung(3), rung(4, "failed"), rung(5, "failed")]) == 3
     assert first_failure([rung(1), rung(2), rung(3, "failed")]) == 2
     assert first_failure([rung(1), rung(2)]) is None
     assert bracket([rung(1), rung(2), rung(3, "failed"), rung(4, "failed")]) == (2, 3)
 
 
-def test_the_scout_goes_on_until_every_arm_has_failed_twice_in_a_row() -> None:
+def test_the_coarse_sweep_goes_on_until_every_arm_has_failed_twice_in_a_row() -> None:
     past, not_yet = [rung(1), rung(2, "failed"), rung(3, "failed")], [rung(1), rung(2, "failed"), rung(3)]
     assert all_are_past({"baseline": past, "candidate": past})
     assert not all_are_past({"baseline": past, "candidate": not_yet})
@@ -204,25 +204,25 @@ def test_the_scout_goes_on_until_every_arm_has_failed_twice_in_a_row() -> None:
 
 @given(st.floats(1, 100), st.floats(1.2, 10), st.floats(1.02, 3), st.floats(0, 0.99))
 @settings(max_examples=50, deadline=None)
-def test_the_scout_s_rates_rise_by_one_ratio_and_stay_within_what_was_asked(
+def test_the_coarse_sweep_s_rates_rise_by_one_ratio_and_stay_within_what_was_asked(
     lowest: float, times: float, step: float, shift: float
 ) -> None:
-    rates = scout_rates(lowest, lowest * times, step, shift)
+    rates = coarse_rates(lowest, lowest * times, step, shift)
     assert all(lowest * (1 - 1e-9) <= rate <= lowest * times * (1 + 1e-6) for rate in rates)
     assert np.allclose(np.diff(np.log(rates)), math.log(step))
 
 
 @given(st.integers(1, 8), st.integers(1, 8), st.integers(4, 20), st.floats(0, 0.99))
 @settings(max_examples=50, deadline=None)
-def test_close_rungs_lie_around_both_capacities_and_never_above_what_was_asked(
+def test_fine_rungs_lie_around_both_capacities_and_never_above_what_was_asked(
     first: int, second: int, rungs: int, shift: float
 ) -> None:
-    rates = scout_rates(10, 60, 1.2)
-    scout = {
-        arm: [rung(rate, "held" if i < held else "failed") for i, rate in enumerate(rates)]
+    rates = coarse_rates(10, 60, 1.2)
+    coarse = {
+        arm: [rung(rate, "sustained" if i < held else "failed") for i, rate in enumerate(rates)]
         for arm, held in zip(ARMS, (first, second), strict=True)
     }
-    found = close_rates(scout, 60, rungs, shift)
+    found = fine_rates(coarse, 60, rungs, shift)
     assert found is not None
     assert list(found) == sorted(found)
     assert min(found) >= 10 * (1 - 1e-9) and max(found) <= 60 * (1 + 1e-9)
@@ -231,9 +231,9 @@ def test_close_rungs_lie_around_both_capacities_and_never_above_what_was_asked(
     assert len(close) >= rungs - 1
 
 
-def test_where_the_scout_saw_no_arm_fail_there_is_nothing_to_look_at_closely() -> None:
+def test_where_no_arm_failed_in_the_coarse_sweep_there_is_no_fine_ladder() -> None:
     held = [rung(10), rung(20)]
-    assert close_rates({"baseline": held, "candidate": held}, 20, 12, 0.0) is None
+    assert fine_rates({"baseline": held, "candidate": held}, 20, 12, 0.0) is None
 
 
 def test_equal_arms_are_not_blocked_and_a_lost_server_of_a_pool_is_in_simulated_searches() -> None:
@@ -252,4 +252,4 @@ def test_equal_arms_are_not_blocked_and_a_lost_server_of_a_pool_is_in_simulated_
 
 def test_a_rung_whose_logins_all_came_early_is_read_as_it_is() -> None:
     found = read(table_of(np.linspace(4.0, 6.0, 300), np.full(300, 0.2)))
-    assert (found.state, found.growing) == ("held", False)
+    assert (found.state, found.growing) == ("sustained", False)

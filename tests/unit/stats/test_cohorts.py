@@ -10,7 +10,8 @@ import pytest
 
 from harness.gate.judge import judge
 from harness.model.attempt import AttemptTable
-from harness.model.comparison import Comparison, Metric
+from harness.model.comparison import Comparison
+from harness.model.metric import Metric
 from harness.model.verdict import Kind
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare, compare_pieces
@@ -107,7 +108,7 @@ def test_a_rare_cohort_is_judged_on_groups_of_pairs_or_named_as_not_judged(rate:
 def test_a_cohort_without_a_single_login_is_named_as_not_judged_and_keeps_no_other_from_a_verdict() -> None:
     table = without(mixed(worlds(tap_and_go={"factor": 2.0})), "ehr-relogin", 0, PAIRS)
     found = comparison(table)
-    refused = [str(item.metric) for item in found.not_judged if item.metric.cohort == "ehr-relogin"]
+    refused = [item.metric.label for item in found.not_judged if item.metric.cohort == "ehr-relogin"]
     assert refused == ["ehr-relogin login p50", "ehr-relogin login p95", "ehr-relogin login p99"]
     assert judge(found, HEALTH, ENDED, POLICY).kind is Kind.BLOCK
 
@@ -121,7 +122,7 @@ def test_a_cohort_that_comes_late_is_compared_in_pieces_as_in_the_whole() -> Non
         for mine, pairs in ((first, range(13)), (~first, range(13, PAIRS)))
     ]
     pieced = compare_pieces(of_piece, DESIGN, POLICY)
-    assert [str(s.metric) for s in pieced.shifts] == [str(s.metric) for s in whole.shifts]
+    assert [s.metric for s in pieced.shifts] == [s.metric for s in whole.shifts]
     assert [s.estimate for s in pieced.shifts] == pytest.approx([s.estimate for s in whole.shifts])
     assert pieced.leak == whole.leak
 
@@ -135,7 +136,7 @@ def test_a_leak_of_one_cohort_is_not_thinned_by_the_others() -> None:
     assert steady is not None and steady.p_value > 0.01
 
 
-def test_without_a_leak_the_gravest_of_several_cohorts_is_no_oftener_significant_than_one() -> None:
+def test_without_a_leak_the_most_significant_of_several_cohorts_blocks_no_oftener_than_one() -> None:
     three = {name: replace(world, rate=4, pairs=12) for name, world in USUAL.items()}
     p_values = []
     for seed in range(120):

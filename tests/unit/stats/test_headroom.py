@@ -9,7 +9,8 @@ import pytest
 
 from harness.gate.judge import judge
 from harness.model.attempt import STATUSES, AttemptTable
-from harness.model.comparison import Comparison, Metric, QuantileShift
+from harness.model.comparison import Comparison, QuantileShift
+from harness.model.metric import Metric
 from harness.model.policy import HeadroomMargins, Margins, Policy
 from harness.model.verdict import Kind
 from harness.stats.compare import compare, compare_pieces
@@ -56,7 +57,9 @@ def test_failures_above_the_peak_have_a_margin_of_their_own() -> None:
     struck = (table.arm == 1) & (table.pair % EVERY == EVERY - 1) & (rng.uniform(size=len(table)) < 0.04)
     failing = replace(table, status=np.where(struck, STATUSES.index("error"), table.status).astype(np.int8))
     found = judge(compare(failing, TESTED, POLICY, range(80)), HEALTH, ENDED, POLICY)
-    assert "login failure rate above the peak" in [f.metric for f in found.findings if f.decision == "block"]
+    assert Metric("all", "login", "failure_rate", "headroom") in [
+        f.subject for f in found.findings if f.decision == "block"
+    ]
     unasked = Policy(margins=Margins(headroom=HeadroomMargins(p95=None, failure_rate=None)))
     assert judge(compare(failing, TESTED, unasked, range(80)), HEALTH, ENDED, unasked).kind is not Kind.BLOCK
 
@@ -103,7 +106,7 @@ def test_nothing_passes_before_a_pair_above_the_peak_was_compared() -> None:
 def test_what_would_settle_it_counts_pairs_of_the_run() -> None:
     comparison = compare(slower_above(1.4, World(pairs=80, noise=0.2)), TESTED, POLICY, range(80))
     found = judge(comparison, HEALTH, ENDED, POLICY)
-    (reason,) = (r for r in found.reasons if str(ABOVE) in r)
+    (reason,) = (r for r in found.reasons if r.startswith(f"{ABOVE.label}: "))
     more = int(reason.split("about ")[1].split()[0])
     assert more % EVERY == 0
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from harness.model.attempt import Floats
-from harness.model.comparison import LeakTest, Metric
+from harness.model.comparison import LeakTest
+from harness.model.metric import Metric
 from harness.stats.leak import leak_test
 from harness.stats.samples import Sample
 

@@ -9,7 +9,8 @@ import pytest
 
 from harness.gate.findings import decide
 from harness.gate.judge import judge
-from harness.model.comparison import Metric, QuantileShift
+from harness.model.comparison import QuantileShift
+from harness.model.metric import Metric
 from harness.model.policy import LoginMargins, Margin, Margins, StepMargins
 from harness.model.verdict import Kind
 from harness.stats.compare import compare
@@ -44,12 +45,14 @@ def run(true_d: float, rng: np.random.Generator) -> Path:
     """Blocks whose metrics share half of their noise, with one true shift."""
     shared = rng.normal(0, SD * np.sqrt(0.5), (HORIZON, 1))
     d = true_d + shared + rng.normal(0, SD * np.sqrt(0.5), (HORIZON, len(METRICS)))
+    values = [0.1 * np.exp(np.column_stack([np.zeros(HORIZON), column])) for column in d.T]
+    counts = np.full((HORIZON, 2), 500)
     low_wrong = high_wrong = False
     first = ""
     for n in range(3, HORIZON + 1):
         shifts = [
             shift_of(
-                Sample(metric, 1, 0.1 * np.exp(np.column_stack([np.zeros(n), d[:n, i]])), np.full((n, 2), 500)),
+                Sample(metric, 1, values[i][:n], counts[:n]),
                 BOUNDINGS[i],
                 MARGINS,
             )

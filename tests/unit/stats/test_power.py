@@ -11,13 +11,14 @@ import pytest
 
 from harness.errors import RunError
 from harness.model.calibration import Noise
+from harness.model.metric import Metric
 from harness.model.policy import Policy
 from harness.model.site import Spread
 from harness.record.calibration import save
 from harness.stats.bounds import critical_value
 from harness.stats.power import pairs_needed
 from harness.studies.planning import needs, read_noise
-from tests.unit.run.test_site import CALIBRATION
+from tests.helpers.calibrations import CALIBRATION
 
 
 def test_more_noise_or_less_distance_never_needs_fewer_pairs() -> None:
@@ -42,8 +43,8 @@ def test_a_run_of_so_many_pairs_clears_its_distance_as_often_as_promised(sd: flo
     assert (bound < distance).mean() > 0.77
 
 
-P50 = Noise("cold login p50", "login", "log_ratio", pair_sd=0.09, margin=math.log(1.1), detectable=0.2)
-FAILURES = Noise("login failure rate", "rate", "share", pair_sd=0.001, margin=0.002, detectable=math.inf)
+P50 = Noise(Metric("cold", "login", "p50"), pair_sd=0.09, margin=math.log(1.1), detectable=0.2)
+FAILURES = Noise(Metric("all", "login", "failure_rate"), pair_sd=0.001, margin=0.002, detectable=math.inf)
 
 
 def test_a_slowdown_within_the_margin_is_never_blocked_and_one_far_beyond_it_soon() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.model.attempt import STATUSES, AttemptTable
-from harness.model.comparison import Metric
+from harness.model.metric import Metric
 from harness.model.policy import LoginMargins, Margins, Policy
 from harness.model.steps import CACHES
 from harness.model.target import Arm

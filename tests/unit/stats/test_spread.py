@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.model.comparison import Metric
+from harness.model.metric import Metric
 from harness.model.policy import LoginMargins, Margin, Margins
 from harness.model.site import NO_SPREAD, UNCALIBRATED, Site, Spread
 from harness.stats.compare import compare
@@ -55,7 +55,7 @@ def test_few_runs_can_t_tell_a_small_spread_from_none() -> None:
 
 
 def blocked_at_the_margin(runs: int, seed: int) -> tuple[float, float]:
-    """How often a candidate at its margin, deployed with a luck of its own, blocks: without and with a calibration."""
+    """How often a candidate at its margin blocks, deployed with an effect of its own: uncalibrated and calibrated."""
     rng = np.random.default_rng(seed)
     count = 400
     blocked = np.zeros(2)
@@ -100,8 +100,8 @@ def test_a_level_is_the_baseline_s_own() -> None:
     slow = levels_of(table_of(World(factor=2.0)), DESIGN, POLICY, range(12))
     plain = levels_of(table_of(World()), DESIGN, POLICY, range(12))
     assert slow == plain
-    assert plain["cold login p50"] == pytest.approx(math.log(0.1), abs=0.1)
-    assert plain["login failure rate"] == 0.0
+    assert plain[P50] == pytest.approx(math.log(0.1), abs=0.1)
+    assert plain[Metric("all", "login", "failure_rate")] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def known(table_world: World, runs: int = 8, day_sd: float = 0.03) -> Site:
     shifts = rng.normal(0, day_sd, runs)
     levels = {
         metric: between_levels(
-            np.array([day[metric] for day in days]) + (shifts if metric.endswith(("p50", "p95", "p99")) else 0.0)
+            np.array([day[metric] for day in days]) + (shifts if metric.unit == "log_ratio" else 0.0)
         )
         for metric in days[0]
     }

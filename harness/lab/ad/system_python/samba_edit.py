@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# It imports Samba's bindings, which are under the GPL; so it is too, unlike the rest of authgate (see LICENSE).
 """Edits of a stopped domain controller's database; run by /usr/bin/python3, the only one with Samba's bindings.
 
 ``samba_edit.py SMB.CONF`` reads one JSON object from standard input, where secrets may be. Its keys, all optional and

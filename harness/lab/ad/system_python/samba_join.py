@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# It imports Samba's bindings, which are under the GPL; so it is too, unlike the rest of authgate (see LICENSE).
 """A second domain controller of a built domain, made beside the first without a network: run by /usr/bin/python3.
 
 ``samba_join.py SMB.CONF SECOND.CONF`` reads one JSON object from standard input: ``name``, ``address``, ``site`` and

@@ -1,0 +1,26 @@
+"""Certificates made for a test."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+
+def certificate(key: Any, algorithm: Any) -> bytes:
+    """A self-signed certificate of the key, as DER."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ldap.clinic.test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+    )
+    return made.sign(key, algorithm).public_bytes(Encoding.DER)

@@ -1,0 +1,222 @@
+"""Which KDC is asked when: the policy of MIT's client, against servers that are closed, silent or busy."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from harness.login.kerberos import kdcs as module
+from harness.login.kerberos.kdcs import REFERRED, UNREACHABLE, KdcCarrier, KdcPolicy, Kdcs
+from harness.login.net import der
+from harness.login.net.clock import StepClock
+from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.model.endpoint import Endpoint
+from tests.helpers.targets import REALM, target
+
+QUICK = KdcPolicy(each_s=0.05, connected_s=0.3, last_s=0.05, backoff_s=0.05, passes=3)
+REQUEST = b"request"
+ANSWER = b"\x6b\x03\x02\x01\x05"
+Reply = Callable[[bytes], bytes | None]
+
+
+def krb_error(code: int) -> bytes:
+    """A KRB-ERROR with this code (RFC 4120 §5.9.1), as far as its reader looks."""
+    fields = der.encode(der.context(6), der.integer(code))
+    return der.encode(der.application(30), der.encode(der.SEQUENCE, fields))
+
+
+@contextmanager
+def udp_kdc(reply: Reply) -> Iterator[tuple[Endpoint, list[bytes]]]:
+    heard: list[bytes] = []
+    over = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(0.02)
+
+        def serve() -> None:
+            while not over.is_set():
+                try:
+                    request, client = server.recvfrom(65535)
+                except TimeoutError:
+                    continue
+                heard.append(request)
+                if (answer := reply(request)) is not None:
+                    server.sendto(answer, client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield Endpoint(host="127.0.0.1", port=server.getsockname()[1]), heard
+        finally:
+            over.set()
+            thread.join()
+
+
+@contextmanager
+def tcp_kdc(answer: bytes | None) -> Iterator[Endpoint]:
+    """One that answers so by TCP, or keeps the connection and says nothing."""
+    kept = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    peer, _ = server.accept()
+                except OSError:
+                    return
+                kept.append(peer)
+                peer.recv(65535)
+                if answer is not None:
+                    peer.sendall(len(answer).to_bytes(4, "big") + answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield Endpoint(host="127.0.0.1", port=server.getsockname()[1])
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for peer in kept:
+            peer.close()
+
+
+def closed() -> Endpoint:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        return Endpoint(host="127.0.0.1", port=gone.getsockname()[1])
+
+
+def carrier(
+    *kdcs: Endpoint, transport: str = "udp-first", within_s: float = 20.0, policy: KdcPolicy = QUICK
+) -> KdcCarrier:
+    return KdcCarrier(Kdcs(target(kdc_transport=transport)), kdcs, StepClock(within_s), policy)
+
+
+def told(found: KdcCarrier) -> list[tuple[str, str, bool]]:
+    return [(it.server, it.transport, it.answer_bytes is not None) for it in found.exchanges]
+
+
+def outcome(found: KdcCarrier, request: bytes = REQUEST, tcp_only: bool = False, realm: str = REALM) -> object:
+    with pytest.raises(StepFailedError) as raised:
+        found.carry(request, tcp_only, realm)
+    return raised.value.outcome
+
+
+def test_the_preferred_kdc_is_asked_first_and_the_others_as_listed() -> None:
+    several = target().model_copy(update={"kdcs": tuple(Endpoint(host=f"127.0.0.{n}", port=88) for n in (2, 3, 4))})
+    for first, order in (("127.0.0.4", [4, 2, 3]), ("127.0.0.9", [2, 3, 4]), ("", [2, 3, 4])):
+        asked = Kdcs(several).carrier(StepClock(1), first)._kdcs
+        assert [kdc.host for kdc in asked] == [f"127.0.0.{n}" for n in order]
+
+
+def test_a_kdc_that_answers_is_the_only_one_asked() -> None:
+    with udp_kdc(lambda _: ANSWER) as (first, _), udp_kdc(lambda _: ANSWER) as (second, heard):
+        found = carrier(first, second)
+        assert found.carry(REQUEST, False, REALM) == ANSWER
+    assert told(found) == [(str(first), "UDP", True)]
+    assert heard == []
+
+
+def test_a_silent_kdc_is_left_for_the_next_and_stays_in_the_record() -> None:
+    with udp_kdc(lambda _: None) as (first, _), udp_kdc(lambda _: ANSWER) as (second, _):
+        found = carrier(first, second)
+        assert found.carry(REQUEST, False, REALM) == ANSWER
+    assert told(found) == [(str(first), "UDP", False), (str(second), "UDP", True)]
+    assert found.server == str(second)
+
+
+def test_a_silent_kdc_that_answers_after_all_is_still_heard() -> None:
+    slow = threading.Event()
+
+    def late(_: bytes) -> bytes:
+        slow.wait(5)
+        return ANSWER
+
+    def hint(_: bytes) -> None:
+        slow.set()
+
+    with udp_kdc(late) as (first, _), udp_kdc(hint) as (second, _):
+        found = carrier(first, second, policy=KdcPolicy(0.05, 0.3, 5.0, 0.05, 3))
+        assert found.carry(REQUEST, False, REALM) == ANSWER
+    assert found.server == str(first)
+
+
+def test_a_closed_kdc_costs_no_wait() -> None:
+    with tcp_kdc(ANSWER) as second:
+        found = carrier(gone := closed(), second, transport="tcp", policy=module.MIT, within_s=0.9)
+        assert found.carry(REQUEST, False, REALM) == ANSWER
+    assert told(found) == [(str(gone), "TCP", False), (str(second), "TCP", True)]
+    assert found.exchanges[0].note == "Connection refused"
+
+
+def test_on_a_connection_an_answer_is_waited_for_longer_before_the_next_is_asked() -> None:
+    with tcp_kdc(None) as first, tcp_kdc(ANSWER) as second:
+        found = carrier(first, second, transport="tcp")
+        assert found.carry(REQUEST, False, REALM) == ANSWER
+        assert found._clock.settle() >= 0.9 * QUICK.connected_s * 1e9
+    assert found.server == str(second)
+
+
+def test_one_that_is_unavailable_is_left_for_the_next() -> None:
+    """KDC_ERR_SVC_UNAVAILABLE, as a controller gives it while it starts."""
+    with udp_kdc(lambda _: krb_error(29)) as (first, _), udp_kdc(lambda _: ANSWER) as (second, _):
+        found = carrier(first, second)
+        assert found.carry(REQUEST, False, REALM) == ANSWER
+    assert [it.error for it in found.exchanges] == ["KDC_ERR_SVC_UNAVAILABLE", ""]
+
+
+def test_a_request_too_long_for_udp_goes_by_tcp() -> None:
+    with tcp_kdc(ANSWER) as kdc:
+        found = carrier(kdc)
+        assert found.carry(b"x" * (module.UDP_AT_MOST + 1), False, REALM) == ANSWER
+        assert found.carry(REQUEST, True, REALM) == ANSWER
+    assert {transport for _, transport, _ in told(found)} == {"TCP"}
+
+
+def test_udp_is_asked_again_on_each_pass_and_tcp_once() -> None:
+    with udp_kdc(lambda _: None) as (silent, heard):
+        found = carrier(silent)
+        assert outcome(found) == UNREACHABLE
+    assert len(heard) == QUICK.passes
+    assert [transport for _, transport, _ in told(found)].count("TCP") == 1
+
+
+def test_where_nobody_listens_a_kdc_is_unreachable_at_once() -> None:
+    assert outcome(carrier(closed(), closed(), policy=module.MIT, within_s=0.9)) == UNREACHABLE
+
+
+def test_the_deadline_ends_it() -> None:
+    with udp_kdc(lambda _: None) as (silent, _):
+        found = carrier(silent, within_s=0.02)
+        assert outcome(found) == TIMED_OUT
+        assert found.unheard
+        found.forget()
+        assert not found.unheard
+
+
+def test_what_is_answered_too_late_is_heard_without_a_wait() -> None:
+    go = threading.Event()
+
+    def late(_: bytes) -> bytes:
+        go.wait(5)
+        return krb_error(24)
+
+    with udp_kdc(late) as (kdc, _):
+        found = carrier(kdc, within_s=0.02)
+        assert outcome(found) == TIMED_OUT
+        assert found.late_denial() is None
+        go.set()
+        code = None
+        for _ in range(500):
+            if (code := found.late_denial()) is not None:
+                break
+            threading.Event().wait(0.01)
+    assert code == 24
+    assert not found.unheard
+
+
+def test_a_referral_to_another_realm_is_not_followed() -> None:
+    found = carrier(closed())
+    assert outcome(found, realm="OTHER.TEST") == REFERRED
+    assert found.exchanges == ()

@@ -28,6 +28,7 @@ from harness.run.assess import Assessor, Ending
 from harness.run.execute import execute
 from harness.run.request import RunRequest
 from harness.run.stored import read_run
+from harness.studies.derived import derived
 from harness.stats.capacity import LEAST_LOGINS, arm_capacity, compare_capacities, rungs_of
 from harness.stats.ladders import all_are_past, coarse_rates, fine_rates
 from harness.stats.queueing import Observed, extrapolate
@@ -137,7 +138,7 @@ def _check(scenario: Scenario, targets: Targets, policy: Policy, budget: Budget,
         )
     if budget.within_s >= scenario.timeout_s:
         raise ConfigError(
-            f"scenario {scenario.name}: timeout_s: expected more than the budget of {budget.within_s:g} s, got "
+            f"{scenario.place('timeout_s')}: expected more than the budget of {budget.within_s:g} s, got "
             f"{scenario.timeout_s:g}"
         )
     most = min(SEATS_AT_MOST / budget.within_s, RATE_AT_MOST)
@@ -162,7 +163,7 @@ def _on_ladder(scenario: Scenario, rates: Sequence[float], budget: Budget, ladde
         "seats": max(scenario.seats, math.ceil(max(rates) * budget.within_s)),
         "seed": scenario.seed + ladder,
     }
-    return Scenario.model_validate({**scenario.model_dump(mode="json"), **changes})
+    return derived(scenario, changes, f"capacity: a ladder up to {max(rates):.4g} logins/s")
 
 
 class _Reader:

@@ -23,11 +23,13 @@ def in_lines(text: str) -> str:
 
 _SECRETS = (
     (re.compile(r"(?<=://)[^/?#\s\"']*@"), "…@"),
-    (re.compile(r"[^\s/\"'@,=]+:[^\s\"'@]*@"), "…@"),
+    (re.compile(r"[^\s/\"'@,=]+:(?!//)[^\s\"'@]*@"), "…@"),
+    (re.compile(r"(?<=[\w.\]]):(?=[^\s\"'/:]*[^\d\s\"'/:])[^\s\"'/:]{6,}"), ":…"),
     (re.compile(r"[?#][^\s\"']*[=&][^\s\"']*"), "?…"),
     (re.compile(r"(?i)\b((?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key)\s*[=:]\s*)[^\s\"']+"), r"\1…"),
 )
-"""What may be a secret by its look: before an ``@`` in a URI or alone, in a query, behind a word that says so."""
+"""What may be a secret by its look: before an ``@`` in a URI or alone, too long in a port's place to be a misspelt one,
+in a query, behind a word that says so."""
 
 
 def masked(text: str) -> str:

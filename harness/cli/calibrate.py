@@ -87,7 +87,9 @@ def _noise_table(found: Calibration) -> Table:
     for noise in found.noise:
         unit = "relative" if noise.metric.unit == "log_ratio" else "share"
         spreads = (_spread(spread, unit) for spread in (noise.deployments, noise.levels))
-        table.add_row(Text(printable(noise.metric.label)), change(noise.pair_sd, unit), *spreads, change(noise.detectable, unit))
+        table.add_row(
+            Text(printable(noise.metric.label)), change(noise.pair_sd, unit), *spreads, change(noise.detectable, unit)
+        )
     return table
 
 

@@ -37,7 +37,10 @@ def command(scenario: Scenario, policy: Policy, noise: Path, slowdown: float) ->
         minutes[0] = max(minutes[0], policy.looks.pass_after_s / 60)
         shown = [f"{m:.0f}" if math.isfinite(m) else "–" for m in minutes]
         table.add_row(
-            Text(printable(need.noise.metric.label)), change(need.noise.pair_sd, unit), change(need.noise.margin, unit), *shown
+            Text(printable(need.noise.metric.label)),
+            change(need.noise.pair_sd, unit),
+            change(need.noise.margin, unit),
+            *shown,
         )
     Console().print(table)
     return 0

@@ -23,6 +23,8 @@ def command(runs: tuple[Path, ...]) -> int:
     table = Table("started", "arm", "login", *QUANTILES, "failed", "verdict", box=None)
     for point in trend([RunFolder.open(run) for run in runs]):
         times = (seconds(value) for value in point.quantiles_s)
-        table.add_row(Text(printable(point.started)), point.arm, point.cohort, *times, share(point.failed), point.verdict or "–")
+        table.add_row(
+            Text(printable(point.started)), point.arm, point.cohort, *times, share(point.failed), point.verdict or "–"
+        )
     Console().print(table)
     return 0

@@ -16,9 +16,7 @@ LATE, OWN, QUEUED = "sending logins late", "its own work on logins", "waiting fo
 """What it did meanwhile, as a sentence about it goes on."""
 
 
-def delays_of(
-    logins: Any, seconds: Any, spans: Sequence[tuple[int, int]], pairs: range
-) -> tuple[Delay, ...]:
+def delays_of(logins: Any, seconds: Any, spans: Sequence[tuple[int, int]], pairs: range) -> tuple[Delay, ...]:
     """The delays of one arm's logins in these pairs; ``spans`` has the start and end (ns) of the arm's block in each.
 
     Of each login how late it was sent, which is charged to it, and how long the generator worked on it or was late to

@@ -112,7 +112,7 @@ def lines_of(node: yaml.Node | None) -> dict[str, int]:
 
 
 LINES_AT_MOST = 10_000
-"""Key paths of a document whose lines are kept; aliases of aliases can make of a few lines more than there are atoms."""
+"""Key paths of a document whose lines are kept: aliases of aliases can make of a few lines more than can be held."""
 
 
 def repeated_keys(node: yaml.Node | None, at: str = "", seen: set[int] | None = None) -> list[tuple[int, str]]:

@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 from harness.model.base import Configured, Document, Name, NonNegative, Positive, Share
 from harness.model.protocol import Change
 
-
 PAIRS_AT_MOST = 10_000
 """Of a run, as a scenario may plan them."""
 

@@ -61,8 +61,6 @@ def read(path: Path) -> Calibration:
         raise RunError(
             f"{path}: expected a calibration of format {FORMAT}, got another version's: run authgate calibrate again"
         )
-    if isinstance(found, dict) and found.get("format") == FORMAT and found.get("digest") != document_digest(found):
-        raise RunError(f"{path}: expected the calibration that authgate has written, got one that was changed since")
     try:
         rows = [
             {
@@ -75,9 +73,12 @@ def read(path: Path) -> Calibration:
         for key in ("began", "measured"):
             if datetime.fromisoformat(found[key]).tzinfo is None:
                 raise ValueError(key)
-        return _CALIBRATION.validate_python({**found, "noise": rows})
+        calibration = _CALIBRATION.validate_python({**found, "noise": rows})
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{path}: expected what authgate calibrate has written, got something else") from None
+    if found.get("format") == FORMAT and found.get("digest") != document_digest(found):
+        raise RunError(f"{path}: expected the calibration that authgate has written, got one that was changed since")
+    return calibration
 
 
 def site_document(site: Site) -> dict[str, object] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def _by_pair(values_ms: Floats, pair: Ints, pairs: range) -> Mapping[Statistic, 
     """Each quantile of the values in each pair; None where a pair has none."""
     order = np.argsort(pair, kind="stable")
     ends = np.searchsorted(pair[order], [*pairs, pairs.stop])
-    parts = [values_ms[order[begin:end]] for begin, end in zip(ends[:-1], ends[1:], strict=True)]
+    parts = [values_ms[order[begin:end]] for begin, end in pairwise(ends)]
     if not all(len(part) for part in parts):
         return None
     found = np.array([np.quantile(part, list(QUANTILES.values())) for part in parts])

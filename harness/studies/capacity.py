@@ -28,11 +28,11 @@ from harness.run.assess import Assessor, Ending
 from harness.run.execute import execute
 from harness.run.request import RunRequest
 from harness.run.stored import read_run
-from harness.studies.derived import derived
 from harness.stats.capacity import LEAST_LOGINS, arm_capacity, compare_capacities, rungs_of
 from harness.stats.ladders import all_are_past, coarse_rates, fine_rates
 from harness.stats.queueing import Observed, extrapolate
 from harness.stats.validity import generator_faults
+from harness.studies.derived import derived
 
 SEATS_AT_MOST, RATE_AT_MOST = 5000, 10_000
 """What a scenario may ask for."""

@@ -133,11 +133,9 @@ GATE = ("gate", "s.yaml", "--targets", "t.yaml", "--policy", "p.yaml")
     ("file", "old", "new", "said"),
     [
         ("s.yaml", "  trim_s: 4", "  trim_s: 4\n  pairs: 2", "s.yaml:16: blocks.pairs: expected at least"),
-        ("s.yaml", "length_s: 15", "length_s: 15\nheadroom: null", ""),
-        ("s.yaml", "[kdc_as,", "[kdc_as, kdc_tgs_host,", "t.yaml:4: arms.baseline.services.host: expected a value"),
+        ("s.yaml", "[kdc_as,", "[kdc_as, kdc_tgs_host,", "t.yaml:3: arms.baseline.services.host: expected a value"),
         ("t.yaml", "127.0.0.1:389", "192.0.2.7:389", "t.yaml:1: environment: expected pre-production for 192.0.2.7"),
         ("t.yaml", "environment: lab", "environment: lab\nmax_rate: 1", "t.yaml:2: max_rate: expected a scenario"),
-        ("t.yaml", "  candidate:", "  candidate:  # none\n", ""),
     ],
 )
 def test_a_refusal_that_depends_on_two_files_names_the_line_to_look_at(
@@ -145,9 +143,6 @@ def test_a_refusal_that_depends_on_two_files_names_the_line_to_look_at(
 ) -> None:
     text = (inputs / file).read_text()
     (inputs / file).write_text(text.replace(old, new, 1))
-    if not said:
-        assert load_targets(Path("t.yaml")) and load_scenario(Path("s.yaml"))
-        return
     assert main(list(GATE)) == 2
     assert said in capsys.readouterr().err
 

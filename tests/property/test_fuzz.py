@@ -1,4 +1,4 @@
-"""Damaged inputs of every kind, always the same ones: the oracle of ``tests.property.fuzz``, for about a minute."""
+"""Damaged inputs of every kind, always the same ones: the oracle of tests.helpers.fuzzing, for about a minute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.property.fuzz import KINDS, Case, Outcome, wrong
+from tests.helpers.fuzzing import KINDS, Case, Outcome, wrong
 
 SEED = 2016
 CASES_A_KIND = 25
@@ -18,7 +18,7 @@ RIGHT = Outcome(code=30, signal=0, memory_b=0, said=b"INVALID\n")
 def test_no_damaged_input_ends_in_a_traceback_a_signal_or_a_pass() -> None:
     """In a process of its own, which forks one for each case and has no threads to lose by that."""
     code = (
-        "from tests.property.fuzz import KINDS, cases\n"
+        "from tests.helpers.fuzzing import KINDS, cases\n"
         f"counts = cases({SEED}, list(KINDS), iter(range({CASES_A_KIND} * len(KINDS))))\n"
         "print(sum(counts.cases.values()), 'cases')\n"
         "raise SystemExit('\\n'.join(counts.wrong) or 0)\n"

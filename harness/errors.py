@@ -6,6 +6,7 @@ _SHOWN_AT_MOST = 60
 _SHOWN_BITS_AT_MOST = 190
 _LINE_AT_MOST = 2000
 _LINES_AT_MOST = 100
+_LOOKED_AT_AT_MOST = 1000
 
 
 def one_line(text: str) -> str:
@@ -33,7 +34,8 @@ in a query, behind a word that says so."""
 
 
 def masked(text: str) -> str:
-    """The text without what looks like a secret in it, whatever key it stood under."""
+    """The text without what looks like a secret in it, whatever key it stood under; the end of a long one is cut."""
+    text = text[:_LOOKED_AT_AT_MOST]
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text

@@ -230,6 +230,10 @@ def _document(name: str, argvs: Sequence[Sequence[str]]) -> Maker:
         as_json = name.endswith(".json")
         if rng.random() < 0.6:
             document = with_extremes(rng, json.loads(text) if as_json else yaml.safe_load(text))
+            if as_json and isinstance(document, dict) and rng.random() < 0.7:
+                from harness.record.completeness import document_digest
+
+                document["digest"] = document_digest(document)  # as by somebody who knows how
             text = (json.dumps(document) if as_json else yaml.safe_dump(document, allow_unicode=True)).encode(
                 errors="replace"
             )
@@ -291,12 +295,13 @@ def _same(path: Path, was: bytes) -> bool:
 
 
 def _cells(rng: random.Random, home: Path, here: Path) -> Case:
-    """A run of an older version, whose tables nobody has counted, with cells that can't be."""
+    """A run with cells that can't be: of an older version, whose tables nobody counted, or counted again since."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    shutil.copytree(home / "older", here / "older", dirs_exist_ok=True)
-    path = here / "older" / rng.choice(("attempts.parquet", "health.parquet"))
+    of = rng.choice(("older", "run"))
+    shutil.copytree(home / of, here / of, dirs_exist_ok=True)
+    path = here / of / rng.choice(("attempts.parquet", "health.parquet"))
     table = pq.read_table(path)
     name = rng.choice(table.schema.names)
     at = table.schema.get_field_index(name)
@@ -308,7 +313,20 @@ def _cells(rng: random.Random, home: Path, here: Path) -> Case:
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
         column = pa.nulls(len(rows), rng.choice((pa.int64(), pa.string(), pa.float64())))
     pq.write_table(table.set_column(at, name, column), path)
-    return Case("cells", ["compare", "older", "--policy", "stored.yaml"], sealed=True)
+    if of == "run":
+        _count_again(path)
+    # A user's name or a code that is another can't be told from what was measured.
+    return Case("cells", ["compare", of, "--policy", "stored.yaml"], sealed=of == "older")
+
+
+def _count_again(path: Path) -> None:
+    from harness.record.completeness import KEY, written_of
+    from harness.record.folder import RunFolder
+
+    folder = RunFolder(path.parent)
+    written = written_of(folder.manifest())
+    assert written is not None
+    folder.update_manifest(**{KEY: written.with_file(path).document})
 
 
 def _files_of_tools(rng: random.Random, name: str) -> Sequence[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.cli.options import (
     policy_option,
@@ -23,7 +24,7 @@ from harness.model.target import Targets
 from harness.model.verdict import Kind
 from harness.record.calibration import calibration_file, save
 from harness.report.progress import progress
-from harness.report.words import ABSENT, change
+from harness.report.words import ABSENT, change, printable
 from harness.studies.calibrate import Repeats, calibrate
 
 
@@ -88,7 +89,9 @@ def _noise_table(found: Calibration) -> Table:
     for noise in found.noise:
         unit = "relative" if noise.metric.unit == "log_ratio" else "share"
         spreads = (_spread(spread, unit) for spread in (noise.deployments, noise.levels))
-        table.add_row(noise.metric.label, change(noise.pair_sd, unit), *spreads, change(noise.detectable, unit))
+        table.add_row(
+            Text(printable(noise.metric.label)), change(noise.pair_sd, unit), *spreads, change(noise.detectable, unit)
+        )
     return table
 
 

@@ -27,7 +27,7 @@ from harness.report.waterfall import print_waterfall
 def command(user: str, targets: Targets, arm: Arm, scenario: Scenario, cohort: str | None) -> int:
     """Log USER in once, and print each step as a waterfall: its time, its server, protocol facts, and what failed."""
     if arm not in targets.arms:
-        raise ConfigError(f"targets: arms: expected {arm}, got {', '.join(targets.arms)}")
+        raise ConfigError(f"{targets.place('arms')}: expected {arm}, got {', '.join(targets.arms)}")
     if cohort is not None and cohort not in scenario.mix:
         raise ConfigError(f"--cohort: expected one of {', '.join(scenario.mix)}, got {cohort}")
     result = log_in_once(targets, arm, scenario, user, cohort or next(iter(scenario.mix)))

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.cli.options import FILE_PATH, Finite, policy_option, scenario_argument
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
-from harness.report.words import change
+from harness.report.words import change, printable
 from harness.studies import planning
 
 
@@ -44,7 +45,10 @@ def command(scenario: Scenario, policy: Policy, noise: Path, slowdown: float) ->
         minutes[0] = max(minutes[0], policy.looks.pass_after_s / 60)
         shown = [f"{m:.0f}" if math.isfinite(m) else "–" for m in minutes]
         table.add_row(
-            need.noise.metric.label, change(need.noise.pair_sd, unit), change(need.noise.margin, unit), *shown
+            Text(printable(need.noise.metric.label)),
+            change(need.noise.pair_sd, unit),
+            change(need.noise.margin, unit),
+            *shown,
         )
     Console().print(table)
     return 0

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.gate.findings import findings_of
+from harness.gate.generator import treated_differently
 from harness.gate.sentences import (
     blame_in_words,
     blamed_step,
@@ -53,7 +54,12 @@ def judge(
     findings = findings_of(comparison, at_end, policy, differences)
     if state.stopped_for_denials and not state.faults:
         return _denials(comparison, health, policy, findings)
-    faults = (*faults, *map(Unsound, state.faults), *unsound(health, policy.limits))
+    faults = (
+        *faults,
+        *map(Unsound, state.faults),
+        *unsound(health, policy.limits),
+        *treated_differently(comparison, findings, health),
+    )
     if comparison.site.refusal:
         faults = (Unsound(comparison.site.refusal), *faults)
     still_open = _open(comparison, state, policy)

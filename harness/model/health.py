@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.model.attempt import Floats
+from harness.model.metric import Statistic
 
 NS_PER_MS = 1e6
 """Nanoseconds in the milliseconds that the generator's figures are in."""
@@ -15,6 +17,17 @@ NS_PER_MS = 1e6
 def quantile(values: Floats | list[float], q: float) -> float | None:
     """The q-quantile of a generator's figure; None of none: what was not recorded is not known."""
     return float(np.quantile(values, q)) if len(values) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """What of the generator's own one login of an arm carries, pair by pair in ms: the same pairs for both arms.
+
+    ``resource`` says what the login waited for. ``by_pair`` has, for each quantile of the login's time, the delay's.
+    """
+
+    resource: str
+    by_pair: Mapping[Statistic, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,8 @@ class ArmHealth:
     silent_s: float | None = 0.0
     """The longest time within the judged part in which nothing was recorded of the generator, in seconds; None where
     nothing was at all."""
+    delays: tuple[Delay, ...] = ()
+    """What the generator itself may have added to a login, a resource each."""
     foreign: bool = False
     """Measured by another tool, which tells of the logins alone."""
 

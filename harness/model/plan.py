@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.model.scenario import Arrivals, Scenario
+from harness.model.scenario import ROUNDS_LOOKBACK, Arrivals, Scenario
 from harness.model.target import ARMS, Arm
 
 NS = 1_000_000_000
@@ -146,10 +146,6 @@ def _draw_rounds(scenario: Scenario, rng: np.random.Generator, from_s: float, ti
         tuple(int(users[i]) for i in inside),
         tuple(cohorts[i] for i in inside),
     )
-
-
-ROUNDS_LOOKBACK = 10
-"""In mean lengths of a round: of a round that began longer ago, 1 in 20,000 has a login still due, or fewer."""
 
 
 def _process(

@@ -10,8 +10,11 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from harness.model.base import Configured, Name, NonNegative, Positive, Share
+from harness.model.base import Configured, Document, Name, NonNegative, Positive, Share
 from harness.model.protocol import Change
+
+PAIRS_AT_MOST = 10_000
+"""Of a run, as a scenario may plan them."""
 
 
 class Margin(Configured):
@@ -72,9 +75,9 @@ class Budgets(Configured):
 class Looks(Configured):
     """When the sequential judge may stop a run; the discarded first pairs don't count."""
 
-    block_from: Annotated[int, Field(ge=3)] = 3
-    pass_from: Annotated[int, Field(ge=3)] = 12
-    pass_after_s: NonNegative = 660.0
+    block_from: Annotated[int, Field(ge=3, le=PAIRS_AT_MOST)] = 3
+    pass_from: Annotated[int, Field(ge=3, le=PAIRS_AT_MOST)] = 12
+    pass_after_s: Annotated[float, Field(ge=0, le=86_400)] = 660.0
     """The candidate's least age at a PASS, in seconds: an earlier PASS would defeat the test for a leak."""
 
 
@@ -132,7 +135,7 @@ class Wire(Configured):
     """Kinds of difference. By default weaker encryption, which no load test shows."""
 
 
-class Policy(Configured):
+class Policy(Document):
     """What the gate allows, and what it needs to be sure."""
 
     name: Name = "default"
@@ -150,7 +153,7 @@ class Policy(Configured):
     limits: Limits = Limits()
     calibration: CalibrationLimits = CalibrationLimits()
     protocol: Wire = Wire()
-    discard_pairs: Annotated[int, Field(ge=0)] = 1
+    discard_pairs: Annotated[int, Field(ge=0, le=PAIRS_AT_MOST)] = 1
     quick: bool = False
     """A quick policy may pass early; its verdict says that leaks were not tested."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from harness.model.base import Configured, Name, NonNegative, Rate, Seconds, Share
+from harness.model.base import Configured, Document, Name, NonNegative, Rate, Seconds, Share
 from harness.model.cohort import RESERVED, SHARES_DIFFER, Authentication, Cohort, CohortName, Round, Steps, in_one_order
 from harness.model.patience import Patience
 from harness.model.steps import CACHES, EARLIER_TRIES
@@ -91,6 +91,8 @@ class LadderRate(Configured):
         return max(self.rates)
 
 
+ROUNDS_LOOKBACK = 10
+"""In mean lengths of a round: of a round that began longer ago, 1 in 20,000 has a login still due, or fewer."""
 ROUNDING = 1e-9
 """A block begins at a multiple of its length, which as a float may be slightly too small."""
 
@@ -110,7 +112,7 @@ class Blocks(Configured):
     design: Literal["interleaved", "duet"] = "interleaved"
     """``interleaved``: one arm at a time, in random order within a pair. ``duet``: both arms at once, for arms that
     share no machine; the noise that they share then cancels within a pair."""
-    length_s: Seconds = 15.0
+    length_s: Annotated[float, Field(ge=0.05, le=86_400)] = 15.0
     trim_s: NonNegative = 4.0
     pairs: Annotated[int, Field(ge=2, le=10_000)] = 40
 
@@ -131,7 +133,11 @@ class Headroom(Configured):
     every: Annotated[int, Field(ge=2, le=100)] = 3
 
 
-class Scenario(Configured):
+LOGINS_AT_MOST = 20_000_000
+"""That a run may plan, at its highest rate all the time: some gigabytes of plan, and of attempts."""
+
+
+class Scenario(Document):
     """One workload, the same for every arm: either ``steps`` that cold and warm logins take, or ``cohorts``."""
 
     name: Name
@@ -156,7 +162,7 @@ class Scenario(Configured):
     blocks: Blocks = Blocks()
     headroom: Headroom | None = None
     """Null: no stage above the expected peak, and the verdict says so."""
-    seed: Annotated[int, Field(ge=0)] = 2016
+    seed: Annotated[int, Field(ge=0, lt=1 << 128)] = 2016
     stated_peak: Rate | None = None
     """The hospital's peak in logins a second, at which ``authgate capacity`` predicts response times."""
     patience: Patience | None = None
@@ -196,6 +202,19 @@ class Scenario(Configured):
             raise ValueError(
                 f"patience: expected all tries and the pauses between them within timeout_s ({self.timeout_s:g}), "
                 f"got {self.patience.longest_s:g} s"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_plan_can_be_held(self) -> Scenario:
+        """Each pair is drawn at the highest rate, and where there are rounds, from long before its block."""
+        longest_s = max(((len(one.logins) - 1) * one.think_s for one in self.rounds), default=0.0)
+        drawn_s = (self.blocks.length_s + ROUNDS_LOOKBACK * longest_s) / self.round_logins
+        logins = self.blocks.pairs * self.peak_rate * max(2 * self.blocks.length_s, drawn_s)
+        if logins > LOGINS_AT_MOST:
+            raise ValueError(
+                f"blocks: expected {LOGINS_AT_MOST:,} logins in a run at most, at its highest rate "
+                f"({self.peak_rate:,.6g}/s) all the time, got {logins:,.6g}"
             )
         return self
 

@@ -7,9 +7,9 @@ import ipaddress
 from collections.abc import Collection, Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 
-from harness.model.base import Configured, Positive
+from harness.model.base import Configured, Document, Positive
 from harness.model.credentials import Credentials
 from harness.model.database import Database
 from harness.model.ehr import Ehr
@@ -208,7 +208,7 @@ class Target(Configured):
         return hashlib.sha256("\n".join((self.realm, *map(str, self.endpoints))).encode()).hexdigest()
 
 
-class Targets(Configured):
+class Targets(Document):
     """The arms of a comparison, and the load that the owner of the servers has agreed to."""
 
     environment: Literal["lab", "pre-production"] = "lab"
@@ -218,18 +218,11 @@ class Targets(Configured):
     max_rate: Positive | None = None
     """The highest rate, in logins a second, that the servers may receive."""
     arms: Annotated[dict[Arm, Target], Field(min_length=1)]
-    _source: str = PrivateAttr("targets")
 
     @property
     def source(self) -> str:
         """Where an error about these targets says that they are: the file that they were read from."""
-        return self._source
-
-    def read_from(self, source: str) -> Targets:
-        """The same targets, known to be from this file."""
-        known = self.model_copy()
-        known._source = source
-        return known
+        return self._read.file or "targets"
 
     @property
     def secret_variables(self) -> frozenset[str]:

@@ -23,6 +23,7 @@ from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
 from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
+from harness.run.delays import delays_of
 from harness.stats.compare import compare
 
 _FAILED = pa.array(["denied", "timeout", "error"])
@@ -161,6 +162,7 @@ class Assessor:
             worker_lost=arm in ending.lost or "master" in ending.lost,
             tried=int(pc.sum(pc.not_equal(status, "withheld")).as_py() or 0),
             silent_s=_silent_s(told["t"].to_numpy(), since, until),
+            delays=delays_of(mine, seconds, self._spans[arm], pairs),
         )
 
 

@@ -90,7 +90,9 @@ def calibrate(
     """
     expected = ARMS if repeats.same_bits else ARMS[:1]
     if missing := [arm for arm in expected if arm not in targets.arms]:
-        raise ConfigError(f"targets: arms: expected {' and '.join(missing)} too, got {', '.join(targets.arms)}")
+        raise ConfigError(
+            f"{targets.place('arms')}: expected {' and '.join(missing)} too, got {', '.join(targets.arms)}"
+        )
     arms = {arm: targets.arms[arm if repeats.same_bits else "baseline"] for arm in ARMS}
     aa = targets.model_copy(update={"arms": arms})
     found = []

@@ -22,7 +22,7 @@ from harness.run.request import RunRequest
 @targets_option
 @results_option
 @quiet_option
-@click.option("--arm", "arms", type=click.Choice(ARMS), multiple=True, help="Measure this arm only.")
+@click.option("--arm", "arms", type=click.Choice(ARMS), multiple=True, help="Measure this arm only. [default: both]")
 def command(scenario: Scenario, targets: Targets, results: Path, quiet: bool, arms: tuple[Arm, ...]) -> int:
     """Measure without judging; judge later with `authgate compare`."""
     chosen = tuple(arm for arm in ARMS if arm in arms) or ARMS

@@ -1,4 +1,4 @@
-"""A sample of the accounts: may each log in? One try an arm, and none once any arm has denied the account."""
+"""A sample of the accounts: may each log in? One try per arm, and none once any arm has denied the account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.doctor.advice import advice
 from harness.doctor.as_request import KdcAnswer, ask
 from harness.doctor.lockout import endangered, read_standings
-from harness.doctor.probe import Probe, told
+from harness.doctor.probe import Probe, reason_of
 from harness.errors import CredentialError
 from harness.guards.denials import ADVICE, WRONG_PASSWORD
 from harness.login.caution import Caution
@@ -56,7 +56,7 @@ def accounts(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
                 read_standings(probe, caution, user)
             fine.append(user)
     if fine:
-        yield ok(f"{', '.join(fine)}: each has got a ticket")
+        yield ok(f"{', '.join(fine)}: each got a ticket")
 
 
 def sample(users: Sequence[str]) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def _refused(probe: Probe, user: str, deadline: StepClock, caution: Caution) -> 
         if failure.outcome.status == "denied":
             probe.denied.add((realm, user))
             caution.note(user, failure.outcome)
-        return _Refused(told(failure), advice(failure.outcome.code, realm, keytab, answer))
+        return _Refused(reason_of(failure), advice(failure.outcome.code, realm, keytab, answer))
     if probe.tickets is None:
         probe.tickets = tickets
     else:

@@ -9,11 +9,11 @@ _NEW_KEYTAB = "make the keytab anew with AES keys (ktpass /crypto AES256-SHA1, m
 _NEW_PASSWORD = "set a new password, in the directory and in the credentials"
 _BY_RESTRICTION = {
     "ACCOUNT_DISABLED": "enable the account (Enable-ADAccount)",
-    "ACCOUNT_EXPIRED": "give the account a later end (Set-ADAccountExpiration)",
+    "ACCOUNT_EXPIRED": "set a later expiry date for the account (Set-ADAccountExpiration)",
     "ACCOUNT_LOCKED_OUT": "unlock the account (Unlock-ADAccount), once you know who sends wrong passwords of it",
     "ACCOUNT_RESTRICTION": "find the policy that restricts it (Protected Users, an authentication policy)",
-    "INVALID_LOGON_HOURS": "let the account log in at the hours of the run (logonHours)",
-    "INVALID_WORKSTATION": "let the account log in from this machine (userWorkstations)",
+    "INVALID_LOGON_HOURS": "allow the account to log in at the hours of the run (logonHours)",
+    "INVALID_WORKSTATION": "allow the account to log in from this machine (userWorkstations)",
     "PASSWORD_EXPIRED": _NEW_PASSWORD,
     "PASSWORD_MUST_CHANGE": (
         "set a password that need not be changed at the next logon (Set-ADUser -ChangePasswordAtLogon $false), and put "
@@ -23,16 +23,16 @@ _BY_RESTRICTION = {
 _BY_CODE = {
     "KDC_ERR_CLIENT_REVOKED": "enable or unlock the account (Enable-ADAccount, Unlock-ADAccount)",
     "KDC_ERR_KEY_EXPIRED": _NEW_PASSWORD,
-    "KDC_ERR_NAME_EXP": "give the account a later end (Set-ADAccountExpiration)",
-    "KDC_ERR_CLIENT_NOTYET": "give the account an earlier beginning, or set the KDC's clock",
-    "KDC_ERR_POLICY": "let the account log in at any hour from any workstation",
+    "KDC_ERR_NAME_EXP": "set a later expiry date for the account (Set-ADAccountExpiration)",
+    "KDC_ERR_CLIENT_NOTYET": "set an earlier start date for the account, or set the KDC's clock",
+    "KDC_ERR_POLICY": "lift the account's limits on logon hours and workstations",
     "KDC_ERR_S_PRINCIPAL_UNKNOWN": "correct the realm in the targets",
     "KDC_ERR_WRONG_REALM": "correct the realm in the targets, or leave out the account, which is another realm's",
     "KRB5_REALM_UNKNOWN": "leave out the account, which is of a realm that the targets don't name",
     "KRB5_KDC_UNREACH": "start the KDC, or open its port by the transport of kdc_transport",
     "KRB_ERR_RESPONSE_TOO_BIG": "open the KDC's port by TCP: the ticket is too big for UDP",
     "KDC_ERR_ETYPE_NOSUPP": (
-        "let the account have AES keys: set a new password, msDS-SupportedEncryptionTypes to 24; or permit the type "
+        "give the account AES keys: msDS-SupportedEncryptionTypes 24, then a new password; or permit the type "
         "that it has on both sides"
     ),
     "KRB_AP_ERR_SKEW": CLOCKS,
@@ -42,7 +42,7 @@ _OF_KEYS = ("KRB5_KT_NOTFOUND", "KRB5_BAD_ENCTYPE", "KRB5_PROG_ETYPE_NOSUPP", "K
 """What libkrb5 says where a keytab has no key of a type that the KDC takes."""
 _WRONG_KEY = ("KDC_ERR_PREAUTH_FAILED", "KRB_AP_ERR_BAD_INTEGRITY")
 """The second one where the account needs no pre-authentication, so that it is the client who can't read the answer."""
-_ELSE = "look for it in the KDC's log"
+_ELSE = "look for the reason in the KDC's log"
 
 
 def advice(code: str, realm: str, keytab: bool, answer: KdcAnswer | None) -> str:

@@ -1,4 +1,4 @@
-"""An AS request without pre-authentication, and what a KDC's refusal of it tells: its clock, and the account's keys.
+"""An AS request without pre-authentication, and what a KDC's refusal shows: its clock, and the account's keys.
 
 libkrb5 hides both. RFC 4120: §5.4.1 (KDC-REQ), §5.9.1 (KRB-ERROR), §5.2.7.5 (ETYPE-INFO2), §7.2 (transports). No
 password is tried by it, so no account can be locked out.

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.doctor import accounts, arms, inputs, kdc, lockout, machine, names, ports, tickets, tls
 from harness.doctor.installed import INSTALLED
 from harness.doctor.machine import Machine
-from harness.doctor.probe import Probe, told
+from harness.doctor.probe import Probe, reason_of
 from harness.errors import AuthgateError
 from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
@@ -30,7 +30,7 @@ CHECK_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class ArmCheck:
-    """One check of an arm: of which kind of step, if of one, and what earlier checks must have found for it.
+    """One check of an arm: the kind of step that it is for, if any, and what earlier checks must have found for it.
 
     ``needs`` are fields of a Probe.
     """
@@ -76,12 +76,12 @@ _MISSING = {
     "accounts": "no account is known",
     "answers": "no KDC answers",
     "kdc": "no KDC answers",
-    "tickets": "no account has got a ticket",
+    "tickets": "no account got a ticket",
 }
 
 
 def examine(targets: Targets | None, scenario: Scenario | None, here: Machine | None = None) -> Diagnosis:
-    """What can be known of the arms and of this machine; some dozens of requests are sent to an arm, no load.
+    """What can be known about the arms and this machine; a few dozen requests are sent to each arm, and no load.
 
     With neither, also what this machine lacks for the labs.
     """
@@ -115,7 +115,7 @@ def _examine_both(baseline: Probe, candidate: Probe) -> Iterator[Check]:
 
 
 def _made(check: ArmCheck, probe: Probe) -> Iterator[Remark]:
-    """The check's remarks; the last one says what it choked on, if it did."""
+    """The check's remarks; the last one says why it could not go on, if so."""
     missing = _missing(probe, check.needs)
     if check.kind is not None and not probe.takes(check.kind):
         missing = not_applicable("no step needs it")
@@ -125,9 +125,9 @@ def _made(check: ArmCheck, probe: Probe) -> Iterator[Remark]:
     try:
         yield from check.make(probe, StepClock(CHECK_S))
     except StepFailedError as failure:
-        yield problem(told(failure), f"look for what makes the servers of arms.{probe.arm} slow or lost")
+        yield problem(reason_of(failure), f"find out why the servers of arms.{probe.arm} are slow or unreachable")
     except AuthgateError as error:
-        yield problem(str(error), f"mend it in {probe.targets.source}")
+        yield problem(str(error), f"fix it in {probe.targets.source}")
     except Exception as error:  # noqa: BLE001 - its type and place alone, never its text
         yield problem(f"authgate itself failed in this check ({_place(error)})", "report it, with this line")
 
@@ -143,5 +143,5 @@ def _missing(probe: Probe, needs: Iterable[str]) -> Remark | None:
     return next((not_applicable(_MISSING[need]) for need in needs if getattr(probe, need) is None), None)
 
 
-def _checks(about: str, name: str, remarks: Iterable[Remark]) -> Iterator[Check]:
-    return (Check(about, name, remark) for remark in remarks)
+def _checks(where: str, name: str, remarks: Iterable[Remark]) -> Iterator[Check]:
+    return (Check(where, name, remark) for remark in remarks)

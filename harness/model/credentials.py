@@ -23,8 +23,8 @@ class SmartCards(Configured):
 class Credentials(Configured):
     """Where the clinicians' credentials come from; never the secret itself.
 
-    Passwords or keys have exactly one source. Smart cards may take its place or stand beside it: a scenario says which
-    of the two its logins use.
+    Passwords or keys have exactly one source. Smart cards may replace it or be there as well: a scenario says which of
+    the two its logins use.
     """
 
     csv: str | None = None

@@ -284,7 +284,7 @@ def test_files_that_the_seats_would_use_up_are_warned_of(
 def test_a_kernel_that_tells_nothing_makes_no_check_fail(tmp_path: Path) -> None:
     checks = examine(None, SCENARIO, Machine(tmp_path, watched_s=0)).checks
     assert {check.remark.level for check in checks if check.name not in ("clock", "open files")} == {"n/a"}
-    assert {check.about for check in checks} == {"this machine"}
+    assert {check.where for check in checks} == {"this machine"}
 
 
 # What is asked of nobody.
@@ -297,7 +297,7 @@ def test_addresses_that_are_refused_are_sent_nothing(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "sendto", refuse)
     targets = Targets.model_validate({"arms": {"baseline": {**TARGET, "kdcs": ["192.0.2.1"]}}})
-    mine = [check for check in examine(targets, SCENARIO, Machine(watched_s=0)).checks if check.about == "baseline"]
+    mine = [check for check in examine(targets, SCENARIO, Machine(watched_s=0)).checks if check.where == "baseline"]
     assert {check.name for check in mine if check.remark.level == "problem"} == {"addresses"}
     assert {check.remark.level for check in mine if check.name not in ("targets", "addresses")} == {"n/a"}
 
@@ -352,7 +352,7 @@ def test_what_a_server_says_of_itself_changes_no_terminal() -> None:
 def test_the_document_has_each_check_with_its_advice() -> None:
     found = diagnosis_json(Diagnosis((Check("candidate", "KDC", problem("no answer", "start it")),)))
     assert found["checks"] == [
-        {"about": "candidate", "check": "KDC", "level": "problem", "found": "no answer", "advice": "start it"}
+        {"where": "candidate", "check": "KDC", "level": "problem", "found": "no answer", "advice": "start it"}
     ]
     assert found["counts"] == {"ok": 0, "warning": 0, "problem": 1, "n/a": 0}
 

@@ -59,7 +59,7 @@ test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: development
-	$(BIN)/python -m pytest -n 2 tests/unit
+	$(BIN)/python -m pytest -n 2 -m 'not slow' tests/unit
 
 check: development
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.cli.options import (
     policy_option,
@@ -23,7 +24,7 @@ from harness.model.target import Targets
 from harness.model.verdict import Kind
 from harness.record.calibration import calibration_file, save
 from harness.report.progress import progress
-from harness.report.words import ABSENT, change
+from harness.report.words import ABSENT, change, printable
 from harness.studies.calibrate import Repeats, calibrate
 
 
@@ -33,16 +34,16 @@ from harness.studies.calibrate import Repeats, calibrate
 @policy_option
 @results_option
 @quiet_option
-@click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, help="How many A/A runs.")
+@click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, help="How many A/A runs to make.")
 @click.option(
     "--same-bits",
     is_flag=True,
-    help="Both arms hold the same bits: run them as they are, and learn how two deployments differ. Needs --between.",
+    help="Both arms are deployments of the same bits: measure also how two of them differ. Needs --between.",
 )
 @click.option(
     "--between",
     metavar="COMMAND",
-    help="Run before each repeat, without a shell: deploy anew, restart, or wait (sleep 86400).",
+    help="Run before each repeat, without a shell: to redeploy, restart, or wait (sleep 86400).",
 )
 def command(
     scenario: Scenario,
@@ -54,10 +55,10 @@ def command(
     same_bits: bool,
     between: str | None,
 ) -> int:
-    """Run the same bits against each other: this site's noise, false BLOCKs, and the smallest detectable slowdown.
+    """Run the same bits against each other to measure this site's noise, false BLOCKs and detectable slowdown.
 
-    Without --same-bits both arms are the baseline. The gate reads what is kept, carries the spread between deployments
-    in its bounds, and refuses to judge at a site where it errs.
+    Without --same-bits both arms are the baseline. The gate reads the file that is written: its bounds then include the
+    spread between deployments, and it refuses to judge at a site where its A/A runs block too often.
     """
     console = Console()
     how = Repeats.of(repeats, same_bits, between)
@@ -70,23 +71,27 @@ def command(
     save(found, file)
     console.print(_noise_table(found))
     passed, blocked = (found.verdicts.get(kind.name, 0) for kind in (Kind.PASS, Kind.BLOCK))
-    console.print(f"{blocked} of {len(found.runs)} A/A runs blocked, {passed} passed; kept in {file}", soft_wrap=True)
+    console.print(
+        f"{blocked} of {len(found.runs)} A/A runs blocked, {passed} passed; written to {file}", soft_wrap=True
+    )
     return 0
 
 
 def _noise_table(found: Calibration) -> Table:
     table = Table(
         "metric",
-        "noise of a pair",
-        "between deployments (at most)",
-        "level between runs (at most)",
-        "blocked with 80 % probability from",
+        "sd of a pair",
+        "sd between deployments (95 % limit)",
+        "sd of level between runs (95 % limit)",
+        "detectable with 80 % probability",
         box=None,
     )
     for noise in found.noise:
         unit = "relative" if noise.metric.unit == "log_ratio" else "share"
         spreads = (_spread(spread, unit) for spread in (noise.deployments, noise.levels))
-        table.add_row(noise.metric.label, change(noise.pair_sd, unit), *spreads, change(noise.detectable, unit))
+        table.add_row(
+            Text(printable(noise.metric.label)), change(noise.pair_sd, unit), *spreads, change(noise.detectable, unit)
+        )
     return table
 
 

@@ -36,28 +36,29 @@ _TIMEOUT = Finite(min=0, max=_DAY_S, min_open=True)
 _BLOCK = Finite(min=1, max=_DAY_S)
 _ELSEWHERE = (
     click.option(
-        "--attempts", type=FILE_PATH, help="CSV of attempts: arm,block,t_intended_s,step,latency_s,ok[,login]."
+        "--attempts", type=FILE_PATH, help="CSV file of attempts: arm,block,t_intended_s,step,latency_s,ok[,login]."
     ),
-    click.option("--before", type=FILE_PATH, help="The baseline as JMeter, k6 or Locust measured it; with --after."),
-    click.option("--after", type=FILE_PATH, help="The candidate, likewise."),
+    click.option("--before", type=FILE_PATH, help="The baseline's results file by JMeter, k6 or Locust; with --after."),
+    click.option("--after", type=FILE_PATH, help="The candidate's results file, by the same tool."),
     click.option(
         "--format", "written", type=click.Choice(FORMATS), default="auto", show_default=True,
-        help="Of the files of --before and --after.",
+        help="Format of the files of --before and --after.",
     ),
     click.option(
         "--login-label", metavar="NAME",
         help="What the files call a whole login. [default: login, or their only label]",
     ),
     click.option(
-        "--block-s", type=_BLOCK, default=15.0, show_default=True, help="How --before and --after are cut."
+        "--block-s", type=_BLOCK, default=15.0, show_default=True,
+        help="Seconds in each of the blocks that --before and --after are cut into.",
     ),
     click.option(
         "--trim-s", type=Finite(min=0, max=_DAY_S), default=0.0, show_default=True,
-        help="Files: discard from a block.",
+        help="Seconds to discard at the start of each block of --attempts, or --before and --after.",
     ),
     click.option(
         "--timeout-s", type=_TIMEOUT, default=10.0, show_default=True,
-        help="Files: what a failed login counts as at least.",
+        help="Seconds that a failed login of theirs counts as, at least.",
     ),
 )  # fmt: skip
 
@@ -84,8 +85,14 @@ def _elsewhere_options(command: Callable[..., int]) -> Callable[..., int]:
 @click.command("compare")
 @click.argument("runs", type=FILE_PATH, nargs=-1)
 @_elsewhere_options
-@click.option("--policy", type=PolicyName(), help="A shipped name or a file. [default: the run's own, else default]")
-@click.option("--out", type=FILE_PATH, help="Folder for the reports. [default: the run's own if its policy judges]")
+@click.option(
+    "--policy", type=PolicyName(), help="Name of a shipped policy, or a YAML file. [default: the run's own, or default]"
+)
+@click.option(
+    "--out",
+    type=FILE_PATH,
+    help="Folder for the reports. [default: the run's own, if judged by its own policy and calibration]",
+)
 @calibration_option
 def command(
     runs: tuple[Path, ...], elsewhere: Elsewhere, policy: Policy | None, out: Path | None, calibration: Path | None

@@ -25,7 +25,7 @@ NONE = "none"
 @results_option
 @quiet_option
 def command(update: str, results: Path, quiet: bool) -> int:
-    """Replay an update on its lab; exits 0 if the expected verdict came."""
+    """Replay an update on its lab; exits 0 if the verdict is as expected."""
     from harness.updates.replay import without_fault  # it brings all that measures and judges
 
     name = DEMONSTRATED if update == NONE else update

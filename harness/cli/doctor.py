@@ -1,4 +1,4 @@
-"""``authgate doctor``: it parses, calls, prints and exits."""
+"""``authgate doctor``: what would spoil a run, looked for before it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from harness.report.diagnosis import diagnosis_json, print_diagnosis
 
 
 @click.command("doctor")
-@click.option("--targets", type=TargetsFile(), help="Targets file (YAML). [default: this machine alone is looked at]")
-@click.option("--scenario", type=ScenarioName(), help="Whose steps are to work. [default: all that the targets allow]")
-@click.option("--json", "as_json", is_flag=True, help="For CI: a JSON document in place of the table.")
+@click.option("--targets", type=TargetsFile(), help="Targets file (YAML). [default: check this machine alone]")
+@click.option(
+    "--scenario",
+    type=ScenarioName(),
+    help="Scenario whose steps have to work. [default: every step that the targets allow]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table, for CI.")
 def command(targets: Targets | None, scenario: Scenario | None, as_json: bool) -> int:
-    """Look for what would spoil a run, before it: on each arm and on this machine, with what to do about it.
+    """Check each arm and this machine for what would spoil a run, and say what to do about it.
 
     Without targets and scenario it also tells which Debian packages are missing for the labs, and what installs them.
-    Some dozens of requests are sent to an arm, and no load. Exits 0 where there is no problem, 2 where there is one.
+    A few dozen requests are sent to each arm, and no load. Exits 0 where there is no problem, 2 where there is one.
     """
     found = examine(targets, scenario)
     if as_json:

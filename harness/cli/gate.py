@@ -30,12 +30,12 @@ from harness.studies.soak import HOURS_AT_MOST, SHARE_OF_PEAK, SoakPlan
 _SOAK = (
     click.option(
         "--soak", "hours", type=Finite(0, HOURS_AT_MOST, min_open=True), metavar="HOURS",
-        help="Keep one arm under constant low load for so long, and judge whether its logins grow slower or fail more.",
+        help="Keep one arm under constant low load for so long, and judge whether its logins get slower or fail more.",
     ),
-    click.option("--arm", type=click.Choice(ARMS), help="Of a soak. [default: candidate]"),
+    click.option("--arm", type=click.Choice(ARMS), help="With --soak: the arm to measure. [default: candidate]"),
     click.option(
         "--rate", type=Finite(0, 10_000, min_open=True),
-        help=f"Of a soak, in logins a second. [default: {SHARE_OF_PEAK:.0%} of the scenario's peak]",
+        help=f"With --soak: logins a second. [default: {SHARE_OF_PEAK:.0%} of the scenario's peak]",
     ),
 )  # fmt: skip
 
@@ -46,7 +46,7 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
     @wraps(command)
     def with_soak(hours: float | None, arm: Arm | None, rate: float | None, **others: Any) -> int:
         if hours is None and (arm is not None or rate is not None):
-            raise click.UsageError("expected --soak HOURS beside --arm and --rate, got none")
+            raise click.UsageError("expected --soak HOURS together with --arm and --rate, got none")
         return command(soak=None if hours is None else SoakPlan(hours, arm or "candidate", rate), **others)
 
     for option in reversed(_SOAK):
@@ -73,7 +73,7 @@ def command(
     web: Endpoint | None,
     soak: SoakPlan | None,
 ) -> int:
-    """Measure baseline and candidate in interleaved blocks, and judge the update; or --soak one of them for hours.
+    """Measure baseline and candidate in interleaved blocks and judge the update, or --soak one of them for hours.
 
     SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
     """

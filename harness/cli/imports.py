@@ -1,4 +1,4 @@
-"""The command `import`: scenarios from what other tools have recorded."""
+"""``authgate import``: scenarios from what other tools have recorded."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ APART_S = 30.0
 
 @click.group("import")
 def command() -> None:
-    """Make a scenario of what another tool has recorded; it is printed."""
+    """Print a scenario made from what another tool has recorded."""
 
 
 @command.command("traffic")
 @click.argument("summary", type=FILE_PATH)
-@click.option("--name", help="Of the scenario: a-z, 0-9 and hyphens. [default: the file's]")
+@click.option("--name", help="Name of the scenario: a-z, 0-9 and hyphens. [default: the file's]")
 @click.option(
     "--apart-s",
     type=Finite(min=0, min_open=True),
     default=APART_S,
     show_default=True,
-    help="A client's packets so far apart are of different logins.",
+    help="Packets of one client that are further apart than this, in s, belong to different logins.",
 )
 def traffic(summary: Path, name: str | None, apart_s: float) -> int:
-    """Learn arrivals, cold share and steps from SUMMARY, a capture as Samba's traffic_summary.pl tells it.
+    """Learn a scenario from captured traffic.
+
+    Its arrivals, cold share and steps are read from SUMMARY, a capture summarised by Samba's traffic_summary.pl.
 
     tshark -r FILE -T pdml | traffic_summary.pl > SUMMARY; authgate import traffic SUMMARY > scenario.yaml
     """

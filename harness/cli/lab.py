@@ -14,12 +14,12 @@ from harness.lab.hospital import CLINICIANS
 LAB_FOLDER = Path(".authgate-lab")
 
 _PORT_OF = {"slapd": "ldap", "dc": "ldap", "dc1": "ldap", "dc2": "ldap", "web": "http", "database": "postgres"}
-"""The port that is shown for a server which isn't called like its port."""
+"""The port that is shown for a server whose name is not that of its port."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Real servers on loopback, a set for each arm: the embedded domain, or Active Directory by Samba."""
+    """Run real servers on loopback, a set for each arm: the embedded domain, or Active Directory by Samba."""
 
 
 _lab_folder = click.option(
@@ -31,25 +31,24 @@ _lab_folder = click.option(
 @_lab_folder
 @click.option(
     "--kind",
-    type=click.Choice(supervisor.KINDS),
+    type=click.Choice(supervisor.LAB_KINDS),
     default="embedded",
     show_default=True,
     help="embedded: MIT KDC and OpenLDAP, as any user. ad: Samba AD, web front and database, as root.",
 )
 @click.option(
     "--change",
-    help=f"What is changed on the candidate. embedded: {', '.join(changes.SPELLINGS)}. "
-    f"ad: {', '.join(ad_changes.SPELLINGS)}.",
+    help=f"A change to the candidate. embedded: {', '.join(changes.SPELLINGS)}. ad: {', '.join(ad_changes.SPELLINGS)}.",
 )
 @click.option(
     "--controllers",
     type=click.IntRange(1, 2),
     default=1,
     show_default=True,
-    help="Domain controllers an arm (kind ad); the second is in a site of its own.",
+    help="Domain controllers per arm (kind ad); the second is in a site of its own.",
 )
 def up(folder: Path, kind: str, change: str | None, controllers: int) -> int:
-    """Start it; it runs until `authgate lab down`."""
+    """Start a lab; it runs until `authgate lab down`."""
     status = supervisor.up(folder, kind, change=change, controllers=controllers)
     click.echo(f"ready; targets: {status.targets}")
     if change is not None:
@@ -61,7 +60,7 @@ def up(folder: Path, kind: str, change: str | None, controllers: int) -> int:
 @command.command()
 @_lab_folder
 def down(folder: Path) -> int:
-    """End what `lab up` started in this folder, and nothing else."""
+    """Stop what `lab up` started in this folder, and nothing else."""
     click.echo("ended" if supervisor.down(folder) else "no lab runs here")
     return 0
 
@@ -69,7 +68,7 @@ def down(folder: Path) -> int:
 @command.command()
 @_lab_folder
 def status(folder: Path) -> int:
-    """Say which of its processes run."""
+    """Show which of the lab's processes run, and where they listen."""
     found = supervisor.status(folder)
     if found is None:
         click.echo("no lab runs here")

@@ -1,4 +1,4 @@
-"""``authgate locustfile``: where the locustfile lies, for ``locust -f "$(authgate locustfile)"``."""
+"""``authgate locustfile``: where the locustfile is, for ``locust -f "$(authgate locustfile)"``."""
 
 from __future__ import annotations
 

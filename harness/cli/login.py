@@ -17,13 +17,17 @@ from harness.report.waterfall import print_waterfall
 @click.command("login")
 @click.argument("user")
 @targets_option
-@click.option("--arm", type=click.Choice(ARMS), default="baseline", show_default=True)
-@click.option("--scenario", type=ScenarioName(), default="morning-rush", show_default=True, help="Whose steps to take.")
-@click.option("--cohort", "--cache", help="Of the scenario's: cold or warm, or as it calls them. [default: the first]")
+@click.option("--arm", type=click.Choice(ARMS), default="baseline", show_default=True, help="Arm to log in on.")
+@click.option(
+    "--scenario", type=ScenarioName(), default="morning-rush", show_default=True, help="Scenario whose steps are taken."
+)
+@click.option(
+    "--cohort", "--cache", help="Cohort of the scenario: cold, warm, or a name of its own. [default: the first]"
+)
 def command(user: str, targets: Targets, arm: Arm, scenario: Scenario, cohort: str | None) -> int:
-    """Log USER in once and print the waterfall: each step, its server, its protocol facts, and what failed."""
+    """Log USER in once, and print each step as a waterfall: its time, its server, protocol facts, and what failed."""
     if arm not in targets.arms:
-        raise ConfigError(f"targets: arms: expected {arm}, got {', '.join(targets.arms)}")
+        raise ConfigError(f"{targets.place('arms')}: expected {arm}, got {', '.join(targets.arms)}")
     if cohort is not None and cohort not in scenario.mix:
         raise ConfigError(f"--cohort: expected one of {', '.join(scenario.mix)}, got {cohort}")
     result = log_in_once(targets, arm, scenario, user, cohort or next(iter(scenario.mix)))

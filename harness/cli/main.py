@@ -1,4 +1,4 @@
-"""The command line's entrance: it finds a command's module, runs it, and turns what went wrong into an exit code."""
+"""The command line: it finds a command's module, runs it, and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -19,25 +19,28 @@ from harness.system.secrets import no_core_dumps
 from harness.version import version_text
 
 COMMANDS = {
-    "calibrate": ("calibrate", "This site's noise, false BLOCKs, and the smallest detectable slowdown."),
-    "capacity": ("capacity", "The highest rate that each arm serves, and whether the update costs capacity."),
+    "calibrate": ("calibrate", "Measure this site's noise, false BLOCKs and smallest detectable slowdown."),
+    "capacity": (
+        "capacity",
+        "Find the highest rate that each arm serves, and judge whether the update costs capacity.",
+    ),
     "compare": ("compare", "Judge what has been measured, by authgate or by another tool."),
     "demo": ("demo", "Replay the incident of 2016 on the embedded domain."),
-    "doctor": ("doctor", "Look for what would spoil a run, before it."),
+    "doctor": ("doctor", "Check the arms and this machine before a run."),
     "gate": ("gate", "Measure baseline and candidate, and judge the update."),
-    "import": ("imports", "Make a scenario of what another tool has recorded."),
-    "lab": ("lab", "Real servers on loopback: the embedded domain, or Active Directory."),
+    "import": ("imports", "Make a scenario from what another tool has recorded."),
+    "lab": ("lab", "Run real servers on loopback: the embedded domain, or Active Directory."),
     "locustfile": ("locustfile", "Print the path of the locustfile, for plain locust -f."),
     "login": ("login", "Log one user in, and show each step."),
-    "plan": ("plan", "How long a run must be."),
-    "report": ("report", "Write a run's reports again, from what is there."),
+    "plan": ("plan", "Show how long a run must be at a site's noise."),
+    "report": ("report", "Write a run's reports again."),
     "run": ("run", "Measure without judging."),
     "scenarios": ("scenarios", "List the scenarios that come with authgate."),
     "schema": ("schema", "Print the JSON Schema of a kind of file."),
-    "trend": ("trend", "Runs of one scenario, side by side."),
-    "updates": ("updates", "The catalogue of updates that slowed or broke logins, and its replay."),
+    "trend": ("trend", "Show runs of one scenario side by side."),
+    "updates": ("updates", "List and replay updates that slowed or broke logins."),
 }
-"""Name: the module below ``harness.cli`` whose ``command`` it is, and what ``--help`` says of it.
+"""By name: the module of ``harness.cli`` that has the ``command``, and its line in ``--help``.
 
 A command's module is imported when it is called: the statistics and figures that one needs take longer to import than
 most of the others take to run.
@@ -69,7 +72,9 @@ def _say_version(ctx: click.Context, param: click.Parameter, asked: bool) -> Non
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version, help="Show it.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version, help="Show the version."
+)
 def cli() -> None:
     """Does this update slow logins, and where? Answers PASS, BLOCK, INCONCLUSIVE or INVALID.
 

@@ -46,27 +46,33 @@ class Finite(click.FloatRange):
     """A number within its range; NaN is in none, though each comparison with it lets it through."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
+        if not math.isfinite(click.FLOAT.convert(value, param, ctx)):
             self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
+        return super().convert(value, param, ctx)
 
 
 FILE_PATH = click.Path(path_type=Path)
 scenario_argument = click.argument("scenario", type=ScenarioName())
 targets_option = click.option(
-    "--targets", type=TargetsFile(), required=True, help="Targets file (YAML): where to log in."
+    "--targets",
+    type=TargetsFile(),
+    required=True,
+    help="YAML file that says where each arm's servers and credentials are.",
 )
 policy_option = click.option(
-    "--policy", type=PolicyName(), default="default", show_default=True, help="Policy: a shipped name or a YAML file."
+    "--policy",
+    type=PolicyName(),
+    default="default",
+    show_default=True,
+    help="What the gate allows: the name of a shipped policy, or a YAML file.",
 )
 results_option = click.option(
-    "--results", type=FILE_PATH, default="results", show_default=True, help="Folder for runs."
+    "--results", type=FILE_PATH, default="results", show_default=True, help="Folder that runs are kept in."
 )
 calibration_option = click.option(
     "--calibration",
     type=FILE_PATH,
-    help="What authgate calibrate has written. [default: what lies with the results for scenario and "
-    "policy; of what has been judged before, what it was judged by; none for another tool's files]",
+    help="A file written by authgate calibrate. [default: the one among the results for this scenario and policy; for "
+    "a stored run, the one it was judged by; for another tool's files, none]",
 )
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress; the verdict is printed all the same.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress, only the verdict.")

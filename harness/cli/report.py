@@ -1,4 +1,4 @@
-"""``authgate report``: a run's reports again, from what is there."""
+"""``authgate report``: a run's reports, written again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ from harness.run.evidence import evidence_of
 @click.command("report")
 @click.argument("run", type=FILE_PATH)
 def command(run: Path) -> int:
-    """Write a run's reports again, from what is there; a run that was killed gives a partial report."""
+    """Write a run's reports again from its folder; for a run that was killed they are partial."""
     tell(evidence_of(RunFolder.open(run)), run)
     return 0

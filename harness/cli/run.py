@@ -13,9 +13,9 @@ from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
 from harness.report.progress import progress
-from harness.run.evidence import ending_of
 from harness.run.execute import execute
 from harness.run.request import RunRequest
+from harness.run.stored import ending_of
 
 
 @click.command("run")
@@ -23,7 +23,7 @@ from harness.run.request import RunRequest
 @targets_option
 @results_option
 @quiet_option
-@click.option("--arm", "arms", type=click.Choice(ARMS), multiple=True, help="Measure this arm only.")
+@click.option("--arm", "arms", type=click.Choice(ARMS), multiple=True, help="Measure this arm only. [default: both]")
 def command(scenario: Scenario, targets: Targets, results: Path, quiet: bool, arms: tuple[Arm, ...]) -> int:
     """Measure without judging; judge later with `authgate compare`."""
     chosen = tuple(arm for arm in ARMS if arm in arms) or ARMS

@@ -1,4 +1,4 @@
-"""What several commands do: measure and judge with the progress shown, and tell a verdict."""
+"""What several commands do: measure and judge with progress shown, and report a verdict."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from harness.webui.live import also_live
 
 
 def judged(request: RunRequest, quiet: bool) -> Evidence:
-    """Make the run, and tell its verdict."""
+    """Make the run, and report its verdict."""
     with progress(Console(), quiet) as shown, also_live(shown) as display:
         folder = execute(request, display)
     return tell(evidence_of(folder), folder.path)
 
 
 def tell(evidence: Evidence, folder: Path | None) -> Evidence:
-    """Write the reports, then print the verdict and where they lie.
+    """Write the reports, then print the verdict and where they are.
 
-    No full disk may cost the words, and no terminal the reports.
+    A full disk must not cost the verdict, nor a closed terminal the reports.
     """
     report = None
     try:

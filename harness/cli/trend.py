@@ -7,21 +7,24 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.cli.options import FILE_PATH
 from harness.model.metric import QUANTILES
 from harness.record.folder import RunFolder
-from harness.report.words import seconds, share
+from harness.report.words import printable, seconds, share
 from harness.studies.trend import trend
 
 
 @click.command("trend")
 @click.argument("runs", type=FILE_PATH, nargs=-1, required=True)
 def command(runs: tuple[Path, ...]) -> int:
-    """Show what logins took in runs of one scenario, in order of time; nothing is judged."""
+    """Show how long logins took in runs of one scenario, in order of time; nothing is judged."""
     table = Table("started", "arm", "login", *QUANTILES, "failed", "verdict", box=None)
     for point in trend([RunFolder.open(run) for run in runs]):
         times = (seconds(value) for value in point.quantiles_s)
-        table.add_row(point.started, point.arm, point.cohort, *times, share(point.failed), point.verdict or "–")
+        table.add_row(
+            Text(printable(point.started)), point.arm, point.cohort, *times, share(point.failed), point.verdict or "–"
+        )
     Console().print(table)
     return 0

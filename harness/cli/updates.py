@@ -31,7 +31,7 @@ class UpdateName(click.ParamType[Update]):
 
 @click.group("updates")
 def command() -> None:
-    """Updates that slowed or broke logins elsewhere: what is known of them, and their replay on a lab."""
+    """Updates that slowed or broke logins elsewhere: what is known about them, and their replay on a lab."""
 
 
 @command.command("list")
@@ -48,7 +48,10 @@ def list_updates() -> int:
 @command.command()
 @click.argument("update", type=UpdateName())
 def show(update: Update) -> int:
-    """Show all that the catalogue says of UPDATE: what is known and from where, its fault, its run, what must come."""
+    """Show what the catalogue says about UPDATE.
+
+    Its sources, mechanism, fault and run, and the verdict that is expected.
+    """
     console = Console(highlight=False)
     console.print(Text(update.title, style="bold"))
     known = [*update.ids, *([update.when.isoformat()] if update.when else [])]
@@ -72,12 +75,15 @@ def show(update: Update) -> int:
 @results_option
 @quiet_option
 def run_update(update: Update, results: Path, quiet: bool) -> int:
-    """Replay UPDATE on its lab; exits 0 if the expected verdict came and blamed the right step."""
+    """Replay UPDATE on its lab.
+
+    Exits 0 if the verdict and the blamed step are as expected.
+    """
     return replayed(update, results, quiet)
 
 
 def replayed(update: Update, results: Path, quiet: bool) -> int:
-    """Replay the update, tell its verdict and whether it is the expected one; the exit code."""
+    """Replay the update, report its verdict and whether it is the expected one; the exit code."""
     # Here, since to list the catalogue takes nothing of what replays it.
     from harness.cli.tell import tell
     from harness.updates.replay import outcome_of, replay
@@ -102,7 +108,7 @@ def _rows(update: Update) -> list[tuple[str, str]]:
     rows += [("on both arms", in_words(wire)) for wire in fault.common_relay]
     rows += [("candidate", change) for change in fault.changes]
     rows += [("candidate", in_words(wire)) for wire in fault.relay]
-    rows += [("why so", fault.why), ("signature", ", ".join(update.signature))]
+    rows += [("why these values", fault.why), ("signature", ", ".join(update.signature))]
     rows += [("expected", f"{_expected(update)}, by {expected.by}")]
     rate, blocks = scenario.arrivals.peak, scenario.blocks
     sizes = f"{blocks.pairs} pairs of blocks of {blocks.length_s:g} s, {scenario.duration_s:g} s of load at most"

@@ -88,6 +88,33 @@ def line_of(node: yaml.Node | None, path: KeyPath) -> int:
     return line
 
 
+def lines_of(node: yaml.Node | None) -> dict[str, int]:
+    """The line (from 1) of every key path of a document, its parts joined by dots; an alias is read where it stands."""
+    lines: dict[str, int] = {}
+    within: set[int] = set()
+
+    def read(node: yaml.Node | None, at: str) -> None:
+        if not isinstance(node, yaml.CollectionNode) or id(node) in within or len(lines) > LINES_AT_MOST:
+            return
+        within.add(id(node))
+        pairs = (
+            [(str(key.value), key, value) for key, value in node.value]
+            if isinstance(node, yaml.MappingNode)
+            else [(str(place), value, value) for place, value in enumerate(node.value)]
+        )
+        for name, where, value in pairs:
+            lines[f"{at}{name}"] = where.start_mark.line + 1
+            read(value, f"{at}{name}.")
+        within.discard(id(node))
+
+    read(node, "")
+    return lines
+
+
+LINES_AT_MOST = 10_000
+"""Key paths of a document whose lines are kept: aliases of aliases can make of a few lines more than can be held."""
+
+
 def repeated_keys(node: yaml.Node | None, at: str = "", seen: set[int] | None = None) -> list[tuple[int, str]]:
     """Keys that stand twice in one mapping, which YAML forbids and PyYAML silently accepts; an alias is read once."""
     seen = set() if seen is None else seen

@@ -10,9 +10,9 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.config.documents import KeyPath, line_of, parse, repeated_keys
-from harness.errors import ConfigError, one_line, shown
-from harness.model.base import NAME, Configured
+from harness.config.documents import KeyPath, line_of, lines_of, parse, repeated_keys
+from harness.errors import ConfigError, masked, one_line, shown
+from harness.model.base import NAME, Configured, Document
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
@@ -39,7 +39,7 @@ def load_targets(path: Path) -> Targets:
         parts = {"credentials": target.credentials, "service_accounts": target.service_accounts}
         named = {name: _found_from(folder, part) for name, part in {**parts, "directory": target.directory}.items()}
         arms[arm] = target.model_copy(update=named)
-    return targets.model_copy(update={"arms": arms}).read_from(str(path))
+    return targets.model_copy(update={"arms": arms})
 
 
 _FILES = ("csv", "keytab", "ca_file", "folder", "anchors")
@@ -75,11 +75,12 @@ def _load(path: Path, kind: type[T]) -> T:
         problems = [(line, f"{key}: expected each key once, got it again") for line, key in repeated]
     else:
         try:
-            return kind.model_validate(data)
+            found = kind.model_validate(data)
+            return found.read_from(str(path), lines_of(node)) if isinstance(found, Document) else found
         except ValidationError as error:
-            found = [_Problem.of(details, kind) for details in error.errors(include_url=False)]
-            problems = [(line_of(node, problem.path), problem.text) for problem in found]
-    raise ConfigError("\n".join(f"{path}:{line}: {one_line(text)}" for line, text in problems))
+            wrong = [_Problem.of(details, kind) for details in error.errors(include_url=False)]
+            problems = [(line_of(node, problem.path), problem.text) for problem in wrong]
+    raise ConfigError("\n".join(f"{path}:{line}: {one_line(masked(text))}" for line, text in problems))
 
 
 class _Problem:
@@ -94,7 +95,9 @@ class _Problem:
         loc = details["loc"]
         path, owner = _walk(loc if details["type"] == "extra_forbidden" else _without_key_mark(loc), kind)
         dotted = ".".join(str(part) for part in path)
-        found = "…" if _SECRET & set(path) else details["input"]
+        found = details["input"]
+        if _SECRET & set(path) or (kind is Targets and isinstance(found, str) and not _PLAIN.fullmatch(found)):
+            found = "…"
         context = details.get("ctx", {})
         match details["type"]:
             case "extra_forbidden":
@@ -138,6 +141,10 @@ class _Problem:
                 text = f"expected lower-case letters, digits and hyphens, got {shown(found)}"
             case "value_error":
                 text = str(context["error"])
+                key, of_part, rest = text.partition(": ")
+                if of_part and owner is not None and key in (kind if not path else owner).model_fields:
+                    # A rule about several values names the one to look at.
+                    path, dotted, text = (*path, key), f"{dotted}.{key}".lstrip("."), rest
             case _:
                 text = f"{details['msg'][0].lower()}{details['msg'][1:]}, got {shown(found)}"
         return cls(path, f"{dotted}: {text}" if dotted else text)
@@ -203,5 +210,7 @@ def _bound(owner: type[BaseModel] | None, path: KeyPath) -> str:
     return ""
 
 
+_PLAIN = re.compile(r"[A-Za-z-]{1,20}")
+"""A value of targets that an error may quote: a word, as somebody may have misspelt it. Others may be a secret."""
 _KEY = re.compile(r"[A-Za-z0-9_.\[\]-]{1,40}")
 """What may be a key that somebody misspelt; anything else may be a line of a file of secrets."""

@@ -1,1 +1,2 @@
-"""What can be known of arms and machine before a run: ``examine`` has the list of checks, a module a kind of server."""
+"""What can be known about arms and machine before a run: ``examine`` lists the checks, one module has those of a kind
+of server."""

@@ -1,4 +1,4 @@
-"""An AS request without pre-authentication, and what a KDC's refusal of it tells: its clock, and the account's keys.
+"""An AS request without pre-authentication, and what a KDC's refusal shows: its clock, and the account's keys.
 
 libkrb5 hides both. RFC 4120: §5.4.1 (KDC-REQ), §5.9.1 (KRB-ERROR), §5.2.7.5 (ETYPE-INFO2), §7.2 (transports). No
 password is tried by it, so no account can be locked out.
@@ -13,9 +13,11 @@ from datetime import UTC, datetime
 
 from harness.login.kerberos.answers import PREAUTH_REQUIRED, key_infos
 from harness.login.kerberos.kdcs import MESSAGE_AT_MOST
+from harness.login.names import is_upn
 from harness.login.net import der
 from harness.login.net.clock import StepClock
 from harness.login.net.streams import Datagrams, connect, exactly
+from harness.login.restrictions import of_kdc
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
@@ -31,7 +33,9 @@ ENCTYPES = {
 }
 """What is asked for, by number (RFC 3962, 8009, 4757), and the names."""
 _FORWARDABLE_RENEWABLE = b"\x00\x40\x80\x00\x00"
-"""KDCOptions, behind the count of unused bits."""
+_CANONICALIZE = b"\x00\x40\x81\x00\x00"
+"""KDCOptions, behind the count of unused bits; an enterprise name asks for the account's own (RFC 6806 §5)."""
+_NT_PRINCIPAL, _NT_ENTERPRISE = 1, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,24 @@ class KdcAnswer:
     """The KDC's clock less this machine's; None where the answer says no time."""
     enctypes: tuple[int, ...]
     """The account's keys as far as the KDC offers them for pre-authentication, in its order."""
+    realm: str = ""
+    """The KDC's own, as it writes it; empty where the answer doesn't say."""
+    salt: str = ""
+    """That the account's first key is derived with, where the KDC says one."""
+    reason: str = ""
+    """Of a refusal, where Active Directory gives one beside the code."""
+
+    def own_realm(self, asked: str) -> str:
+        """The realm that the KDC is of: by its word, or by the account's salt, which begins with it (RFC 4120 §4)."""
+        if self.realm not in ("", asked):
+            return self.realm
+        begins = self.salt[: len(asked)]
+        return begins if begins.casefold() == asked.casefold() else asked
+
+
+def enctype_names(numbers: tuple[int, ...]) -> str:
+    """Encryption types as a user reads them."""
+    return ", ".join(ENCTYPES.get(number, f"encryption type {number}") for number in numbers) or "none named"
 
 
 def ask(kdc: Endpoint, transport: Transport, realm: str, user: str, clock: StepClock) -> KdcAnswer:
@@ -72,8 +94,8 @@ def as_request(realm: str, user: str) -> bytes:
         return der.encode(der.SEQUENCE, der.encode(der.context(0), der.integer(kind)), names)
 
     body = (
-        der.encode(der.BIT_STRING, _FORWARDABLE_RENEWABLE),
-        name(1, user),
+        der.encode(der.BIT_STRING, _CANONICALIZE if is_upn(user) else _FORWARDABLE_RENEWABLE),
+        name(_NT_ENTERPRISE, user) if is_upn(user) else name(_NT_PRINCIPAL, *user.split("/")),
         der.encode(der.GENERAL_STRING, realm.encode()),
         name(2, "krbtgt", realm),
         None,
@@ -102,11 +124,11 @@ def read_answer(data: bytes, took_s: float, asked_at: float) -> KdcAnswer:
     stime = datetime.strptime(fields.field(4).content.decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
     clock = stime.timestamp() + fields.field(5).number() / 1e6
     code = fields.field(6).number()
-    return KdcAnswer(code, took_s, clock - asked_at, _enctypes(data) if code == PREAUTH_REQUIRED else ())
-
-
-def _enctypes(answer: bytes) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(info.enctype for info in key_infos(answer)))
+    realm = fields.field(9).content.decode(errors="replace") if fields.part(der.context(9)) else ""
+    keys = list(key_infos(data)) if code == PREAUTH_REQUIRED else []
+    salt = (keys[0].salt or b"").decode(errors="replace") if keys else ""
+    enctypes = tuple(dict.fromkeys(key.enctype for key in keys))
+    return KdcAnswer(code, took_s, clock - asked_at, enctypes, realm, salt, of_kdc(data))
 
 
 def _by_udp(kdc: Endpoint, request: bytes, clock: StepClock) -> bytes:

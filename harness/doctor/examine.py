@@ -5,14 +5,15 @@ libkrb5 reads its configuration for the whole process, so two arms are never exa
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.doctor import accounts, arms, inputs, kdc, machine, names, ports, tickets, tls
+from harness.doctor import accounts, arms, inputs, kdc, lockout, machine, names, ports, tickets, tls
 from harness.doctor.installed import INSTALLED
 from harness.doctor.machine import Machine
-from harness.doctor.probe import Probe, told
+from harness.doctor.probe import Probe, reason_of
 from harness.errors import AuthgateError
 from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
@@ -22,13 +23,14 @@ from harness.model.steps import StepKind
 from harness.model.target import ARMS, Targets
 from harness.system.cache import scratch
 
+_PACKAGE = Path(__file__).parents[1]
 CHECK_S = 15.0
 """The deadline of one check of one arm, with all of its exchanges."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArmCheck:
-    """One check of an arm: of which kind of step, if of one, and what earlier checks must have found for it.
+    """One check of an arm: the kind of step that it is for, if any, and what earlier checks must have found for it.
 
     ``needs`` are fields of a Probe.
     """
@@ -51,6 +53,7 @@ ARM_CHECKS = (
     ArmCheck("clock skew", kdc.skew, "kdc", ("answers",)),
     ArmCheck("encryption", kdc.enctypes, "kdc", ("answers", "accounts")),
     ArmCheck("accounts", accounts.accounts, "kdc", ("kdc", "accounts")),
+    ArmCheck("lockout", lockout.lockout, "kdc", ("tickets",)),
     ArmCheck("service tickets", tickets.service_tickets, "kdc", ("tickets",)),
     ArmCheck("TLS directory", tls.directory, "ldap", ("addresses",)),
     ArmCheck("TLS EHR", tls.ehr, "http", ("addresses",)),
@@ -73,12 +76,12 @@ _MISSING = {
     "accounts": "no account is known",
     "answers": "no KDC answers",
     "kdc": "no KDC answers",
-    "tickets": "no account has got a ticket",
+    "tickets": "no account got a ticket",
 }
 
 
 def examine(targets: Targets | None, scenario: Scenario | None, here: Machine | None = None) -> Diagnosis:
-    """What can be known of the arms and of this machine; some dozens of requests are sent to an arm, no load.
+    """What can be known about the arms and this machine; a few dozen requests are sent to each arm, and no load.
 
     With neither, also what this machine lacks for the labs.
     """
@@ -112,7 +115,7 @@ def _examine_both(baseline: Probe, candidate: Probe) -> Iterator[Check]:
 
 
 def _made(check: ArmCheck, probe: Probe) -> Iterator[Remark]:
-    """The check's remarks; the last one says what it choked on, if it did."""
+    """The check's remarks; the last one says why it could not go on, if so."""
     missing = _missing(probe, check.needs)
     if check.kind is not None and not probe.takes(check.kind):
         missing = not_applicable("no step needs it")
@@ -122,16 +125,23 @@ def _made(check: ArmCheck, probe: Probe) -> Iterator[Remark]:
     try:
         yield from check.make(probe, StepClock(CHECK_S))
     except StepFailedError as failure:
-        yield problem(told(failure), f"look for what makes the servers of arms.{probe.arm} slow or lost")
+        yield problem(reason_of(failure), f"find out why the servers of arms.{probe.arm} are slow or unreachable")
     except AuthgateError as error:
-        yield problem(str(error), f"mend it in {probe.targets.source}")
-    except Exception as error:  # noqa: BLE001 - an answer that a library chokes on; its type alone, never its text
-        yield problem(f"an answer that can't be read ({type(error).__name__})", "look for it in the server's log")
+        yield problem(str(error), f"fix it in {probe.targets.source}")
+    except Exception as error:  # noqa: BLE001 - its type and place alone, never its text
+        yield problem(f"authgate itself failed in this check ({_place(error)})", "report it, with this line")
+
+
+def _place(error: Exception) -> str:
+    """The kind of an exception, and the last line of this program that it came through."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if _PACKAGE in Path(frame.filename).parents]
+    where = f" at {Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{where}"
 
 
 def _missing(probe: Probe, needs: Iterable[str]) -> Remark | None:
     return next((not_applicable(_MISSING[need]) for need in needs if getattr(probe, need) is None), None)
 
 
-def _checks(about: str, name: str, remarks: Iterable[Remark]) -> Iterator[Check]:
-    return (Check(about, name, remark) for remark in remarks)
+def _checks(where: str, name: str, remarks: Iterable[Remark]) -> Iterator[Check]:
+    return (Check(where, name, remark) for remark in remarks)

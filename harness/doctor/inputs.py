@@ -18,11 +18,11 @@ from harness.model.diagnosis import Remark, ok, problem
 def servers(probe: Probe, _: StepClock) -> Iterator[Remark]:
     """The target says where each step of the scenario goes."""
     asked = probe.scenario
-    lacking = [] if asked is None else probe.target.lacks(asked.step_order, asked.whose)
+    lacking = [] if asked is None else probe.target.lacks(asked.step_order, asked.account_kinds)
     for line in lacking:
-        yield problem(f"arms.{probe.arm}.{line}", f"say it in {probe.targets.source}, or choose another scenario")
+        yield problem(f"arms.{probe.arm}.{line}", f"add it to {probe.targets.source}, or choose another scenario")
     if not lacking:
-        yield ok(f"{len(probe.steps)} steps have a server to go to")
+        yield ok(f"there is a server for each of {len(probe.steps)} steps")
 
 
 def addresses(probe: Probe, _: StepClock) -> Iterator[Remark]:
@@ -30,11 +30,11 @@ def addresses(probe: Probe, _: StepClock) -> Iterator[Remark]:
     try:
         found = resolve([endpoint.host for endpoint in probe.target.endpoints])
     except UnsafeTargetError as error:
-        yield problem(str(error), "mend the name in the targets file, or this machine's name resolution")
+        yield problem(str(error), "correct the name in the targets file, or this machine's name resolution")
         return
     refused = probe.targets.refusals(found, 0)
     for reason in refused:
-        yield problem(reason, f"agree on it with the servers' owner, and say so in {probe.targets.source}")
+        yield problem(reason, f"agree on it with the servers' owner, then allow it in {probe.targets.source}")
     if not refused:
         probe.addresses = found
         use_krb5_conf(probe.target, probe.folder)
@@ -61,7 +61,7 @@ def credentials(probe: Probe, _: StepClock) -> Iterator[Remark]:
         if scenario is not None:  # what each worker of a run begins with
             LoginPath(target, scenario, ThreadRuntime(), probe.addresses)
     except AuthgateError as error:
-        yield problem(str(error), "mend the file, or credentials and directory.ca_file in the targets")
+        yield problem(str(error), "correct the file, or credentials and directory.ca_file in the targets")
         return
     probe.accounts = accounts
     needed = f", {scenario.population.users} needed" if scenario is not None else ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.doctor.as_request import ENCTYPES, RC4, KdcAnswer, ask
-from harness.doctor.probe import Probe, told
+from harness.doctor.as_request import RC4, KdcAnswer, ask, enctype_names
+from harness.doctor.probe import Probe, reason_of
 from harness.login.codes import kerberos_name
 from harness.login.kerberos.answers import PREAUTH_REQUIRED
 from harness.login.net.clock import StepClock
@@ -18,31 +18,34 @@ SKEW_PROBLEM_S = 300.0
 """What servers tolerate unless told otherwise (RFC 4120 §3.2.3)."""
 SKEW_WARNING_S = 60.0
 TRANSPORTS: tuple[Transport, ...] = ("UDP", "TCP")
-_EACH_S = 2.0
+_ANSWER_WITHIN_S = 2.0
 """For one answer; libkrb5 itself asks the next KDC after 1 s."""
-_STRANGER = "authgate-doctor"
-"""Asked for where no account is known: a KDC that knows no such name tells its time all the same."""
+_UNKNOWN_USER = "authgate-doctor"
+"""Asked for where no account is known: a KDC that knows no such name gives its time all the same."""
 
 
 def answers(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """Each KDC answers a request without pre-authentication, by UDP and by TCP."""
-    user = probe.accounts.users[0] if probe.accounts is not None else _STRANGER
+    user = probe.accounts.users[0] if probe.accounts is not None else _UNKNOWN_USER
     found: dict[tuple[Endpoint, Transport], KdcAnswer] = {}
     for kdc in (checked for each in probe.target.kdcs for checked in probe.at(each)):
         silent: dict[Transport, str] = {}
         for transport in TRANSPORTS:
             try:
-                each_s = StepClock(min(_EACH_S, deadline.left_s()))
+                each_s = StepClock(min(_ANSWER_WITHIN_S, deadline.left_s()))
                 answer = ask(kdc, transport, probe.target.realm, user, each_s)
             except StepFailedError as failure:
-                silent[transport] = told(failure)
+                silent[transport] = reason_of(failure)
                 continue
             found[kdc, transport] = answer
             said = "a ticket" if answer.code is None else kerberos_name(answer.code)
             yield ok(f"{transport} {kdc}: {said} in {answer.took_s * 1e3:.1f} ms")
         yield from _unanswered(probe, kdc, silent)
+    realm = probe.target.realm
+    for other in {answer.own_realm(realm) for answer in found.values()} - {realm}:
+        yield problem(f"answers of realm {other}", f"write it so in the targets, in place of {realm}: case counts")
     preferred = "TCP" if probe.target.kdc_transport == "tcp" else "UDP"
-    probe.kdc = next((way for way in found if way[1] == preferred), next(iter(found), None))
+    probe.kdc = next((reached for reached in found if reached[1] == preferred), next(iter(found), None))
     probe.answers = found or None
     probe.traits["KDCs that answer"] = str(len({kdc for kdc, _ in found}))
 
@@ -62,7 +65,7 @@ def skew(probe: Probe, _: StepClock) -> Iterator[Remark]:
     assert probe.answers is not None
     by_kdc = {kdc: answer.skew_s for (kdc, _), answer in probe.answers.items() if answer.skew_s is not None}
     if not by_kdc:
-        yield not_applicable("no answer tells the time")
+        yield not_applicable("no answer has the KDC's time")
     for kdc, ahead_s in by_kdc.items():
         found = f"{kdc}: {_clock(ahead_s)} this machine's"
         advice = "set the clocks of KDC and load generator by one time source (w32tm /resync, chronyc makestep)"
@@ -79,7 +82,7 @@ def _clock(skew_s: float) -> str:
 
 
 def enctypes(probe: Probe, _: StepClock) -> Iterator[Remark]:
-    """The KDC asks the first account for pre-authentication, by a key that is none of RC4."""
+    """The KDC asks the first account for pre-authentication, with another key than one of RC4."""
     assert probe.answers is not None and probe.kdc is not None and probe.accounts is not None
     answer, user = probe.answers[probe.kdc], probe.accounts.users[0]
     if answer.code is None:
@@ -90,11 +93,6 @@ def enctypes(probe: Probe, _: StepClock) -> Iterator[Remark]:
     else:
         probe.traits["encryption types"] = names = enctype_names(answer.enctypes)
         if answer.enctypes == (RC4,):
-            yield warning(f"{user}: {names}", "set a new password, and msDS-SupportedEncryptionTypes to 24 (AES)")
+            yield warning(f"{user}: {names}", "set msDS-SupportedEncryptionTypes to 24 (AES), then a new password")
         else:
             yield ok(f"{user}: {names}")
-
-
-def enctype_names(numbers: tuple[int, ...]) -> str:
-    """Encryption types as a user reads them."""
-    return ", ".join(ENCTYPES.get(number, f"encryption type {number}") for number in numbers) or "none named"

@@ -28,7 +28,7 @@ _WATCHED_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where the kernel tells of this machine."""
+    """Where the kernel describes this machine."""
 
     root: Path = Path("/")
     watched_s: float = _WATCHED_S
@@ -66,7 +66,7 @@ def files(_: Machine, scenario: Scenario | None) -> Iterator[Remark]:
 
 
 def ephemeral_ports(machine: Machine, scenario: Scenario | None) -> Iterator[Remark]:
-    """Connections that were closed leave ports enough for new ones to the same server."""
+    """Closed connections leave enough ports for new ones to the same server."""
     text = machine.read("proc/sys/net/ipv4/ip_local_port_range")
     if text is None:
         yield not_applicable("the kernel doesn't say")
@@ -74,12 +74,12 @@ def ephemeral_ports(machine: Machine, scenario: Scenario | None) -> Iterator[Rem
     low, high = map(int, text.split())
     count = high - low + 1
     if scenario is None:
-        yield ok(f"{count} for outgoing connections")
+        yield ok(f"{count} ports for outgoing connections")
         return
     exchanges = sum(STEPS[name].kind == "kdc" for name in scenario.step_order)
     connections = max(exchanges + ("kdc_as" in scenario.step_order), 1)  # pre-authentication is one more
     taken = round(connections * scenario.peak_rate * TIME_WAIT_S)
-    found = f"{count} for outgoing connections, {taken} in use at the peak if a KDC is asked by TCP"
+    found = f"{count} ports for outgoing connections, {taken} in use at the peak if KDCs are asked by TCP"
     if taken > count:
         yield warning(found, "widen net.ipv4.ip_local_port_range to 15000 65000, or lower the rate")
     else:
@@ -98,13 +98,13 @@ def processors(machine: Machine, _: Scenario | None) -> Iterator[Remark]:
     if cores < 2:
         yield warning(found, "use two cores or more, one for each arm's worker")
     elif busy > cores / 2:
-        yield warning(found, "end what else runs here: a late generator makes a run INVALID")
+        yield warning(found, "stop what else runs here: a late generator makes a run INVALID")
     else:
         yield ok(found)
 
 
 def steal(machine: Machine, _: Scenario | None) -> Iterator[Remark]:
-    """The hypervisor gives this machine the time that it asks for."""
+    """The hypervisor gives this machine the processor time that it asks for."""
     before = _cpu_times(machine)
     time.sleep(machine.watched_s)
     after = _cpu_times(machine)
@@ -113,9 +113,9 @@ def steal(machine: Machine, _: Scenario | None) -> Iterator[Remark]:
         return
     total = sum(after) - sum(before)
     stolen = (after[7] - before[7]) / total if total else 0.0
-    found = f"{stolen:.1%} of the last {machine.watched_s:g} s were given to other machines"
+    found = f"{stolen:.1%} of the last {machine.watched_s:g} s went to other virtual machines"
     if stolen > STEAL_AT_MOST:
-        yield warning(found, "use a machine whose cores are its own")
+        yield warning(found, "use a machine with dedicated cores")
     else:
         yield ok(found)
 
@@ -127,7 +127,7 @@ def _cpu_times(machine: Machine) -> tuple[int, ...] | None:
 
 
 def governor(machine: Machine, _: Scenario | None) -> Iterator[Remark]:
-    """The processors don't change their speed as they please."""
+    """The processors run at a constant speed."""
     found = machine.read("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     if found is None:
         yield not_applicable("the kernel doesn't say how it sets the processors' speed")

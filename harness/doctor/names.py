@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from harness.doctor.probe import Probe, told
+from harness.doctor.probe import Probe, reason_of
 from harness.login.controllers import Controllers
 from harness.login.dns.locate import Resolver
 from harness.login.ldap.netlogon import CLDAP_PORT, ping, ping_request
@@ -16,7 +16,7 @@ from harness.model.endpoint import NO_NAMES, Endpoint
 
 SLOW_S = 0.25
 """For the three answers, which take some ms in a data centre; a logon waits for as many."""
-_EACH_S = 3.0
+_ANSWER_WITHIN_S = 3.0
 
 
 def name_servers(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
@@ -24,14 +24,14 @@ def name_servers(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     names = probe.target.dns
     assert names is not None
     for server in names.servers:
-        clock = StepClock(min(_EACH_S, deadline.left_s()))
+        clock = StepClock(min(_ANSWER_WITHIN_S, deadline.left_s()))
         try:
             yield _asked(probe, Resolver(names.model_copy(update={"servers": (server,)}), clock), server)
         except StepFailedError as failure:
             advice = f"start it, or open port {server.port}/udp; it needs the SRV records of {names.domain}"
             if failure.outcome.code == "DC_NOT_IN_TARGETS":
-                advice = "name the controllers of this arm in directory and kdcs, or ask this arm's own name server"
-            yield problem(f"{server}: {told(failure)}", advice)
+                advice = "name this arm's controllers in directory and kdcs, or use the arm's own name server"
+            yield problem(f"{server}: {reason_of(failure)}", advice)
 
 
 def _asked(probe: Probe, resolver: Resolver, server: Endpoint) -> Remark:
@@ -48,9 +48,9 @@ def _asked(probe: Probe, resolver: Resolver, server: Endpoint) -> Remark:
     served = [controller.endpoint for controller in target.directory.controllers]
     checked = {each.host for endpoint in (*served, *target.kdcs) for each in probe.at(endpoint)}
     if not checked & set(addresses):
-        return problem(found, f"the logins of arms.{probe.arm} would be sent elsewhere: ask its own name server")
+        return problem(found, f"logins of arms.{probe.arm} would be sent elsewhere: give the arm its own name server")
     if took_s > SLOW_S:
-        return warning(found, "find out what the name server waits for: each login waits as long")
+        return warning(found, "find out what the name server waits for: every login waits for it too")
     return ok(found)
 
 
@@ -61,9 +61,9 @@ def controller(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     for address in probe.at(directory.endpoint):
         server = Endpoint(host=address.host, port=CLDAP_PORT if directory.tls else address.port)
         try:
-            found = ping(server, ping_request(names.domain), StepClock(min(_EACH_S, deadline.left_s())))
+            found = ping(server, ping_request(names.domain), StepClock(min(_ANSWER_WITHIN_S, deadline.left_s())))
         except StepFailedError as failure:
-            yield problem(f"{server}: {told(failure)}", f"open port {server.port}/udp, or start netlogon there")
+            yield problem(f"{server}: {reason_of(failure)}", f"open port {server.port}/udp, or start netlogon there")
             continue
         probe.traits["site"] = found.site
         yield ok(f"{server}: {found.host}, site {found.site or '(none)'}, {' '.join(found.roles)}")

@@ -11,13 +11,13 @@ from harness.login.net.clock import StepClock
 from harness.model.diagnosis import Remark, ok, problem, warning
 from harness.model.endpoint import Endpoint
 
-_EACH_S = 3.0
+_ANSWER_WITHIN_S = 3.0
 _REPEATED_SYN_S = 1.0
 """After this long a lost SYN is sent again (RFC 6298 §2.1)."""
 
 
 def ports(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
-    """The directory, the EHR's front and the database accept connections, soon."""
+    """The directory, the EHR's front and the database accept connections without delay."""
     target = probe.target
     wanted = {"directory.uri": target.directory.endpoint} if probe.takes("ldap") else {}
     if target.ehr is not None and probe.takes("http"):
@@ -26,7 +26,7 @@ def ports(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
         wanted["database.uri"] = target.database.endpoint
     for key, endpoint in wanted.items():
         for checked in probe.at(endpoint):
-            yield _connect(checked, f"arms.{probe.arm}.{key}", min(_EACH_S, deadline.left_s()))
+            yield _connect(checked, f"arms.{probe.arm}.{key}", min(_ANSWER_WITHIN_S, deadline.left_s()))
 
 
 def _connect(endpoint: Endpoint, key: str, timeout_s: float) -> Remark:
@@ -35,9 +35,9 @@ def _connect(endpoint: Endpoint, key: str, timeout_s: float) -> Remark:
         socket.create_connection((endpoint.host, endpoint.port), timeout_s).close()
     except OSError as error:
         why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror
-        return problem(f"TCP {endpoint}: {why}", f"start the server, open port {endpoint.port}/tcp, or mend {key}")
+        return problem(f"TCP {endpoint}: {why}", f"start the server, open port {endpoint.port}/tcp, or correct {key}")
     took_s = time.monotonic() - began
     found = f"TCP {endpoint}: connected in {took_s * 1e3:.1f} ms"
     if took_s < _REPEATED_SYN_S:
         return ok(found)
-    return warning(found, "look for lost packets, or a server whose queue of connections is full")
+    return warning(found, "look for lost packets, or a server whose accept queue is full")

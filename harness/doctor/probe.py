@@ -1,4 +1,4 @@
-"""One arm under examination: what is known of it, what its checks have found so far, and for how long they wait."""
+"""One arm under examination: what is known about it, what its checks found so far, and how long they wait."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness.doctor.as_request import KdcAnswer
 from harness.login.credentials import Accounts
 from harness.login.kerberos.client import KerberosClient, TicketCache
 from harness.login.kerberos.kdcs import KdcCarrier, Kdcs
+from harness.login.ldap.standing import Standings
 from harness.login.net.clock import StepClock
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.endpoint import NO_NAMES, Addresses, Endpoint
@@ -21,7 +22,7 @@ from harness.model.target import Arm, Target, Targets
 
 @dataclass(slots=True)
 class Probe:
-    """An arm; what a check finds that others need is None until then.
+    """An arm; what a check finds and others need is None until then.
 
     ``denied`` holds the accounts (realm and user) that any arm has denied: none of them is tried again.
     """
@@ -31,15 +32,17 @@ class Probe:
     scenario: Scenario | None
     denied: set[tuple[str, str]]
     folder: Path
-    """For files that go with the examination."""
+    """For files that are removed after the examination."""
     addresses: Addresses | None = None
     accounts: Accounts | None = None
     kdc: tuple[Endpoint, Transport] | None = None
     """A KDC that answers, and by what."""
     answers: Mapping[tuple[Endpoint, Transport], KdcAnswer] | None = None
     kerberos: KerberosClient | None = None
+    standings: Standings | None = None
+    """How near the accounts are to being locked, where the domain tells it."""
     tickets: TicketCache | None = None
-    """Of an account whose login began well."""
+    """Of the first account that got a ticket."""
     traits: dict[str, str] = field(default_factory=dict)
     """What the arms are compared by."""
 
@@ -68,6 +71,6 @@ class Probe:
         return endpoint.at(self.addresses)
 
 
-def told(failure: StepFailedError) -> str:
-    """How an exchange failed, as a user reads it."""
+def reason_of(failure: StepFailedError) -> str:
+    """Why an exchange failed, in words."""
     return "no answer in time" if failure.outcome is TIMED_OUT else failure.outcome.code

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.doctor.probe import Probe, told
+from harness.doctor.advice import CLOCKS
+from harness.doctor.probe import Probe, reason_of
 from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
@@ -15,7 +16,7 @@ _RC4 = "arcfour"
 
 
 def service_tickets(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
-    """The KDC knows each service, and encrypts its ticket by a key that is none of RC4."""
+    """The KDC knows each service, and encrypts its ticket with another key than one of RC4."""
     wanted = _services(probe)
     if not wanted:
         yield not_applicable("no step needs one")
@@ -23,7 +24,7 @@ def service_tickets(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
         try:
             yield _ticket(probe, service, host, deadline)
         except StepFailedError as failure:
-            yield problem(f"{service}/{host}: {told(failure)}", _advice(f"{service}/{host}", failure.outcome.code))
+            yield problem(f"{service}/{host}: {reason_of(failure)}", _advice(f"{service}/{host}", failure.outcome.code))
 
 
 def _services(probe: Probe) -> list[tuple[str, str]]:
@@ -41,7 +42,7 @@ def _ticket(probe: Probe, service: str, host: str, deadline: StepClock) -> Remar
     probe.traits[f"ticket of {service}/"] = f"{enctype}, session {session}"
     found = f"{ticket.service}: {enctype}, session key {session}"
     if _RC4 in enctype or _RC4 in session:
-        return warning(found, "set the account's msDS-SupportedEncryptionTypes to 24 (AES), and its password anew")
+        return warning(found, "set the account's msDS-SupportedEncryptionTypes to 24 (AES), then a new password")
     return ok(found)
 
 
@@ -54,6 +55,10 @@ def _advice(principal: str, code: str) -> str:
         case "KDC_ERR_S_PRINCIPAL_UNKNOWN":
             return f"register the principal: setspn -S {principal} ACCOUNT; or correct its host in the targets"
         case "KDC_ERR_ETYPE_NOSUPP":
-            return "let the service's account have AES keys: msDS-SupportedEncryptionTypes 24, and a new password"
+            return "give the service's account AES keys: msDS-SupportedEncryptionTypes 24, then a new password"
+        case "KRB_AP_ERR_SKEW":
+            return CLOCKS
+        case "KRB5_REALM_UNKNOWN":  # libkrb5 was referred to a realm that it is told no KDC of
+            return f"correct the host of {principal} in the targets: the KDC refers to another realm for it"
         case _:
-            return f"find out by the KDC's log why it gives no ticket for {principal}"
+            return f"look in the KDC's log for why it gives no ticket for {principal}"

@@ -17,12 +17,12 @@ from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
 
 RENEW_DAYS = 30
-_EACH_S = 3.0
+_ANSWER_WITHIN_S = 3.0
 _ADVICE = {
     9: "set the clocks of server and load generator",  # X509_V_ERR_CERT_NOT_YET_VALID
     10: "renew it",  # X509_V_ERR_CERT_HAS_EXPIRED
-    62: "have it name what the targets connect to, or connect by a name that it has",  # X509_V_ERR_HOSTNAME_MISMATCH
-    64: "have it name the address, or connect by a name that it has",  # X509_V_ERR_IP_ADDRESS_MISMATCH
+    62: "issue one for the name in the targets, or connect by one of its names",  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: "issue one for the address, or connect by one of its names",  # X509_V_ERR_IP_ADDRESS_MISMATCH
     66: "issue one with a longer key",  # X509_V_ERR_EE_KEY_TOO_SMALL
     # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT to X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE
     **dict.fromkeys(range(18, 22), "put the certificate of its issuer into directory.ca_file"),
@@ -59,7 +59,7 @@ def _examined(probe: Probe, server: str, endpoint: Endpoint, name: str, starttls
         version, certificate, refused = _handshakes(context, endpoint, name, starttls, deadline)
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        return problem(f"{endpoint}: no TLS ({why})", "let the server have a certificate and TLS 1.2 or newer")
+        return problem(f"{endpoint}: no TLS ({why})", "give the server a certificate and TLS 1.2 or newer")
     probe.traits[f"TLS of the {server}"] = f"{version}, {certificate.key}"
     days = (certificate.not_after - datetime.now(UTC)).total_seconds() / 86_400
     found = f"{endpoint}: {version}, {certificate.key}, {_days(days)}"
@@ -89,7 +89,7 @@ def _handshakes(
 def _handshake(
     context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock
 ) -> tuple[str, Certificate]:
-    timeout_s = min(_EACH_S, deadline.left_s())
+    timeout_s = min(_ANSWER_WITHIN_S, deadline.left_s())
     with socket.create_connection((endpoint.host, endpoint.port), timeout_s) as plain:
         if starttls:
             _start_tls(plain)

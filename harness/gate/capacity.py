@@ -38,7 +38,7 @@ def judge_capacity(
     reasons: tuple[str, ...]
     match kind:
         case Kind.BLOCK | Kind.PASS:
-            reasons = (_said(shift.estimate, shift.low, shift.high, shift.margin),)
+            reasons = (_change_in_words(shift.estimate, shift.low, shift.high, shift.margin),)
         case Kind.INVALID:
             reasons = (*troubles, *spoiled)
         case Kind.INCONCLUSIVE:
@@ -48,7 +48,7 @@ def judge_capacity(
 
 
 def rate(span: Span) -> str:
-    """A rate as one says it: 81.9 logins/s, at least 150 logins/s, below 25 logins/s, or that it is not known."""
+    """A rate in words: 81.9 logins/s, at least 150 logins/s, below 25 logins/s, or that it is not known."""
     if span.estimate is not None:
         return f"{span.estimate:.3g} logins/s"
     if math.isinf(span.high):
@@ -69,10 +69,10 @@ def _sentence(kind: Kind, comparison: Comparison) -> str:
         case Kind.INCONCLUSIVE:
             return f"Whether the update costs capacity is not shown: {served}."
         case Kind.INVALID:
-            return "The measurement is not sound, so that nothing is said of the capacity."
+            return "The measurement is not sound, so it says nothing about capacity."
 
 
-def _said(estimate: float | None, low: float, high: float, margin: float) -> str:
+def _change_in_words(estimate: float | None, low: float, high: float, margin: float) -> str:
     least, most = (change(math.expm1(end), "relative") for end in (low, high))
     ends = (
         f"{least} to {most}"
@@ -112,7 +112,10 @@ def _doubts(ladders: Sequence[Ladder], comparison: Comparison) -> list[str]:
             doubts.append(f"{arm}: it failed the lowest rung; lower --from")
     shift = comparison.shift
     if math.isfinite(shift.low) and math.isfinite(shift.high):
-        doubts.append(_said(shift.estimate, shift.low, shift.high, shift.margin) + "; more --ladders would tell")
+        doubts.append(
+            _change_in_words(shift.estimate, shift.low, shift.high, shift.margin)
+            + "; more --ladders would narrow the bounds"
+        )
     return doubts
 
 
@@ -123,7 +126,8 @@ def _notices(
     notices = list(spoiled)
     if comparison.by_budget:
         notices.append(
-            "Logins grew slower than the budget allows while the queue was steady: the budget sets the capacity."
+            "Logins were slower than the budget allows while the queue was steady: the budget sets the capacity, not "
+            "saturation."
         )
     for arm in ARMS:
         over_all = comparison.arms[arm].over_all

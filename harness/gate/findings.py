@@ -8,14 +8,13 @@ from itertools import pairwise
 
 from harness.gate.words import of_cohort, seconds
 from harness.model.comparison import Comparison, LeakTest, QuantileShift
+from harness.model.metric import LARGEST_LOG
 from harness.model.policy import Leak, Policy
 from harness.model.protocol import Difference
 from harness.model.subject import LeakSlope, LoginBudget, Outage
 from harness.model.verdict import Decision, Finding
 
 SEVERITY: tuple[Decision, ...] = ("block", "likely slower", "inconclusive", "notice", "pass", "not judged")
-LARGEST_LOG = 700.0
-"""e^700 is near the largest float: such a ratio is as good as endless."""
 
 
 def findings_of(
@@ -68,7 +67,7 @@ def _others(comparison: Comparison, at_end: bool, policy: Policy) -> Iterator[Fi
     if comparison.design.interleaved:
         yield _leak(comparison.leak, at_end, policy.leak, policy.quick)
     else:
-        note = "the arms were measured one after the other: what grows over a run can't be told from drift"
+        note = "the arms were measured one after the other: growth over a run can't be told from drift"
         yield Finding(LeakSlope(), "not judged", note=note)
     if policy.budgets.login_p95_s is not None:
         yield _budget(comparison.candidate_p95_s, comparison.candidate_p95_high_s, policy.budgets.login_p95_s)
@@ -88,7 +87,7 @@ def _leak(leak: LeakTest | None, at_end: bool, policy: Leak, quick: bool) -> Fin
         decision: Decision = "block"
     elif leak.p_value <= policy.suspect_p:
         decision = "inconclusive"
-    elif quick:  # nothing seen in so short a time is no test passed
+    elif quick:  # finding nothing in so short a time is not a passed test
         decision, note = "not judged", f"a quick policy does not wait until a leak could show; {note}"
     else:
         decision = "pass"
@@ -103,7 +102,7 @@ def _budget(low_s: float, high_s: float, budget_s: float) -> Finding:
         decision: Decision = "block"
     else:
         decision = "pass" if high_s < budget_s else "inconclusive"
-    note = f"the candidate's p95 is {seconds(low_s)} or more, {seconds(budget_s)} is allowed"
+    note = f"the candidate's p95 is at least {seconds(low_s)}, {seconds(budget_s)} is allowed"
     high = high_s if math.isfinite(high_s) else None
     return Finding(LoginBudget(), decision, low=low_s, high=high, margin=budget_s, note=note)
 
@@ -111,17 +110,18 @@ def _budget(low_s: float, high_s: float, budget_s: float) -> Finding:
 def _outage(comparison: Comparison, policy: Policy) -> Finding:
     pairs, share = comparison.outage_blocks, policy.budgets.outage_share
     stage = comparison.design.stage
-    # Of pairs at the expected load: those above the peak between them say nothing of an outage.
+    # Of pairs at the expected load: those above the peak between them say nothing about an outage.
     in_a_row = any(
         all(stage(between) != "expected" for between in range(before + 1, after)) for before, after in pairwise(pairs)
     )
     # Not before the first look: with it come the bounds that say what else the update did.
     lasting = in_a_row and comparison.pairs >= policy.looks.block_from
+    named = ", ".join(map(str, pairs))
     return Finding(
         Outage(),
         "block" if lasting else "inconclusive" if in_a_row else "notice",
         margin=share,
-        note=f"the candidate failed and the baseline served in pair {', '.join(str(pair) for pair in pairs)}",
+        note=f"the candidate's logins failed while the baseline's succeeded in pair {named}",
     )
 
 

@@ -1,7 +1,7 @@
-"""From what was compared to a verdict.
+"""From a comparison to a verdict.
 
 1. A measurement that is not sound is INVALID, and so is one at a site whose own A/A runs show that the gate errs there.
-   Only where each fault can but have made the candidate look better does a BLOCK stand in spite of them.
+   A BLOCK stands in spite of them only where each fault can only have made the candidate look better.
 2. BLOCK where any finding blocks: a metric's lower bound above its margin, a leak at the end of the run, a broken
    budget, an outage, a difference between single logins that the policy forbids.
 3. PASS where every finding lies within its margin and nothing else is open: enough pairs, a candidate old enough for a
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.gate.findings import findings_of
+from harness.gate.generator import treated_differently
 from harness.gate.sentences import (
     blame_in_words,
     blamed_step,
@@ -53,7 +54,12 @@ def judge(
     findings = findings_of(comparison, at_end, policy, differences)
     if state.stopped_for_denials and not state.faults:
         return _denials(comparison, health, policy, findings)
-    faults = (*faults, *map(Unsound, state.faults), *unsound(health, policy.limits))
+    faults = (
+        *faults,
+        *map(Unsound, state.faults),
+        *unsound(health, policy.limits),
+        *treated_differently(comparison, findings, health),
+    )
     if comparison.site.refusal:
         faults = (Unsound(comparison.site.refusal), *faults)
     still_open = _open(comparison, state, policy)
@@ -110,7 +116,7 @@ def kind_of(findings: Sequence[Finding], faults: Sequence[Unsound], still_open: 
 
 
 def _open(comparison: Comparison, state: RunState, policy: Policy) -> tuple[str, ...]:
-    """What keeps a run from a PASS whatever its metrics say, in words."""
+    """What keeps a run from a PASS apart from its metrics, in words."""
     reasons = []
     if state.interrupted:
         reasons.append(f"the run ended early: {state.interrupted}")
@@ -118,8 +124,8 @@ def _open(comparison: Comparison, state: RunState, policy: Policy) -> tuple[str,
         reasons.append("the arms were measured one after the other, so that drift can't be told from the update")
         if not comparison.site.levels:
             reasons.append(
-                "no calibration says how far this site's levels lie apart from run to run, so that no change of them "
-                "may block: measure both arms in one run (authgate gate), or calibrate over as long a time"
+                "no calibration says how much this site's levels vary from run to run, so that no change may block: "
+                "measure both arms in one run (authgate gate), or calibrate over as long a time"
             )
     if comparison.pairs < policy.looks.pass_from:
         reasons.append(f"a PASS needs {policy.looks.pass_from} pairs, this run has {comparison.pairs}")
@@ -132,7 +138,7 @@ def _open(comparison: Comparison, state: RunState, policy: Policy) -> tuple[str,
     if comparison.design.headroom_every is not None and policy.margins.headroom.any and not above:
         reasons.append("nothing above the expected peak could be judged yet")
     if not any(shift.metric.family == "login" for shift in comparison.shifts):
-        reasons.append("no time of a login could be judged")
+        reasons.append("no login latency could be judged")
     return tuple(reasons)
 
 
@@ -144,10 +150,10 @@ def _denials(
     counted = f"logins denied: {', '.join(counts) or 'not recorded'}"
     if candidate_alone_denied(health, policy.margins.failure_rate):
         kind = Kind.BLOCK
-        sentence = "Do not deploy: the updated servers deny logins that the present ones accept."
+        sentence = "Do not deploy: the updated servers deny logins that the current ones accept."
         reasons = (
             counted,
-            f"more than chance allows (p < 0.001) and than {share(policy.margins.failure_rate)} of logins",
+            f"more than chance explains (p < 0.001), and more than {share(policy.margins.failure_rate)} of logins",
         )
     else:
         kind = Kind.INVALID
@@ -157,7 +163,7 @@ def _denials(
         )
         untried = [arm for arm in ARMS if arm in health and not max(health[arm].tried, health[arm].started)]
         why = (
-            f"the {untried[0]}'s turn had not come: measure again to tell one arm from the other"
+            f"the {untried[0]} had not been measured yet: measure again to tell one arm from the other"
             if len(untried) == 1
             else "the candidate is not shown to deny more than the baseline: check accounts and passwords"
         )

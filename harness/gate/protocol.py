@@ -1,9 +1,9 @@
-"""In what the arms' single logins differ on the wire: counts and names are compared as they are, without statistics.
+"""How single logins differ between the arms on the wire: counts and names are compared as they are, without statistics.
 
 1. Only what equal servers never show is a difference: sizes that a random number or a clock moves by some bytes have a
    tolerance, host names are compared by what they stand for, and no order among answers is.
-2. A step that fails on one arm is that difference alone: what it did until then is a part of the failure.
-3. Whether anything weakened is said only where an order is known.
+2. For a step that fails on one arm that is the only difference: what it did until then is part of the failure.
+3. Something is called weaker only where an order is known.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ TICKET_TOLERANCE_B = 16
 ANSWER_TOLERANCE_B = 64
 """Likewise, with a name in every entry; and equal servers' answers to a bind differ by a byte or two."""
 PLAIN_UPTO = 1.2
-"""Sizes that differ by less than this factor are told apart by bytes."""
+"""Sizes that differ by less than this factor are given as a difference in bytes."""
 NONE = "none"
 
 Found = tuple[Change, str, str, str, str]
@@ -61,7 +61,7 @@ def between(baseline: ArmProtocol | None, candidate: ArmProtocol | None) -> tupl
 
     None where what one of the arms shows is not known.
 
-    A difference is told once where every cohort that takes the step shows it.
+    A difference is listed once where every cohort that takes the step shows it.
     """
     if baseline is None or candidate is None:
         return None
@@ -113,7 +113,7 @@ def _in_step(
     yield from _other("transport", _listed(q.transport for q in old.queries), _listed(q.transport for q in new.queries),
                       "transport-changed")  # fmt: skip
     yield from _other("HTTP status", _listed(old.statuses), _listed(new.statuses), "http-status-changed")
-    yield from _other("agreed on", _listed(old.agreed), _listed(new.agreed), "security-layer-changed")
+    yield from _other("negotiated security", _listed(old.agreed), _listed(new.agreed), "security-layer-changed")
     yield from _tls(old, new)
 
 

@@ -1,4 +1,5 @@
-"""What a verdict says: one sentence for whoever signs the deployment, reasons with figures for whoever must mend it."""
+"""What a verdict says: a sentence for whoever signs off the deployment, reasons with figures for whoever finds the
+cause."""
 
 from __future__ import annotations
 
@@ -19,19 +20,20 @@ from harness.model.verdict import Finding, Kind
 from harness.stats.shift import boundings, pairs_to_settle
 from harness.stats.validity import Unsound
 
-IMPRACTICAL = 20
-"""So many times the planned pairs are not worth naming: the shift lies on its margin, for all that can be seen."""
+PRACTICAL_HORIZONS = 20
+"""A shift that would take more than so many times the planned pairs can't be told from its margin in practice."""
 NAMED_AT_MOST = 8
 """Of metrics that were not judged, those of whole logins first; the findings have them all."""
-MUCH = 0.02
-"""Of a mean login. Steps that none of them blocks are not blamed for less: some step always adds most by chance."""
-AT: dict[Statistic, str] = {
-    "p50": "at the median (every second login)",
+NOTABLE_SHARE = 0.02
+"""Of a mean login: a step that doesn't block by itself is not blamed for less, since some step always adds most by
+chance."""
+STATISTIC_PHRASES: dict[Statistic, str] = {
+    "p50": "at the median (half of all logins)",
     "p95": "at the 95th percentile (1 login in 20)",
     "p99": "at the 99th percentile (1 login in 100)",
 }
-KINDS = {"cold": "first logins", "warm": "repeat logins"}
-"""What cohorts of these names are called to somebody who knows no caches; others go by their own."""
+COHORT_PHRASES = {"cold": "first logins", "warm": "repeat logins"}
+"""Names for readers who know nothing about ticket caches; other cohorts keep their own names."""
 
 
 def sentence_of(kind: Kind, findings: Sequence[Finding], reasons: Sequence[str], blame: str, policy: Policy) -> str:
@@ -42,11 +44,13 @@ def sentence_of(kind: Kind, findings: Sequence[Finding], reasons: Sequence[str],
         case Kind.PASS:
             return f"This update may be deployed: {_closest(findings)}."
         case Kind.INVALID:
-            return f"No verdict: the measurement itself was not sound ({reasons[0]}), so it says nothing of the update."
+            return (
+                f"No verdict: the measurement itself was not sound ({reasons[0]}), so it says nothing about the update."
+            )
         case Kind.INCONCLUSIVE:
             slower = [f for f in findings if f.decision == "likely slower"]
             seen = f" ({_harm(slower, policy)}, though this is not yet certain)" if slower else ""
-            return f"Do not deploy on this run: it could not tell whether logins stay as fast as they must{seen}."
+            return f"Do not deploy yet: this run could not show whether logins stay within their margins{seen}."
 
 
 def grounds(findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -55,8 +59,8 @@ def grounds(findings: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def doubts(comparison: Comparison, findings: Sequence[Finding], policy: Policy) -> tuple[str, ...]:
-    """What held a PASS back, with figures and the pairs that would settle it at present noise."""
-    more = dict(_settled_by(comparison, policy))
+    """What kept the run from a PASS, with figures and the pairs that would decide it at the present noise."""
+    more = dict(_decided_by(comparison, policy))
     return tuple(
         f"{finding.label}: {'; '.join(filter(None, (_figures(finding), more.get(finding.subject, finding.note))))}"
         for finding in findings
@@ -65,29 +69,31 @@ def doubts(comparison: Comparison, findings: Sequence[Finding], policy: Policy) 
 
 
 def notices_of(kind: Kind, findings: Sequence[Finding], faults: Sequence[Unsound], policy: Policy) -> tuple[str, ...]:
-    """What a reader of the verdict should know besides."""
+    """What else a reader of the verdict should know."""
     slower = "within its margin, yet slower"
     notices = [f"{f.label}: {f.note or f'{slower}: {_figures(f)}'}" for f in findings if f.decision == "notice"]
     if kind is Kind.BLOCK:
         notices += [f"{fault.reason}; this can only have made the candidate look better" for fault in faults]
     if kind is Kind.PASS and not any(f.stage == "headroom" and f.decision != "not judged" for f in findings):
-        notices.append("Capacity above the expected peak was not tested: a loss of it can hide at ordinary load.")
+        notices.append(
+            "Capacity above the expected peak was not tested: a loss of capacity need not show at ordinary load."
+        )
     if policy.quick:
-        notices.append("A quick policy: it may pass before a leak could show.")
+        notices.append("The policy is a quick one: it may pass before a leak could show.")
     if unjudged := [f.label for f in sorted(findings, key=lambda f: f.step != LOGIN) if f.decision == "not judged"]:
         more = f" and {len(unjudged) - NAMED_AT_MOST} more" if len(unjudged) > NAMED_AT_MOST else ""
         named = ", ".join(unjudged[:NAMED_AT_MOST])
-        notices.append(f"Not judged, for the reason beside each finding: {named}{more}.")
+        notices.append(f"Not judged (each finding says why): {named}{more}.")
     return tuple(notices)
 
 
 def wire_notices(differences: Sequence[Difference], policy: Policy) -> tuple[str, ...]:
-    """What single logins show on the wire and the policy lets pass, the most severe first."""
-    told = [difference.sentence for difference in differences if difference.change not in policy.protocol.block]
-    if not told:
+    """What single logins show on the wire and the policy allows, the most severe first."""
+    allowed = [difference.sentence for difference in differences if difference.change not in policy.protocol.block]
+    if not allowed:
         return ()
-    ways = f" in {len(told)} ways, most severe" if len(told) > 1 else ""
-    return (f"Single logins on the arms differ on the wire{ways}: {told[0]}.",)
+    ways = f" in {len(allowed)} ways, the most severe" if len(allowed) > 1 else ""
+    return (f"Single logins on the arms differ on the wire{ways}: {allowed[0]}.",)
 
 
 def site_notices(comparison: Comparison) -> tuple[str, ...]:
@@ -98,20 +104,20 @@ def site_notices(comparison: Comparison) -> tuple[str, ...]:
     if not site.deployments:
         why = "its calibration ran on one deployment" if site.source else "it was never calibrated"
         notices.append(
-            "Two deployments of the same bits differ a little. By how much at this site is not known, for "
-            f"{why}: it is taken as 0 (authgate calibrate --same-bits measures it)."
+            "Two deployments of the same bits differ a little. By how much at this site is not known, because "
+            f"{why}; it is taken as 0 (authgate calibrate --same-bits measures it)."
         )
     elif missing := [metric.label for metric in metrics if metric not in site.deployments]:
         notices.append(f"The spread between deployments is taken as 0 where it was not measured: {', '.join(missing)}.")
     if not comparison.design.interleaved and site.levels:
         missing = [metric.label for metric in metrics if metric not in site.levels]
-        unknown = f"; it is not known, and nothing blocks, for {', '.join(missing)}" if missing else ""
-        notices.append(f"The bounds carry the spread of levels between {site.runs} runs of the calibration{unknown}.")
+        unknown = f"; for {', '.join(missing)} it is not known, so that nothing blocks there" if missing else ""
+        notices.append(f"The bounds include the spread of levels between the calibration's {site.runs} runs{unknown}.")
     return tuple(notices)
 
 
 def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -> str | None:
-    """The step that a BLOCK is laid to: of those that block the one that added most time, else whichever added much.
+    """The step that a BLOCK is blamed on: the one that added most time, of those that block where any does.
 
     Never the tries that were given up: what was slow in them is slow in the last try too.
     """
@@ -125,15 +131,15 @@ def blamed_step(findings: Sequence[Finding], attribution: Sequence[StepShare]) -
     if worst is None:
         return None
     usual_s = sum(part.baseline_s for part in attribution if part.cohort == worst.cohort)
-    return worst.step if named or worst.added_s > MUCH * usual_s else None
+    return worst.step if named or worst.added_s > NOTABLE_SHARE * usual_s else None
 
 
 def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
-    """How much of the added time lies in the blamed step."""
+    """How much of the added time is in the blamed step."""
     worst = max((part for part in attribution if part.step == blamed), key=lambda part: part.added_s)
     added = sum(part.added_s for part in attribution if part.cohort == worst.cohort and part.added_s > 0)
     part = worst.added_s / added if added > 0 else 0.0
-    how_much = "nearly all" if part >= 0.9 else "most" if part >= 0.5 else "the greatest part"
+    how_much = "nearly all" if part >= 0.9 else "most" if part >= 0.5 else "the largest part"
     lost = sum(p.added_s for p in attribution if p.cohort == worst.cohort and p.step == EARLIER_TRIES)
     if lost > worst.added_s:
         return f"most time is lost in tries that were given up, and then in the step {step_title(blamed)}"
@@ -141,17 +147,15 @@ def blame_in_words(blamed: str, attribution: Sequence[StepShare]) -> str:
 
 
 def _harm(findings: Sequence[Finding], policy: Policy) -> str:
-    """What the most severe findings (blocking, or likely slower) mean to whoever logs in."""
+    """What the worst findings (blocking, or likely slower) mean to the people who log in."""
     worst = [f for f in findings if f.decision == findings[0].decision]
-    worst = [
-        f for f in worst if not isinstance(f.subject, Difference)
-    ] or worst  # what whoever logs in would notice comes first
+    worst = [f for f in worst if not isinstance(f.subject, Difference)] or worst  # what people would notice comes first
     expected = [f for f in worst if f.stage == "expected"]
-    worst = expected or worst  # what strikes every day says more than what strikes above the peak
+    worst = expected or worst  # what happens every day says more than what happens above the peak
     rates = {f.statistic: f for f in worst if isinstance(f.subject, Metric) and f.subject.family == "rate"}
     times = [f for f in worst if _is_login_time(f)]
     if rates and not times:
-        # The rates are certain before the times are; the times that were measured say better what they mean.
+        # Rates are certain sooner than times are; the measured times say more clearly what they mean.
         times = [
             f
             for f in findings
@@ -159,16 +163,16 @@ def _harm(findings: Sequence[Finding], policy: Policy) -> str:
         ]
     parts = []
     if times:
-        # The 95th percentile is the one that budgets speak of; where it isn't among them, the greatest loss is told.
+        # The 95th percentile is what budgets are about; where it isn't among them, the largest loss is named.
         usual = [f for f in times if f.statistic == "p95"] or times
         parts.append(_slower(max(usual, key=lambda f: (f.candidate or 0.0) - (f.baseline or 0.0)), findings))
     elif slow := rates.get("slow_rate"):
-        means = f"over {seconds(policy.slow_after_s)}, and over {policy.slow_times_usual:g} usual ones"
+        means = f"over {seconds(policy.slow_after_s)} and over {policy.slow_times_usual:g} times a usual login"
         parts.append(f"{share(slow.candidate)} of logins would be slow ({means}) instead of {share(slow.baseline)}")
     if failing := rates.get("failure_rate"):
         parts.append(f"{share(failing.candidate)} of logins would fail instead of {share(failing.baseline)}")
     harm = ", and ".join(parts) or _plainly(worst[0], findings)
-    return harm if expected else f"{harm}, once logins come faster than at the expected peak"
+    return harm if expected else f"{harm}, at loads above the expected peak"
 
 
 def _is_login_time(finding: Finding) -> bool:
@@ -179,12 +183,12 @@ def _is_login_time(finding: Finding) -> bool:
 def _at(finding: Finding) -> str:
     """Where in all logins a login's time stands."""
     assert finding.statistic is not None
-    return AT[finding.statistic]
+    return STATISTIC_PHRASES[finding.statistic]
 
 
 def _slower(finding: Finding, findings: Sequence[Finding]) -> str:
     several = len({f.cohort for f in findings if f.step == LOGIN} - {EVERYONE}) > 1
-    who = KINDS.get(finding.cohort, of_cohort(finding.cohort)) if several else "logins"
+    who = COHORT_PHRASES.get(finding.cohort, of_cohort(finding.cohort)) if several else "logins"
     candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
     about = longer(finding.estimate or 0.0)
     return f"{who} would take {candidate} instead of {baseline} {_at(finding)}, about {about}"
@@ -203,7 +207,7 @@ def _plainly(finding: Finding, findings: Sequence[Finding]) -> str:
             failed = max((f.candidate or 0.0 for f in findings if f.statistic == "failure_rate"), default=0.0)
             lasting = failed > (finding.margin or 0.0)
             who = f"{share(failed)} of logins failed or were given up" if lasting else "logins failed for a time"
-            return f"{who}, as in an outage, while the present servers served them"
+            return f"{who}, as in an outage, while the current servers served them"
         case Metric():
             candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
             return f"the step {step_title(finding.step)} of a login would take {candidate} instead of {baseline}"
@@ -214,7 +218,7 @@ def _plainly(finding: Finding, findings: Sequence[Finding]) -> str:
 
 
 def _closest(findings: Sequence[Finding]) -> str:
-    """How much slower logins may be at most after a PASS: the login time whose upper bound comes nearest its margin."""
+    """How much slower logins may be at most after a PASS: the login time with the upper bound closest to its margin."""
     times = [f for f in findings if _is_login_time(f) and f.stage == "expected" and f.high is not None]
     closest = max(times, key=lambda f: (f.high or 0.0) / (f.margin or math.inf))
     high = max(closest.high or 0.0, 0.0)
@@ -227,10 +231,10 @@ def _the_rest(others: Sequence[Finding]) -> Iterator[str]:
     """What a PASS says of the other metrics: how many of them were judged, and what was not."""
     judged = sum(finding.decision != "not judged" for finding in others)
     if judged:
-        yield f", and {judged} other metric{'s are each' if judged > 1 else ' is'} within its limit too"
+        yield f", and {judged} other metric{'s are within their limits' if judged > 1 else ' is within its limit'} too"
     unjudged = [finding.subject for finding in others if finding.decision == "not judged"]
-    if besides := len(unjudged) - unjudged.count(LeakSlope()):
-        yield f"; {besides} could not be judged"
+    if others_unjudged := len(unjudged) - unjudged.count(LeakSlope()):
+        yield f"; {others_unjudged} could not be judged"
     if LeakSlope() in unjudged:
         yield "; whether logins grow slower as the servers run was not tested"
 
@@ -254,19 +258,19 @@ def _figures(finding: Finding) -> str:
     return ", ".join(parts)
 
 
-def _settled_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[Subject, str]]:
-    """For each metric that is neither within its margin nor beyond it, how many more pairs would tell."""
+def _decided_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[Subject, str]]:
+    """For each metric that is neither within its margin nor beyond it, how many more pairs would decide it."""
     bounds = boundings(comparison.shifts, comparison.design, policy, comparison.site)
     for shift, bounding in zip(comparison.shifts, bounds, strict=True):
         if decide(shift) in ("inconclusive", "likely slower"):
             needed = pairs_to_settle(shift, bounding)
             if shift.pairs < 2:
-                yield shift.metric, "one difference tells nothing of the noise"
+                yield shift.metric, "a single difference says nothing about the noise"
             elif not comparison.design.interleaved:
-                yield shift.metric, "no number of pairs of arms measured one after the other would settle it"
-            elif needed > IMPRACTICAL * max(bounding.horizon, 1):
-                yield shift.metric, "it lies too near its margin for any practical number of pairs to settle it"
+                yield shift.metric, "arms measured one after the other can't decide it, however many pairs they have"
+            elif needed > PRACTICAL_HORIZONS * max(bounding.horizon, 1):
+                yield shift.metric, "it is too close to its margin for any practical number of pairs to decide it"
             else:
                 pairs_each = shift.grouped / comparison.design.share(shift.metric.stage)
                 more = math.ceil(max(math.ceil(needed) - shift.pairs, 1) * pairs_each)
-                yield shift.metric, f"about {more} more pair{'s' if more > 1 else ''} would settle it"
+                yield shift.metric, f"about {more} more pair{'s' if more > 1 else ''} would decide it"

@@ -1,4 +1,4 @@
-"""From a soak to a verdict: does one arm grow slower, or fail more, the longer it runs?
+"""From a soak to a verdict: does one arm get slower, or fail more, the longer it runs?
 
 1. A measurement that is not sound is INVALID, as in ``judge``.
 2. BLOCK where a growth is shown (p below ``leak.block_p``) and its estimate is above the margin. One judgement, at the
@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from harness.gate.findings import LARGEST_LOG, SEVERITY
+from harness.gate.findings import SEVERITY
 from harness.gate.judge import kind_of
 from harness.gate.words import change, lasting, level, longer, share, step_title
 from harness.model.health import ArmHealth, RunState
-from harness.model.metric import QUANTILES, Statistic
+from harness.model.metric import LARGEST_LOG, QUANTILES, Statistic
 from harness.model.policy import Policy
 from harness.model.soak import Growth, Soak
 from harness.model.subject import SoakGrowth
@@ -25,9 +25,9 @@ from harness.model.verdict import Decision, Finding, Kind, Verdict
 from harness.stats.validity import Unsound, unsound
 
 HOUR_MIN = 60
-IMPRACTICAL_MIN = 7 * 24 * HOUR_MIN
-WHO: dict[Statistic, str] = {"p50": "half of all logins take", "p95": "1 login in 20 takes"}
-WHAT: dict[Statistic, str] = {"failure_rate": "failed logins", "slow_rate": "slow logins"}
+PRACTICAL_MIN = 7 * 24 * HOUR_MIN
+QUANTILE_PHRASES: dict[Statistic, str] = {"p50": "half of all logins take", "p95": "1 login in 20 takes"}
+RATE_PHRASES: dict[Statistic, str] = {"failure_rate": "failed logins", "slow_rate": "slow logins"}
 
 
 def judge_soak(soak: Soak, health: Mapping[Arm, ArmHealth], state: RunState, policy: Policy) -> Verdict:
@@ -110,17 +110,17 @@ def _growth_finding(
 
 
 def projection(growth: Growth) -> str:
-    """What a growth comes to if it goes on, for people; empty where it is not above its margin."""
+    """What a growth amounts to if it continues, in words; empty where it is not above its margin."""
     if growth.slope <= growth.margin:
         return ""
     if growth.unit == "log_ratio":
-        return f"twice as slow in {lasting(math.log(2) / growth.slope)}, if it goes on"
+        return f"twice as slow in {lasting(math.log(2) / growth.slope)}, if it continues"
     day = min(growth.start + growth.slope * 24 * HOUR_MIN, 1.0)
-    return f"{share(day)} after a day, if it goes on"
+    return f"{share(day)} after a day, if it continues"
 
 
 def _open(soak: Soak, state: RunState, policy: Policy) -> Iterator[str]:
-    """What keeps a soak from a PASS whatever its growths are, in words."""
+    """What keeps a soak from a PASS apart from its growths, in words."""
     if not state.complete:
         yield f"the soak ended early: {state.interrupted or 'before its time'}"
     if soak.growth("p50") is None:
@@ -128,7 +128,7 @@ def _open(soak: Soak, state: RunState, policy: Policy) -> Iterator[str]:
     if soak.failed_share > policy.limits.baseline_failures:
         yield (
             f"{share(soak.failed_share)} of logins failed, {share(policy.limits.baseline_failures)} may: "
-            "what hardly works can't be said to stay as it is"
+            "with so many failures nothing can be said about growth"
         )
 
 
@@ -136,18 +136,18 @@ def _doubts(findings: tuple[Finding, ...], soak: Soak) -> Iterator[str]:
     for finding in findings:
         growth = _growth_of(finding, soak)
         if growth is not None and finding.decision in ("inconclusive", "likely slower"):
-            yield f"{finding.label}: {_figures(finding, soak)}; {_settled_in(growth, soak)}"
+            yield f"{finding.label}: {_figures(finding, soak)}; {_decided_in(growth, soak)}"
 
 
-def _settled_in(growth: Growth, soak: Soak) -> str:
-    """How much longer a soak would tell: a slope's standard error falls with the length to the power of 3/2."""
+def _decided_in(growth: Growth, soak: Soak) -> str:
+    """How long a soak would decide it: a slope's standard error falls with the length to the power of 3/2."""
     beyond = growth.slope > growth.margin
     gap = growth.slope if beyond else growth.margin - growth.slope
     width = growth.slope - growth.low if beyond else growth.high - growth.slope
     needed = soak.minutes * (width / gap) ** (2 / 3) if gap > 0 else math.inf
-    if needed > IMPRACTICAL_MIN:
-        return "it lies too near its margin for any practical soak to settle it"
-    return f"a soak of about {lasting(max(needed, soak.minutes))} would settle it"
+    if needed > PRACTICAL_MIN:
+        return "it is too close to its margin for any practical soak to decide it"
+    return f"a soak of about {lasting(max(needed, soak.minutes))} would decide it"
 
 
 def _growth_of(finding: Finding, soak: Soak) -> Growth | None:
@@ -170,7 +170,7 @@ def _sentence(
 ) -> str:
     match kind:
         case Kind.BLOCK:
-            begins = "Do not deploy: the updated servers" if soak.arm == "candidate" else "The present servers"
+            begins = "Do not deploy: the updated servers" if soak.arm == "candidate" else "The current servers"
             where = f"; it grows most in the step {step_title(blamed)}" if blamed else ""
             return f"{begins} grow worse the longer they run: {_harm(soak, findings)}{where}."
         case Kind.PASS:
@@ -184,7 +184,7 @@ def _sentence(
             )
         case Kind.INVALID:
             return (
-                f"No verdict: the measurement itself was not sound ({reasons[0]}), so it says nothing of how the "
+                f"No verdict: the measurement itself was not sound ({reasons[0]}), so it says nothing about how the "
                 "servers age."
             )
         case Kind.INCONCLUSIVE:
@@ -195,13 +195,15 @@ def _harm(soak: Soak, findings: tuple[Finding, ...]) -> str:
     blocking = {finding.statistic for finding in findings if finding.decision == "block"}
     growths = {growth.statistic: growth for growth in soak.growths if growth.statistic in blocking}
     parts = []
-    if (name := next((name for name in WHO if name in growths), None)) is not None:
+    if (name := next((name for name in QUANTILE_PHRASES if name in growths), None)) is not None:
         growth = growths[name]
         more = longer(math.expm1(min(growth.slope, LARGEST_LOG)))
-        parts.append(f"{WHO[name]} {more} each minute, twice as long in {lasting(math.log(2) / growth.slope)}")
-    for name in (name for name in WHAT if name in growths):
+        parts.append(
+            f"{QUANTILE_PHRASES[name]} {more} each minute, twice as long in {lasting(math.log(2) / growth.slope)}"
+        )
+    for name in (name for name in RATE_PHRASES if name in growths):
         growth = growths[name]
-        parts.append(f"{WHAT[name]} went from {share(growth.start)} to {share(growth.end)}")
+        parts.append(f"{RATE_PHRASES[name]} went from {share(growth.start)} to {share(growth.end)}")
     return ", and ".join(parts)
 
 
@@ -209,19 +211,19 @@ def _notices(kind: Kind, soak: Soak, findings: tuple[Finding, ...], faults: tupl
     if soak.fade is not None:
         began = longer(math.expm1(min(soak.fade.added, LARGEST_LOG)))
         yield (
-            f"At first logins took {began} than the later course would have it, and 63 % of that was gone after "
-            f"{lasting(soak.fade.minutes)}: a cold start that fades, which is not counted as growth."
+            f"A cold start, which is not counted as growth: at first logins took {began}, against the later trend, and "
+            f"63 % of that was gone after {lasting(soak.fade.minutes)}."
         )
     if kind is Kind.BLOCK:
         other = "baseline" if soak.arm == "candidate" else "candidate"
         yield (
-            "One arm alone: what changes in the surroundings for as long as the soak looks like growth. "
-            f"A soak of the other arm (--arm {other}) would tell."
+            "One arm was measured alone: a change of its surroundings over the hours of the soak looks like growth. "
+            f"A soak of the other arm (--arm {other}) would show it."
         )
     yield from (
-        f"{f.label}: grows, yet within its margin: {_figures(f, soak)}" for f in findings if f.decision == "notice"
+        f"{f.label}: grows, but within its margin: {_figures(f, soak)}" for f in findings if f.decision == "notice"
     )
     if kind is Kind.BLOCK:
         yield from (f"{fault.reason}; this can only have made the {soak.arm} look better" for fault in faults)
     if unjudged := [f.label for f in findings if f.decision == "not judged"]:
-        yield f"Not judged, for the reason beside each finding: {', '.join(unjudged)}."
+        yield f"Not judged (each finding says why): {', '.join(unjudged)}."

@@ -1,4 +1,4 @@
-"""How quantities read in verdicts: three significant digits for times, two decimals at most for changes, with units."""
+"""How quantities are written in verdicts: times to three significant digits, changes to two decimals, with units."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def change(value: float | None, unit: str) -> str:
 
 
 def instead(candidate_s: float, baseline_s: float) -> tuple[str, str]:
-    """Both times in one unit, so that they compare at sight: 10.0 s and 0.006 s, 6.6 ms and 6.0 ms."""
+    """Both times in one unit, so that they can be compared at a glance: 10.0 s and 0.006 s, 6.6 ms and 6.0 ms."""
     unit, factor, coarse = ("s", 1.0, 1.0) if max(candidate_s, baseline_s) >= 1 else ("ms", 1e3, 10.0)
     apart = abs(candidate_s - baseline_s) * factor
     to_tell_apart = math.ceil(-math.log10(apart)) if apart else 0
@@ -66,14 +66,14 @@ def instead(candidate_s: float, baseline_s: float) -> tuple[str, str]:
 
 
 def longer(relative: float) -> str:
-    """A relative change of a time as one says it: 12 % longer, 1,668 times as long, 3 % shorter."""
+    """A relative change of a time in words: 12 % longer, 1,668 times as long, 3 % shorter."""
     if relative >= FACTOR_FROM:
         return f"{_coarse(1 + relative)} times as long"
     return f"{_coarse(abs(relative) * 100)} % {'longer' if relative >= 0 else 'shorter'}"
 
 
 def lasting(minutes: float) -> str:
-    """A length of time as one says it: 40 s, 45 min, 2.9 h, 12 days."""
+    """A length of time in words: 40 s, 45 min, 2.9 h, 12 days."""
     for unit, size, upto in (("s", 1 / 60, 2), ("min", 1.0, 120), ("h", 60.0, 48 * 60), ("days", 1440.0, math.inf)):
         if minutes < upto:
             return f"{_coarse(minutes / size)} {unit}"
@@ -81,12 +81,12 @@ def lasting(minutes: float) -> str:
 
 
 def of_cohort(cohort: str) -> str:
-    """Whose logins: cold logins, warm logins, logins of tap-and-go."""
+    """A cohort's logins in words: cold logins, warm logins, logins of tap-and-go."""
     return f"{cohort} logins" if cohort in CACHES else f"logins of {cohort}"
 
 
 def step_title(step: str) -> str:
-    """A step's name, with what it is: kdc_as (Kerberos AS exchange)."""
+    """A step's name with its title: kdc_as (Kerberos AS exchange)."""
     known = STEPS.get(step)
     return f"{step} ({known.title.split(' (')[0]})" if known else step
 

@@ -20,9 +20,9 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Add
     """
     arms = tuple(arms)
     lacking = [
-        f"{targets.source}: arms.{arm}.{line}"
+        _placed(targets, f"arms.{arm}.{line}")
         for arm in arms
-        for line in targets.arms[arm].lacks(scenario.step_order, scenario.whose)
+        for line in targets.arms[arm].lacks(scenario.step_order, scenario.account_kinds)
     ]
     if lacking:
         raise ConfigError("\n".join(lacking))
@@ -31,8 +31,14 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Add
     at_once = 2 if scenario.blocks.design == "duet" and _share_an_address(targets, arms, addresses) else 1
     reasons = targets.refusals(addresses, at_once * scenario.peak_rate, scenario.tries)
     if reasons:
-        raise UnsafeTargetError("targets refused:\n" + "\n".join(f"  {reason}" for reason in reasons))
+        raise UnsafeTargetError("targets refused:\n" + "\n".join(f"  {_placed(targets, reason)}" for reason in reasons))
     return addresses
+
+
+def _placed(targets: Targets, problem: str) -> str:
+    """A problem that begins with its key path, with the file and the line where that stands."""
+    key, _, rest = problem.partition(": ")
+    return f"{targets.place(key)}: {rest}"
 
 
 def _share_an_address(targets: Targets, arms: Iterable[Arm], addresses: Addresses) -> bool:

@@ -56,8 +56,8 @@ def refuse_copies(where: str, baseline: tuple[Ints, Floats], candidate: tuple[In
 
 def refuse_repeated(where: str, start: Ints, elapsed_s: Floats) -> None:
     """Raise ConfigError where an arm's logins are in the file twice, as when two listeners write to one."""
-    keys = _keys(start, elapsed_s, int(start[0]))
-    repeated = len(keys) - len(np.unique(keys))
+    keys = np.sort(_keys(start, elapsed_s, int(start[0])))
+    repeated = int((np.diff(keys) == 0).sum())
     _, counts = np.unique(start, return_counts=True)
     expected = TIMES_CHANCE * float((counts * (counts - 1) / 2).sum()) * _alike(elapsed_s, elapsed_s)
     if repeated >= max(REPEATED * len(keys), expected, AT_LEAST):

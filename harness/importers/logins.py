@@ -206,7 +206,8 @@ def _owners(samples: Samples, logins: Ints, label: str) -> Ints:
         inside = [code for code, scope in enumerate(samples.scopes) if label.lower() in scope.lower().split("::")]
         candidate &= np.isin(samples.scope, inside)
     (free,) = np.nonzero(candidate & ~samples.nested)
-    owner[free] = _by_time(samples, logins, free)
+    if len(free):
+        owner[free] = _by_time(samples, logins, free)
     if samples.within is not None:
         (nested,) = np.nonzero(candidate & samples.nested)
         owner[nested] = _by_nesting(samples, samples.within, place, owner, nested)
@@ -238,10 +239,10 @@ def _by_time(samples: Samples, logins: Ints, rows: Ints) -> Ints:
     order = np.lexsort((is_row, np.where(is_row, start[which] + slack, start[which]), thread[which]))
     last = np.maximum.accumulate(np.where(is_row[order], -1, np.arange(len(order))))
     # Where threads aren't known, logins overlap: a row may lie in an earlier one than the last, to which it is given.
-    rank = np.where(is_row, 0, np.unique(end[which], return_inverse=True)[1])
+    ends, place = np.unique(end[which], return_inverse=True)
+    rank = np.where(is_row, 0, place)
     lane = thread[which] * np.int64(len(which) + 1)
     latest = np.maximum.accumulate((lane + rank)[order]) - lane[order]
-    ends = np.unique(end[which])
     found = np.full(len(which), -1, dtype=np.int64)
     owner = order[last]  # −1 is the last of all, whose thread is another or which is a row
     same = (last >= 0) & ~is_row[owner] & (thread[which[owner]] == thread[which[order]])

@@ -26,11 +26,11 @@ class Settings:
     certificate: Certificate = "ec-p256"
     """The key of the directory's TLS certificate."""
     others: int = 0
-    """People in the directory besides the clinicians, who never log in."""
+    """People in the directory other than the clinicians, who never log in."""
     starttls: bool = False
-    """Whether clients are told to use StartTLS."""
+    """Whether clients are configured to use StartTLS."""
     other: tuple[str, ...] = field(default=())
-    """Lines of slapd.conf(5), global section, beside the lab's own."""
+    """Lines of slapd.conf(5), global section, in addition to the lab's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ def _pbkdf2(iterations: int) -> Change:
 
 
 def _datagram(size: int) -> Change:
-    says = f"The KDC answers by UDP with at most {size} bytes, and lets clients ask again by TCP for more."
+    says = f"The KDC answers by UDP with at most {size} bytes, and makes clients repeat the request by TCP for more."
     return Change("", says, lambda settings: replace(settings, kdc_datagram=size))
 
 
 def _others(count: int) -> Change:
-    says = f"The directory has {count:,} people more, who never log in."
+    says = f"The directory has {count:,} more people, who never log in."
     return Change("", says, lambda settings: replace(settings, others=count))
 
 
@@ -68,7 +68,7 @@ _PLAIN: Mapping[str, Change] = {
     for change in (
         Change(
             "kdc-writes",
-            "The KDC writes each clinician's last success and last failure, so that it can lock accounts.",
+            "The KDC writes each clinician's last success and last failure, to be able to lock accounts.",
             lambda settings: replace(settings, kdc_writes=True),
         ),
         Change(
@@ -93,7 +93,7 @@ _PLAIN: Mapping[str, Change] = {
         ),
     )
 }
-_COUNTED: Mapping[str, tuple[int, Callable[[int], Change]]] = {
+_WITH_NUMBER: Mapping[str, tuple[int, Callable[[int], Change]]] = {
     "pbkdf2": (1, _pbkdf2),
     "kdc-datagram": (1, _datagram),
     "directory-threads": (2, _threads),
@@ -101,7 +101,7 @@ _COUNTED: Mapping[str, tuple[int, Callable[[int], Change]]] = {
 }
 """Changes that take a number, with the least that they take."""
 
-SPELLINGS = (*_PLAIN, *(f"{name}=N" for name in _COUNTED))
+SPELLINGS = (*_PLAIN, *(f"{name}=N" for name in _WITH_NUMBER))
 
 
 def parse_change(text: str) -> Change:
@@ -109,8 +109,8 @@ def parse_change(text: str) -> Change:
     name, _, count = text.partition("=")
     if text in _PLAIN:
         return _PLAIN[text]
-    if name in _COUNTED and count.isascii() and count.isdigit():
-        least, change = _COUNTED[name]
+    if name in _WITH_NUMBER and count.isascii() and count.isdigit():
+        least, change = _WITH_NUMBER[name]
         if int(count) < least:
             raise LabError(f"{name}: expected {least} or more, got {count}")
         return replace(change(int(count)), name=text)

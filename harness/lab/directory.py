@@ -92,6 +92,8 @@ dbnosync
 {indexes}
 overlay memberof
 memberof-group-oc groupOfNames
+# As many as there are may be read, if by pages (slapd's own limit is 500 either way).
+sizelimit size.soft=500 size.hard=500 size.prtotal=unlimited
 access to attrs=userPassword by anonymous auth by * none
 access to * by users read by anonymous auth
 """

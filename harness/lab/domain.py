@@ -184,4 +184,4 @@ class _ArmStarter:
         words = " | ".join(line for lines in last for line in lines) or "they said nothing"
         confined = Path("/etc/apparmor.d/usr.sbin.slapd").exists()
         hint = "; if AppArmor confines slapd to its system folders, run: aa-disable /usr/sbin/slapd" if confined else ""
-        return f"last words: {words}{hint}"
+        return f"its log ends with: {words}{hint}"

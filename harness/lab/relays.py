@@ -62,7 +62,7 @@ def start_relays(
     line = process.stdout.readline() if process.stdout else b""  # Empty where it ended without listening.
     if not line:
         said = " | ".join(log.read_text(errors="replace").splitlines()[-2:])
-        raise LabError(f"lab: expected its relay to listen, which it didn't; last words: {said or 'none'}")
+        raise LabError(f"lab: expected its relay to listen, which it didn't; its log ends with: {said or 'nothing'}")
     found = json.loads(line)
     alive = dict(zip(services, found[: len(services)], strict=True))
     dead = {fault.service: port for fault, port in zip(deaths, found[len(services) :], strict=True)}

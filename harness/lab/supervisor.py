@@ -34,7 +34,7 @@ from harness.system.files import write_whole
 from harness.system.process import Identity, module_command
 
 Kind = Literal["embedded", "ad"]
-KINDS: tuple[Kind, ...] = ("embedded", "ad")
+LAB_KINDS: tuple[Kind, ...] = ("embedded", "ad")
 
 END_S = 5.0
 """How long a supervisor may take to end its servers and remove their clones before it is killed."""
@@ -75,8 +75,8 @@ def up(
 
     ``controllers`` are those of AdLab, ``credentials`` those of both; ``change`` is the name of one of the kind's.
     """
-    if kind not in KINDS:
-        raise LabError(f"lab: expected a kind among {', '.join(KINDS)}, got {kind!r}")
+    if kind not in LAB_KINDS:
+        raise LabError(f"lab: expected a kind among {', '.join(LAB_KINDS)}, got {kind!r}")
     if change is not None:
         says(kind, change)
     if controllers != 1 and kind != "ad":
@@ -202,7 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a lab until SIGTERM; prints one JSON line, ``{"ready": true}`` or ``{"error": …}``."""
     parser = argparse.ArgumentParser(prog="python -m harness.lab.supervisor", description="the parent of a lab")
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--kind", choices=KINDS, default="embedded")
+    parser.add_argument("--kind", choices=LAB_KINDS, default="embedded")
     parser.add_argument("--change")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--credentials", choices=get_args(CredentialKind), default="csv")

@@ -111,7 +111,7 @@ class Director:
 
     def _share_out(self, asked: Asked, plan: Plan) -> None:
         workers = self._workers()
-        self._folder = open_plain(asked.results, asked.scenario, asked.targets, asked.arm, workers=len(workers))
+        self._folder = open_plain(asked.results, asked.scenario, asked.targets, plan, workers=len(workers))
         shares = shards(len(workers), asked.scenario.population.users)
         progress = self.progress
         progress.title, progress.seats, progress.folder = asked.title, asked.seats, str(self._folder.path)

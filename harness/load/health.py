@@ -9,7 +9,7 @@ from pathlib import Path
 import gevent
 
 from harness.model.attempt import Attempt
-from harness.model.health import MS, quantile
+from harness.model.health import NS_PER_MS, quantile
 from harness.model.target import Arm
 from harness.record.schema import SEAT_WAIT_FROM_NS, HealthSecond
 
@@ -34,13 +34,13 @@ class HealthMeter:
         while True:
             asked = time.monotonic_ns()
             gevent.sleep(TICK_S)
-            self._stalls.append(max(0.0, (time.monotonic_ns() - asked) / MS - TICK_S * 1e3))
+            self._stalls.append(max(0.0, (time.monotonic_ns() - asked) / NS_PER_MS - TICK_S * 1e3))
 
     def note(self, attempt: Attempt) -> None:
         """Take a finished login into account."""
         if attempt.seat_wait < SEAT_WAIT_FROM_NS:
-            self._lags.append((attempt.started - attempt.intended) / MS)
-        self._pool_waits.extend(step.pool_wait / MS for step in attempt.steps)
+            self._lags.append((attempt.started - attempt.intended) / NS_PER_MS)
+        self._pool_waits.extend(step.pool_wait / NS_PER_MS for step in attempt.steps)
 
     def second(self, origin: int) -> HealthSecond:
         """The row of the time since the last call, and a fresh start."""
@@ -76,6 +76,6 @@ def _queued_ms() -> float | None:
     none.
     """
     try:
-        return int(Path("/proc/self/schedstat").read_text(encoding="ascii").split()[1]) / MS
+        return int(Path("/proc/self/schedstat").read_text(encoding="ascii").split()[1]) / NS_PER_MS
     except (OSError, ValueError, IndexError):
         return None

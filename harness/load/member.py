@@ -9,7 +9,8 @@ import gevent
 
 from harness.errors import AuthgateError
 from harness.load import messages
-from harness.load.worker import ArmWorker, Recorder
+from harness.load.recorder import Recorder
+from harness.load.worker import ArmWorker
 from harness.model.attempt import Attempt
 from harness.model.exit_codes import CRASH
 from harness.model.plan import make_plan

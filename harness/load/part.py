@@ -22,7 +22,8 @@ from harness.guards.denial_share import DenialCount
 from harness.load import messages
 from harness.load.asked import Asked
 from harness.load.member import fire_requests
-from harness.load.worker import ArmWorker, Recorder
+from harness.load.recorder import Recorder
+from harness.load.worker import ArmWorker
 from harness.model.attempt import Attempt
 from harness.model.plan import make_plan
 from harness.model.policy import Policy

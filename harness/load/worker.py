@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import gevent
 from gevent.event import Event
@@ -19,8 +18,10 @@ from gevent.pool import Pool
 
 from harness.errors import CredentialError, KdcUnavailableError, RunError
 from harness.guards.consent import check_safe
+from harness.guards.lockout import Allowance
 from harness.load.health import HealthMeter
 from harness.load.pool import GeventRuntime
+from harness.login.caution import Caution, let_in, tries_passwords
 from harness.login.explained import arm_protocol, explained_login
 from harness.login.kerberos.krb5conf import use_krb5_conf
 from harness.login.path import LoginPath, LoginResult
@@ -32,8 +33,6 @@ from harness.model.protocol import ArmProtocol, ExplainedLogin
 from harness.model.scenario import Scenario
 from harness.model.shard import WHOLE, Shard
 from harness.model.target import Arm, Targets
-from harness.record.journal import FLUSH_EVERY_S, JournalWriter
-from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch, health_batch
 from harness.system.cache import scratch
 
 WARM_UPS_AT_ONCE = 16
@@ -41,6 +40,8 @@ KEYS_AT_ONCE = 16
 UNANSWERED_AT_MOST = 3
 """Of so many users a dead KDC is asked for the key; what it costs is a deadline each."""
 WITHHELD = Outcome("withheld", "DENIED_BEFORE")
+LATE = Outcome("denied", "KDC_ERR_PREAUTH_FAILED")
+"""What a denial that nobody waited for is taken for: the worst that it can be."""
 
 
 class ArmWorker:
@@ -76,6 +77,9 @@ class ArmWorker:
         use_krb5_conf(self._target, Path(self._scratch.name))
         self._runtime = GeventRuntime()
         self._path = LoginPath(self._target, scenario, self._runtime, addresses=addresses)
+        self._caution = Caution(targets, arm, gevent.sleep)
+        self._allowance = Allowance({}, 1)
+        self._by_password = {name for name, cohort in scenario.mix.items() if tries_passwords(cohort, cohort.taken)}
         self.protocol: ArmProtocol | None = None
         """What the first logins showed, once it is prepared."""
         self._arrivals: Iterator[tuple[Block, Arrival]] = (
@@ -101,8 +105,10 @@ class ArmWorker:
         planned = {(arrival.cohort, arrival.user) for block in self._blocks for arrival in block.arrivals}
         planned |= {(cohort, self._shard.first_user) for cohort in expected} | set(filled)
         users = dict.fromkeys(self._path.user(*who) for who in sorted(planned, key=lambda who: who[1]))
+        self._caution.check(users)
         first = self._first_logins(self._derive_keys(users))
         if first.outcome.status == "ok":
+            self._allowance = self._caution.allowance(self._path, self._scenario, planned)
             at_once = Pool(WARM_UPS_AT_ONCE)
             cohorts: dict[str, dict[str, None]] = {}
             for cohort, number in filled:
@@ -151,10 +157,11 @@ class ArmWorker:
     def _warmed_up(self, user: str, cohort: str) -> LoginResult:
         result = self._path.warm_up(user, cohort)
         if result.outcome.status == "denied":
-            self._deny(user)
+            self._deny(user, result.outcome)
         return result
 
-    def _deny(self, user: str) -> None:
+    def _deny(self, user: str, outcome: Outcome) -> None:
+        self._caution.note(user, outcome)
         self.withhold(user)
         self._on_denied(user)
 
@@ -176,7 +183,10 @@ class ArmWorker:
                 with suppress(KdcUnavailableError):  # the login itself shows it, at its step
                     path.prepare([user])
                 gevent.sleep(self._pause_s)
-            whole.append(path.whole_login(user, name, explain=True))
+            with self._caution.first_try():
+                self._caution.check([user])
+                whole.append(path.whole_login(user, name, explain=True))
+                self._caution.note(user, whole[-1].outcome)
             explained.append(explained_login(name, user, whole[-1]))
             if whole[-1].outcome.status == "denied":
                 raise RunError(f"the first login, of {user}, was denied: {whole[-1].outcome.code}")
@@ -201,7 +211,7 @@ class ArmWorker:
                 yield explained_login(name, user, result)
                 gevent.sleep(self._pause_s)
                 if result.outcome.status == "denied":
-                    self._deny(user)
+                    self._deny(user, result.outcome)
 
     def start(self, origin: int) -> None:
         """Let the seats begin; ``origin`` is the run's, in monotonic ns."""
@@ -230,14 +240,18 @@ class ArmWorker:
     def _send(self, block: Block, arrival: Arrival, seat_wait: int) -> None:
         user = self._path.user(arrival.cohort, arrival.user)
         self._hear_of_late_denials()
+        if arrival.cohort in self._by_password:
+            self._allowance.wait(user, gevent.sleep)
         started = max(time.monotonic_ns() - self._origin, arrival.intended)
         self.meter.busy_seats += 1
         try:
-            result = LoginResult(WITHHELD, ()) if user in self._denied else self._login(user, arrival)
+            endangered = arrival.cohort in self._by_password and not self._allowance.may_be_tried(user)
+            withheld = user in self._denied or endangered
+            result = LoginResult(WITHHELD, ()) if withheld else self._login(user, arrival)
         finally:
             self.meter.busy_seats -= 1
         if result.outcome.status == "denied":
-            self._deny(user)
+            self._deny(user, result.outcome)
         ended = max(time.monotonic_ns() - self._origin, started)
         waited = sum(step.service for step in result.steps)
         attempt = Attempt(
@@ -261,57 +275,25 @@ class ArmWorker:
     def _hear_of_late_denials(self) -> None:
         """A login that passed its deadline may have been denied since: its password must not be sent again."""
         for user in self._path.denied_late():
-            self._deny(user)
+            self._deny(user, LATE)
 
     def _login(self, user: str, arrival: Arrival) -> LoginResult:
         def one_try() -> LoginResult:
             # Each step has its deadline; this one stands behind them all, for a server that drips.
             result = LoginResult(TIMED_OUT, ())
-            with gevent.Timeout(self._scenario.try_s + 1.0, False):
-                result = self._path.login(user, arrival.cohort)
+            if arrival.cohort in self._by_password:
+                self._allowance.begin(user)
+            try:
+                with gevent.Timeout(self._scenario.try_s + 1.0, False):
+                    result = self._path.login(user, arrival.cohort)
+            finally:
+                if arrival.cohort in self._by_password:
+                    self._allowance.end(user, let_in(result.steps))
             return result
 
         def comes_back(after_s: float) -> bool:
             gevent.sleep(after_s)
             self._hear_of_late_denials()
-            return user not in self._denied
+            return user not in self._denied and self._allowance.may_be_tried(user)
 
         return tried(one_try, self._scenario.patience, comes_back)
-
-
-class Recorder:
-    """Journals an arm's attempts and the generator's health into a run's folder, twice a second."""
-
-    def __init__(self, attempts: Path, health: Path) -> None:
-        self._attempts = JournalWriter(attempts, ATTEMPTS)
-        self._health = JournalWriter(health, HEALTH)
-        self._waiting: list[Attempt] = []
-        self._closed = False
-
-    def keep(self, attempt: Attempt) -> None:
-        """Write the attempt with the next flush."""
-        self._waiting.append(attempt)
-
-    def run(self, meter: HealthMeter, origin: Callable[[], int]) -> None:
-        """Flush until killed or closed; a row of health every second flush."""
-        while True:
-            for _ in range(round(1.0 / FLUSH_EVERY_S)):
-                gevent.sleep(FLUSH_EVERY_S)
-                if self._closed:
-                    return
-                self.flush()
-            self._health.write(health_batch([meter.second(origin())]))
-
-    def flush(self) -> None:
-        """Hand what is waiting to the operating system."""
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            batch: Any = attempts_batch(waiting)
-            self._attempts.write(batch)
-
-    def close(self) -> None:
-        """Flush and end both journals."""
-        self._closed = True
-        self.flush()
-        self._attempts.close()
-        self._health.close()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import krb5
-
 from harness.errors import CredentialError
 from harness.login.kerberos.cards import Cards, read_cards
+from harness.login.kerberos.keytab import read_keytab
+from harness.login.names import UnusableNameError, account_name
+from harness.login.password_lines import accounts_in, decoded
 from harness.login.secret_files import private_file
 from harness.model.cohort import Authentication
 from harness.model.credentials import Credentials
@@ -81,54 +81,43 @@ def _read_keys(credentials: Credentials, realm: str, kind: AccountKind) -> Accou
     if credentials.csv is not None:
         path = private_file(Path(credentials.csv))
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            data = path.read_bytes()
         except OSError as error:
             raise CredentialError(f"{path}: expected a readable file, got: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise CredentialError(f"{path}: expected text in UTF-8") from None
-        return _parse(text, str(path))
+        return _parse(decoded(data, str(path)), str(path), realm)
     name = credentials.env or ""
     value = os.environ.get(name)
     if value is None:
         raise CredentialError(f"credentials.env: expected the environment variable {name}, which is not set")
-    return _parse(value, f"environment variable {name}")
+    return _parse(value, f"environment variable {name}", realm)
 
 
-def _parse(text: str, source: str) -> Accounts:
+def _parse(text: str, source: str, realm: str) -> Accounts:
     passwords: dict[str, Secret] = {}
     lines: dict[str, int] = {}
-    for number, row in enumerate(_rows(text, source), start=1):
-        if not row or row == ["user", "password"]:
-            continue
-        if len(row) != 2 or not row[0] or not row[1]:
-            raise CredentialError(f"{source}:{number}: expected user,password, got {len(row)} fields or an empty one")
-        if row[0] in passwords:
+    for number, written, password in accounts_in(text, source):
+        try:
+            user = account_name(written, realm)
+        except UnusableNameError as unusable:
+            raise CredentialError(f"{source}:{number}: expected {unusable}") from None
+        # To Active Directory they are one account, whose wrong passwords are counted together.
+        if (first := lines.setdefault(user.casefold(), number)) != number:
             # Not by name: where the columns are swapped, that is a password.
-            raise CredentialError(f"{source}:{number}: expected each user once, got that of line {lines[row[0]]} again")
-        passwords[row[0]], lines[row[0]] = Secret(row[1]), number
+            raise CredentialError(f"{source}:{number}: expected each user once, got that of line {first} again")
+        passwords[user] = Secret(password)
     if not passwords:
         raise CredentialError(f"{source}: expected lines user,password, got none")
     return Accounts(tuple(passwords), passwords)
 
 
-def _rows(text: str, source: str) -> Iterator[list[str]]:
-    reader = csv.reader(io.StringIO(text, newline=None))
-    try:
-        yield from reader
-    except csv.Error as error:
-        raise CredentialError(f"{source}:{reader.line_num}: expected user,password, got: {error}") from None
-
-
 def _users_of_keytab(path: Path, realm: str, kind: AccountKind) -> tuple[str, ...]:
-    context = krb5.init_context()
+    """Whose keys it has; a name that is no text in UTF-8 is nobody's who could be in a plan or a report."""
     users: dict[str, None] = {}
-    try:
-        for entry in krb5.kt_resolve(context, f"FILE:{path}".encode()):
-            name, _, entry_realm = (entry.principal.name or b"").decode().rpartition("@")
+    for principal in read_keytab(path).by_principal:
+        with suppress(UnicodeDecodeError):
+            name, _, entry_realm = principal.decode().replace(r"\@", "@").rpartition("@")
             if entry_realm == realm and (kind == "services" or "/" not in name):
                 users[name] = None
-    except krb5.Krb5Error as error:
-        raise CredentialError(f"{path}: expected a keytab, got: {error}") from None
     if not users:
         raise CredentialError(f"{path}: expected entries of realm {realm}, got none")
     return tuple(users)

@@ -186,24 +186,24 @@ class Exchanges:
         login.agreed.append(login.directory.bind_gssapi(*begun[1:]))
 
     def _ldap_simple_bind(self, login: LoginState) -> None:
-        login.directory.bind_simple(login.user, self._accounts.passwords[login.user].reveal())
+        login.directory.bind_simple(login.name, self._accounts.passwords[login.user].reveal())
 
     def _ldap_ntlm_bind(self, login: LoginState) -> None:
         bindings, password = login.directory.bindings, self._accounts.passwords[login.user]
         channel = None if bindings is None else bindings.application_data
         context = NtlmContext(
-            self._target.realm, login.user, password, login.directory.controller.service_host, channel
+            self._target.realm, login.name, password, login.directory.controller.service_host, channel
         )
         login.agreed.append(login.directory.bind_ntlm(context))
 
     def _ldap_own_entry(self, login: LoginState) -> None:
-        login.entry = reads.own_entry(login.directory, self._target.directory, login.user)
+        login.entry = reads.own_entry(login.directory, self._target.directory, login.name)
 
     def _ldap_groups(self, login: LoginState) -> None:
         if self._target.directory.schema_kind == "ad":
             return self._ldap_token_groups(login)
         assert login.entry is not None
-        login.groups = reads.nested_groups(login.directory, self._target.directory, login.entry)
+        login.groups = reads.nested_groups(login.directory, self._target.directory, login.entry, login.name)
 
     def _ldap_token_groups(self, login: LoginState) -> None:
         assert login.entry is not None
@@ -211,7 +211,8 @@ class Exchanges:
 
     def _ldap_in_chain(self, login: LoginState) -> None:
         assert login.entry is not None
-        login.notes.append(reads.in_chain(login.directory, login.entry, login.groups))
+        group = reads.in_chain(login.directory, login.entry, login.groups)
+        login.notes.append(group or "0 nested groups")
 
     # The EHR.
 
@@ -221,7 +222,7 @@ class Exchanges:
 
     def _ehr_query(self, login: LoginState) -> None:
         page = self._ehr(login).chart(partial(self._spnego, login))
-        if f"{login.user}@{self._target.realm}".encode() not in page.body:
+        if f"{login.name}@{self._target.realm}".encode() not in page.body:
             raise StepFailedError(Outcome("error", "PRINCIPAL_MISSING"))
 
     @staticmethod
@@ -236,11 +237,11 @@ class Exchanges:
 
     def _db_connect(self, login: LoginState) -> None:
         assert login.database is not None
-        login.database.connect(login.user, partial(self._token, login, "postgres", self._db_host, PLAIN))
+        login.database.connect(login.name, partial(self._token, login, "postgres", self._db_host, PLAIN))
 
     def _db_query(self, login: LoginState) -> None:
         assert login.database is not None
-        if login.database.principal() != f"{login.user}@{self._target.realm}":
+        if login.database.principal() != f"{login.name}@{self._target.realm}":
             raise StepFailedError(Outcome("error", "PRINCIPAL_MISSING"))
 
     @property

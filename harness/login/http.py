@@ -20,9 +20,9 @@ from harness.login.net.streams import first_connected
 from harness.login.net.tls import FAILED, TlsStream, client_context
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
+from harness.model.ehr import Ehr
 from harness.model.endpoint import Endpoint
 from harness.model.protocol import TlsFacts
-from harness.model.target import Ehr
 
 PAGE_AT_MOST = 1 << 20
 """A page above 1 MiB is no answer of a login."""

@@ -33,10 +33,11 @@ class Locating:
         login.notes.append(f"{login.controller.host} of {len(records)}")
 
     def dns_a(self, login: LoginState) -> None:
-        """Ask for the address of the controller to go to first."""
+        """Ask for the address of the controller to go to first; of IPv6 where it has none of IPv4."""
         assert login.controller is not None
-        addresses, answer = self._resolver(login).addresses(login.controller.host)
-        _note_answer(login, answer)
+        addresses, answers = self._resolver(login).addresses(login.controller.host)
+        for answer in answers:
+            _note_answer(login, answer)
         login.notes.append(", ".join(addresses))
         login.controller_address, login.order = self._controllers.at(addresses, login.order)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from harness.errors import KdcUnavailableError, RunError
+from harness.errors import CredentialError, KdcUnavailableError, RunError
 from harness.guards.consent import check_safe
+from harness.login.caution import Caution
 from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.names import UnusableNameError, account_name
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.scenario import ConstantRate, Scenario
@@ -23,16 +25,26 @@ def log_in_once(targets: Targets, arm: Arm, scenario: Scenario, user: str, cohor
     one_a_second = scenario.model_copy(update={"arrivals": ConstantRate(curve="constant", rate=1)})
     addresses = check_safe(targets, one_a_second, [arm])
     target = targets.arms[arm]
+    try:
+        user = account_name(user, target.realm)
+    except UnusableNameError as unusable:
+        raise CredentialError(f"USER: expected {unusable}") from None
     one = scenario.model_copy(update={"population": scenario.population.model_copy(update={"users": 1})})
     with scratch() as name:
         folder = Path(name)
         use_krb5_conf(target, folder)
         path = LoginPath(target, one, ThreadRuntime(), addresses)
-        with suppress(KdcUnavailableError):  # the login itself shows it, at its step
-            path.prepare([user])
-        if scenario.mix[cohort].cache == "warm":
-            before = path.warm_up(user, cohort)
-            if before.outcome.status != "ok":
-                failed = before.steps[-1]
-                raise RunError(f"the cold login before the warm one failed at {failed.step}: {failed.outcome.code}")
-        return path.login(user, cohort, explain=True)
+        caution = Caution(targets, arm)
+        with caution.first_try():
+            caution.check([user])
+            with suppress(KdcUnavailableError):  # the login itself shows it, at its step
+                path.prepare([user])
+            if scenario.mix[cohort].cache == "warm":
+                before = path.warm_up(user, cohort)
+                caution.note(user, before.outcome)
+                if before.outcome.status != "ok":
+                    failed = before.steps[-1]
+                    raise RunError(f"the cold login before the warm one failed at {failed.step}: {failed.outcome.code}")
+            result = path.login(user, cohort, explain=True)
+            caution.note(user, result.outcome)
+            return result

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from harness.errors import CredentialError
 from harness.login.credentials import Accounts, read_accounts
 from harness.login.exchanges import Exchanges
 from harness.login.kerberos.client import KerberosClient, TicketCache
 from harness.login.kerberos.kdcs import Kdcs
-from harness.login.ldap.session import check_ca_file
+from harness.login.ldap.session import DirectorySession, check_ca_file
 from harness.login.net.clock import StepClock
 from harness.login.runtime import Runtime, StepFailedError
 from harness.login.state import LoginState
@@ -23,7 +24,14 @@ from harness.model.plan import NS
 from harness.model.protocol import StepFacts, TicketFacts, TlsFacts
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
-from harness.model.target import AccountKind, Target
+from harness.model.target import AccountKind, Directory, Target
+
+T = TypeVar("T")
+
+_QUESTION_S = 30.0
+"""For thousands of accounts, fifty a search."""
+_BOUND_BY_KERBEROS = ("kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind")
+_BOUND_BY_PASSWORD = ("ldap_connect", "ldap_simple_bind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +180,34 @@ class LoginPath:
         try:
             return self._run(cohort, self._cohorts[cohort].steps, user, tickets, explain)
         finally:
+            tickets.close()
+
+    def directory_of(self, cohort: str) -> Directory:
+        """Where the entries of the cohort's accounts are."""
+        return self._target.of(self._cohorts[cohort].accounts).directory
+
+    def ask_directory(
+        self, user: str, cohort: str, question: Callable[[DirectorySession], T], host: str | None = None
+    ) -> T:
+        """What the user, bound to the directory, hears to a question; of the controller ``host`` first, if any.
+
+        Nothing of it is measured. Raises StepFailedError.
+        """
+        clients, timeout_s = self._clients[cohort], self._scenario.step_timeout_s
+        tickets = clients.kerberos.new_cache()
+        login = clients.exchanges.new_login(user, tickets)
+        login.order = tuple(sorted(login.order, key=lambda it: it.controller.service_host != host))
+        by_kerberos = any("kdc_as" in each.steps for each in self._cohorts.values())
+        steps = _BOUND_BY_KERBEROS if by_kerberos else _BOUND_BY_PASSWORD
+        try:
+            for step in steps:
+                login.begin_step()
+                login.clock.begin(time.monotonic_ns() + round(timeout_s * NS))
+                clients.exchanges.take(step, login)
+            login.clock.begin(time.monotonic_ns() + round(_QUESTION_S * NS))
+            return question(login.directory)
+        finally:
+            login.close()
             tickets.close()
 
     def _run(

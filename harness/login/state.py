@@ -47,6 +47,11 @@ class LoginState:
     agreed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def name(self) -> str:
+        """The account's name in the realm, as the KDC has it; as it is written until a KDC was asked."""
+        return self.tickets.client or self.user
+
     def begin_step(self) -> None:
         """Forget what the last step has shown."""
         self.pool_wait, self.server = 0, ""

@@ -19,13 +19,13 @@ from harness.model.target import Arm
 
 Status = Literal["ok", "denied", "timeout", "error", "withheld"]
 STATUSES: tuple[Status, ...] = ("ok", "denied", "timeout", "error", "withheld")
-"""``withheld``: the login was not sent, since this account had been denied before in this run."""
+"""``withheld``: the login was not sent, since this account was denied earlier in the run."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int8]
 Places = npt.NDArray[np.int16]
-"""Places in a list of some hundreds at most."""
+"""Indices into a list of a few hundred entries at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class StepTiming:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One login as it was planned and as it went."""
+    """One login as it was planned and as it happened."""
 
     seq: int
     arm: Arm

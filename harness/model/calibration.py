@@ -1,4 +1,4 @@
-"""What repeated A/A runs of a site have shown: its noise, its false BLOCKs, and what pairs never average out."""
+"""What repeated A/A runs of a site showed: its noise, its false BLOCKs, and what no number of pairs averages out."""
 
 from __future__ import annotations
 

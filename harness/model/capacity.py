@@ -141,7 +141,7 @@ class Extrapolation:
     servers: int | None
     error: float | None
     fixed_s: float | None
-    """What a login takes where nobody else logs in."""
+    """What a login takes while nobody else logs in."""
     curve: tuple[tuple[float, float, float], ...]
     """Points of the fitted curve: rate, mean and p95 in seconds; empty where refused."""
     at_peak: Prediction | None

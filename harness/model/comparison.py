@@ -1,4 +1,4 @@
-"""What a comparison of two arms says, metric by metric, before any policy has judged it."""
+"""What a comparison of two arms shows, metric by metric, before it is judged."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class LeakTest:
     significantly.
 
     ``slope`` and ``se`` are in ln-units a minute; ``p_value`` is one-sided, of a slope of zero or below in
-    every cohort. Where a cold start was seen to fade, the slope is what is left beside it.
+    every cohort. Where a cold start was seen to fade, the slope is fitted together with it.
     """
 
     slope: float
@@ -121,7 +121,7 @@ class NotJudged:
 
 @dataclass(frozen=True, slots=True)
 class StepShare:
-    """How much of the mean slowdown of a cohort's logins lies in one step; ``added_s`` in seconds."""
+    """How much of the mean slowdown of a cohort's logins is in one step; ``added_s`` in seconds."""
 
     cohort: str
     step: str
@@ -148,7 +148,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """Of what the slowdown at one quantile of a cohort's logins is made: the parts add up to the whole.
+    """Which steps make up the slowdown at one quantile of a cohort's logins: the parts add up to the whole.
 
     ``elsewhere`` among the parts is response time outside every step: the wait for a seat, and the generator's own.
     """
@@ -163,7 +163,7 @@ class Anatomy:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that the gate needs to know of two arms."""
+    """Everything that the gate needs to know about two arms."""
 
     design: Design
     pairs: int
@@ -184,4 +184,4 @@ class Comparison:
     candidate_p95_high_s: float
     """Its upper bound, of the PASS rule; infinite where nothing is known."""
     site: Site = UNCALIBRATED
-    """What was known of the site, as far as bounds and verdict rest on it."""
+    """What was known about the site, as far as bounds and verdict depend on it."""

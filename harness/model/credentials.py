@@ -23,14 +23,17 @@ class SmartCards(Configured):
 class Credentials(Configured):
     """Where the clinicians' credentials come from; never the secret itself.
 
-    Passwords or keys have exactly one source. Smart cards may take its place or stand beside it: a scenario says which
-    of the two its logins use.
+    Passwords or keys have exactly one source. Smart cards may replace it or be there as well: a scenario says which of
+    the two its logins use.
     """
 
     csv: str | None = None
-    """A file of ``user,password`` lines that only its owner may read (mode 0600)."""
+    """A file of ``user,password`` lines that only its owner may read (mode 0600), in UTF-8, or UTF-16 with its mark.
+
+    A header ``user,password`` may come first, and shows another separator (``;`` or a tab). A user is an account's name
+    or a user principal name; a field with a quote or the separator in it is in quotes, and ends in its line."""
     keytab: str | None = None
-    """A keytab with one entry or more for each user (mode 0600)."""
+    """A keytab with one entry or more for each user (mode 0600); every key of a user's newest version is used."""
     env: str | None = None
     """The name of an environment variable that holds ``user,password`` lines."""
     smart_cards: SmartCards | None = None

@@ -1,4 +1,4 @@
-"""What a look at arms and machine before a run has found."""
+"""What was found when arms and machine were checked before a run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Literal
 
 Level = Literal["ok", "warning", "problem", "n/a"]
 LEVELS: tuple[Level, ...] = ("ok", "warning", "problem", "n/a")
-"""``problem``: logins will fail, or no run may begin; ``warning``: a run can be, but may be misread; ``n/a``: could not
-be looked at, or has nothing to look at."""
+"""``problem``: logins will fail, or no run may begin; ``warning``: a run is possible, but may mislead; ``n/a``: there
+is nothing to check, or no way to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One thing that was found, in a sentence, and what to do about it where it isn't as it should be."""
+    """One thing that was found, in a sentence, and what to do about it where something is to be done."""
 
     level: Level
     found: str
@@ -27,9 +27,9 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One remark with what it is about: an arm, both arms or this machine, and which check made it."""
+    """One remark: where (an arm, both arms, this machine), and by which check."""
 
-    about: str
+    where: str
     name: str
     remark: Remark
 
@@ -56,7 +56,7 @@ def ok(found: str) -> Remark:
 
 
 def warning(found: str, advice: str) -> Remark:
-    """A run can be, but may be misread, or may soon be no longer."""
+    """A run is possible, but may mislead, or may soon be possible no longer."""
     return Remark("warning", found, advice)
 
 
@@ -66,5 +66,5 @@ def problem(found: str, advice: str) -> Remark:
 
 
 def not_applicable(found: str) -> Remark:
-    """There is nothing to look at, or no way to."""
+    """There is nothing to check, or no way to."""
     return Remark("n/a", found)

@@ -24,14 +24,19 @@ _V6 = re.compile(r"[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
 
 
 def _checked_host(host: str) -> str:
-    """A name as DNS has it (RFC 1123 §2.1, and the underscore that Windows domains use) or an address."""
+    """A name as DNS has it (RFC 1123 §2.1, and the underscore that Windows domains use) or an address.
+
+    In lower case and without a final dot, as libkrb5 makes it before it names a service (src/lib/krb5/os/sn2princ.c):
+    one host has one name, in tickets, in the directory's answers and in the name server's.
+    """
     known = _NAME.fullmatch(host) is not None
     if ":" in host and _V6.fullmatch(host):
         with suppress(ValueError):
             known = bool(ipaddress.ip_address(host))
     if not known:
         raise ValueError(f'expected a host name or an address, got "{host}"')
-    return host
+    name, percent, zone = host.partition("%")  # of an interface's name (RFC 4007 §11.2) the case counts
+    return f"{name.lower().removesuffix('.')}{percent}{zone}"
 
 
 Host = Annotated[str, AfterValidator(_checked_host)]

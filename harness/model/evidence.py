@@ -40,11 +40,11 @@ class Evidence:
     health: Mapping[Arm, ArmHealth]
     step_order: tuple[str, ...]
     anatomy: tuple[Anatomy, ...] = ()
-    """Of what the slowdown at each quantile is made; empty where there are too few pairs."""
+    """Which steps make up the slowdown at each quantile; empty where there are too few pairs."""
     policy: Policy | None = None
     """The policy that judged."""
     failures: FailureAnatomy | None = None
-    """Of what the difference in failed logins is made; None where none failed, or there are too few pairs."""
+    """Which causes make up the difference in failed logins; None where none failed, or there are too few pairs."""
     retries: RetryAnatomy | None = None
     """How often logins were tried again; None where none was, or there are too few pairs."""
     servers: tuple[ServerTimes, ...] = ()
@@ -52,14 +52,14 @@ class Evidence:
     differences: tuple[Difference, ...] | None = None
     """Between single logins on the arms; None where none were recorded on both."""
     soak: Soak | None = None
-    """What a soak says; then there is one arm, and no comparison."""
+    """What a soak showed; then there is one arm, and no comparison."""
 
     @property
     def arms(self) -> tuple[Arm, ...]:
         """The arms that the run is about."""
         return ARMS if self.soak is None else (self.soak.arm,)
 
-    def said(self, key: str) -> str | None:
-        """What the manifest says under ``key``, as text; None where it is silent."""
+    def manifest_text(self, key: str) -> str | None:
+        """What the manifest says under ``key``, as text; None where it says nothing."""
         value = self.manifest.get(key)
         return None if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Of what a difference in failed logins is made."""
+"""Which causes make up a difference in failed logins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CausePart:
     """What one cause adds to the share of failed logins, and its part of the whole, each with a 95 % interval.
 
     ``baseline`` and ``candidate`` are shares of all logins of an arm. The parts of the whole are None where the whole
-    is not shown to differ from zero. ``cause`` is None for all that are too rare to be named.
+    is not shown to differ from zero. ``cause`` is None for all causes that are too rare to be named.
     """
 
     cause: Cause | None

@@ -2,7 +2,7 @@
 
 ``at`` is where: a service (``kdc``, ``ldap``, ``dns``, ``http``), which means each new connection or datagram to it, or
 a kind of message (``kdc_as``), which means each such message. A message is known by its outer tag alone, so LDAP's can
-be told apart until the connection is encrypted or sealed, and not after. An AS exchange is two messages.
+be distinguished until the connection is encrypted or sealed, and not after. An AS exchange is two messages.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Leak(_Fault):
 
 
 class Delay(_Fault):
-    """A wait of ``s`` seconds for a random ``share``, which holds nothing that others need."""
+    """A wait of ``s`` seconds for a random ``share``; it occupies no worker that others wait for."""
 
     kind: Literal["delay"] = "delay"
     s: Seconds
@@ -115,9 +115,9 @@ class Jitter(_Fault):
 
 
 class DeadFirst(_Fault):
-    """A server that clients are told to ask first and that never answers.
+    """A server that clients are configured to ask first and that never answers.
 
-    ``drop``: packets vanish, as at an address that nobody has; ``silent``: a connection is accepted and nothing said.
+    ``drop``: packets vanish, as at an unused address; ``silent``: a connection is accepted and then nothing is sent.
     """
 
     kind: Literal["dead_first"] = "dead_first"
@@ -153,4 +153,4 @@ class Route(Configured):
 
 
 ROUTES: TypeAdapter[tuple[Route, ...]] = TypeAdapter(tuple[Route, ...])
-"""What a relay is told, as JSON."""
+"""A relay's configuration, as JSON."""

@@ -1,20 +1,33 @@
-"""How well the measurement itself went: the generator's side of every arm."""
+"""How sound the measurement itself was: the load generator's side of every arm."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.model.attempt import Floats
+from harness.model.metric import Statistic
 
-MS = 1e6
+NS_PER_MS = 1e6
 """Nanoseconds in the milliseconds that the generator's figures are in."""
 
 
 def quantile(values: Floats | list[float], q: float) -> float | None:
     """The q-quantile of a generator's figure; None of none: what was not recorded is not known."""
     return float(np.quantile(values, q)) if len(values) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """What of the generator's own one login of an arm carries, pair by pair in ms: the same pairs for both arms.
+
+    ``resource`` says what the login waited for. ``by_pair`` has, for each quantile of the login's time, the delay's.
+    """
+
+    resource: str
+    by_pair: Mapping[Statistic, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,7 @@ class ArmHealth:
     hub_stall_p99_ms: float | None
     generator_cpu: float | None
     seat_waits: int
-    """Logins that waited for a seat since all were taken; the wait is charged to the login."""
+    """Logins that waited because all seats were taken; the wait is charged to the login."""
     worker_lost: bool = False
     tried: int = 0
     """Logins sent in all, those of incomplete pairs too, of which ``denied`` were denied; 0 where only ``started`` is
@@ -43,6 +56,8 @@ class ArmHealth:
     silent_s: float | None = 0.0
     """The longest time within the judged part in which nothing was recorded of the generator, in seconds; None where
     nothing was at all."""
+    delays: tuple[Delay, ...] = ()
+    """What the generator itself may have added to a login, a resource each."""
     foreign: bool = False
     """Measured by another tool, which tells of the logins alone."""
 
@@ -54,7 +69,7 @@ class RunState:
     complete: bool
     """Every planned pair was executed (or the judge stopped the run)."""
     interrupted: str = ""
-    """Why the run ended early on anybody's wish but the judge's; empty where it did not."""
+    """Why the run ended early for another reason than the judge's decision; empty where it did not."""
     stopped_for_denials: bool = False
     faults: tuple[str, ...] = ()
     """What of the evidence is missing, damaged or can't have happened: with any of it there is no verdict."""

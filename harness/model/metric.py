@@ -14,6 +14,8 @@ Stage = Literal["expected", "headroom"]
 """``expected``: the scenario's own arrivals; ``headroom``: the pairs above the expected peak."""
 Unit = Literal["log_ratio", "share"]
 """``log_ratio``: ln(candidate / baseline) of a latency; ``share``: candidate − baseline of a probability."""
+LARGEST_LOG = 700.0
+"""e^700 is near the largest float: such a ratio is practically infinite."""
 
 
 @dataclass(frozen=True, slots=True)

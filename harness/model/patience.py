@@ -16,7 +16,7 @@ class Patience(Configured):
     """
 
     gives_up_s: Seconds
-    """After so long a try is abandoned: its connections are closed, whatever the servers still do for it."""
+    """After this time a try is abandoned: its connections are closed, even if servers still work on it."""
     tries: Annotated[int, Field(ge=1, le=10)] = 3
     """How often a login is tried at most."""
     again_after_s: NonNegative = 1.0

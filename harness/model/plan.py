@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.model.scenario import Arrivals, Scenario
+from harness.model.scenario import ROUNDS_LOOKBACK, Arrivals, Scenario
 from harness.model.target import ARMS, Arm
 
 NS = 1_000_000_000
@@ -126,7 +126,7 @@ def _draw_rounds(scenario: Scenario, rng: np.random.Generator, from_s: float, ti
     """The logins of one block that are due in it, of rounds that began in it or before."""
     mix = scenario.mix
     longest_s = max((len(one.logins) - 1) * one.think_s for one in scenario.rounds)
-    begun = _process(scenario, rng, from_s, times / scenario.round_logins, LONG_AGO * longest_s)
+    begun = _process(scenario, rng, from_s, times / scenario.round_logins, ROUNDS_LOOKBACK * longest_s)
     which = _chosen(rng, [one.share for one in scenario.rounds], len(begun))
     warm = np.array([any(mix[login].cache == "warm" for login in one.logins) for one in scenario.rounds])[which]
     users = _users(scenario, rng, warm)
@@ -146,10 +146,6 @@ def _draw_rounds(scenario: Scenario, rng: np.random.Generator, from_s: float, ti
         tuple(int(users[i]) for i in inside),
         tuple(cohorts[i] for i in inside),
     )
-
-
-LONG_AGO = 10
-"""In mean lengths of a round: of a round that began longer ago, 1 in 20,000 has a login still due, or fewer."""
 
 
 def _process(

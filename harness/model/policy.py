@@ -10,8 +10,11 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from harness.model.base import Configured, Name, NonNegative, Positive, Share
+from harness.model.base import Configured, Document, Name, NonNegative, Positive, Share
 from harness.model.protocol import Change
+
+PAIRS_AT_MOST = 10_000
+"""Of a run, as a scenario may plan them."""
 
 
 class Margin(Configured):
@@ -61,7 +64,7 @@ class Margins(Configured):
 
 
 class Budgets(Configured):
-    """Absolute limits that hold whatever the baseline does."""
+    """Absolute limits, independent of the baseline."""
 
     login_p95_s: Positive | None = 3.0
     """The candidate's p95 of the login's response time, in seconds."""
@@ -70,21 +73,21 @@ class Budgets(Configured):
 
 
 class Looks(Configured):
-    """When the sequential judge may stop: pairs are counted after the discarded first ones."""
+    """When the sequential judge may stop a run; the discarded first pairs don't count."""
 
-    block_from: Annotated[int, Field(ge=3)] = 3
-    pass_from: Annotated[int, Field(ge=3)] = 12
-    pass_after_s: NonNegative = 660.0
-    """The candidate's least age at a PASS: an earlier one would defeat the test for a leak."""
+    block_from: Annotated[int, Field(ge=3, le=PAIRS_AT_MOST)] = 3
+    pass_from: Annotated[int, Field(ge=3, le=PAIRS_AT_MOST)] = 12
+    pass_after_s: Annotated[float, Field(ge=0, le=86_400)] = 660.0
+    """The candidate's least age at a PASS, in seconds: an earlier PASS would defeat the test for a leak."""
 
 
 class Leak(Configured):
     """The test on the slope of the shift against the candidate's age."""
 
     suspect_p: Share = 0.05
-    """Below this no PASS is given."""
+    """No PASS below this p-value."""
     block_p: Share = 0.001
-    """Below this, at the end of the run, the update is blocked."""
+    """BLOCK below this p-value, at the end of the run."""
 
     @model_validator(mode="after")
     def _what_blocks_was_suspected(self) -> Leak:
@@ -94,7 +97,7 @@ class Leak(Configured):
 
 
 class Soak(Configured):
-    """How much slower an arm may grow with its age, over the hours of a soak."""
+    """How much slower an arm may get with its age, over the hours of a soak."""
 
     growth_per_minute: Positive = 0.0005
     """Of the login's p50 and p95: 0.0005 is +0.05 % a minute, which doubles them in a day. A rate may grow in an hour
@@ -114,25 +117,25 @@ class Limits(Configured):
     imbalance: Share = 0.02
     """The largest relative difference of the arms' numbers of logins."""
     baseline_failures: Share = 0.05
-    """A baseline that fails more than this can't be compared with."""
+    """With a baseline that fails more than this no candidate can be compared."""
     denied_share: Share = 0.01
     """The run stops when more logins than this were denied, so that no real account is locked."""
 
 
 class CalibrationLimits(Configured):
-    """What makes a site's calibration stale."""
+    """When a site's calibration is stale."""
 
     max_age_days: Positive = 30.0
 
 
 class Wire(Configured):
-    """Which differences between single logins on the arms block; all the others are told."""
+    """Which differences between single logins on the arms block; all others are reported only."""
 
     block: tuple[Change, ...] = ("enctype-weaker", "tls-weaker")
-    """Kinds of difference. By default those that no load shows and nobody wants of an update: weaker encryption."""
+    """Kinds of difference. By default weaker encryption, which no load test shows."""
 
 
-class Policy(Configured):
+class Policy(Document):
     """What the gate allows, and what it needs to be sure."""
 
     name: Name = "default"
@@ -140,7 +143,7 @@ class Policy(Configured):
     margins: Margins = Margins()
     slow_after_s: Positive = 1.0
     slow_times_usual: Positive = 5.0
-    """A login is slow after ``slow_after_s``, but not before so many times a usual login."""
+    """A login is slow if it takes longer than ``slow_after_s`` and than so many times a usual login."""
     budgets: Budgets = Budgets()
     alpha: Annotated[float, Field(gt=0, le=0.1)] = 0.025
     """One-sided error: of a false PASS for each metric, and of a false BLOCK for the whole family of metrics."""
@@ -150,15 +153,15 @@ class Policy(Configured):
     limits: Limits = Limits()
     calibration: CalibrationLimits = CalibrationLimits()
     protocol: Wire = Wire()
-    discard_pairs: Annotated[int, Field(ge=0)] = 1
+    discard_pairs: Annotated[int, Field(ge=0, le=PAIRS_AT_MOST)] = 1
     quick: bool = False
-    """A quick policy may pass before ``pass_after_s``; its verdict says that leaks were not tested."""
+    """A quick policy may pass early; its verdict says that leaks were not tested."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what the policy asks of a run's load, however it is called: two with one digest judge it alike."""
-        besides = {"name", "description", "calibration", "protocol"}
-        return hashlib.sha256(self.model_dump_json(exclude=besides).encode()).hexdigest()
+        """SHA-256 of what the policy demands of a run's load, without its name: two with one digest judge it alike."""
+        apart_from = {"name", "description", "calibration", "protocol"}
+        return hashlib.sha256(self.model_dump_json(exclude=apart_from).encode()).hexdigest()
 
     @model_validator(mode="after")
     def _quick_is_said(self) -> Policy:

@@ -152,26 +152,26 @@ CHANGES: Mapping[Change, str] = {
     "step-failed": "a step that succeeds on the baseline fails on the candidate",
     "enctype-weaker": "a ticket, its session key or the clinician's own key is of a weaker encryption type",
     "tls-weaker": "an older version of TLS",
-    "security-layer-changed": "signing, sealing or mutual authentication that is on one arm alone",
+    "security-layer-changed": "signing, sealing or mutual authentication on one arm only",
     "exchange-added": "more requests answered in a step",
-    "no-answer": "requests to a KDC that nothing answered",
-    "error-added": "a KDC's error code on the way, as KRB_ERR_RESPONSE_TOO_BIG",
-    "transport-changed": "UDP to TCP, or back",
-    "ticket-added": "a ticket more",
-    "ticket-grown": "a larger ticket, as by a larger PAC",
+    "no-answer": "requests to a KDC that got no answer",
+    "error-added": "an additional error code from a KDC, such as KRB_ERR_RESPONSE_TOO_BIG",
+    "transport-changed": "UDP in place of TCP, or the reverse",
+    "ticket-added": "an additional ticket",
+    "ticket-grown": "a larger ticket, for example by a larger PAC",
     "answer-grown": "a larger answer of the directory or the EHR",
-    "entries-changed": "another number of directory entries or DNS records",
-    "http-status-changed": "other HTTP status codes",
-    "names-changed": "other names asked of DNS, the arms' own host and domain apart",
-    "certificate-changed": "another kind or size of the certificate's key",
-    "cipher-changed": "another TLS cipher suite",
-    "enctype-changed": "another encryption type that is neither weaker nor stronger",
+    "entries-changed": "a different number of directory entries or DNS records",
+    "http-status-changed": "different HTTP status codes",
+    "names-changed": "different names asked for in DNS, apart from the arms' own host and domain",
+    "certificate-changed": "a certificate with a key of another type or size",
+    "cipher-changed": "a different TLS cipher suite",
+    "enctype-changed": "a different encryption type that is neither weaker nor stronger",
     "step-fixed": "a step that fails on the baseline succeeds on the candidate",
     "enctype-stronger": "a stronger encryption type",
     "tls-stronger": "a newer version of TLS",
     "exchange-removed": "fewer requests answered in a step",
-    "error-removed": "a KDC's error code that comes no more",
-    "ticket-removed": "a ticket less",
+    "error-removed": "an error code from a KDC that no longer comes",
+    "ticket-removed": "a ticket that is no longer asked for",
     "ticket-shrunk": "a smaller ticket",
     "answer-shrunk": "a smaller answer of the directory or the EHR",
 }
@@ -181,7 +181,7 @@ CHANGES: Mapping[Change, str] = {
 class Difference:
     """One difference between the arms' single logins.
 
-    ``cohort`` is ``all`` where every cohort that takes the step shows it; ``remark`` is what to make of it.
+    ``cohort`` is ``all`` where every cohort that takes the step shows it; ``remark`` says how large it is.
     """
 
     change: Change

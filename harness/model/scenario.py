@@ -1,4 +1,4 @@
-"""What is done to both arms: who logs in, how, how often, in blocks of what length."""
+"""The workload of both arms: who logs in, how, how often, in blocks of what length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from harness.model.base import Configured, Name, NonNegative, Rate, Seconds, Share
+from harness.model.base import Configured, Document, Name, NonNegative, Rate, Seconds, Share
 from harness.model.cohort import RESERVED, SHARES_DIFFER, Authentication, Cohort, CohortName, Round, Steps, in_one_order
 from harness.model.patience import Patience
 from harness.model.steps import CACHES, EARLIER_TRIES
@@ -91,14 +91,16 @@ class LadderRate(Configured):
         return max(self.rates)
 
 
+ROUNDS_LOOKBACK = 10
+"""In mean lengths of a round: of a round that began longer ago, 1 in 20,000 has a login still due, or fewer."""
 ROUNDING = 1e-9
-"""A block begins at a multiple of its length, which in floats may lie a little below it."""
+"""A block begins at a multiple of its length, which as a float may be slightly too small."""
 
 Arrivals = Annotated[ConstantRate | RampRate | BurstRate | LadderRate, Field(discriminator="curve")]
 
 
 class Population(Configured):
-    """How many of the target's accounts log in, and what share of the logins is cold."""
+    """How many of the target's accounts log in, and which share of the logins is cold."""
 
     users: Annotated[int, Field(gt=0, le=1_000_000)]
     cold_share: Share = 1.0
@@ -110,7 +112,7 @@ class Blocks(Configured):
     design: Literal["interleaved", "duet"] = "interleaved"
     """``interleaved``: one arm at a time, in random order within a pair. ``duet``: both arms at once, for arms that
     share no machine; the noise that they share then cancels within a pair."""
-    length_s: Seconds = 15.0
+    length_s: Annotated[float, Field(ge=0.05, le=86_400)] = 15.0
     trim_s: NonNegative = 4.0
     pairs: Annotated[int, Field(ge=2, le=10_000)] = 40
 
@@ -122,22 +124,26 @@ class Blocks(Configured):
 
 
 class Headroom(Configured):
-    """A stage above the expected peak: every so many pairs, one whose logins come ``factor`` times as fast.
+    """A stage above the expected peak: every so many pairs, one with ``factor`` times the arrivals.
 
-    A loss of capacity hides at ordinary load, and shows here.
+    A loss of capacity need not show at ordinary load; it shows here.
     """
 
     factor: Annotated[float, Field(gt=1, le=10)] = 1.5
     every: Annotated[int, Field(ge=2, le=100)] = 3
 
 
-class Scenario(Configured):
+LOGINS_AT_MOST = 20_000_000
+"""That a run may plan, at its highest rate all the time: some gigabytes of plan, and of attempts."""
+
+
+class Scenario(Document):
     """One workload, the same for every arm: either ``steps`` that cold and warm logins take, or ``cohorts``."""
 
     name: Name
     description: str = ""
     steps: Steps = ()
-    """Of every login; ``population.cold_share`` of them find no ticket in their cache."""
+    """The steps of every login; ``population.cold_share`` of the logins start with an empty ticket cache."""
     population: Population
     rounds: tuple[Round, ...] = ()
     """Where clinicians log in several times, with think times between; each login is of a cohort."""
@@ -148,17 +154,17 @@ class Scenario(Configured):
     """``key``: the long-term key is derived once at start; ``password``: string-to-key is paid in every login;
     ``smart-card``: by PKINIT (RFC 4556), with each clinician's certificate."""
     timeout_s: Seconds = 10.0
-    """The deadline of a whole login; a login that passes it is censored there."""
+    """The deadline of a whole login; a login that exceeds it counts as one that took so long at least."""
     step_timeout_s: Seconds = 10.0
     """The deadline of each step of its own."""
     seats: Annotated[int, Field(gt=0, le=5000)] = 400
-    """How many logins an arm's worker may have under way at once."""
+    """How many logins an arm's worker may have in progress at once; a login beyond that waits for a seat."""
     blocks: Blocks = Blocks()
     headroom: Headroom | None = None
-    """Null leaves the stage above the expected peak out; the verdict says so."""
-    seed: Annotated[int, Field(ge=0)] = 2016
+    """Null: no stage above the expected peak, and the verdict says so."""
+    seed: Annotated[int, Field(ge=0, lt=1 << 128)] = 2016
     stated_peak: Rate | None = None
-    """The hospital's own peak in logins a second, to which ``authgate capacity`` extrapolates."""
+    """The hospital's peak in logins a second, at which ``authgate capacity`` predicts response times."""
     patience: Patience | None = None
     """Clients that give up and come back; null: each login is tried once, until ``timeout_s``."""
 
@@ -171,7 +177,7 @@ class Scenario(Configured):
         if bool(cohorts) == bool(info.data["steps"]):
             raise ValueError(f"expected either steps or cohorts, got {'both' if cohorts else 'neither'}")
         if cohorts and info.data["population"].cold_share != 1:
-            raise ValueError("expected no population.cold_share beside cohorts, whose caches say it")
+            raise ValueError("expected no population.cold_share together with cohorts, whose caches say it")
         for name, cohort in cohorts.items():
             _check_cohort(name, cohort, shared=not rounds)
         named = dict.fromkeys(login for one in rounds for login in one.logins)
@@ -196,6 +202,19 @@ class Scenario(Configured):
             raise ValueError(
                 f"patience: expected all tries and the pauses between them within timeout_s ({self.timeout_s:g}), "
                 f"got {self.patience.longest_s:g} s"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_plan_can_be_held(self) -> Scenario:
+        """Each pair is drawn at the highest rate, and where there are rounds, from long before its block."""
+        longest_s = max(((len(one.logins) - 1) * one.think_s for one in self.rounds), default=0.0)
+        drawn_s = (self.blocks.length_s + ROUNDS_LOOKBACK * longest_s) / self.round_logins
+        logins = self.blocks.pairs * self.peak_rate * max(2 * self.blocks.length_s, drawn_s)
+        if logins > LOGINS_AT_MOST:
+            raise ValueError(
+                f"blocks: expected {LOGINS_AT_MOST:,} logins in a run at most, at its highest rate "
+                f"({self.peak_rate:,.6g}/s) all the time, got {logins:,.6g}"
             )
         return self
 
@@ -237,7 +256,7 @@ class Scenario(Configured):
 
     @property
     def round_logins(self) -> float:
-        """How many logins a round holds in the mean; 1 where there are no rounds."""
+        """The mean number of logins in a round; 1 where there are no rounds."""
         return sum(one.share * len(one.logins) for one in self.rounds) or 1.0
 
     @property
@@ -251,8 +270,8 @@ class Scenario(Configured):
         return tuple(name for name in self.expected if self.mix[name].cache == "warm")
 
     @property
-    def whose(self) -> frozenset[AccountKind]:
-        """Whose accounts log in."""
+    def account_kinds(self) -> frozenset[AccountKind]:
+        """The kinds of accounts that log in."""
         return frozenset(cohort.accounts for cohort in self.mix.values())
 
     @property
@@ -294,6 +313,6 @@ def _check_cohort(name: str, cohort: Cohort, shared: bool) -> None:
     if shared and not cohort.share:
         raise ValueError(f"expected a share above 0 of {name}, got {'none' if cohort.share is None else 0}")
     if not shared and cohort.share is not None:
-        raise ValueError(f"expected no share of {name} beside rounds, from which it follows")
+        raise ValueError(f"expected no share of {name} together with rounds, from which it follows")
     if not cohort.taken:
         raise ValueError(f"expected a step of {name} that a warm cache does not leave out, got none")

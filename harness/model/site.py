@@ -1,4 +1,4 @@
-"""What a judge may know of the site it judges at, from a calibration: what pairs never average out, and warnings."""
+"""What a calibration shows about a site: the spread that no number of pairs averages out, and warnings."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ UNKNOWN_SPREAD = Spread(math.inf, 1, math.inf)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a judge knows of the site it judges at; the same for a verdict while a run goes on and afterwards.
+    """What is known about the site that is judged; the same for verdicts during a run and afterwards.
 
-    ``deployments`` and ``levels`` are by metric; ``warnings`` say what makes the calibration less than apt, and
-    ``refusal`` why nothing may be judged by it (empty where it may).
+    ``deployments`` and ``levels`` are by metric; ``warnings`` say why the calibration may not fit, and ``refusal`` why
+    nothing may be judged by it (empty where it may).
     """
 
     source: str = ""
@@ -47,7 +47,7 @@ class Site:
     refusal: str = ""
 
     def spread(self, metric: Metric, interleaved: bool) -> Spread:
-        """What the bounds of a metric have to carry besides the noise of pairs.
+        """What the bounds of a metric have to include in addition to the noise of pairs.
 
         Between arms of one run that is the spread between deployments, zero where it was not measured. Between arms of
         different runs it is that of two levels as well, and infinite where it was not measured.

@@ -12,7 +12,7 @@ from typing import Literal
 Cache = Literal["cold", "warm"]
 CACHES: tuple[Cache, ...] = ("cold", "warm")
 LOGIN = "login"
-"""The name under which the whole login is judged beside its steps."""
+"""The name of the whole login, which is judged like its steps."""
 EARLIER_TRIES = "earlier_tries"
 """The name under which the time that a login lost in tries that were given up stands among its steps; it is never
 judged."""

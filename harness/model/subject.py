@@ -13,7 +13,7 @@ from harness.model.steps import LOGIN
 
 @dataclass(frozen=True, slots=True)
 class LeakSlope:
-    """How much slower, a minute of the candidate's life, its median login becomes beside the baseline's."""
+    """How much slower the candidate's median login gets, relative to the baseline's, with each minute of its age."""
 
     cohort: ClassVar[str] = EVERYONE
     step: ClassVar[str] = LOGIN
@@ -22,7 +22,7 @@ class LeakSlope:
 
 @dataclass(frozen=True, slots=True)
 class LoginBudget:
-    """The candidate's login p95 against the policy's limit on it, whatever the baseline does."""
+    """The candidate's login p95 against the policy's absolute limit."""
 
     cohort: ClassVar[str] = EVERYONE
     step: ClassVar[str] = LOGIN

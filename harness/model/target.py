@@ -7,11 +7,12 @@ import ipaddress
 from collections.abc import Collection, Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field, IPvAnyNetwork, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 
-from harness.model.base import Configured, Positive
+from harness.model.base import Configured, Document, Positive
 from harness.model.credentials import Credentials
 from harness.model.database import Database
+from harness.model.ehr import Ehr
 from harness.model.endpoint import Addresses, Endpoint, Host, endpoint_at, endpoints_from_text, parse_endpoint
 from harness.model.steps import STEPS, Service
 
@@ -127,52 +128,6 @@ class Services(Configured):
     """The file server of policy and logon script: cifs/NAME."""
 
 
-class Ehr(Configured):
-    """An arm's electronic health record: a web front behind HTTP Negotiate, and its database behind that."""
-
-    url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")]
-    """The page that answers at once; https is verified against directory.ca_file, or else the system's certificates."""
-    service_host: Host
-    """The host part of the service's principal, HTTP/HOST, and the name that the front is asked by."""
-    database_path: Annotated[str, Field(pattern=r"^[^?#\s]+$")] | None = None
-    """The page, relative to the URL, that asks the database on the clinician's behalf and shows their principal."""
-
-    @property
-    def tls(self) -> bool:
-        """Whether the connection is TLS."""
-        return self.url.startswith("https://")
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The address that the URL names."""
-        return endpoint_at(self._parts[0], 443 if self.tls else 80)
-
-    @property
-    def page(self) -> str:
-        """The path of the front's own page."""
-        return f"/{self._parts[1]}"
-
-    @property
-    def database_page(self) -> str:
-        """The path of the page that asks the database."""
-        asked = self.database_path or ""
-        return asked if asked.startswith("/") else f"{self.page.rpartition('/')[0]}/{asked}"
-
-    @property
-    def _parts(self) -> tuple[str, str]:
-        host, _, path = self.url.partition("://")[2].partition("/")
-        return host, path
-
-    @field_validator("url")
-    @classmethod
-    def _endpoint_parses(cls, url: str) -> str:
-        try:
-            Endpoint.model_validate(parse_endpoint(url.partition("://")[2].partition("/")[0], 80))
-        except ValidationError:
-            raise ValueError(f"expected a host and a port from 1 to 65535, got {url!r}") from None
-        return url
-
-
 class Target(Configured):
     """One arm: a Kerberos realm, its KDCs, and the services that a login uses."""
 
@@ -188,6 +143,11 @@ class Target(Configured):
     database: Database | None = None
     service_accounts: Credentials | None = None
     """The accounts by which components log in to each other, as the front to the database: often a keytab."""
+
+    @field_validator("realm")
+    @classmethod
+    def _realm_without_final_dot(cls, realm: str) -> str:
+        return realm.removesuffix(".")  # of upper and lower case both may be meant: libkrb5 tells them apart
 
     @field_validator("kdcs", mode="before")
     @classmethod
@@ -249,12 +209,12 @@ class Target(Configured):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the realm and its endpoints: another one is another server, whoever logs in there."""
+        """SHA-256 of the realm and its endpoints, by which servers are recognised whoever logs in there."""
         return hashlib.sha256("\n".join((self.realm, *map(str, self.endpoints))).encode()).hexdigest()
 
 
-class Targets(Configured):
-    """The arms of a comparison, and what the owner of the servers has agreed to."""
+class Targets(Document):
+    """The arms of a comparison, and the load that the owner of the servers has agreed to."""
 
     environment: Literal["lab", "pre-production"] = "lab"
     """``lab`` may only name loopback addresses."""
@@ -263,18 +223,11 @@ class Targets(Configured):
     max_rate: Positive | None = None
     """The highest rate, in logins a second, that the servers may receive."""
     arms: Annotated[dict[Arm, Target], Field(min_length=1)]
-    _source: str = PrivateAttr("targets")
 
     @property
     def source(self) -> str:
         """Where an error about these targets says that they are: the file that they were read from."""
-        return self._source
-
-    def read_from(self, source: str) -> Targets:
-        """The same targets, known to be from this file."""
-        known = self.model_copy()
-        known._source = source
-        return known
+        return self._read.file or "targets"
 
     @property
     def secret_variables(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""An update that slowed or broke logins: what is known of it, how a lab models it, and what the gate must say."""
+"""An update that slowed or broke logins: what is known about it, how a lab models it, and what the gate must say."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from harness.model.cohort import EVERYONE
 from harness.model.metric import Metric
 from harness.model.site import UNCALIBRATED, Site, Spread
 from harness.model.steps import LOGIN
+from harness.record.completeness import document_digest
 from harness.system.files import write_whole
 
 FORMAT = 3
@@ -29,7 +30,7 @@ _CALIBRATION = TypeAdapter(Calibration)
 
 
 def calibration_file(results: Path, scenario: str, policy: str) -> Path:
-    """Where the calibration of a scenario under a policy lies, both by name."""
+    """Where the calibration of a scenario under a policy is kept, both by name."""
     return results / f"calibration-{scenario}-{policy}.json"
 
 
@@ -44,6 +45,7 @@ def save(calibration: Calibration, path: Path) -> None:
         for noise in calibration.noise
     ]
     document = {"format": FORMAT, **asdict(calibration), "noise": rows}
+    document["digest"] = document_digest(json.loads(json.dumps(document)))
     write_whole(path, f"{json.dumps(document, indent=2, allow_nan=False)}\n")
 
 
@@ -53,7 +55,7 @@ def read(path: Path) -> Calibration:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RunError(f"{path}: expected a calibration's file, got: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RunError(f"{path}: expected what authgate calibrate has written, got no JSON") from None
     if isinstance(found, dict) and "noise" in found and found.get("format") not in READ:
         raise RunError(
@@ -71,9 +73,12 @@ def read(path: Path) -> Calibration:
         for key in ("began", "measured"):
             if datetime.fromisoformat(found[key]).tzinfo is None:
                 raise ValueError(key)
-        return _CALIBRATION.validate_python({**found, "noise": rows})
+        calibration = _CALIBRATION.validate_python({**found, "noise": rows})
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{path}: expected what authgate calibrate has written, got something else") from None
+    if found.get("format") == FORMAT and found.get("digest") != document_digest(found):
+        raise RunError(f"{path}: expected the calibration that authgate has written, got one that was changed since")
+    return calibration
 
 
 def site_document(site: Site) -> dict[str, object] | None:

@@ -155,13 +155,13 @@ def as_now(part: Any, schema: Any) -> Any:
         elif field.name in _SINCE_THE_FIRST:
             raise ValueError(f"expected a column {field.name}")
         else:
-            value = 1 if field.name == "tries" else None
-            columns.append(pa.array([value] * len(part), field.type))
+            columns.append(pa.array([_BEFORE[field.name]] * len(part), field.type))
     return type(part).from_arrays(columns, schema=schema)
 
 
-_SINCE_THE_FIRST = {*ATTEMPTS.names, *HEALTH.names} - {"tries", "run_queue_ms"}
-"""Columns that every version has written."""
+_BEFORE = {"tries": 1, "own": 0, "run_queue_ms": None}
+"""What stands for a column that not every version has written."""
+_SINCE_THE_FIRST = {*ATTEMPTS.names, *HEALTH.names} - _BEFORE.keys()
 
 
 def _retyped(column: Any, wanted: Any) -> Any:
@@ -184,7 +184,9 @@ def _with_fields(lists: Any, wanted: Any) -> Any:
     known = {had.field(place).name for place in range(had.num_fields)}
     fields = [inner.field(place) for place in range(inner.num_fields)]
     values = [
-        pc.struct_field(flat, field.name).cast(field.type) if field.name in known else pa.nulls(len(flat), field.type)
+        pc.struct_field(flat, field.name).cast(field.type)
+        if field.name in known
+        else pa.array([_BEFORE.get(field.name)] * len(flat), field.type)
         for field in fields
     ]
     structs = pa.StructArray.from_arrays(values, fields=fields)

@@ -33,7 +33,7 @@ TERMINAL_STEPS = 1
 
 
 def print_capacity(evidence: CapacityEvidence, console: Console, report: Path | None = None) -> None:
-    """Print the verdict, both arms' capacities, what is predicted, and where the report lies if it was written."""
+    """Print the verdict, both arms' capacities, what is predicted, and where the report is if it was written."""
     verdict = evidence.verdict
     badge = Text(f" {rows.VERDICT_SIGNS[verdict.kind]} {verdict.kind.name} ", style=BADGES[verdict.kind])
     console.print()
@@ -59,7 +59,7 @@ def print_capacity(evidence: CapacityEvidence, console: Console, report: Path | 
 
 
 def write_capacity(evidence: CapacityEvidence, results: Path) -> Path:
-    """Write the search's JSON, PNG and HTML beside the runs; returns the page's file. Raises OSError."""
+    """Write the search's JSON, PNG and HTML into the folder of its runs; returns the page's file. Raises OSError."""
     document = json.dumps(capacity_document(evidence), indent=2, allow_nan=False)
     write_whole(results / f"{evidence.search_id}.json", f"{document}\n")
     write_whole(results / f"{evidence.search_id}.png", png(figure(evidence)))
@@ -91,7 +91,7 @@ def capacity_document(evidence: CapacityEvidence) -> dict[str, Any]:
 
 
 def notices(evidence: CapacityEvidence) -> list[str]:
-    """The verdict's notices, and those that hold whatever it is."""
+    """The verdict's notices, and those that apply whatever it is."""
     lab = [rows.LAB_NOTICE] if evidence.environment == "lab" else []
     return [*evidence.verdict.notices, *lab]
 
@@ -123,7 +123,7 @@ def _predictions(evidence: CapacityEvidence, subjects: int | None = None) -> tup
             found = evidence.extrapolations[arm][place]
             if not found.refused:
                 lines.append(_prediction(arm, found, peak))
-    return ["predicted for", "arm", "idle", "saturation", *at_peak], lines
+    return ["predicted", "arm", "idle", "saturation", *at_peak], lines
 
 
 def _prediction(arm: Arm, found: Extrapolation, peak: float | None) -> list[str]:

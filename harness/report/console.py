@@ -36,12 +36,12 @@ _DECISION_STYLES: dict[Decision, str] = {
 
 
 def for_tables() -> Console:
-    """Standard output as it is wide; a log has no width of its own, and 80 columns would break its tables."""
+    """Standard output in its own width; a log has none, and 80 columns would break its tables."""
     return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH)
 
 
 def print_verdict(evidence: Evidence, console: Console, report: Path | None = None) -> None:
-    """Print the verdict, the step to blame, the most severe findings, and where the report lies if it was written."""
+    """Print the verdict, the step to blame, the most severe findings, and where the report is if it was written."""
     verdict = evidence.verdict
     badge = Text(f" {rows.VERDICT_SIGNS[verdict.kind]} {verdict.kind.name} ", style=VERDICT_STYLES[verdict.kind])
     facts = f"  {rows.extent(evidence)}, exit code {verdict.exit_code}"

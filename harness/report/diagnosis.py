@@ -15,19 +15,19 @@ _STYLES: dict[Level, str] = {"ok": "green", "warning": "yellow", "problem": "bol
 
 
 def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
-    """Print the checks, an arm after the other, and how many there are of each level."""
+    """Print the checks, one arm after the other, and how many there are of each level."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("about", "check", ""):
+    for heading in ("where", "check", ""):
         table.add_column(heading, no_wrap=True)
     table.add_column("found", overflow="fold")
     before = ("", "")
     for check in diagnosis.checks:
         remark = check.remark
         found = escape(one_line(remark.found)) + (f"\n→ {escape(one_line(remark.advice))}" if remark.advice else "")
-        about = "" if check.about == before[0] else check.about
-        name = "" if (check.about, check.name) == before else check.name
-        table.add_row(about, name, f"[{_STYLES[remark.level]}]{remark.level}[/]", found)
-        before = check.about, check.name
+        where = "" if check.where == before[0] else check.where
+        name = "" if (check.where, check.name) == before else check.name
+        table.add_row(where, name, f"[{_STYLES[remark.level]}]{remark.level}[/]", found)
+        before = check.where, check.name
     console.print(table)
     counts = ", ".join(f"{sum(1 for _ in diagnosis.at(level))} {level}" for level in LEVELS)
     style = "green" if diagnosis.healthy else "bold red"
@@ -41,7 +41,7 @@ def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "counts": {level: sum(1 for _ in diagnosis.at(level)) for level in LEVELS},
         "checks": [
             {
-                "about": check.about,
+                "where": check.where,
                 "check": check.name,
                 "level": check.remark.level,
                 "found": check.remark.found,

@@ -30,7 +30,7 @@ class CausePartDocument(Document):
 
 
 class FailuresDocument(Document):
-    """Of what the difference in failed logins is made; the causes add up to it."""
+    """Which causes make up the difference in failed logins; they add up to it."""
 
     added: float
     low: float
@@ -39,7 +39,7 @@ class FailuresDocument(Document):
 
 
 def failures_document(found: FailureAnatomy) -> FailuresDocument:
-    """What a difference in failed logins is made of."""
+    """The causes that make up a difference in failed logins."""
     return FailuresDocument(added=found.added, low=found.low, high=found.high, parts=tuple(map(_part, found.parts)))
 
 

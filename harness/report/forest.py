@@ -18,13 +18,13 @@ from harness.report.figures import WIDTH_IN
 from harness.report.style import FAINT, INK, RULE, drawing
 
 LINEAR_TO = 2.0
-"""In margins: beyond twice the margin the scale is logarithmic where any bound goes beyond twice that again."""
+"""In margins: the scale is linear up to here, and logarithmic beyond it where any bound reaches twice as far."""
 ENDLESS = 1e7
-"""In margins: with few pairs an upper bound may be astronomic, and would leave the scale no room for the rest."""
+"""In margins: with few pairs an upper bound may be astronomical, and would leave no room on the scale for the rest."""
 COLUMNS = (("change", 0.24), ("bounds", 0.73), ("margin", 1.0))
 """Titles of the columns beside the scale, and where each ends as a share of their width."""
 
-_LOOKS: dict[Decision, tuple[str, str, bool]] = {
+_MARKS: dict[Decision, tuple[str, str, bool]] = {
     "pass": ("o", "#00664b", True),
     "notice": ("o", "#00664b", False),
     "inconclusive": ("D", "#7a5200", False),
@@ -88,7 +88,7 @@ def _group(finding: Finding) -> tuple[bool, str]:
 
 
 def _in_margins(value: float | None, finding: Finding) -> float | None:
-    """The value in margins; None where it is unbounded, or as good as that."""
+    """The value in margins; None where it is unbounded, or practically so."""
     if value is None or not math.isfinite(value) or not finding.margin:
         return None
     in_margins = value / finding.margin
@@ -124,7 +124,7 @@ def _tick(value: float) -> str:
 
 
 def _draw(axes: Axes, row: int, finding: Finding) -> None:
-    marker, colour, filled = _LOOKS[finding.decision]
+    marker, colour, filled = _MARKS[finding.decision]
     edges = axes.get_xlim()
     ends = []
     for value, edge, arrow in zip((finding.low, finding.high), edges, "<>", strict=True):

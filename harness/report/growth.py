@@ -15,8 +15,8 @@ from harness.report.style import ARM_STYLES, INK, drawing, latency_axis, spread
 
 HOURS_FROM_MIN = 120
 CAPTION = (
-    "Each mark is one block: filled its median, hollow its p95. The lines are the straight growth that is judged; a "
-    "cold start that fades is taken out of them, so blocks at the beginning may lie beside them."
+    "Each mark is one block: filled its median, hollow its p95. The lines are the trends that are judged; a cold start "
+    "is not part of them, so blocks at the beginning may lie off the lines."
 )
 
 
@@ -39,7 +39,7 @@ def growth(evidence: Evidence) -> Figure | None:
     return figure
 
 
-def told(evidence: Evidence) -> str:
+def described(evidence: Evidence) -> str:
     """What the figure shows, in words."""
     growths = evidence.soak.growths if evidence.soak is not None else ()
     lines = "; ".join(f"{g.statistic} {_level(g, g.start)} → {_level(g, g.end)}" for g in growths)

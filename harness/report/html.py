@@ -1,4 +1,4 @@
-"""report.html: one self-contained page that asks nothing of the network."""
+"""report.html: one self-contained page that loads nothing from the network."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ _SOAK_RULE = (
 
 
 def _overview(evidence: Evidence) -> list[tuple[str, list[str]]]:
-    """The few numbers that say what would be noticed: a label, and a cell for each arm."""
+    """The few numbers that say what users would notice: a label, and a cell for each arm."""
     table = []
     for cohort in series.cohorts_seen(evidence):
-        for label, quantile in (("half of the {} were done in", 0.5), ("19 of 20 {} were done in", 0.95)):
+        for label, quantile in (("half of all {} took at most", 0.5), ("19 of 20 {} took at most", 0.95)):
             values = [series.login_seconds(evidence, arm, cohort) for arm in evidence.arms]
             cells = [words.seconds(float(np.quantile(v, quantile)) if len(v) else None) for v in values]
             table.append((label.format(words.of_cohort(cohort)), cells))
@@ -104,17 +104,17 @@ def _plates(evidence: Evidence) -> Iterator[Plate]:
             figures.distributions,
             "How long logins took",
             "Left: the share of logins that were as fast as the time on the axis, or faster; a curve further right is "
-            "slower; marks stand at the median and at p95, and the slowest 0.5 % are left to the panel beside it. "
-            "Right: the same logins seen from their slow end, on a scale that stretches the slowest. "
-            f"A login that failed counts as the time-out. Left out: {left_out}.",
+            "slower; marks are at the median and at p95, and the slowest 0.5 % are in the panel beside it. "
+            "Right: the share of logins that took longer than the time on the axis, on a logarithmic scale. "
+            f"A login that failed counts as the time-out. Discarded: {left_out}.",
             f"Distribution of response times of both arms: {told}.",
         ),
         (
             forest,
             "Change against what is allowed",
             "Each line is one metric: its change (mark) between its lower and upper bound, in units of its own margin. "
-            "✕ filled: blocked, its lower bound lies beyond the margin. Circle: shown to be within (hollow: and yet "
-            "surely a little slower). Diamond: open (filled: likely slower). "
+            "Cross: blocked, its lower bound lies beyond the margin. Circle: shown to be within it (hollow: but "
+            "certainly a little slower). Diamond: undecided (filled: likely slower). "
             "An arrow is a bound that is not known, or far off the scale.",
             "Change of each metric with its bounds in units of its margin; the table of findings has the same numbers.",
         ),
@@ -123,17 +123,16 @@ def _plates(evidence: Evidence) -> Iterator[Plate]:
             figures.over_time,
             "Over the run",
             "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. Baseline and "
-            "candidate took turns in random order, or ran side by side, so that a drift of the surroundings falls on "
+            "candidate took turns in random order, or ran side by side, so that drift of the environment affects "
             f"both.{shaded}"
             if evidence.design.interleaved
             else "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. The "
-            "arms were measured one after the other, so a drift of the surroundings may look like a difference."
-            + shaded,
+            "arms were measured one after the other, so drift of the environment may look like a difference." + shaded,
             f"Median and p95 of response times in each block of both arms, in run order: {told}.",
         ),
     ]
     if evidence.soak is not None:
-        drawn[1:] = [(growth.growth, "Over the hours", growth.CAPTION, growth.told(evidence))]
+        drawn[1:] = [(growth.growth, "Over the hours", growth.CAPTION, growth.described(evidence))]
     for draw, heading, caption, alt in drawn:
         figure = draw(evidence)
         if figure is not None:
@@ -148,7 +147,9 @@ def _by_arm(evidence: Evidence, cells: Sequence[str]) -> str:
 def _steps_caption(evidence: Evidence) -> str:
     caption = "Mean time in each step, in the order of the login; each bar begins where the step before it ended."
     if any(figures.dwarfed(series.step_means(evidence, cohort)) for cohort in series.cohorts_seen(evidence)):
-        caption += " One step dwarfs others: a bar below a hundredth of it is a hairline, and its label gives its time."
+        caption += (
+            " One step dwarfs the others: bars below a hundredth of it are hairlines, whose labels give their times."
+        )
     return caption
 
 
@@ -194,7 +195,7 @@ _VALIDITY: tuple[tuple[str, Callable[[ArmHealth], str], Callable[[Limits], str]]
         lambda limits: _at_most_ms(limits.hub_stall_p99_ms),
     ),
     (
-        "generator's share of a core",
+        "generator's use of a core",
         lambda health: words.share(health.generator_cpu),
         lambda limits: f"≤ {words.share(limits.generator_cpu)}",
     ),
@@ -223,7 +224,7 @@ def _validity(evidence: Evidence) -> list[tuple[str, list[str]]]:
 
 
 def _left_out(evidence: Evidence) -> str:
-    """What neither verdict nor figures take into account."""
+    """What neither verdict nor figures use."""
     trim = f"the first {evidence.design.trim_s:g} s of each block"
     pairs = series.discarded_pairs(evidence)
     return trim if not pairs else f"the first {'pair' if pairs == 1 else f'{pairs} pairs'} of blocks, and {trim}"
@@ -240,7 +241,7 @@ def _facts(evidence: Evidence) -> list[tuple[str, str]]:
         ("run", evidence.run_id),
         ("started", evidence.started),
         ("design", f"blocks of {design.block_s:g} s, {laid_out}"),
-        ("left out", _left_out(evidence)),
+        ("discarded", _left_out(evidence)),
         ("time-out of a login", words.seconds(design.timeout_s)),
         ("used for the verdict", rows.extent(evidence)),
     ]

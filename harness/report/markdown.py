@@ -35,7 +35,7 @@ def summary(evidence: Evidence) -> str:
     if changed := wire.lines(evidence):
         lines += ["", f"### {wire.HEADING}", "", *(f"- {_escaped(line)}" for line in changed)]
     if notices := rows.notices(evidence):
-        lines += ["", "### To be read with it", "", *(f"- {_escaped(notice)}" for notice in notices)]
+        lines += ["", "### Caveats", "", *(f"- {_escaped(notice)}" for notice in notices)]
     facts = f"Run {_escaped(evidence.run_id)}, {_escaped(evidence.title)}, started {_escaped(evidence.started)}"
     lines += ["", f"{facts}; {rows.extent(evidence)}."]
     return "\n".join(lines) + "\n"

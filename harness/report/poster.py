@@ -1,4 +1,4 @@
-"""The one figure for READMEs and chats: the verdict, both arms' response times, and where the time went."""
+"""One figure for READMEs and chats: the verdict, both arms' response times, and where the time went."""
 
 from __future__ import annotations
 

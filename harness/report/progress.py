@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a live panel on a terminal, a line a block elsewhere, nothing when quiet."""
+"""What a run shows while it goes on: a live panel on a terminal, a line per block elsewhere, nothing when quiet."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ class ContrastDocument(Document):
 
 
 class RetriesDocument(Document):
-    """How often logins were given up and tried again; nothing is judged by it."""
+    """How often logins were given up and tried again; it takes no part in the verdict."""
 
     again: ContrastDocument
     """The share of logins that were tried again."""
     tries: ContrastDocument
-    """Tries a login: by so much clients that come back amplify the load."""
+    """Tries per login: the factor by which clients that come back amplify the load."""
     given_up: dict[str, ContrastDocument]
-    """Tries a login that were given up in a step; they add up to the tries beyond the first."""
+    """Tries per login that were given up in a step; they add up to the tries beyond the first."""

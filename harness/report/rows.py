@@ -1,4 +1,4 @@
-"""What page, summary and terminal say alike: signs, findings as text, the step to blame, and notices."""
+"""What page, summary and terminal have in common: signs, findings as text, the step to blame, and notices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DECISION_SIGNS: dict[Decision, str] = {
 }
 MEANINGS: dict[Kind, str] = {
     Kind.PASS: "Every judged metric was shown to be within its margin. That is not the same as “no difference found”: "
-    "a slowdown smaller than the margin may be there.",
+    "a slowdown smaller than the margin is possible.",
     Kind.BLOCK: "At least one metric was shown to be worse than its margin allows. Do not deploy this update.",
     Kind.INCONCLUSIVE: "The run could show neither that every metric is within its margin nor that one is beyond it. "
     "Do not deploy on it: an open question is not a pass.",
@@ -32,7 +32,7 @@ MEANINGS: dict[Kind, str] = {
     "Fix what is listed here and measure again.",
 }
 LAB_NOTICE = (
-    "Measured on a lab's servers: these numbers show the method and the kind of a fault. "
+    "Measured on a lab's servers: the numbers show how the method works and what kind of fault it is. "
     "They are not those of a hospital's domain controllers."
 )
 
@@ -72,7 +72,7 @@ def row(finding: Finding) -> Row:
 
 
 def most_severe(evidence: Evidence, count: int) -> list[Row]:
-    """The findings that keep the update from a clean pass; where none does, the first ones. ``count`` at most."""
+    """The findings that keep the update from a clean pass, or the first ones where none does; at most ``count``."""
     findings = evidence.verdict.findings
     open_or_worse = [finding for finding in findings if finding.decision not in ("pass", "not judged")]
     return [row(finding) for finding in (open_or_worse or findings)[:count]]
@@ -96,7 +96,7 @@ def blame(evidence: Evidence) -> str:
 
 
 def anatomy(evidence: Evidence) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
-    """For each kind of login and quantile: its name, its change with an interval, and (step, added, share) a step.
+    """For each cohort and quantile: its name, its change with an interval, and (step, added, share) for each step.
 
     Steps come in the order of what they add to a slowdown, or take from it.
     """
@@ -111,7 +111,7 @@ def anatomy(evidence: Evidence) -> list[tuple[str, str, list[tuple[str, str, str
 
 
 def failures(evidence: Evidence) -> tuple[str, list[tuple[str, str, str, str, str]]]:
-    """The difference in failed logins with an interval, and (cause, baseline, candidate, added, part) a cause.
+    """The difference in failed logins with an interval, and (cause, baseline, candidate, added, part) for each cause.
 
     Causes come in the order of what they add or take; nothing where no login failed.
     """
@@ -132,19 +132,20 @@ def failures_in_a_sentence(evidence: Evidence) -> str:
         return ""
     most = max(found.parts, key=lambda part: part.part or 0.0)
     changed = "rose" if found.added > 0 else "fell"
-    return f"Failures {changed} by {100 * abs(found.added):.2g} points, of which {_part(most)} {_cause(most)}"
+    points = f"{100 * abs(found.added):.2g} percentage points"
+    return f"Failures {changed} by {points}, {_part(most)} of that from {_cause(most)}"
 
 
 def retries(evidence: Evidence) -> list[tuple[str, str, str, str]]:
-    """How often logins were tried again: (what, baseline, candidate, added) a line; none where no login was."""
+    """How often logins were tried again, as lines of (what, baseline, candidate, added); none where no login was."""
     found = evidence.retries
     if found is None:
         return []
     lines = [
-        ("tries a login", _number(found.tries.baseline), _number(found.tries.candidate), _numbers(found.tries)),
+        ("tries per login", _number(found.tries.baseline), _number(found.tries.candidate), _numbers(found.tries)),
     ]
     for step, given_up in sorted(found.given_up.items(), key=lambda item: -abs(item[1].added)):
-        what = f"of these given up in {words.printable(step) or 'no step'}"
+        what = f"of these, given up in {words.printable(step) or 'no step'}"
         lines.append((what, _number(given_up.baseline), _number(given_up.candidate), _numbers(given_up)))
     again = found.again
     added = _points(again.added, again.low, again.high)
@@ -159,7 +160,7 @@ def retries_in_a_sentence(evidence: Evidence) -> str:
     shares = " and ".join(f"{words.share(getattr(found.again, arm))} of the {arm}'s" for arm in ARMS)
     tries = " and ".join(_number(getattr(found.tries, arm)) for arm in ARMS)
     most = words.printable(max(found.given_up, key=lambda step: found.given_up[step].candidate)) or "no step"
-    return f"Given up and tried again: {shares} logins, {tries} tries a login; on the candidate most often in {most}"
+    return f"Given up and tried again: {shares} logins, {tries} tries per login; on the candidate most often in {most}"
 
 
 def extent(evidence: Evidence) -> str:
@@ -210,15 +211,15 @@ def _share(part: Part) -> str:
 
 
 def standing_notices(evidence: Evidence) -> tuple[str, ...]:
-    """What holds for the figures whatever the verdict is, as far as the manifest says it."""
-    notices = [LAB_NOTICE] if evidence.said("environment") == "lab" else []
-    if evidence.said("authentication") == "key":
+    """What applies to the figures whatever the verdict is, as far as the manifest says it."""
+    notices = [LAB_NOTICE] if evidence.manifest_text("environment") == "lab" else []
+    if evidence.manifest_text("authentication") == "key":
         notices.append(
-            "Long-term keys were derived before the run, so string-to-key (which each workstation pays for itself) "
+            "Long-term keys were derived before the run, so string-to-key (which each workstation computes itself) "
             "is not in the figures."
         )
-    if evidence.said("authentication") == "smart-card":
-        notices.append("Cards were files: the time that a card's own chip takes to sign is not in the figures.")
+    if evidence.manifest_text("authentication") == "smart-card":
+        notices.append("Smart cards were files: the time that a card's chip takes to sign is not in the figures.")
     return tuple(notices)
 
 

@@ -42,7 +42,7 @@ class SoakDocument(Document):
     arm: str
     minutes: float
     doubles_min: float | None
-    """In how many minutes the median login doubles if it goes on; null where it does not grow."""
+    """In how many minutes the median login doubles if it continues; null where it does not grow."""
     fade: FadeDocument | None
     """Null where no cold start is shown."""
     steps: tuple[StepGrowthDocument, ...]

@@ -1,4 +1,4 @@
-"""One look for every figure: Okabe and Ito's colours, and a line style, marker and hatch beside each of them."""
+"""One look for every figure: Okabe and Ito's colours, each with a line style, a marker and a hatch of its own."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class FindingDocument(Document):
     detectable: float | None
     """The difference that this run would have blocked with a probability of 80 %."""
     note: str
-    """Anything a reader should know of this finding; often empty."""
+    """Anything else that a reader should know about this finding; often empty."""
 
 
 class PartDocument(Document):
@@ -77,7 +77,7 @@ class PartDocument(Document):
 
 
 class AnatomyDocument(Document):
-    """Of what the change at one quantile of the login is made; the parts add up to it."""
+    """Which steps make up the change at one quantile of the login; the parts add up to it."""
 
     cohort: str
     quantile: str
@@ -134,7 +134,7 @@ class VerdictDocument(Document):
     reasons: tuple[str, ...]
     """Why, in sentences."""
     notices: tuple[str, ...]
-    """What a reader must know to read the figures rightly."""
+    """What a reader must know to interpret the figures correctly."""
     blamed_step: str | None
     """The step in which the slowdown lies, where there is one."""
     partial: str
@@ -150,7 +150,7 @@ class VerdictDocument(Document):
     scenario_digest: str | None
     """SHA-256 of the scenario; runs with different ones are never compared."""
     findings: tuple[FindingDocument, ...]
-    """One for each metric, the most severe first."""
+    """One for everything that was judged, the most severe first."""
     anatomy: tuple[AnatomyDocument, ...]
     """Which step the change at each quantile of the login comes from."""
     calibration: CalibrationDocument | None
@@ -192,8 +192,8 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
         policy=_policy(evidence),
         pairs_used=verdict.pairs_used,
         load_seconds=_finite(verdict.load_s),
-        environment=evidence.said("environment"),
-        scenario_digest=evidence.said("scenario_digest"),
+        environment=evidence.manifest_text("environment"),
+        scenario_digest=evidence.manifest_text("scenario_digest"),
         findings=tuple(_finding(finding) for finding in verdict.findings),
         anatomy=tuple(AnatomyDocument.model_validate(asdict(found)) for found in evidence.anatomy),
         calibration=_calibration(evidence),

@@ -9,10 +9,10 @@ from harness.report import words
 from harness.report.document import Document
 
 HEADING = "What changed on the wire"
-_BLOCKS, _TOLD = "✗", "·"
-_LOOKED = (
+_FORBIDDEN, _ALLOWED = "✗", "·"
+_METHOD = (
     "Single logins on each arm by the same user, before any load, without statistics: requests and answers, encryption "
-    "types, sizes, names, codes. ✗ is what the policy does not allow. Of a PAC the size of its ticket tells."
+    "types, sizes, names, codes. ✗ marks what the policy forbids. A larger PAC shows as a larger ticket."
 )
 
 
@@ -38,12 +38,12 @@ def blocks(evidence: Evidence, difference: Difference) -> bool:
 
 
 def explanation(evidence: Evidence) -> str:
-    """What was looked at, and what was found where that is nothing."""
+    """What was compared, and whether anything was found."""
     if evidence.differences is None:
         return "Not known: no single logins of this run were recorded on both arms."
     if not evidence.differences:
-        return f"Nothing. {_LOOKED}"
-    return _LOOKED
+        return f"Nothing. {_METHOD}"
+    return _METHOD
 
 
 def rows(evidence: Evidence) -> list[tuple[str, str, str, str, str, str]]:
@@ -86,4 +86,4 @@ def documents(evidence: Evidence) -> tuple[DifferenceDocument, ...] | None:
 
 
 def _sign(evidence: Evidence, difference: Difference) -> str:
-    return _BLOCKS if blocks(evidence, difference) else _TOLD
+    return _FORBIDDEN if blocks(evidence, difference) else _ALLOWED

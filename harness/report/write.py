@@ -19,7 +19,7 @@ from harness.system.files import write_whole
 
 
 def keep_reports(evidence: Evidence, folder: Path) -> Path | None:
-    """Write all reports; the page's path. None, and a word on standard error, where they can't be written."""
+    """Write all reports; the page's path. None, and a line on standard error, where they can't be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return write_all(evidence, folder)[-1]

@@ -14,7 +14,7 @@ from harness.errors import RunError
 from harness.gate.judge import judge
 from harness.model.attempt import AttemptTable, Floats, Ints
 from harness.model.comparison import Comparison, Design
-from harness.model.health import MS, ArmHealth, RunState, quantile
+from harness.model.health import NS_PER_MS, ArmHealth, RunState, quantile
 from harness.model.plan import NS, Plan
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
@@ -23,6 +23,7 @@ from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
 from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
+from harness.run.delays import delays_of
 from harness.stats.compare import compare
 
 _FAILED = pa.array(["denied", "timeout", "error"])
@@ -152,8 +153,8 @@ class Assessor:
             started=int(pc.sum(pc.not_equal(mine["status"], "withheld")).as_py() or 0),
             denied=int(pc.sum(pc.equal(status, "denied")).as_py() or 0),
             failed=int(pc.sum(pc.is_in(mine["status"], value_set=_FAILED)).as_py() or 0),
-            send_lag_p99_ms=_of_logins(mine, lag / MS),
-            pool_wait_p99_ms=_of_logins(mine, pool_wait[pool_wait > 0] / MS),
+            send_lag_p99_ms=_of_logins(mine, lag / NS_PER_MS),
+            pool_wait_p99_ms=_of_logins(mine, pool_wait[pool_wait > 0] / NS_PER_MS),
             # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
             hub_stall_p99_ms=quantile(_under_load(seconds, "hub_stall_p99_ms"), 0.95),
             generator_cpu=quantile(_under_load(seconds, "cpu"), 0.95),
@@ -161,6 +162,7 @@ class Assessor:
             worker_lost=arm in ending.lost or "master" in ending.lost,
             tried=int(pc.sum(pc.not_equal(status, "withheld")).as_py() or 0),
             silent_s=_silent_s(told["t"].to_numpy(), since, until),
+            delays=delays_of(mine, seconds, self._spans[arm], pairs),
         )
 
 

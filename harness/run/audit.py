@@ -99,6 +99,8 @@ class AttemptAudit:
         seat_wait = _ints(table["seat_wait"])
         demand(started >= self._intended[at], "began before they were due")
         demand(ended >= started, "ended before they began")
+        own = _ints(table["own"])
+        demand((own >= 0) & (own <= ended - started), "have more time of the generator's own than there was")
         demand(ended <= self._latest, "ended long after the run")
         demand((seat_wait >= 0) & (seat_wait <= started - self._intended[at]), "waited longer for a seat than at all")
         status = _codes(table["status"], STATUSES)
@@ -132,7 +134,8 @@ class AttemptAudit:
         waited = _ints(pc.struct_field(flat, "pool_wait"))
         of_step = _codes(pc.struct_field(flat, "status"), STATUSES)
         known = _flags(pc.is_valid(pc.struct_field(flat, "code"))) & (of_step >= 0)
-        possible = (done >= begun) & (waited >= 0) & known
+        spent = _ints(pc.struct_field(flat, "own"))
+        possible = (done >= begun) & (waited >= 0) & known & (spent >= 0) & (spent <= done - begun)
         within = (begun >= started[row] - EARLY_NS) & (done <= ended[row] + EARLY_NS)
         ok = status == STATUSES.index("ok")
         complete = ~ok | (counts == earlier + self._taken[known_cohort])

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from harness.errors import RunError
 from harness.load.progress import Phase, Progress
+from harness.model.plan import Plan
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
-from harness.model.target import Arm, Targets
+from harness.model.target import Targets
 from harness.record import protocol
+from harness.record.completeness import KEY, Written, planned_of, written_of
 from harness.record.folder import RunFolder
 from harness.run.assess import Ending
 
 
-def open_plain(results: Path, scenario: Scenario, targets: Targets, arm: Arm, workers: int) -> RunFolder:
-    """A new folder; raises RunError where it can't be written."""
+def open_plain(results: Path, scenario: Scenario, targets: Targets, plan: Plan, workers: int) -> RunFolder:
+    """A new folder for a plan of one arm; raises RunError where it can't be written."""
+    (arm,) = planned_of(plan)
     folder = RunFolder.create(results, scenario, targets, Policy(), (arm,))
-    folder.update_manifest(plain={"workers": workers})
+    try:
+        folder.update_manifest(plain={"workers": workers}, **{KEY: Written.by(plan).document})
+    except OSError as error:
+        raise RunError(f"{folder.path}: expected room to write, got: {error.strerror}") from None
     return folder
 
 
@@ -32,7 +41,7 @@ def finish_plain(folder: RunFolder, progress: Progress, phase: Phase, says: str,
             folder.update_manifest(status="failed", ending=asdict(ending))
             return says
         first = folder.manifest().get("first_logins", {}).values()
-        protocol.save(folder, {given["arm"]: given["protocol"] for given in first if "protocol" in given})
+        _keep_protocol(folder, {given["arm"]: given["protocol"] for given in first if "protocol" in given})
         kept = {given["arm"]: {k: v for k, v in given.items() if k not in _OF_PLAIN} for given in first}
         missing = {share.client: share.missing for share in progress.shares.values() if share.missing}
         facts = {"workers": len(progress.shares), "seats": progress.seats, "seat_waits": progress.waited}
@@ -43,9 +52,18 @@ def finish_plain(folder: RunFolder, progress: Progress, phase: Phase, says: str,
             plain={**facts, "missing": missing},
         )
         lacking = progress.counted.ended - len(folder.attempts())
+    except RunError as error:
+        return f"{says}; {error}"
     except OSError as error:
         return f"{says}; {folder.path}: expected room to write what was measured, got: {error.strerror}"
     return f"{says}; {lacking} of them are not in {folder.path}" if lacking > 0 else says
+
+
+def _keep_protocol(folder: RunFolder, shown: Mapping[str, Any]) -> None:
+    protocol.save(folder, shown)
+    written = written_of(folder.manifest())
+    if written is not None:
+        folder.update_manifest(**{KEY: written.with_file(folder.path / protocol.FILE).document})
 
 
 _OF_PLAIN = ("protocol", "digest", "arrivals", "journal")

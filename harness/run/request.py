@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from itertools import count
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from harness.model.scenario import Scenario
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm, Targets
 from harness.run.assess import design_of
-from harness.stats.compare import STAGES
 from harness.stats.shift import LEAST_LOOK
 
 Stop = Callable[[Any, Any], bool]
@@ -47,12 +45,12 @@ class RunRequest:
         missing = [arm for arm in self.arms if arm not in self.targets.arms]
         if missing:
             there = ", ".join(self.targets.arms)
-            raise ConfigError(f"targets: arms: expected {' and '.join(missing)} too, got {there}")
+            raise ConfigError(f"{self.targets.place('arms')}: expected {' and '.join(missing)} too, got {there}")
         if self.early_stop:
             needed = least_pairs(self.scenario, self.policy)
             if self.scenario.blocks.pairs < needed:
                 raise ConfigError(
-                    f"scenario {self.scenario.name}: blocks.pairs: expected at least {needed}, so that policy "
+                    f"{self.scenario.place('blocks.pairs')}: expected at least {needed}, so that policy "
                     f"{self.policy.name} may pass (looks.pass_from, looks.pass_after_s), got "
                     f"{self.scenario.blocks.pairs}"
                 )
@@ -60,15 +58,16 @@ class RunRequest:
 
 
 def least_pairs(scenario: Scenario, policy: Policy) -> int:
-    """With how many pairs a run may pass: enough of them at the expected load, and above it, and the candidate old."""
-    design = design_of(scenario)
-    above = LEAST_LOOK if design.headroom_every and policy.margins.headroom.any else 0
+    """With how many pairs a run may pass: enough of them at the expected load, and above it, and the candidate old.
+
+    Of the first n pairs n // every are above the peak, so that k at the expected load need k + (k - 1) // (every - 1).
+    """
+    design, discarded = design_of(scenario), policy.discard_pairs
     # The candidate may be the first block of the last pair.
     life = 0 if policy.quick else math.ceil(policy.looks.pass_after_s / design.pair_s + 1)
-
-    def enough(pairs: int) -> bool:
-        stages = replace(design, horizon_pairs=pairs)
-        expected, headroom = (stages.horizon(stage, policy.discard_pairs) for stage in STAGES)
-        return expected >= policy.looks.pass_from and headroom >= above and pairs >= life
-
-    return next(filter(enough, count(1)))
+    every = design.headroom_every
+    if every is None:
+        return max(discarded + policy.looks.pass_from, life)
+    expected = policy.looks.pass_from + discarded - discarded // every
+    above = every * (discarded // every + LEAST_LOOK) if policy.margins.headroom.any else 0
+    return max(expected + (expected - 1) // (every - 1), above, life)

@@ -1,4 +1,4 @@
-"""Which calibration a verdict may rest on, and how far: one of the same workload, policy, servers and version."""
+"""Which calibration a verdict may use, and how far: one of the same workload, policy, servers and version."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def site_of_run(folder: RunFolder, file: Path, policy: Policy | None = None) -> 
 
 
 def site_by(calibration: Calibration, source: str, subject: Subject) -> Site:
-    """What a calibration tells of the subject's site; what is not as it was measured is a warning.
+    """What a calibration shows about the subject's site, with a warning for everything in which it differs.
 
-    Levels of another workload or of other servers say nothing of these, nor do those of an hour of a difference of
-    days: they are left out, and then no shift between runs can block. Spreads between deployments are kept, since to
-    leave them out would be to take them as 0.
+    Levels of another workload or of other servers say nothing about these, nor do levels of one hour about days: they
+    are left out, and then no shift between runs can block. Spreads between deployments are kept, since leaving them out
+    would mean taking them as 0.
     """
     other, unlike = tuple(_other(calibration, subject)), tuple(_otherwise(calibration, subject))
     span = datetime.fromisoformat(calibration.measured) - datetime.fromisoformat(calibration.began)
@@ -79,7 +79,7 @@ def site_by(calibration: Calibration, source: str, subject: Subject) -> Site:
 
 
 def _other(calibration: Calibration, subject: Subject) -> Iterator[str]:
-    """In what else it was measured."""
+    """How its workload or servers differ."""
     if subject.scenario is not None and calibration.scenario_digest != subject.scenario.workload_digest:
         yield f"the calibration is of another workload ({calibration.scenario}); calibrate again"
     if subject.targets is not None and any(
@@ -91,7 +91,7 @@ def _other(calibration: Calibration, subject: Subject) -> Iterator[str]:
 
 
 def _otherwise(calibration: Calibration, subject: Subject) -> Iterator[str]:
-    """In what else its A/A runs were judged: their verdicts then say nothing of this gate's."""
+    """How the judging of its A/A runs differs: their verdicts then say nothing about this gate."""
     if calibration.policy_digest != subject.policy.digest:
         yield f"the calibration is by another policy ({calibration.policy}); calibrate again"
     if calibration.version != __version__:

@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 from harness.stats.bounds_table import ALPHAS, A
 
 INTERPOLATION = 0.995
-"""Between two entries of the table the true ``a`` lies up to 0.5 % below the straight line that is drawn in logs."""
+"""Between two entries of the table the true ``a`` is up to 0.5 % below linear interpolation in logs."""
 
 
 def critical_value(alpha: float, n: int, first_look: int, horizon: int) -> float:

@@ -33,16 +33,16 @@ from harness.model.target import ARMS, Arm
 
 LEAST_LOGINS = 10
 """Fewer logins on a rung than this are not read."""
-GROWING = 0.05
+GROWTH_LIMIT = 0.05
 """Seconds a second: what a server 5 % too slow lets its queue grow by. Less is lost in what a queue near its limit
 wanders by in a block of 15 s; and it must be more than three standard errors."""
 FAILING_P = 0.01
 """As many failures come by chance less often than this where the failure rate is just the allowed one."""
-SPREAD = 0.07
+RUNG_SPREAD = 0.07
 """Of ln capacity from rung to rung, as simulated; halving or doubling it moves a ladder's capacity by some 1 %."""
-RESOLUTION = 0.01
+LADDER_RESOLUTION = 0.01
 """Of ln capacity on one ladder: no two ladders that agree better than this are taken for exact."""
-STEADY_AND_SLOW = 2
+STEADY_BUT_SLOW_RUNGS = 2
 """So many rungs that were too slow without growing show that the budget is what limits; one may be a hiccup."""
 _OK, _WITHHELD = STATUSES.index("ok"), STATUSES.index("withheld")
 
@@ -81,7 +81,7 @@ def _rung(
     first = float(np.median(early))
     growth = (float(np.median(final)) - first) / (2 * third)
     noise = 3.0 * math.hypot(_median_se(early), _median_se(final)) / (2 * third)
-    growing = growth > max(GROWING, noise)
+    growing = growth > max(GROWTH_LIMIT, noise)
     # What is served counts from when the first logins come out again, so that a long way is not read as a slow one.
     since = max(design.trim_s, min(first, design.block_s - third))
     ends = (offset + response)[ok]
@@ -149,9 +149,9 @@ def ladder_capacity(rungs: Sequence[Rung], by_budget: bool) -> Span:
 
     def unlikeliness(m: float) -> float:
         return float(
-            (((at - m) / SPREAD) ** 2).sum() / 2
-            - log_ndtr((m - above) / SPREAD).sum()
-            - log_ndtr((below - m) / SPREAD).sum()
+            (((at - m) / RUNG_SPREAD) ** 2).sum() / 2
+            - log_ndtr((m - above) / RUNG_SPREAD).sum()
+            - log_ndtr((below - m) / RUNG_SPREAD).sum()
         )
 
     values = np.concatenate([above, at, below])
@@ -174,7 +174,8 @@ def _seen(rung: Rung, by_budget: bool) -> Seen:
 def limited_by_budget(rungs: Sequence[Sequence[Rung]]) -> bool:
     """Whether logins were too slow, or failed, on rungs whose queue was steady (rule 3)."""
     return (
-        sum(rung.state == "failed" and not rung.growing for of_ladder in rungs for rung in of_ladder) >= STEADY_AND_SLOW
+        sum(rung.state == "failed" and not rung.growing for of_ladder in rungs for rung in of_ladder)
+        >= STEADY_BUT_SLOW_RUNGS
     )
 
 
@@ -225,5 +226,5 @@ def _bound(values: Sequence[float], alpha: float, side: str) -> float:
     n = len(values)
     if n < 2 or not all(map(math.isfinite, values)):
         return sign * math.inf
-    se = max(float(np.std(values, ddof=1)), RESOLUTION) / math.sqrt(n)
+    se = max(float(np.std(values, ddof=1)), LADDER_RESOLUTION) / math.sqrt(n)
     return float(np.mean(values)) + sign * float(stdtrit(n - 1, 1.0 - alpha)) * se

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.model.attempt import AttemptTable
 from harness.model.comparison import Comparison, Design, NotJudged, QuantileShift
-from harness.model.metric import Stage
+from harness.model.metric import LARGEST_LOG, Stage
 from harness.model.policy import Policy
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.steps import LOGIN
@@ -18,7 +18,7 @@ from harness.stats.attribution import attribution
 from harness.stats.bounds import critical_value
 from harness.stats.leak import leak_test
 from harness.stats.logins import of_stage, usable_pairs
-from harness.stats.samples import BUDGETED, FAILED, Measured, Sample, joined, judgeable, measure
+from harness.stats.samples import ALL_LOGINS_P95, FAILURE_RATE, Measured, Sample, joined, judgeable, measure
 from harness.stats.settled import Settled, least_in_block
 from harness.stats.shift import RESOLUTION_S, boundings, shift_of
 
@@ -91,7 +91,7 @@ def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: S
     """The comparison that was measured in the stages of a run of which ``seen`` pairs ran to their end."""
     expected = stages["expected"]
     shifts, not_judged = _shifts_of(stages, design, policy, site)
-    low_s, high_s = candidate_p95_s(expected.samples[BUDGETED], design, policy)
+    low_s, high_s = candidate_p95_s(expected.samples[ALL_LOGINS_P95], design, policy)
     age_s = expected.started_s + design.block_s
     return Comparison(
         design=design,
@@ -123,7 +123,7 @@ def _shifts_of(
 
 def outages(measured: Measured, policy: Policy) -> tuple[int, ...]:
     """The pairs in which the candidate's block failed as in an outage while the baseline's served."""
-    failed = measured.samples[FAILED].values
+    failed = measured.samples[FAILURE_RATE].values
     down = failed[:, _CANDIDATE] > policy.budgets.outage_share
     served = failed[:, _BASELINE] <= policy.limits.baseline_failures
     return tuple(pair for pair, out in zip(measured.pairs, down & served, strict=True) if out)
@@ -147,7 +147,7 @@ def candidate_p95_s(sample: Sample, design: Design, policy: Policy) -> tuple[flo
     down, up = (
         critical_value(policy.alpha, n, first, horizon) * se for first in (bounding.block_from, bounding.pass_from)
     )
-    return math.exp(center - down), math.exp(min(center + up, 700.0)) if math.isfinite(up) else math.inf
+    return math.exp(center - down), math.exp(min(center + up, LARGEST_LOG)) if math.isfinite(up) else math.inf
 
 
 def _login_p50(measured: Measured) -> list[Sample]:

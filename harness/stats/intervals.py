@@ -1,4 +1,4 @@
-"""Intervals over pairs that describe a run at its end; they are no repeated bounds, and nothing is judged by them."""
+"""Intervals over pairs that describe a run at its end; they are not repeated bounds and take no part in the verdict."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Does the candidate grow slower with age? The slope of its p50 shift against the minutes it has lived.
+"""Does the candidate get slower with age? The slope of its p50 shift against the minutes it has run.
 
-A cold start that fades is no leak, and it would hide one: its fall pulls the slope down. So where the shift is shown to
-fade exponentially at first, the slope is fitted beside the fade.
+A cold start that fades is not a leak, and would hide one: its fall pulls the slope down. So where the shift is shown to
+fade exponentially at first, slope and fade are fitted together.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _slope(columns: Floats, y: Floats) -> tuple[float, float, int]:
 
 
 def _fade(x: Floats, y: Floats, line: Floats) -> Fade | None:
-    """The best exponential fade beside a straight line, if an F test shows it."""
+    """The best exponential fade in addition to a straight line, if an F test shows it."""
     if len(x) < FADE_FROM_PAIRS:
         return None
     span = float(np.ptp(x))

@@ -11,7 +11,7 @@ from harness.stats.bounds import critical_value
 from harness.stats.spread import reach
 
 PAIRS_AT_MOST = 2000
-"""Some 16 hours of 15 s blocks: a question that needs more is not answered by waiting."""
+"""About 16 hours of 15 s blocks; a question that needs more can't be answered in practice."""
 
 
 def pairs_needed(

@@ -33,14 +33,14 @@ from harness.model.capacity import Extrapolation, Prediction, Span
 SERVERS = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64])
 FITTED_TO = 0.95
 """Of the saturation rate: nearer to it a block ends before its queue has settled."""
-POOR = 0.5
+LARGEST_ERROR = 0.5
 """A relative residual (root mean square) above this is no fit; drift alone made 0.2 to 0.3 in simulation."""
 PREDICTED_TO = 0.8
 """Of the saturation rate: in simulated worlds that drift, mean and p95 lay within 10 % of the truth up to here; at 90 %
 the p95 was predicted at half of what it was."""
 LEAST_RUNGS, LEAST_LADDERS = 6, 2
 CURVE_POINTS = 60
-REWEIGHTED = 5
+REWEIGHTINGS = 5
 SHORTEST_S = 1e-6
 
 
@@ -100,11 +100,11 @@ def fit(observed: Observed, saturation: float) -> Fit:
 def _linear(q: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
     """A, B and the squared relative error of y ≈ A + B·q for each row of q, with A and B at least 0.
 
-    Residuals count relative to the model, not to y: what is slow by chance would otherwise count least, and the fit lie
-    too low.
+    Residuals count relative to the model, not to y: what is slow by chance would otherwise count least, and the fit
+    be too low.
     """
     a, b = np.full(len(q), float(y.mean())), np.zeros(len(q))
-    for _ in range(REWEIGHTED):
+    for _ in range(REWEIGHTINGS):
         w = 1.0 / np.maximum(a[:, None] + b[:, None] * q, SHORTEST_S) ** 2
         s1, sq, sy = w.sum(axis=1), (w * q).sum(axis=1), (w * y).sum(axis=1)
         sqq, sqy = (w * q * q).sum(axis=1), (w * q * y).sum(axis=1)
@@ -132,7 +132,7 @@ def extrapolate(
         few = f"{len(below.rate)} rungs were sustained below saturation, {LEAST_RUNGS} are needed"
         return _refused(subject, highest, few)
     whole = fit(below, saturation.estimate)
-    if whole.error > POOR:
+    if whole.error > LARGEST_ERROR:
         return _refused(subject, highest, f"the model misses the measured times by {100 * whole.error:.0f} %")
     logs = np.log(known)
     others = [

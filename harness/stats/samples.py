@@ -25,9 +25,9 @@ from harness.stats.settled import Settled, Sizes, least_in_block, needed_in_bloc
 LEAST_GROUPS = 20
 """With fewer values than this in a whole run the bounds are too wide for a PASS of equal arms. With 13 of the p99 of
 300 logins, on an Active Directory lab, they were ±58 % after 24 of 40 pairs, where the margin was 28 %."""
-FAILED = Metric(EVERYONE, LOGIN, "failure_rate")
-BUDGETED = Metric(EVERYONE, LOGIN, "p95")
-"""The p95 of all cohorts' logins together, for the budget: whatever the login, a clinician waits."""
+FAILURE_RATE = Metric(EVERYONE, LOGIN, "failure_rate")
+ALL_LOGINS_P95 = Metric(EVERYONE, LOGIN, "p95")
+"""The p95 of all cohorts' logins together, for the budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def measure(
                 values = cells.quantile(QUANTILES[statistic])[code]
                 samples[metric] = Sample(metric, size, values, cells.counts[code])
     if stage == "expected":
-        samples[BUDGETED] = _of_all(logins, samples, sizes)
+        samples[ALL_LOGINS_P95] = _of_all(logins, samples, sizes)
     rates: tuple[Statistic, ...] = ("failure_rate", "slow_rate") if stage == "expected" else ("failure_rate",)
     slow = logins.failed | (logins.response_s > settled.slow_after_s[table.cohort[logins.rows]])
     for statistic in rates:
@@ -161,11 +161,12 @@ def joined(pieces: Sequence[Measured]) -> Measured:
 
 
 def judgeable(measured: Measured, design: Design, margins: Margins) -> tuple[tuple[Sample, ...], tuple[NotJudged, ...]]:
-    """The samples that the policy has a margin for, without groups in which an arm holds nothing, and the others."""
+    """The samples that the policy has a margin for, without groups in which an arm has no login; and the metrics that
+    can't be judged."""
     judged: list[Sample] = []
     refused: list[NotJudged] = []
     for metric, sample in measured.samples.items():
-        if metric == BUDGETED or margin_of(metric, margins) is None or not _taken(measured, metric):
+        if metric == ALL_LOGINS_P95 or margin_of(metric, margins) is None or not _taken(measured, metric):
             continue
         if reason := _why_not(sample, design):
             refused.append(NotJudged(metric, reason))
@@ -211,12 +212,12 @@ def _cells(times_s: Floats, cell: Ints, logins: Logins, size: int) -> Cells:
 def _of_all(logins: Logins, samples: Mapping[Metric, Sample], sizes: Sizes) -> Sample:
     """The p95 of all cohorts' logins together."""
     if len(logins.cohorts) == 1:
-        return replace(samples[Metric(logins.cohorts[0], LOGIN, "p95")], metric=BUDGETED)
+        return replace(samples[Metric(logins.cohorts[0], LOGIN, "p95")], metric=ALL_LOGINS_P95)
     size = sizes[EVERYONE]["p95"]
     _, pairs, arms = logins.shape
     cell, shape = merged(logins.used % max(pairs * arms, 1), (1, pairs, arms), size)
     cells = Cells.of(logins.response_s[cell >= 0], cell[cell >= 0], shape)
-    return Sample(BUDGETED, size, cells.quantile(QUANTILES["p95"])[0], cells.counts[0])
+    return Sample(ALL_LOGINS_P95, size, cells.quantile(QUANTILES["p95"])[0], cells.counts[0])
 
 
 def _started_s(table: AttemptTable, logins: Logins) -> Floats:
@@ -236,8 +237,8 @@ def _why_not(sample: Sample, design: Design) -> str:
         if sample.grouped > 1 and design.horizon(sample.metric.stage, 0) < LEAST_GROUPS * sample.grouped:
             above = " above the peak" if sample.metric.stage == "headroom" else ""
             return (
-                f"too few logins: {statistic} needs {needed}, which {sample.grouped} blocks of an arm hold after "
-                f"trimming, and {LEAST_GROUPS * sample.grouped} pairs{above} at least"
+                f"too few logins: {statistic} needs {needed}, which takes {sample.grouped} blocks of an arm after "
+                f"trimming, and at least {LEAST_GROUPS * sample.grouped} pairs{above}"
             )
         if not len(counts):
             return f"the first group of {sample.grouped} pairs is not complete"
@@ -247,5 +248,7 @@ def _why_not(sample: Sample, design: Design) -> str:
             where = f"{arm}block" if sample.grouped == 1 else f"group of {sample.grouped} {arm}blocks"
             return f"too few logins: a {where} holds {usual.min():.0f} after trimming, {statistic} needs {needed}"
         if np.nanmedian(sample.values[:, 0]) >= design.timeout_s:
-            return f"the baseline's own {statistic} is the time-out of {design.timeout_s:g} s: nothing slower is seen"
+            return (
+                f"the baseline's own {statistic} is the time-out of {design.timeout_s:g} s: nothing slower can be seen"
+            )
     return "" if counts.all(axis=1).any() else "no pair holds logins on both arms"

@@ -1,4 +1,4 @@
-"""Which server answered each step, and how fast: what a comparison of arms with several servers each rests on."""
+"""Which server answered each step, and how fast, where an arm has several."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.stats.logins import logins_of, step_times, usable_pairs
 def server_times(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> tuple[ServerTimes, ...]:
     """The servers of those steps in which an arm had several, for each cohort apart.
 
-    It describes the logins that were judged; nothing is judged by it.
+    It describes the logins that were judged, and takes no part in the verdict.
     """
     logins = logins_of(table, design, usable_pairs(pairs, design, policy))
     found: list[ServerTimes] = []

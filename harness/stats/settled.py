@@ -16,13 +16,13 @@ from harness.model.policy import Policy
 from harness.stats.cells import Cells
 from harness.stats.logins import Logins
 
-BEYOND = 3
-"""How many logins of a block lie beyond a quantile that is judged; fewer leave it to single logins."""
-SIZES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
+LOGINS_BEYOND = 3
+"""A block has at least so many logins beyond a quantile that is judged: with fewer, single logins would decide it."""
+GROUP_SIZES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
 """The sizes that a group of pairs may have: they divide 60, so pieces of 60 pairs can be measured one by one."""
-SETTLED_BY = 3
-"""How many pairs settle it."""
-ENOUGH = 0.8
+SETTLING_PAIRS = 3
+"""How many pairs determine it."""
+ENOUGH_SHARE = 0.8
 """Of the logins that a group was made for, the share that the usual one must hold. A group that was settled on just as
 many would otherwise be judged at one look and not at the next, by random variation in arrival counts, and a PASS would
 not wait for it."""
@@ -40,8 +40,8 @@ class Settled:
 
     @classmethod
     def by(cls, logins: Logins, policy: Policy, timeout_s: float) -> Self:
-        """What the first of these logins' pairs settle; the usual login is the median of the faster arm."""
-        early = logins.used // logins.shape[-1] % max(logins.shape[1], 1) < SETTLED_BY
+        """As the first of these logins' pairs determine it; the usual login is the median of the faster arm."""
+        early = logins.used // logins.shape[-1] % max(logins.shape[1], 1) < SETTLING_PAIRS
         cohorts, _, arms = logins.shape
         cohort = logins.used[early] // max(len(logins.pairs) * arms, 1)
         cell = cohort * arms + logins.used[early] % arms
@@ -62,7 +62,7 @@ def slow_after_s(usual_s: Floats, policy: Policy, timeout_s: float) -> Floats:
 
 def sizes_of(counts: Ints, cohorts: Sequence[str]) -> Sizes:
     """How many pairs each quantile needs for one value, from the logins by cohort, pair and arm of the first pairs."""
-    first = counts[:, :SETTLED_BY]
+    first = counts[:, :SETTLING_PAIRS]
     by_cohort = {cohort: first[code] for code, cohort in enumerate(cohorts)} | {EVERYONE: first.sum(axis=0)}
     return {
         cohort: {statistic: _size(held, q) for statistic, q in QUANTILES.items()} for cohort, held in by_cohort.items()
@@ -71,16 +71,16 @@ def sizes_of(counts: Ints, cohorts: Sequence[str]) -> Sizes:
 
 def needed_in_block(q: float) -> int:
     """How many logins a block, or a group of them, needs for its q-quantile: 6 for p50, 60 for p95, 300 for p99."""
-    return math.ceil(BEYOND / (1 - q) - 1e-6)
+    return math.ceil(LOGINS_BEYOND / (1 - q) - 1e-6)
 
 
 def least_in_block(q: float) -> float:
     """How many logins the usual block, or group of them, must hold for its q-quantile to be judged."""
-    return ENOUGH * needed_in_block(q)
+    return ENOUGH_SHARE * needed_in_block(q)
 
 
 def _size(held: Ints, q: float) -> int:
     # The mean of a rare cohort, of which the usual block holds nothing.
     usual = (float(np.median(held, axis=0).min()) or float(held.mean(axis=0).min())) if len(held) else 0.0
     needed = math.ceil(needed_in_block(q) / usual) if usual else 1
-    return next((size for size in SIZES if size >= needed), SIZES[-1])
+    return next((size for size in GROUP_SIZES if size >= needed), GROUP_SIZES[-1])

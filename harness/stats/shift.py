@@ -20,17 +20,17 @@ from harness.stats.samples import Sample, margin_of
 from harness.stats.spread import reach
 
 RESOLUTION_S = 1e-4
-"""A generator can't promise finer times: its sleeps wake some tenths of a millisecond late. Arms that agree to the
+"""A generator's times are no finer: its sleeps wake some tenths of a millisecond late. Arms that agree to the
 nanosecond in every pair are known to agree within this, not exactly."""
 POWER = 0.8
 
 FAMILY_SHARES: dict[Family, float] = {"login": 0.62, "rate": 0.1, "step": 0.2, "headroom": 0.08}
 """How the error of a false BLOCK is split among the families."""
 WEIGHTS: dict[Statistic, float] = {"p50": 6, "p95": 3, "p99": 1, "failure_rate": 3, "slow_rate": 3}
-"""How it is split within a family: most is spent where it buys most. The median is known best, and an even slowdown
-passes its margin there first; of p99 a run holds a value for every few pairs."""
+"""How it is split within a family: most goes where it has the most effect. The median is known best, and an even
+slowdown passes its margin there first; a run has a p99 only for every few pairs."""
 LEAST_LOOK = 3
-"""A bound from fewer differences would be no bound."""
+"""From fewer differences there is no useful bound."""
 
 
 class Counted(Protocol):
@@ -157,10 +157,10 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
 
 
 def pairs_to_settle(shift: QuantileShift, bounding: Bounding) -> float:
-    """About how many differences in all show the shift to lie within its margin or beyond it.
+    """About how many differences in all show whether the shift is within its margin or beyond it.
 
-    At present noise and estimate; infinite where the estimate lies on the margin, or so near it that the spread which
-    no pair averages out hides it.
+    At present noise and estimate; infinite where the estimate is on the margin, or so close to it that the spread
+    which no number of pairs averages out hides it.
     """
     beyond = shift.estimate > shift.margin
     first = bounding.block_from if beyond else bounding.pass_from

@@ -1,4 +1,4 @@
-"""Do logins grow slower, or fail more, with the age of one arm? Slopes over hours, robust to drift of minutes.
+"""Do logins get slower, or fail more, with the age of one arm? Slopes over hours, robust to drift of minutes.
 
 1. The series has one value a block: ln p50, ln p95, a rate. Its errors are autocorrelated, since surroundings drift.
 2. The slope's noise is measured at the slope's own time scale. Behind the straight line the series is projected on
@@ -7,9 +7,9 @@
    freedom: an orthonormal series variance estimator (Y. Sun, *A heteroskedasticity and autocorrelation robust F test
    using an orthonormal series variance estimator*, Econometrics Journal 16 (2013)). Least squares on blocks would take
    a drift of a minute for evidence (tests/benchmarks/soak.py measures both).
-3. A cold start that fades is an exponential beside the line of a latency. It is taken out where it is shown, reported,
-   and never judged. Only time constants up to an eighth of the soak are tried: what fades more slowly is growth, for
-   all that this soak can tell.
+3. A cold start that fades is an exponential in addition to the line of a latency. It is removed where it is shown,
+   reported, and never judged. Only time constants up to an eighth of the soak are tried: what fades more slowly can't
+   be distinguished from growth by this soak.
 4. One judgement, at the end, with an error for each of the four statistics.
 """
 
@@ -24,13 +24,13 @@ from scipy.special import stdtr, stdtrit
 
 from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
 from harness.model.comparison import Design, Fade
-from harness.model.metric import QUANTILES, Statistic
+from harness.model.metric import LARGEST_LOG, QUANTILES, Statistic
 from harness.model.policy import Policy
 from harness.model.soak import Growth, Soak, SoakBlocks, StepGrowth
 from harness.model.target import Arm
 from harness.stats.cells import Flags
 from harness.stats.logins import censored
-from harness.stats.settled import SETTLED_BY, needed_in_block, slow_after_s
+from harness.stats.settled import SETTLING_PAIRS, needed_in_block, slow_after_s
 from harness.stats.shift import POWER, RESOLUTION_S
 
 STATISTICS: tuple[Statistic, ...] = ("p50", "p95", "failure_rate", "slow_rate")
@@ -41,13 +41,15 @@ FADES = 6
 """Time constants that are tried, from a block's length to an eighth of the soak, evenly in logs."""
 FADE_P = 0.05
 MINUTES_AN_HOUR = 60
-LARGEST_LOG = 700.0
 _OK, _WITHHELD = STATUSES.index("ok"), STATUSES.index("withheld")
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """A regressor's coefficient beside those before it; ``se`` on ``freedom`` degrees, robust to autocorrelation."""
+    """A regressor's coefficient, fitted with those before it.
+
+    ``se`` has ``freedom`` degrees of freedom and is robust to autocorrelation.
+    """
 
     value: float
     se: float
@@ -67,7 +69,7 @@ def soak_of(table: AttemptTable, arm: Arm, design: Design, policy: Policy, block
     place = np.searchsorted(known, table.block[rows])
     failed = table.status[rows] != _OK
     times_s = censored(table.response_s[rows], failed, design.timeout_s)
-    early = times_s[place < SETTLED_BY]
+    early = times_s[place < SETTLING_PAIRS]
     usual_s = np.array(np.median(early) if len(early) else np.nan)
     slow = failed | (times_s > slow_after_s(usual_s, policy, design.timeout_s))
     series = _series(times_s, slow, failed, place, len(known), design)
@@ -87,8 +89,8 @@ def soak_of(table: AttemptTable, arm: Arm, design: Design, policy: Policy, block
 
 
 def coefficient(values: Floats, minute: Floats, regressors: Sequence[Floats], least_sd: float = 0.0) -> Coefficient:
-    """The last regressor's coefficient in a series (rule 2); a single value has ``least_sd`` as standard deviation at
-    least."""
+    """The last regressor's coefficient in a series (rule 2); a single value has a standard deviation of at least
+    ``least_sd``."""
     freedom = min(FREEDOM, (len(values) - 2) // 3)
     unit = 2.0 * (minute - minute[0]) / (minute[-1] - minute[0]) - 1.0
     noise_only = np.polynomial.legendre.legvander(unit, freedom + 1)[:, 2:]
@@ -144,7 +146,7 @@ def _held(statistic: Statistic, series: SoakBlocks) -> tuple[Floats, Floats]:
 
 
 def _fade(series: SoakBlocks) -> Fade | None:
-    """The exponential that fits ln p50 best beside a straight line, if it is shown: Bonferroni over those tried."""
+    """The exponential that fits ln p50 best besides a straight line, if it is shown: Bonferroni over those tried."""
     values, minute = _held("p50", series)
     line = [np.ones(len(minute)), minute]
 
@@ -174,12 +176,12 @@ def _least_sd(statistic: Statistic, series: SoakBlocks) -> float:
 
 def _growth(statistic: Statistic, series: SoakBlocks, fade: Fade | None, policy: Policy) -> Growth:
     values, minute = _held(statistic, series)
-    beside = [np.ones(len(minute))]
+    others = [np.ones(len(minute))]
     if fade is not None and statistic in QUANTILES:
         curve = np.exp(-minute / fade.minutes)
-        beside += [curve, minute * curve]  # the second makes room for another time constant, which is not known either
-    slope = coefficient(values, minute, [*beside, minute], _least_sd(statistic, series))
-    start = float(np.linalg.lstsq(np.column_stack([*beside, minute]), values, rcond=None)[0][0])
+        others += [curve, minute * curve]  # the second makes room for another time constant, which is not known either
+    slope = coefficient(values, minute, [*others, minute], _least_sd(statistic, series))
+    start = float(np.linalg.lstsq(np.column_stack([*others, minute]), values, rcond=None)[0][0])
     ends = start, start + slope.value * float(minute[0] + minute[-1])
     down, up, certain = (float(stdtrit(slope.freedom, p)) for p in (1 - policy.leak.block_p, 1 - policy.alpha, POWER))
     margin = _margin(statistic, policy)

@@ -1,4 +1,4 @@
-"""What pairs never average out: the spread between deployments of the same bits, and that of levels between runs."""
+"""What no number of pairs averages out: the spread between deployments of the same bits, and of levels between runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.stats.logins import usable_pairs
 from harness.stats.samples import judgeable, measure
 
 CONFIDENCE = 0.95
-OFTEN_P = 0.05
+TOO_OFTEN_P = 0.05
 
 
 def between_deployments(differences: Floats, ses: Floats) -> Spread:
@@ -51,7 +51,7 @@ def _upper(square: float, freedom: int) -> float:
 def reach(spread: Spread, alpha: float) -> float:
     """How far one draw from the spread lies from zero at most, at a one-sided error of ``alpha``.
 
-    By Student's t, for the spread is an estimate. One draw holds for a whole run, so there is no look to pay for.
+    By Student's t, for the spread is an estimate. One draw applies to a whole run, so repeated looks don't matter.
     """
     return float(stdtrit(spread.freedom, 1.0 - alpha)) * spread.sd if spread.sd > 0 else 0.0
 
@@ -68,4 +68,4 @@ def levels_of(table: AttemptTable, design: Design, policy: Policy, pairs: Sequen
 
 def too_often(blocked: int, runs: int, alpha: float) -> bool:
     """Whether so many of the A/A runs blocked that ``alpha`` can't account for it: exact binomial test, p < 0.05."""
-    return runs > 0 and bool(bdtrc(blocked - 1, runs, alpha) < OFTEN_P)
+    return runs > 0 and bool(bdtrc(blocked - 1, runs, alpha) < TOO_OFTEN_P)

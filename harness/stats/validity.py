@@ -1,4 +1,4 @@
-"""Is the measurement itself sound? It looks at the generator, never at the server's queue.
+"""Is the measurement itself sound? This looks at the load generator, never at the server's queue.
 
 A server near saturation is a finding. A generator near saturation, or one that lost its worker, measures itself.
 """
@@ -16,8 +16,8 @@ from harness.model.target import ARMS, Arm
 
 DENIED_P = 0.001
 SILENT_AT_MOST_S = 5.0
-"""A generator that says nothing of itself for longer, where it should each second, stood still."""
-_MS = "ms at the 99th percentile"
+"""A generator that reports nothing about itself for longer, where it should each second, stood still."""
+_P99_MS = "ms at the 99th percentile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class Unsound:
 
 
 def unsound(health: Mapping[Arm, ArmHealth], limits: Limits, arms: Sequence[Arm] = ARMS) -> tuple[Unsound, ...]:
-    """Everything that keeps a measurement from being sound; an arm that nothing is known of is not sound."""
+    """Everything that keeps a measurement from being sound; an arm of which nothing is known is not sound."""
     found: list[Unsound] = []
     for arm in arms:
         if arm in health:
             found += _of_arm(arm, health[arm], limits)
         else:
-            found.append(Unsound(f"{arm}: nothing is recorded of how its load was generated"))
+            found.append(Unsound(f"{arm}: there is no record of how its load was generated"))
     if all(arm in health for arm in ARMS):
         found += _between(health["baseline"], health["candidate"], limits)
     return tuple(found)
@@ -51,13 +51,19 @@ def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Un
     cpu = None if health.generator_cpu is None else 100 * health.generator_cpu
     unknown = []
     for what, value, limit, unit, called in (
-        ("logins were sent late by", health.send_lag_p99_ms, limits.send_lag_p99_ms, _MS, "how late logins were sent"),
-        ("steps waited for a thread", health.pool_wait_p99_ms, limits.pool_wait_p99_ms, _MS, "waits for a thread"),
+        (
+            "logins were sent late by",
+            health.send_lag_p99_ms,
+            limits.send_lag_p99_ms,
+            _P99_MS,
+            "how late logins were sent",
+        ),
+        ("steps waited for a thread", health.pool_wait_p99_ms, limits.pool_wait_p99_ms, _P99_MS, "waits for a thread"),
         (
             "the event loop stalled for",
             health.hub_stall_p99_ms,
             limits.hub_stall_p99_ms,
-            _MS,
+            _P99_MS,
             "the loop's stalls",
         ),
         ("the load worker used", cpu, 100 * limits.generator_cpu, "% of a processor core", "its use of the processor"),
@@ -81,7 +87,7 @@ def _of_arm(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
         )
     if health.seat_waits > (1 - limits.executed_share) * health.planned:
         yield Unsound(
-            f"{arm}: {health.seat_waits:,} of {health.planned:,} logins waited for a seat, "
+            f"{arm}: {health.seat_waits:,} of {health.planned:,} logins waited while all seats were taken, "
             f"{100 * (1 - limits.executed_share):.3g} % may",
             spares_block=arm == "candidate",
         )
@@ -91,14 +97,14 @@ def _between(baseline: ArmHealth, candidate: ArmHealth, limits: Limits) -> Itera
     if baseline.failed > limits.baseline_failures * baseline.started:
         yield Unsound(
             f"baseline: {baseline.failed:,} of {baseline.started:,} logins failed, "
-            f"{100 * limits.baseline_failures:.3g} % are allowed of what the candidate is compared with"
+            f"{100 * limits.baseline_failures:.3g} % are allowed on the baseline"
         )
     if candidate.foreign:  # another tool's arrivals have no plan; stats.offered judges them by pair
         return
     most = max(baseline.started, candidate.started)
     if abs(baseline.started - candidate.started) > limits.imbalance * most:
         yield Unsound(
-            f"the arms were not loaded alike: {baseline.started:,} logins on the baseline and {candidate.started:,} on "
+            f"the arms were loaded unequally: {baseline.started:,} logins on the baseline and {candidate.started:,} on "
             f"the candidate, which may differ by {100 * limits.imbalance:.3g} %",
             # Slow logins hold their seats, so that fewer are sent to slower servers, which flatters them.
             spares_block=candidate.started < baseline.started and _short_of_seats(candidate),

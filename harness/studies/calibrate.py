@@ -1,4 +1,4 @@
-"""A/A: two arms of the same bits, again and again, to learn this site's noise and how often the gate errs on it."""
+"""A/A: two arms of the same bits, repeatedly, to measure this site's noise and how often the gate is wrong there."""
 
 from __future__ import annotations
 
@@ -81,15 +81,18 @@ def calibrate(
     repeats: Repeats,
     results: Path,
     display: Display,
-    tell: Callable[[Evidence], None],
+    on_run: Callable[[Evidence], None],
 ) -> Calibration:
     """Run the same bits against each other, each time with a seed of its own, to the end of the plan.
 
-    ``tell`` hears of each run's evidence. Raises what a run raises, and RunError where the command between runs fails.
+    ``on_run`` is called with each run's evidence. Raises what a run raises, and RunError where the command between runs
+    fails.
     """
     expected = ARMS if repeats.same_bits else ARMS[:1]
     if missing := [arm for arm in expected if arm not in targets.arms]:
-        raise ConfigError(f"targets: arms: expected {' and '.join(missing)} too, got {', '.join(targets.arms)}")
+        raise ConfigError(
+            f"{targets.place('arms')}: expected {' and '.join(missing)} too, got {', '.join(targets.arms)}"
+        )
     arms = {arm: targets.arms[arm if repeats.same_bits else "baseline"] for arm in ARMS}
     aa = targets.model_copy(update={"arms": arms})
     found = []
@@ -97,7 +100,7 @@ def calibrate(
         _prepare(repeats.between, repeat, environment_without(targets.secret_variables))
         seeded = scenario.model_copy(update={"seed": scenario.seed + repeat})
         evidence = evidence_of(execute(RunRequest(seeded, aa, policy, results, early_stop=False), display))
-        tell(evidence)
+        on_run(evidence)
         if evidence.partial:
             raise RunError(
                 f"{results / evidence.run_id}: this A/A run is partial ({evidence.partial}); "
@@ -105,7 +108,7 @@ def calibrate(
             )
         found.append(_repeat_of(evidence, results, policy))
     if repeats.same_bits:
-        found = _by_the_bounds_of_the_gate(found, results, policy)
+        found = _judged_again(found, results, policy)
     return Calibration(
         scenario=scenario.name,
         scenario_digest=scenario.workload_digest,
@@ -149,7 +152,7 @@ def _repeat_of(evidence: Evidence, results: Path, policy: Policy) -> _Repeat:
 
 
 def _kind(evidence: Evidence, policy: Policy) -> Kind:
-    """What the gate would have said of the run: it stops at the first look that decides, and not at the last alone."""
+    """What the gate would have answered: it stops at the first look that decides."""
     whole = evidence.comparison
     if whole is not None:
         for seen in looks(evidence.table, evidence.design, policy, range(whole.seen), whole.site):
@@ -159,7 +162,7 @@ def _kind(evidence: Evidence, policy: Policy) -> Kind:
     return evidence.verdict.kind
 
 
-def _by_the_bounds_of_the_gate(found: Sequence[_Repeat], results: Path, policy: Policy) -> list[_Repeat]:
+def _judged_again(found: Sequence[_Repeat], results: Path, policy: Policy) -> list[_Repeat]:
     """The same runs judged as the gate will judge here, by bounds that carry the spread between deployments."""
     spreads = {noise.metric: noise.deployments for noise in _noise(found, True) if noise.deployments is not None}
     site = Site(source="this calibration", deployments=spreads)

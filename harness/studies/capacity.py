@@ -32,6 +32,7 @@ from harness.stats.capacity import LEAST_LOGINS, arm_capacity, compare_capacitie
 from harness.stats.ladders import all_are_past, coarse_rates, fine_rates
 from harness.stats.queueing import Observed, extrapolate
 from harness.stats.validity import generator_faults
+from harness.studies.derived import derived
 
 SEATS_AT_MOST, RATE_AT_MOST = 5000, 10_000
 """What a scenario may ask for."""
@@ -137,7 +138,7 @@ def _check(scenario: Scenario, targets: Targets, policy: Policy, budget: Budget,
         )
     if budget.within_s >= scenario.timeout_s:
         raise ConfigError(
-            f"scenario {scenario.name}: timeout_s: expected more than the budget of {budget.within_s:g} s, got "
+            f"{scenario.place('timeout_s')}: expected more than the budget of {budget.within_s:g} s, got "
             f"{scenario.timeout_s:g}"
         )
     most = min(SEATS_AT_MOST / budget.within_s, RATE_AT_MOST)
@@ -152,8 +153,8 @@ def _check(scenario: Scenario, targets: Targets, policy: Policy, budget: Budget,
 def _on_ladder(scenario: Scenario, rates: Sequence[float], budget: Budget, ladder: int) -> Scenario:
     """The scenario with a rung of constant rate in each pair, and a seed and a name of the ladder's own.
 
-    By Little's law the seats are all taken only where logins take longer than the budget in the mean: then the wait
-    for one is the server's doing.
+    By Little's law the seats are all taken only where logins take longer than the budget on average: then it is
+    the server that makes them wait.
     """
     curve = {"curve": "ladder", "rates": list(rates), "every_s": scenario.blocks.length_s}
     changes = {
@@ -162,7 +163,7 @@ def _on_ladder(scenario: Scenario, rates: Sequence[float], budget: Budget, ladde
         "seats": max(scenario.seats, math.ceil(max(rates) * budget.within_s)),
         "seed": scenario.seed + ladder,
     }
-    return Scenario.model_validate({**scenario.model_dump(mode="json"), **changes})
+    return derived(scenario, changes, f"capacity: a ladder up to {max(rates):.4g} logins/s")
 
 
 class _Reader:

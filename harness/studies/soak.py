@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.model.base import NAME_AT_MOST
 from harness.model.scenario import Scenario
 from harness.model.steps import CACHES
 from harness.model.target import Arm
+from harness.studies.derived import derived
 
 BLOCKS = 60
-"""In how many blocks a soak is cut, whatever its length: the slope needs long ones, and a figure no more."""
+"""How many blocks a soak of any length is cut into: the slope needs long blocks, and a figure needs no more."""
 SHARE_OF_PEAK = 0.2
+SUFFIX = "-soak"
+"""Of a soak's name."""
 HOURS_AT_MOST = 24
 
 
@@ -33,7 +37,7 @@ class SoakPlan:
         alone = {name: {**cohort.model_dump(mode="json"), "share": 1.0, "cache": "cold"}}
         rate = whole.arrivals.peak * SHARE_OF_PEAK if self.rate is None else self.rate
         changes: dict[str, object] = {
-            "name": f"{whole.name}-soak",
+            "name": f"{whole.name[: NAME_AT_MOST - len(SUFFIX)]}{SUFFIX}",
             "population": {"users": whole.population.users, "cold_share": 1.0},
             "cohorts": alone if whole.cohorts else {},
             "rounds": [],
@@ -41,7 +45,7 @@ class SoakPlan:
             "headroom": None,
             "blocks": {"length_s": self.hours * 3600 / BLOCKS, "trim_s": 0.0, "pairs": BLOCKS},
         }
-        return Scenario.model_validate({**whole.model_dump(mode="json"), **changes})
+        return derived(whole, changes, f"a soak of {self.hours:g} hours at {rate:g} logins/s")
 
     @property
     def marks(self) -> Mapping[str, object]:

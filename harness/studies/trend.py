@@ -24,8 +24,8 @@ from harness.stats.logins import Logins, logins_of, usable_pairs
 class Point:
     """One arm's logins of a cohort in one run: quantiles of the response time in seconds, the share that failed.
 
-    Over the logins that count, whatever block they fell in. ``verdict`` is empty for a run of one arm, unless its
-    files are damaged.
+    Over all logins that count, regardless of their block. ``verdict`` is empty for a run of one arm, unless its files
+    are damaged.
     """
 
     started: str

@@ -35,7 +35,7 @@ from harness.run.request import RunRequest
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the gate said of an update, beside what it has to say."""
+    """What the gate answered, compared with what it has to answer."""
 
     verdict: str
     step: str | None
@@ -56,7 +56,7 @@ def replay(update: Update, results: Path, display: Display = lambda _: None) -> 
 
 
 def without_fault(update: Update) -> Update:
-    """The same run on arms that don't differ, behind the same relays: the gate has to pass it."""
+    """The same run on equal arms, behind the same relays: the gate has to pass it."""
     fault = update.fault
     behind = (*fault.behind_relay, *faulty_services(fault.relay))
     unchanged = fault.model_copy(update={"changes": (), "relay": (), "behind_relay": behind})
@@ -68,7 +68,7 @@ def without_fault(update: Update) -> Update:
 
 
 def outcome_of(update: Update, evidence: Evidence) -> Outcome:
-    """Whether the gate said of the update what it has to say, and laid it to a right step."""
+    """Whether the gate gave the expected verdict and blamed a right step."""
     verdict = evidence.verdict
     step = blamed_step(evidence)
     right = not update.expected.steps or step in update.expected.steps
@@ -77,7 +77,7 @@ def outcome_of(update: Update, evidence: Evidence) -> Outcome:
 
 
 def blamed_step(evidence: Evidence) -> str | None:
-    """The step that the verdict lays it to; failures, which add no time, are laid to the step that fails most.
+    """The step that the verdict blames; failures, which add no time, are blamed on the step that fails most.
 
     A run that was stopped for its denials is too short for intervals: there the candidate's failures are counted.
     """
@@ -131,7 +131,7 @@ def policy_of(update: Update) -> Policy:
 def lab_of(update: Update, scenario: Scenario) -> Lab | AdLab:
     """The lab that models the update, not yet started; raises LabError for a change that it doesn't know."""
     fault = update.fault
-    # Keys, not passwords, where they do: those are asked of the KDC first, a user at a time, with whatever it suffers.
+    # Keys rather than passwords where possible: deriving keys needs the KDC, which may be the faulty server.
     by_password = scenario.authentication == "password" or any(STEPS[step].password for step in scenario.step_order)
     credentials: CredentialKind = "csv" if by_password else "keytab"
     if fault.lab == "ad":

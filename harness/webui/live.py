@@ -26,9 +26,9 @@ from harness.model.progress import Display, Look, Preparing, Snapshot
 from harness.model.steps import LOGIN
 from harness.model.target import ARMS
 from harness.model.verdict import Finding
-from harness.record.folder import write_whole
 from harness.report import rows, words
 from harness.stats.validity import unsound
+from harness.system.files import write_whole
 from harness.system.process import Identity
 
 LIVE, WATCHED = "live.json", "live.watched"

@@ -89,8 +89,8 @@ CASES: dict[str, Callable[[Rng], Arms]] = {
 def write(path: Path, arm: Simulated) -> None:
     """An arm as JMeter writes it, in order of ends."""
     rows = (
-        f"{round((EPOCH_S + arm.start_s[row]) * 1000)},{round(arm.elapsed_s[row] * 1000)},login,"
-        f"Users 1-{arm.thread[row]},true"
+        f"{round((EPOCH_S + arm.start_s[row]) * 1000)},{round(arm.elapsed_s[row] * 1000)},login,Users 1-"
+        f"{arm.thread[row]},true"
         for row in np.argsort(arm.start_s + arm.elapsed_s)
     )
     path.write_text("\n".join(["timeStamp,elapsed,label,threadName,success", *rows]) + "\n")

@@ -63,7 +63,7 @@ ROWS = {
 
 def simulate(row: Row, hours: float, seed: tuple[int, ...]) -> tuple[AttemptTable, Design]:
     """Every login of one soak; each block finds the pools idle, as at 10 logins a second they nearly always are."""
-    arrivals, environment, own, luck = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
+    arrivals, environment, own, single = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
     block_s = hours * 3600 / BLOCKS
     counts = arrivals.poisson(RATE * block_s, BLOCKS)
     drawn = arrivals.uniform(0.0, block_s, (BLOCKS, counts.max()))
@@ -76,12 +76,12 @@ def simulate(row: Row, hours: float, seed: tuple[int, ...]) -> tuple[AttemptTabl
     quarter = np.exp(own.normal(0.0, world.BLOCK_SD, int(hours * 240) + 1))
     factor = shared[(wall_s / world.GRID_S).astype(np.int64)] * quarter[(wall_s / QUARTER_S).astype(np.int64)]
     factor *= (1.0 + row.growth) ** minute * (1.0 + row.fade * np.exp(-minute / row.fade_min))
-    failing = luck.uniform(size=wall_s.shape) < row.failing + row.failing_growth_per_hour * minute / 60
+    failing = single.uniform(size=wall_s.shape) < row.failing + row.failing_growth_per_hour * minute / 60
     ready = offsets
     steps = {}
     for pool in world.POOLS:
-        service = pool.mean_s * factor * np.exp(world.SIGMA * luck.standard_normal(wall_s.shape) - world.SIGMA**2 / 2)
-        service[luck.uniform(size=wall_s.shape) < world.SLOW_SHARE] *= world.SLOW_FACTOR
+        service = pool.mean_s * factor * np.exp(world.SIGMA * single.standard_normal(wall_s.shape) - world.SIGMA**2 / 2)
+        service[single.uniform(size=wall_s.shape) < world.SLOW_SHARE] *= world.SLOW_FACTOR
         ended = world.served(ready, service, np.full(BLOCKS, pool.servers))
         steps[pool.name] = (ended - np.where(here, ready, 0.0))[here]
         ready = ended

@@ -174,7 +174,7 @@ def open_question() -> Evidence:
         Kind.INCONCLUSIVE,
         "This run can't tell whether the update slows logins by more than the policy allows; it must not be deployed "
         "on this evidence.",
-        reasons=("warm login p95 held it back; about 30 more pairs would settle it.",),
+        reasons=("warm login p95 held it back; about 30 more pairs would decide it.",),
         blamed="ldap_groups",
     )
 

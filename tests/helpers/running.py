@@ -17,6 +17,7 @@ import psutil
 import pyarrow as pa
 import yaml
 
+from harness.errors import RunError
 from harness.record.folder import RunFolder
 
 SCENARIO: dict[str, Any] = {
@@ -119,7 +120,7 @@ class Running:
         """How many attempts the journals hold now."""
         try:
             return len(self._inputs.attempts())
-        except (FileNotFoundError, ValueError):  # the folder is not there yet
+        except (FileNotFoundError, ValueError, RunError):  # the folder is not there yet, or its manifest
             return 0
 
     def kill(self, name: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -58,13 +59,13 @@ _TARGET = {
     "credentials": {"csv": "accounts.csv"},
 }
 TARGETS = Targets.model_validate({"arms": dict.fromkeys(ARMS, _TARGET)})
-STEP_S = 0.008
+STEP_S, LATE_S = 0.008, 0.001
 BATCH_S = 0.5
 Health = Callable[[HealthSecond], HealthSecond]
 
 
 def attempts_of(
-    scenario: Scenario, plan: Plan, arm: Arm, factor: float = 1.0, late_s: float = 0.001, seed: int = 1
+    scenario: Scenario, plan: Plan, arm: Arm, factor: float = 1.0, late_s: float = LATE_S, seed: int = 1
 ) -> Iterator[Attempt]:
     """The logins of an arm, all ok: each sent a little late, each of its steps about as long as the others."""
     rng = np.random.default_rng([seed, ARMS.index(arm)])
@@ -95,6 +96,7 @@ def stored_run(
     policy: Policy = POLICY,
     arms: Sequence[Arm] = ARMS,
     slower: float = 1.0,
+    late_s: Mapping[Arm, float] = MappingProxyType({}),
     health: Health = lambda second: second,
     finished: bool = True,
 ) -> RunFolder:
@@ -105,7 +107,8 @@ def stored_run(
     written = Written.by(plan).with_file(folder.path / protocol.FILE)
     for arm in arms:
         factor = slower if arm == "candidate" else 1.0
-        rows = sorted(attempts_of(scenario, plan, arm, factor), key=lambda attempt: attempt.ended)
+        made = attempts_of(scenario, plan, arm, factor, late_s.get(arm, LATE_S))
+        rows = sorted(made, key=lambda attempt: attempt.ended)
         _journal(folder, "attempts", arm, ATTEMPTS, _by_time(rows, lambda attempt: attempt.ended), attempts_batch)
         told = [health(second) for second in seconds_of(plan, arm)]
         _journal(folder, "health", arm, HEALTH, [[second] for second in told], health_batch)

@@ -37,7 +37,7 @@ def searched(inputs: Inputs, targets: object, *options: str) -> tuple[int, dict[
     """Exit code, document and output of one search."""
     files = [str(inputs.write(n, d)) for n, d in (("scenario", LADDER), ("targets", targets), ("policy", POLICY))]
     command = [*AUTHGATE, "capacity", files[0], "--targets", files[1], "--policy", files[2], "-q", *options]
-    done = finished([*command, "--results", str(inputs.results)])
+    done = finished([*command, "--results", str(inputs.results)], timeout_s=300)
     said = done.stdout + done.stderr
     assert list(inputs.results.glob("capacity-*.json")), said
     (found,) = inputs.results.glob("capacity-*.json")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from harness.config.load import load_scenario
 from harness.config.shipped import SCENARIOS, find
 from harness.errors import LabError
 from harness.lab import supervisor
-from harness.lab.ad import region
-from harness.lab.ad.changes import NO_SUBNET
+from harness.lab.ad import entry_changes, region
+from harness.lab.ad.changes import NO_SUBNET, Change
 from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import PORTS
+from harness.login.caution import Caution
 from harness.login.kerberos.krb5conf import use_krb5_conf
 from harness.login.ldap import session as directory
 from harness.login.path import LoginPath, LoginResult
@@ -29,7 +31,7 @@ from harness.login.runtime import ThreadRuntime
 from harness.model.protocol import StepFacts
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
-from harness.model.target import Target
+from harness.model.target import Target, Targets
 from harness.system.process import environment
 from tests.helpers.running import POLICY, Inputs, finished
 
@@ -46,7 +48,9 @@ FAR, NEAR = region.SECOND_SITE, region.FIRST_SITE
 @pytest.fixture(scope="module")
 def lab(require_ad_lab: None) -> Iterator[AdLab]:
     """Two controllers an arm; the candidate's clients are in a subnet that nobody has mapped to a site."""
-    with AdLab(change=NO_SUBNET, credentials="keytab", controllers=2) as running:
+    ldif = entry_changes.replaced(region.SUFFIX, "lockoutThreshold", "50")  # or nothing would be counted
+    counting = Change("counting", "", lambda settings: replace(settings, ldif=ldif))
+    with AdLab(common=(counting,), change=NO_SUBNET, credentials="keytab", controllers=2) as running:
         yield running
 
 
@@ -322,3 +326,30 @@ def test_when_the_near_controller_has_died_logins_go_on_at_the_far_one(candidate
         name: front if name in ("http_negotiate", "ehr_query") else second for name in COLD_LOGON.steps
     }
     assert "2 tries" in facts(result)["dns_srv_dc"].notes
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["among the targets", "not among the targets"])
+def test_how_accounts_stand_is_the_word_of_the_pdc_emulator_where_the_targets_name_it(
+    baseline: AdArm, tmp_path: Path, listed: bool
+) -> None:
+    """That is the lab's first one; the second, which is asked first, hears of none of its wrong passwords."""
+    user = "clin00031"
+    uri = f"ldaps://{baseline.controllers['dc1']}:{PORTS['ldaps']}"
+    wrong = f"{user}@{region.DOMAIN}"
+    refused = ["ldapsearch", "-x", "-H", uri, "-D", wrong, "-w", "wrong", "-b", "", "-s", "base"]
+    env = environment(LDAPTLS_REQCERT="never", LDAPCONF="/dev/null")
+    assert subprocess.run(refused, env=env, capture_output=True, timeout=PATIENCE_S).returncode == 49
+    whole: dict[str, Any] = dict(baseline.target)
+    first, second = ({key: found[key] for key in ("uri", "service_host")}
+                     for found in (whole["directory"], *whole["directory"]["further_controllers"]))  # fmt: skip
+    whole["directory"] = {**whole["directory"], **second, "further_controllers": [first] if listed else []}
+    whole["kdcs"] = [f"{baseline.controllers['dc1']}:{PORTS['kdc']}"]
+    told = Targets.model_validate({"arms": {"baseline": whole}})
+    use_krb5_conf(told.arms["baseline"], tmp_path)
+    scenario = Scenario.model_validate({**COLD_LOGON.model_dump(), "population": {"users": 1}, "steps": LISTED})
+    path = LoginPath(told.arms["baseline"], scenario, ThreadRuntime())
+    path.prepare([USER])
+    found = Caution(told, "baseline").standings(path, USER, "cold", [user])
+    assert found is not None and found.counter == f"dc1.{region.DOMAIN}"
+    assert (found.whole, found.told_by) == (listed, f"{'dc1' if listed else 'dc2'}.{region.DOMAIN}")
+    assert (found.by_user[user].failures > 0) is listed

@@ -24,8 +24,11 @@ import yaml
 from harness.cli.main import main
 from harness.lab import hospital, pki, store
 from harness.lab.domain import Lab
+from harness.record.journal import JournalReader, joined
+from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch
 from harness.system.files import write_whole
 from harness.system.process import environment
+from tests.helpers.journals import attempt, written
 
 pytestmark = pytest.mark.integration
 
@@ -81,9 +84,9 @@ def _text_of(path: Path) -> bytes:
     data = path.read_bytes()
     if path.suffix == ".parquet":
         data += _cells(pq.read_table(path))
-    if path.suffix == ".arrows" and data:  # empty where its writer was stopped before it wrote anything
-        with pa.ipc.open_stream(path) as stream:
-            data += _cells(stream.read_all())
+    if path.suffix == ".arrows":
+        schema = HEALTH if path.name.startswith("health") else ATTEMPTS
+        data += _cells(joined(JournalReader(path, schema).each(), schema))
     return data
 
 
@@ -290,11 +293,11 @@ def test_a_file_with_a_mistake_in_it_is_not_quoted(
 def test_a_password_in_the_targets_is_not_quoted(
     known: Secrets, targets: Path, canary: str, in_process: Callable[..., tuple[int, str]]
 ) -> None:
-    written = yaml.safe_load(targets.read_text())
+    named = yaml.safe_load(targets.read_text())
     for mistake in (canary, {"csv": "accounts.csv", "password": canary}, {"csv": [canary]}):
-        for target in written["arms"].values():
+        for target in named["arms"].values():
             target["credentials"] = mistake
-        write_whole(targets, yaml.safe_dump(written), private=True)
+        write_whole(targets, yaml.safe_dump(named), private=True)
         code, said = in_process("login", DENIED, "--targets", targets)
         assert code == 2
         assert "credentials" in said
@@ -308,14 +311,13 @@ def test_a_secret_that_was_there_would_be_found(tmp_path: Path, canary: str) -> 
     hidden = pa.table({"code": ["fine"] * 500 + [f"bad {canary} here"], "key": [""] * 500 + [key.hex()]})
     pq.write_table(hidden.select(["code"]), tmp_path / "a.parquet", compression="zstd")
     pq.write_table(hidden.select(["key"]), tmp_path / "b.parquet", compression="zstd")
-    with pa.ipc.new_stream(tmp_path / "c.arrows", hidden.schema) as stream:
-        stream.write_table(hidden)
+    written(tmp_path / "attempts-c.arrows", [attempts_batch([attempt(user=canary)])])
     for before in range(3):
         (tmp_path / f"d{before}").write_bytes(base64.b64encode(b"x" * before + key + b"y"))
     (tmp_path / "e").write_text(f"{key!r}")
     (tmp_path / "innocent").write_bytes(base64.b64encode(bytes(1000)))
     names = [path.name for path in known.files(tmp_path)]
-    assert names == ["a.parquet", "b.parquet", "c.arrows", "d0", "d1", "d2", "e"]
+    assert names == ["a.parquet", "attempts-c.arrows", "b.parquet", "d0", "d1", "d2", "e"]
 
     child = subprocess.Popen(["sleep", "60"], env=environment(PASSWORD=canary))
     try:

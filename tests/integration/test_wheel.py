@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -192,10 +193,13 @@ def test_what_is_shipped_is_found(stranger: Stranger) -> None:
     assert stranger.says("authgate", "--version").startswith("authgate ")
 
 
-def test_the_demo_ends_with_the_verdict_that_is_expected(stranger: Stranger) -> None:
+def test_the_demo_blames_the_step_that_is_held(stranger: Stranger) -> None:
     """Load, relays and figures, all of it from what is installed."""
-    told = stranger.says("authgate", "demo", "-q", timeout_s=DEMO_S)
-    assert "expected BLOCK at ldap_bind, got BLOCK at ldap_bind" in told
+    done = stranger.run("authgate", "demo", "-q", timeout_s=DEMO_S)
+    told = done.stdout + done.stderr
+    assert re.search("expected BLOCK at ldap_bind, got (BLOCK|INVALID) at ldap_bind", told), told
+    # Other tests run beside it: where they have made the generator late, it says so rather than judge.
+    assert done.returncode == 0 or (done.returncode == 30 and re.search("sent late|event loop stalled", told)), told
     (run,) = (stranger.folder / "results").iterdir()
     assert {"report.html", "report.png", "verdict.json"} <= {path.name for path in run.iterdir()}
 
@@ -212,7 +216,7 @@ def test_a_lab_a_login_plain_locust_and_a_gate_work_one_after_the_other(stranger
     try:
         assert "runs" in stranger.says("authgate", "lab", "status")
         assert "login: ok" in stranger.says("authgate", "login", "clin00007", *targets)
-        plain = f'locust -f "$(authgate locustfile)" --headless --only-summary --scenario {scenario.name} -u 5 -t 3s'
+        plain = f'locust -f "$(authgate locustfile)" --headless --only-summary --scenario {scenario.name} -u 5 -t 8s'
         done = stranger.run("sh", "-c", f"{plain} {' '.join(targets)} --arm baseline")
         assert done.returncode == 0, done.stderr
         assert "ldap_bind" in done.stderr

@@ -57,7 +57,7 @@ def ehr_workers(count: int) -> Change:
 
 
 def slow_reverse_dns(seconds: float) -> Change:
-    """The web front learns the names of its clients' addresses late; raises LabError out of the resolver's patience."""
+    """The web front learns its clients' names late; raises LabError at or beyond the resolver's time-out."""
     if not 0 < seconds < RESOLVER_PATIENCE_S:
         raise LabError(f"slow-reverse-dns: expected a number above 0 and below {RESOLVER_PATIENCE_S}, got {seconds:g}")
     return Change(
@@ -91,10 +91,10 @@ def _samba(name: str, parameter: str, value: int, least: int, most: int, says: s
 
 
 def disabled_percent(percent: int) -> Change:
-    """So many of a hundred clinicians are disabled; raises LabError outside 1 to 100."""
+    """So many percent of the clinicians are disabled; raises LabError outside 1 to 100."""
     if not 1 <= percent <= 100:
         raise LabError(f"disabled-percent: expected one of 1 to 100, got {percent}")
-    says = f"{percent} of a hundred clinicians' accounts are disabled."
+    says = f"{percent} % of the clinicians' accounts are disabled."
     return _entries(f"disabled-percent={percent}", says, entry_changes.disabled(percent))
 
 
@@ -108,27 +108,27 @@ def nested_groups(count: int) -> Change:
 
 UDP_FIRST = Change(
     "udp-first",
-    "Clients ask the KDC by UDP first; its answers don't fit, so that each exchange is repeated by TCP.",
+    "Clients ask the KDC by UDP first; its answers don't fit, so each exchange is repeated by TCP.",
     lambda settings: replace(settings, kdc_transport="udp-first"),
 )
 RC4_ONLY_DATABASE = _entries(
     "rc4-only-database",
-    "The database's account is said to know RC4 alone, whose key the database doesn't have.",
+    "The database's account is marked as supporting RC4 only, and the database has no RC4 key.",
     entry_changes.replaced(region.service_dn("svc-db"), "msDS-SupportedEncryptionTypes", entry_changes.RC4_HMAC),
 )
 RC4_ONLY_EHR = _entries(
     "rc4-only-ehr",
-    "The web front's account is said to know RC4 alone, whose key the front doesn't have.",
+    "The web front's account is marked as supporting RC4 only, and the front has no RC4 key.",
     entry_changes.replaced(region.service_dn("svc-ehr"), "msDS-SupportedEncryptionTypes", entry_changes.RC4_HMAC),
 )
 NO_EHR_SPN = _entries(
     "no-ehr-spn",
-    "The web front's service principal name is gone from its account.",
+    "The web front's service principal name is missing from its account.",
     entry_changes.without(region.service_dn("svc-ehr"), "servicePrincipalName", region.EHR_SERVICE),
 )
 NO_DELEGATION = _entries(
     "no-delegation",
-    "The web front may not act as its users at the database any more.",
+    "The web front may no longer act as its users at the database.",
     entry_changes.without(region.service_dn("svc-ehr"), "msDS-AllowedToDelegateTo", region.DATABASE_SERVICE),
 )
 
@@ -146,16 +146,16 @@ _PLAIN: Mapping[str, Change] = {
         NO_SUBNET,
     )
 }
-_COUNTED: Mapping[str, Callable[[int], Change]] = {
+_WITH_NUMBER: Mapping[str, Callable[[int], Change]] = {
     "ehr-workers": ehr_workers,
     "log-level": log_level,
     "dc-workers": dc_workers,
     "disabled-percent": disabled_percent,
     "nested-groups": nested_groups,
 }
-_LASTING: Mapping[str, Callable[[float], Change]] = {"slow-reverse-dns": slow_reverse_dns}
+_WITH_SECONDS: Mapping[str, Callable[[float], Change]] = {"slow-reverse-dns": slow_reverse_dns}
 
-SPELLINGS = (*_PLAIN, *(f"{name}=N" for name in _COUNTED), *(f"{name}=SECONDS" for name in _LASTING))
+SPELLINGS = (*_PLAIN, *(f"{name}=N" for name in _WITH_NUMBER), *(f"{name}=SECONDS" for name in _WITH_SECONDS))
 
 
 def parse_change(text: str) -> Change:
@@ -163,8 +163,8 @@ def parse_change(text: str) -> Change:
     name, _, count = text.partition("=")
     if text in _PLAIN:
         return _PLAIN[text]
-    if name in _COUNTED and count.isascii() and count.isdigit():
-        return _COUNTED[name](int(count))
-    if name in _LASTING and re.fullmatch(r"\d+(\.\d+)?", count, re.ASCII):
-        return _LASTING[name](float(count))
+    if name in _WITH_NUMBER and count.isascii() and count.isdigit():
+        return _WITH_NUMBER[name](int(count))
+    if name in _WITH_SECONDS and re.fullmatch(r"\d+(\.\d+)?", count, re.ASCII):
+        return _WITH_SECONDS[name](float(count))
     raise LabError(f"change: expected one of {', '.join(SPELLINGS)}, got {text!r}")

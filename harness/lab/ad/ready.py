@@ -147,4 +147,4 @@ def _said(folder: Path) -> str:
     """The last lines of the servers' logs, for whoever has to find the cause."""
     logs = sorted((folder / "logs").iterdir())
     last = [f"{log.name}: {line}" for log in logs for line in log.read_text(errors="replace").splitlines()[-2:]]
-    return f"last words: {' | '.join(last) or 'none'}"
+    return f"its log ends with: {' | '.join(last) or 'none'}"

@@ -56,7 +56,7 @@ async def _open(route: Route, kept: list[object]) -> int:
 
 
 def _play_dead(route: Route, stream: socket.socket, kept: list[object]) -> None:
-    """Never answer: datagrams lie unread, and a connection is dropped or kept in silence."""
+    """Never answer: datagrams stay unread, and a connection is dropped or kept without an answer."""
     (fault,) = route.faults
     assert isinstance(fault, DeadFirst)
     drop = fault.how == "drop"

@@ -48,7 +48,7 @@ class Channel:
             self._afterwards = afterwards
 
     def cancel(self) -> None:
-        """Forget what has not been sent: whoever sent it is gone."""
+        """Forget what has not been sent: its sender is gone."""
         self._queue.clear()
         if self._task is not None:
             self._task.cancel()

@@ -90,7 +90,7 @@ class _End(asyncio.Protocol):
         self.channel = Channel(other.write, broken)
 
     def write(self, data: bytes) -> None:
-        """Send to whoever is at this end, unless it is gone."""
+        """Send to this end, unless it is gone."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 

@@ -24,7 +24,7 @@ class BrokenError(Exception):
 
 
 Wait = Callable[[bool], Awaitable[None]]
-"""Returns when a packet may go on; told whether it is a datagram. Raises LostError or BrokenError."""
+"""Returns when a packet may go on; its argument says whether that is a datagram. Raises LostError or BrokenError."""
 
 
 WaitingFault = Hold | Leak | ColdStart | Delay | Jitter | Reset | Loss
@@ -34,7 +34,7 @@ WaitingFault = Hold | Leak | ColdStart | Delay | Jitter | Reset | Loss
 def wait_of(fault: WaitingFault) -> Wait:
     """The wait that a fault is, with the state that all of its packets share.
 
-    Chances are drawn from a seed, so that two runs of one fault strike the same places in the order of arrival.
+    Random numbers come from a seed, so that two runs of one fault affect the same packets in the order of arrival.
     """
     chance = random.Random(repr(fault)).random
     match fault:
@@ -59,7 +59,7 @@ def wait_of(fault: WaitingFault) -> Wait:
 
 
 def _clock() -> Callable[[], float]:
-    """Seconds since it was first asked: a fault's life begins with the first login, not with the relay."""
+    """Seconds since the first call: a fault's life begins with the first login, not with the relay."""
     began: list[float] = []
 
     def age_s() -> float:
@@ -72,7 +72,7 @@ def _clock() -> Callable[[], float]:
 
 
 def _pool(fault: Hold) -> Wait:
-    workers = asyncio.Semaphore(fault.workers)  # It wakes those who wait in the order in which they came.
+    workers = asyncio.Semaphore(fault.workers)  # It wakes waiting tasks in the order in which they came.
 
     async def hold(_: bool) -> None:
         await workers.acquire()

@@ -19,6 +19,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 from dns.rdtypes.IN.A import A
+from dns.rdtypes.IN.AAAA import AAAA
 from dns.rdtypes.IN.SRV import SRV
 
 from harness.login.net.clock import StepClock
@@ -77,11 +78,16 @@ class Resolver:
         """The domain's controllers, or those of a site: this one, or the target's own (MS-ADTS 6.3.2.3)."""
         return self._services("_ldap._tcp", f"dc._msdcs.{self._names.domain}", site)
 
-    def addresses(self, host: str) -> tuple[tuple[str, ...], Answer]:
-        """The IPv4 addresses of a host."""
-        answer = self._ask(host, dns.rdatatype.A)
-        found = tuple(data.address for rrset in answer.message.answer for data in rrset if isinstance(data, A))
-        return _some(found), answer
+    def addresses(self, host: str) -> tuple[tuple[str, ...], tuple[Answer, ...]]:
+        """The addresses of a host, and the answers that say so: those of IPv4, or where it has none, of IPv6."""
+        answers: list[Answer] = []
+        found: tuple[str, ...] = ()
+        for kind in (dns.rdatatype.A, dns.rdatatype.AAAA):
+            answers.append(self._ask(host, kind))
+            records = (data for rrset in answers[-1].message.answer for data in rrset)
+            if found := tuple(data.address for data in records if isinstance(data, A | AAAA)):
+                break
+        return _some(found), tuple(answers)
 
     def _services(self, service: str, domain: str, site: str | None = None) -> tuple[tuple[ServiceRecord, ...], Answer]:
         site = site or self._names.site

@@ -8,7 +8,7 @@ password's key or a card's signature, is handed to the caller's thread.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import gssapi
@@ -20,21 +20,34 @@ from harness.login.controllers import Order
 from harness.login.credentials import Accounts
 from harness.login.kerberos.answers import KeyInfo, chosen_key, enctype_name, ticket_enctype
 from harness.login.kerberos.kdcs import KdcCarrier
-from harness.login.kerberos.libkrb5 import Context, InitialExchange, LibraryError, Principal, Step, get_ticket, here
+from harness.login.kerberos.keytab import read_keytab
+from harness.login.kerberos.libkrb5 import (
+    ENTERPRISE,
+    Context,
+    InitialExchange,
+    LibraryError,
+    Principal,
+    Step,
+    get_ticket,
+    here,
+)
 from harness.login.kerberos.security_context import PLAIN, ContextWish, SecurityContext
+from harness.login.names import is_upn, principal_of
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.cohort import Authentication
 from harness.model.protocol import TicketFacts
 
 FAILURES_NAMED = 3
+_KEY_NOT_FOUND = Outcome("error", "KRB5_KT_NOTFOUND")
 _cache_numbers = itertools.count(1)
+_keytab_numbers = itertools.count(1)
 
 
 class TicketCache:
     """A MEMORY ticket cache of one login, destroyed after it (a warm clinician's lives on)."""
 
-    __slots__ = ("_context", "controllers", "filled", "name")
+    __slots__ = ("_context", "client", "controllers", "filled", "name")
 
     def __init__(self, context: krb5.Context) -> None:
         self.name = f"MEMORY:authgate-{next(_cache_numbers)}"
@@ -42,6 +55,8 @@ class TicketCache:
         self.filled = False
         self.controllers: Order = ()
         """The domain controllers that the workstation has found, which it remembers as long as the tickets."""
+        self.client = ""
+        """Whose they are in the realm, by the KDC's word; empty until it has spoken."""
 
     def tickets(self) -> tuple[TicketFacts, ...]:
         """The facts of every ticket in the cache, in the order in which they were obtained."""
@@ -78,6 +93,9 @@ class KerberosClient:
         self._accounts = accounts
         self._authentication = authentication
         self._keytabs: dict[str, krb5.KeyTab] = {}
+        self._given = None if accounts.keytab is None else read_keytab(accounts.keytab)
+        self._name = f"MEMORY:authgate-{next(_keytab_numbers)}"
+        """Two clients of one process, as of two arms, may know other keys of the same user."""
         self._context = Context()
         self._keys = krb5.init_context()  # python-krb5's, for keytabs and caches
 
@@ -114,12 +132,11 @@ class KerberosClient:
 
     def _key_of(self, user: str, carrier: KdcCarrier, run: Step) -> krb5.KeyTab:
         context = self._keys
-        principal = krb5.parse_name_flags(context, f"{user}@{self._realm}".encode())
-        keytab = krb5.kt_resolve(context, f"MEMORY:authgate-{user}".encode())
-        if self._accounts.keytab is not None:
-            source = krb5.kt_resolve(context, f"FILE:{self._accounts.keytab}".encode())
-            entry = krb5.kt_get_entry(context, source, principal)
-            krb5.kt_add_entry(context, keytab, principal, entry.kvno, 0, entry.key)
+        principal = principal_of(context, user, self._realm)
+        keytab = krb5.kt_resolve(context, self._keytab_name(user).encode())
+        if self._given is not None:
+            if not self._given.copy_to(context, keytab, principal):
+                raise StepFailedError(_KEY_NOT_FOUND)
             return keytab
         password = self._accounts.passwords[user].reveal().encode()
         info = self._key_info(user, carrier)
@@ -146,7 +163,7 @@ class KerberosClient:
 
         try:
             with _outcomes():
-                InitialExchange(self._context, self._principal(user)).run(carry)
+                InitialExchange(self._context, self._principal(user), canonicalize=is_upn(user)).run(carry)
         except _KeyInfoFound as found:
             return found.info
         raise StepFailedError(Outcome("error", "NO_KEY_INFORMATION"))
@@ -160,24 +177,32 @@ class KerberosClient:
 
         ``run`` runs what computes for long. Raises StepFailedError.
         """
-        with _outcomes():
+        heard: list[bytes] = []
+
+        def carry(request: bytes, tcp_only: bool, realm: str) -> bytes:
+            heard[:] = [carrier.carry(request, tcp_only, realm)]
+            return heard[0]
+
+        with _outcomes(heard):
             exchange = self._exchange(user, carrier, run)
-            exchange.run(carrier.carry, run if self.computes else here)
+            exchange.run(carry, run if self.computes else here)
             exchange.store(cache.name)
             cache.filled = True
+        owner = krb5.cc_get_principal(self._keys, krb5.cc_resolve(self._keys, cache.name.encode()))
+        cache.client = b"/".join(owner.components).decode(errors="replace")
 
     def _exchange(self, user: str, carrier: KdcCarrier, run: Step) -> InitialExchange:
         if (cards := self._accounts.cards) is not None and self._authentication == "smart-card":
             context = Context()  # of its own, in which the plugin keeps its card; made, with the plugin, in 0.3 ms
-            return InitialExchange(context, self._principal(user, context), cards.settings(user))
+            return InitialExchange(context, self._principal(user, context), cards.settings(user), is_upn(user))
         if self._authentication == "key":
             if user not in self._keytabs:
                 self._keytabs[user] = self._key_of(user, carrier, run)  # no KDC would say when keys were derived
-            exchange = InitialExchange(self._context, self._principal(user))
-            exchange.by_keytab(f"MEMORY:authgate-{user}")
+            exchange = InitialExchange(self._context, self._principal(user), canonicalize=is_upn(user))
+            exchange.by_keytab(self._keytab_name(user))
             return exchange
         context = Context()  # of its own, since a thread has it meanwhile
-        exchange = InitialExchange(context, self._principal(user, context))
+        exchange = InitialExchange(context, self._principal(user, context), canonicalize=is_upn(user))
         exchange.by_password(self._accounts.passwords[user].reveal())
         return exchange
 
@@ -195,16 +220,19 @@ class KerberosClient:
             return context, context.step()
 
     def _principal(self, user: str, context: Context | None = None) -> Principal:
-        return (context or self._context).principal(f"{user}@{self._realm}")
+        return (context or self._context).principal(f"{user}@{self._realm}", ENTERPRISE if is_upn(user) else 0)
+
+    def _keytab_name(self, user: str) -> str:
+        return f"{self._name}-{user}"
 
 
 @contextmanager
-def _outcomes() -> Iterator[None]:
-    """libkrb5's and GSS-API's errors as a step's outcome."""
+def _outcomes(heard: Sequence[bytes] = ()) -> Iterator[None]:
+    """libkrb5's and GSS-API's errors as a step's outcome; what was ``heard`` last of a KDC may say why."""
     try:
         yield
     except LibraryError as error:
-        raise StepFailedError(kerberos_outcome(error.code)) from None
+        raise StepFailedError(kerberos_outcome(error.code, heard[-1] if heard else b"")) from None
     except gssapi.exceptions.GSSError as error:
         raise StepFailedError(kerberos_outcome(error.min_code)) from None
 

@@ -35,6 +35,8 @@ class _Creds(ctypes.Structure):
     _fields_ = [("magic", c_int32), ("client", c_void_p), ("server", c_void_p), ("rest", ctypes.c_byte * 112)]
 
 
+ENTERPRISE = 4
+"""KRB5_PRINCIPAL_PARSE_ENTERPRISE, of a name to be parsed."""
 _OUT = POINTER(c_void_p)
 _STEP = (c_void_p, c_void_p, POINTER(_Data), POINTER(_Data), POINTER(_Data), POINTER(c_uint))
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
@@ -67,6 +69,7 @@ _FREES: dict[str, tuple[Any, ...]] = {
     "krb5_tkt_creds_free": (c_void_p, c_void_p),
     "krb5_get_init_creds_opt_free": (c_void_p, c_void_p),
     "krb5_get_init_creds_opt_set_forwardable": (c_void_p, c_int32),
+    "krb5_get_init_creds_opt_set_canonicalize": (c_void_p, c_int32),
     "krb5_kt_close": (c_void_p, c_void_p),
     "krb5_cc_close": (c_void_p, c_void_p),
 }
@@ -192,13 +195,21 @@ def _carried(step: str, context: Context, exchange: c_void_p, carry: Carry, run:
 class InitialExchange:
     """The AS exchange of one login (krb5_init_creds_*)."""
 
-    def __init__(self, context: Context, principal: Principal, settings: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-        """``settings`` are pre-authentication options by name, as of kinit's -X."""
+    def __init__(
+        self,
+        context: Context,
+        principal: Principal,
+        settings: tuple[tuple[bytes, bytes], ...] = (),
+        canonicalize: bool = False,
+    ) -> None:
+        """``settings`` are pre-authentication options by name, as of kinit's -X; with ``canonicalize`` the KDC says
+        whose ticket it is (RFC 6806)."""
         self._context = context
         self._principal = principal
         self._options = _made(_QUICK.krb5_get_init_creds_opt_alloc, context.raw)
         self._raw = c_void_p()
         _QUICK.krb5_get_init_creds_opt_set_forwardable(self._options, 1)
+        _QUICK.krb5_get_init_creds_opt_set_canonicalize(self._options, int(canonicalize))
         for name, value in settings:
             _checked(_QUICK.krb5_get_init_creds_opt_set_pa(context.raw, self._options, name, value))
         self._raw = _made(_QUICK.krb5_init_creds_init, context.raw, principal.raw, None, None, 0, self._options)
@@ -231,7 +242,7 @@ class InitialExchange:
         try:
             ccache = _made(_QUICK.krb5_cc_resolve, self._context.raw, cache.encode())
             try:
-                _checked(_QUICK.krb5_cc_initialize(self._context.raw, ccache, self._principal.raw))
+                _checked(_QUICK.krb5_cc_initialize(self._context.raw, ccache, creds.client))
                 _checked(_QUICK.krb5_cc_store_cred(self._context.raw, ccache, byref(creds)))
             finally:
                 _QUICK.krb5_cc_close(self._context.raw, ccache)

@@ -46,6 +46,8 @@ class Answer:
     entries: list[Entry] = field(default_factory=list)
     referrals: list[str] = field(default_factory=list)
     sasl: bytes = b""
+    message: str = ""
+    """The diagnostic message."""
     controls: Any = None
 
 
@@ -105,6 +107,7 @@ def take(message: bytes, number: int, answer: Answer) -> bool:
         if kind not in (_BIND_DONE, _SEARCH_DONE, _EXTENDED_DONE):
             raise ValueError(f"operation {kind}")
         answer.code = int(payload[0][3])
+        answer.message = bytes(payload[2][3]).decode(errors="replace")
         for kind_of_tag, _, tag, value in payload[3:]:
             if kind_of_tag == _CONTEXT and tag == _REFERRAL:
                 answer.referrals += [uri[3].decode(errors="replace") for uri in value]

@@ -15,6 +15,7 @@ from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import SpnegoError
 
 from harness.login.credentials import Secret
+from harness.login.names import is_upn
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 
@@ -43,7 +44,7 @@ class NtlmContext:
 
     def __init__(self, domain: str, user: str, password: Secret, host: str, bindings: bytes | None) -> None:
         self._context: Any = spnego.client(
-            f"{domain}\\{user}",
+            user if is_upn(user) else f"{domain}\\{user}",
             password.reveal(),
             hostname=host,
             service="ldap",

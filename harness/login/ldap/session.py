@@ -10,12 +10,16 @@ from typing import Any
 
 import gssapi
 import ldap3
+from ldap3.protocol.convert import build_controls_list
+from ldap3.protocol.rfc2696 import paged_search_control
+from ldap3.strategy.base import BaseStrategy
 
 from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
 from harness.login.ldap import messages
 from harness.login.ldap.messages import Answer, Entry
 from harness.login.ldap.ntlm import NtlmContext
+from harness.login.names import is_upn
 from harness.login.net.clock import StepClock
 from harness.login.net.layers import (
     LAYER_NAMES,
@@ -38,6 +42,8 @@ SUCCESS = 0
 SASL_BIND_IN_PROGRESS = 14
 CONNECTING_AT_MOST_S = 6.0
 """How long a client with another server to go to waits for one to be connected (sssd-ldap(5), ldap_network_timeout)."""
+PAGE = 500
+_PAGED = "1.2.840.113556.1.4.319"
 STARTTLS = "1.3.6.1.4.1.1466.20037"
 """RFC 4511 §4.14.1."""
 _MALFORMED = Outcome("error", "LDAP_MALFORMED")
@@ -62,11 +68,23 @@ def check_ca_file(target: Target) -> None:
 
 
 def bind_name(template: str, user: str) -> str:
-    """The template with the user in it, escaped where it is a DN (RFC 4514 §2.4) and not a name such as user@domain."""
+    """The template with the user in it, escaped where it is a DN (RFC 4514 §2.4) and not a name such as user@domain.
+
+    A user principal name is a name of that kind already (MS-ADTS 5.1.1.1.1).
+    """
     if "=" not in template:
-        return template.replace("{user}", user)
+        return user if is_upn(user) else template.replace("{user}", user)
     escaped = re.sub(r'[\\"+,;<>]|^[ #]|(?<!^) $', lambda found: f"\\{found[0]}", user).replace("\0", r"\00")
     return template.replace("{user}", escaped)
+
+
+def _cookie(answer: Answer) -> bytes:
+    """Where the next page begins; empty after the last."""
+    for control in answer.controls or ():
+        name, value = BaseStrategy.decode_control_fast(control[3])
+        if name == _PAGED:
+            return bytes(value["value"]["cookie"] or b"")
+    return b""
 
 
 class DirectorySession:
@@ -176,6 +194,24 @@ class DirectorySession:
             self.entries += len(answer.entries)
             return answer.entries
 
+    def search_by_pages(self, base: str, where: str, attributes: Sequence[str]) -> list[Entry]:
+        """What a search of the whole subtree finds, however much it is, a page at a time (RFC 2696)."""
+        found: list[Entry] = []
+        cookie = b""
+        with self.errors():
+            while True:
+                controls = build_controls_list([paged_search_control(False, PAGE, cookie)])
+                request = messages.search_request(
+                    self._next(), base, where, str(ldap3.SUBTREE), attributes, (controls,)
+                )
+                answer = self._asked(request)
+                self._check(answer)
+                self.entries += len(answer.entries)
+                found += answer.entries
+                cookie = _cookie(answer)
+                if not cookie:
+                    return found
+
     def new_referrals(self) -> list[str]:
         """Where the directory has referred to since the last call, not followed (RFC 4511 §4.1.10 and §4.5.3)."""
         found, self._referrals = self._referrals, []
@@ -230,7 +266,7 @@ class DirectorySession:
     @staticmethod
     def _check(answer: Answer) -> None:
         if answer.code != SUCCESS:
-            raise StepFailedError(ldap_outcome(answer.code))
+            raise StepFailedError(ldap_outcome(answer.code, answer.message))
 
     @contextmanager
     def errors(self, connecting: bool = False) -> Iterator[None]:

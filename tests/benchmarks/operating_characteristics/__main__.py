@@ -94,7 +94,7 @@ def main(argv: Sequence[str]) -> int:
                 "The default policy, looks after every pair; *quick* may pass before the candidate is 11 minutes old.",
                 "n is the number of runs of a cell: a share near 50 % is known to ±100/√n points, and 0 of n means "
                 "below 300/n %, both at 95 %.",
-                "All cells of a design see the same worlds, so one unlucky run shows in several rows.",
+                "All cells of a design see the same worlds, so one extreme run shows in several rows.",
             ]
             text = markdown(cells, facts, command)
             for path in arguments.out:

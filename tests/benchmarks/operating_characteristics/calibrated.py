@@ -14,7 +14,7 @@ from tests.benchmarks.operating_characteristics.rows import CALIBRATION_SEED, EQ
 from tests.benchmarks.operating_characteristics.world import Layout, simulate
 
 POOL = 60
-"""A/A runs from which each judged run's calibration is drawn, so that no single lucky calibration makes a cell."""
+"""A/A runs from which each judged run's calibration is drawn, so that no single calibration decides a cell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
 from harness.stats.compare import concluded, outages, seen_by, stages_of
-from harness.stats.samples import BUDGETED, Measured, Sample, judgeable, margin_of
+from harness.stats.samples import ALL_LOGINS_P95, Measured, Sample, judgeable, margin_of
 from harness.stats.shift import LEAST_LOOK, Bounding, boundings, log_margin
 from tests.benchmarks.operating_characteristics.rivals import rival_blocks
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, simulate
@@ -91,7 +91,7 @@ def login_shifts(expected: Measured) -> dict[str, Floats]:
     return {
         metric.statistic: np.log(sample.values[:, 1] / sample.values[:, 0])
         for metric, sample in expected.samples.items()
-        if metric.family == "login" and metric != BUDGETED
+        if metric.family == "login" and metric != ALL_LOGINS_P95
     }
 
 
@@ -118,7 +118,7 @@ def deciding_looks(stages: Mapping[Stage, Measured], layout: Layout, policy: Pol
     some metric's upper bound above its own. A broken budget or an outage may end a run at any look.
     """
     expected = stages["expected"]
-    slowest_s = float(np.max(expected.samples[BUDGETED].values[:, 1], initial=0.0))
+    slowest_s = float(np.max(expected.samples[ALL_LOGINS_P95].values[:, 1], initial=0.0))
     always = slowest_s > (policy.budgets.login_p95_s or math.inf) or bool(outages(expected, policy))
     judged = [(m, s) for m in stages.values() for s in judgeable(m, layout.design, policy.margins)[0]]
     bounds = boundings([sample for _, sample in judged], layout.design, policy, site)

@@ -103,7 +103,7 @@ def quantile_shifts(candidate: Candidate, layout: Layout, runs: int) -> dict[str
 def candidate_of(row: Row, layout: Layout, runs: int = CALIBRATION_RUNS) -> Candidate:
     """The row's candidate under a layout; where a quantile's shift is asked for, the service factor is solved for.
 
-    By regula falsi on the difference to the equal candidate in the same worlds, so that luck cancels.
+    By regula falsi on the difference to the equal candidate in the same worlds, so that random draws cancel.
     """
     if not row.quantile:
         return row.candidate

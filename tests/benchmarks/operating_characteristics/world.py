@@ -139,9 +139,9 @@ class Layout:
 
 
 def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> AttemptTable:
-    """Every login of one run; the same seed gives every candidate the same world and the same luck."""
+    """Every login of one run; the same seed gives every candidate the same world and the same draws for each login."""
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(6)]
-    arrivals, environment, own, luck, faults, deployed = streams
+    arrivals, environment, own, single, faults, deployed = streams
     offsets, starts = _arrivals(layout, arrivals)
     blocks, most = offsets.shape
     is_candidate = np.tile([False, True], layout.pairs)[:, None]
@@ -170,15 +170,15 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
     ready, taken_s, reached = offsets, {}, {}
     for pool in POOLS:
         mean_s = pool.mean_s * np.where(is_candidate, candidate.factors.get(pool.name, 1.0), 1.0)
-        service = mean_s * factor * np.exp(sigma * luck.standard_normal((blocks, most)) - sigma**2 / 2)
-        service[luck.uniform(size=(blocks, most)) < SLOW_SHARE] *= SLOW_FACTOR
+        service = mean_s * factor * np.exp(sigma * single.standard_normal((blocks, most)) - sigma**2 / 2)
+        service[single.uniform(size=(blocks, most)) < SLOW_SHARE] *= SLOW_FACTOR
         after_s = np.zeros_like(service)
         if pool.name == "dns":
             after_s[added] = ADDED_S
         elif pool.name == "kdc_as":
             service[failing] = 0.001
         elif pool.name == "ldap_bind":
-            service[luck.uniform(size=(blocks, most)) < miss] *= MISS_FACTOR
+            service[single.uniform(size=(blocks, most)) < miss] *= MISS_FACTOR
             service[ntlm] += NTLM_S
         paused = _pauses(blocks, layout.block_s, own) if pool.name in STALLING else None
         servers = np.where(is_candidate[:, 0] & (candidate.lost == pool.name), pool.servers - 1, pool.servers)

@@ -97,7 +97,7 @@ def test_a_simple_bind_with_a_wrong_password_is_denied(arm: LabArm, tmp_path: Pa
 def test_a_simple_bind_of_a_name_with_commas_and_quotes_is_denied_and_no_other_entry_is_asked_for(
     arm: LabArm, tmp_path: Path
 ) -> None:
-    user = f'{USER},ou=x"+\\{{0}}'
+    user = f'{USER},ou=x"+{{0}}'
     quoted = '"' + user.replace('"', '""') + '"'
     target = changed(arm, credentials=csv_file(tmp_path, f"{quoted},not it"))
     result = client(target, tmp_path, user, steps=SIMPLE).login(user, "cold")

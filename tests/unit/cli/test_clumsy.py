@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -63,7 +64,8 @@ def test_attempts_of_another_plan_are_no_crash(
     at = table.schema.get_field_index("pair")
     moved = pa.array(table["pair"].to_numpy() + by, table.schema.field("pair").type)
     pq.write_table(table.set_column(at, "pair", moved), path)
-    assert "expected those of the manifest's own scenario" in one_line(capsys, verb, str(run))
+    assert main([verb, str(run)]) == (30 if verb == "compare" else 0)
+    assert "attempts.parquet: it is not the file that the run wrote" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("pairs", ["two", -1, [1], 1.5])
@@ -83,7 +85,7 @@ def test_a_manifest_nested_too_deep_is_no_crash(run: Path, capsys: pytest.Captur
 )
 def test_no_number_is_a_usage_error(run: Path, capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
     assert main(["compare", "--attempts", "a.csv", *argv]) == 2
-    assert "is not a finite number" in capsys.readouterr().err
+    assert re.search(r"is not a finite number|is not in the range", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

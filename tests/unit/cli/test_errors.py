@@ -144,10 +144,10 @@ def test_compare_says_what_it_can_judge(command: Command) -> None:
         (["gate", "bad.yaml", "--targets", "right.yaml"], 'bad.yaml:12: arrivals.rate: expected a number above 0, got '
          '"fast"'),
         (["run", "bad.yaml", "--targets", "right.yaml"], "bad.yaml:12: arrivals.rate: expected"),
-        (["gate", "rush.yaml", "--targets", "right.yaml"], "targets: arms: expected candidate too, got baseline"),
-        (["run", "rush.yaml", "--targets", "right.yaml"], "targets: arms: expected candidate too, got baseline"),
-        (["login", "zoe", "--targets", "right.yaml", "--arm", "candidate"], "targets: arms: expected candidate, got "
-         "baseline"),
+        (["gate", "rush.yaml", "--targets", "right.yaml"], "right.yaml:2: arms: expected candidate too, got baseline"),
+        (["run", "rush.yaml", "--targets", "right.yaml"], "right.yaml:2: arms: expected candidate too, got baseline"),
+        (["login", "zoe", "--targets", "right.yaml", "--arm", "candidate"], "right.yaml:2: arms: expected candidate, "
+         "got baseline"),
         (["compare", "."], "manifest.json: expected a run's manifest, got: No such file or directory"),
         (["compare", ".", "."], "manifest.json: expected a run's manifest, got: No such file or directory"),
         (["compare", "rush.yaml"], "rush.yaml/manifest.json: expected a run's manifest, got: Not a directory"),
@@ -172,7 +172,7 @@ def test_a_run_that_could_never_pass_is_refused_before_it_is_begun(command: Comm
     Path("rush.yaml").write_text(SCENARIO + "  pairs: 5\n")
     said = command("gate", "rush.yaml", "--targets", "both.yaml")
     assert said.code == USAGE
-    assert said.err.startswith("scenario rush: blocks.pairs: expected at least 23, ")
+    assert said.err.startswith("rush.yaml:16: blocks.pairs: expected at least 23, ")
     assert not Path("results").exists()
 
 

@@ -57,6 +57,7 @@ def unwritten(run: Path) -> Path:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where",
     [">/dev/full", ">&-", ">&- 2>&-", "2>/dev/full >/dev/full", "<&- >&- 2>&-", "| true", "| head -1"],
@@ -69,6 +70,7 @@ def test_output_that_goes_nowhere_leaves_reports_and_exit_code_as_they_are(unwri
     assert all((unwritten / name).stat().st_size for name in REPORTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ENVIRONMENTS)
 @pytest.mark.parametrize("verb", ["compare", "report"])
 def test_a_terminal_in_any_encoding_is_told_the_verdict(unwritten: Path, encoding: str, verb: str) -> None:
@@ -82,6 +84,7 @@ def test_a_terminal_in_any_encoding_is_told_the_verdict(unwritten: Path, encodin
     assert (unwritten / "report.html").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argv", ["scenarios", "updates list", "updates show uppsala-2016", "doctor", "schema verdict",
                                   "--help", "--version", "locustfile", "no-such-command"])  # fmt: skip
 @pytest.mark.parametrize("where", [">/dev/full 2>&1", ">&- 2>&-", "2>&1 | true"])

@@ -20,7 +20,7 @@ from harness.cli.main import main
 from harness.doctor import arms, inputs, kdc, machine
 from harness.doctor.accounts import SAMPLED_AT_MOST, sample
 from harness.doctor.as_request import PREAUTH_REQUIRED, KdcAnswer, as_request, read_answer
-from harness.doctor.examine import examine
+from harness.doctor.examine import ArmCheck, examine
 from harness.doctor.machine import Machine
 from harness.doctor.probe import Probe
 from harness.login.credentials import Accounts
@@ -284,7 +284,7 @@ def test_files_that_the_seats_would_use_up_are_warned_of(
 def test_a_kernel_that_tells_nothing_makes_no_check_fail(tmp_path: Path) -> None:
     checks = examine(None, SCENARIO, Machine(tmp_path, watched_s=0)).checks
     assert {check.remark.level for check in checks if check.name not in ("clock", "open files")} == {"n/a"}
-    assert {check.about for check in checks} == {"this machine"}
+    assert {check.where for check in checks} == {"this machine"}
 
 
 # What is asked of nobody.
@@ -297,7 +297,7 @@ def test_addresses_that_are_refused_are_sent_nothing(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "sendto", refuse)
     targets = Targets.model_validate({"arms": {"baseline": {**TARGET, "kdcs": ["192.0.2.1"]}}})
-    mine = [check for check in examine(targets, SCENARIO, Machine(watched_s=0)).checks if check.about == "baseline"]
+    mine = [check for check in examine(targets, SCENARIO, Machine(watched_s=0)).checks if check.where == "baseline"]
     assert {check.name for check in mine if check.remark.level == "problem"} == {"addresses"}
     assert {check.remark.level for check in mine if check.name not in ("targets", "addresses")} == {"n/a"}
 
@@ -308,6 +308,21 @@ def test_a_step_that_the_targets_have_no_server_for_is_a_problem() -> None:
     found = examine(targets, SCENARIO.model_copy(update={"steps": steps}), Machine(watched_s=0))
     (said,) = (check.remark for check in found.at("problem") if check.name == "targets")
     assert said.found == "arms.baseline.services.host: expected a value, which step kdc_tgs_host needs, got none"
+
+
+def test_an_exception_of_our_own_is_told_as_ours_with_its_place_and_blames_no_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def choke(probe: Probe, _: StepClock) -> Iterator[Remark]:
+        yield ok(secret.decode())
+
+    secret = b"\xe5 do not show"
+    monkeypatch.setattr("harness.doctor.examine.ARM_CHECKS", (ArmCheck("credentials", choke),))
+    targets = Targets.model_validate({"arms": {"baseline": TARGET}})
+    (said,) = (it.remark for it in examine(targets, None, Machine(watched_s=0)).checks if it.about == "baseline")
+    assert said.level == "problem"
+    assert said.found.startswith("authgate itself failed in this check (UnicodeDecodeError at doctor/examine.py:")
+    assert "server" not in said.advice and "do not show" not in str(said)
 
 
 # What is told.
@@ -337,7 +352,7 @@ def test_what_a_server_says_of_itself_changes_no_terminal() -> None:
 def test_the_document_has_each_check_with_its_advice() -> None:
     found = diagnosis_json(Diagnosis((Check("candidate", "KDC", problem("no answer", "start it")),)))
     assert found["checks"] == [
-        {"about": "candidate", "check": "KDC", "level": "problem", "found": "no answer", "advice": "start it"}
+        {"where": "candidate", "check": "KDC", "level": "problem", "found": "no answer", "advice": "start it"}
     ]
     assert found["counts"] == {"ok": 0, "warning": 0, "problem": 1, "n/a": 0}
 

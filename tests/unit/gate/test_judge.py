@@ -144,7 +144,7 @@ def test_denials_before_the_other_arm_had_its_turn_are_said_to_be_no_comparison(
     }
     found = verdict(comparison(), RunState(complete=False, stopped_for_denials=True), health=untried)
     assert found.kind is Kind.INVALID
-    assert "the baseline's turn had not come" in found.reasons[1]
+    assert "the baseline had not been measured yet" in found.reasons[1]
 
 
 def test_what_blocks_at_the_end_was_suspected_before() -> None:
@@ -176,7 +176,7 @@ def test_arms_measured_one_after_the_other_say_what_to_do_and_never_block_by_a_l
     found = verdict(comparison(OPEN, design=stored, leak=leaking, site=known), ENDED)
     assert found.kind is Kind.INCONCLUSIVE
     assert not any("no calibration" in reason for reason in found.reasons)
-    assert any("between 8 runs of the calibration" in notice for notice in found.notices)
+    assert any("between the calibration's 8 runs" in notice for notice in found.notices)
 
 
 @pytest.mark.parametrize("shifts", [EQUAL, OPEN, WORSE])
@@ -191,8 +191,8 @@ def test_a_verdict_says_how_far_two_deployments_are_known_to_differ() -> None:
         return " ".join(verdict(comparison(EQUAL, replace(EQUAL, metric=P95), site=site)).notices)
 
     tau = Spread(0.02, 8, 0.04)
-    assert "never calibrated: it is taken as 0" in said(UNCALIBRATED)
-    assert "ran on one deployment: it is taken as 0" in said(Site(source="a.json", warnings=("a.json: is stale",)))
+    assert "never calibrated; it is taken as 0" in said(UNCALIBRATED)
+    assert "ran on one deployment; it is taken as 0" in said(Site(source="a.json", warnings=("a.json: is stale",)))
     assert "a.json: is stale" in said(Site(source="a.json", warnings=("a.json: is stale",)))
     assert "taken as 0 where it was not measured: cold login p95" in said(Site("a.json", deployments={P50: tau}))
     assert "taken as 0" not in said(Site("a.json", deployments={P50: tau, P95: tau}))
@@ -236,7 +236,7 @@ def test_nothing_is_passed_without_a_login_time_that_was_judged() -> None:
     reason = NotJudged(P50, "too few logins")
     found = verdict(comparison(rate, not_judged=(reason,)))
     assert found.kind is Kind.INCONCLUSIVE
-    assert "no time of a login could be judged" in found.reasons
+    assert "no login latency could be judged" in found.reasons
 
 
 def test_a_metric_that_could_not_be_judged_is_noticed_and_holds_nothing_back() -> None:

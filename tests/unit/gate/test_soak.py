@@ -81,17 +81,17 @@ def test_rates_that_grow_block_too_and_are_told_in_points_an_hour() -> None:
 def test_a_growth_within_its_margin_is_noticed_and_one_that_may_be_above_it_is_open() -> None:
     small = verdict(soak(growth("p50", 2e-4, 1e-4)))
     assert small.kind is Kind.PASS
-    assert any("yet within its margin" in notice for notice in small.notices)
+    assert any("but within its margin" in notice for notice in small.notices)
     wide = verdict(soak(growth("p50", 2e-4, 2e-3)))
     assert wide.kind is Kind.INCONCLUSIVE
     assert "a soak of about" in wide.reasons[0]
     near = verdict(soak(growth("p50", MARGIN * 0.999, 2e-3)))
-    assert "too near its margin" in near.reasons[0]
+    assert "too close to its margin" in near.reasons[0]
 
 
 def test_the_baseline_is_not_told_not_to_be_deployed() -> None:
     found = verdict(soak(growth("p95", 0.004, 0.001), arm="baseline"))
-    assert found.kind is Kind.BLOCK and found.sentence.startswith("The present servers grow worse")
+    assert found.kind is Kind.BLOCK and found.sentence.startswith("The current servers grow worse")
     assert found.findings[0].baseline is not None and found.findings[0].candidate is None
 
 
@@ -137,7 +137,7 @@ def test_a_cold_start_is_told_beside_the_verdict() -> None:
 
 def test_no_projection_is_made_of_a_growth_that_is_allowed() -> None:
     assert projection(growth("p50", 1e-4)) == ""
-    assert projection(growth("slow_rate", 1.0)) == "100 % after a day, if it goes on"
+    assert projection(growth("slow_rate", 1.0)) == "100 % after a day, if it continues"
 
 
 CERTAINTY = {"pass": 1, "notice": 1, "block": 1, "likely slower": 0, "inconclusive": 0}

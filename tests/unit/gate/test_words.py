@@ -40,7 +40,7 @@ def test_a_block_for_failures_says_how_many_logins_would_fail_and_blames_the_fai
 
 def test_a_block_for_a_rare_stall_says_how_many_logins_it_strikes() -> None:
     found = verdict_on(World(pairs=39, rate=5, stalled=0.02))
-    assert "% of logins would be slow (over 1 s, and over 5 usual ones) instead of 0 %" in found.sentence
+    assert "% of logins would be slow (over 1 s and over 5 times a usual login) instead of 0 %" in found.sentence
     assert found.blamed_step == "ldap_bind"
 
 
@@ -53,9 +53,9 @@ def test_a_block_for_what_single_logins_show_says_nothing_of_times_that_noise_ma
     )
 
 
-def test_a_run_of_one_pair_says_that_it_tells_nothing_of_the_noise() -> None:
+def test_a_run_of_one_pair_says_that_it_knows_nothing_about_the_noise() -> None:
     found = judge(compared(World(pairs=2)), HEALTH, ENDED, POLICY)
-    assert any("one difference tells nothing of the noise" in reason for reason in found.reasons)
+    assert any("a single difference says nothing about the noise" in reason for reason in found.reasons)
     assert not any("practical number of pairs" in reason for reason in found.reasons)
 
 
@@ -81,37 +81,37 @@ def test_a_pass_says_how_many_metrics_were_judged_and_what_was_not() -> None:
     usual = compared(World(pairs=40))
     found = judge(usual, HEALTH, ENDED, POLICY)
     others = len(found.findings) - 1
-    assert found.sentence.endswith(f" is allowed, and {others} other metrics are each within its limit too.")
+    assert found.sentence.endswith(f" is allowed, and {others} other metrics are within their limits too.")
     assert "every metric that was judged" in found.reasons[0]
     last = NotJudged(usual.shifts[-1].metric, "too few logins")
     less = judge(replace(usual, shifts=usual.shifts[:-1], not_judged=(last,)), HEALTH, ENDED, POLICY).sentence
-    assert less.endswith(f", and {others - 1} other metrics are each within its limit too; 1 could not be judged.")
+    assert less.endswith(f", and {others - 1} other metrics are within their limits too; 1 could not be judged.")
     quick = Policy(quick=True, budgets=Budgets(login_p95_s=None))
     alone = tuple(shift for shift in usual.shifts if shift.metric == Metric("cold", "login", "p50"))
     least = judge(replace(usual, shifts=alone, not_judged=(), leak=None), HEALTH, ENDED, quick).sentence
     assert least.endswith(" is allowed; whether logins grow slower as the servers run was not tested.")
 
 
-def test_an_open_verdict_says_what_held_it_back_and_how_many_pairs_would_settle_it() -> None:
+def test_an_open_verdict_says_what_held_it_back_and_how_many_pairs_would_decide_it() -> None:
     found = verdict_on(World(pairs=16, noise=0.12))
-    assert found.sentence.startswith("Do not deploy on this run: it could not tell")
+    assert found.sentence.startswith("Do not deploy yet: this run could not show")
     held = [reason for reason in found.reasons if reason.startswith("cold login p50: ")]
     assert "margin +10 %" in held[0]
     assert "more pair" in held[0]
 
 
-def test_a_shift_on_its_margin_is_not_promised_to_settle() -> None:
+def test_a_shift_on_its_margin_is_not_promised_a_decision() -> None:
     comparison = compared(World(pairs=24, noise=0.1))
     on_it = [replace(s, estimate=s.margin, low=0.0, high=2 * s.margin) for s in comparison.shifts]
     found = judge(replace(comparison, shifts=tuple(on_it)), HEALTH, ENDED, POLICY)
-    assert "too near its margin" in found.reasons[-1]
+    assert "too close to its margin" in found.reasons[-1]
 
 
 def test_an_invalid_verdict_names_the_fault_and_judges_nothing() -> None:
     found = verdict_on(World(pairs=12), {**HEALTH, "baseline": replace(SOUND, worker_lost=True)})
     assert found.sentence == (
         "No verdict: the measurement itself was not sound (baseline: its load worker was lost), "
-        "so it says nothing of the update."
+        "so it says nothing about the update."
     )
 
 

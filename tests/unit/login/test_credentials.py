@@ -66,7 +66,7 @@ LINES = [
     (f"zoe,x\n{CANARY}\n", ":2: expected user,password, got 1 fields or an empty one"),
     (f",{CANARY}\n", ":1: expected user,password, got 2 fields or an empty one"),
     ("zoe,\n", ":1: expected user,password, got 2 fields or an empty one"),
-    (f"zoe,{CANARY}{'x' * 200_000}\n", ":1: expected user,password, got: field larger than field limit (131072)"),
+    (f"zoe,{CANARY}{'x' * 200_000}\n", ":1: expected fields of at most 1,024 characters, got more"),
 ]
 
 
@@ -83,7 +83,9 @@ def test_lines_that_are_no_accounts_are_refused_by_number_alone(
 
 def test_a_file_in_another_encoding_is_refused_without_a_byte_of_it(secret_file: Written) -> None:
     path = secret_file(f"zoe,{CANARY}\xe5".encode("latin-1"))
-    assert refusal(Credentials(csv=str(path))) == f"{path}: expected text in UTF-8"
+    assert refusal(Credentials(csv=str(path))) == (
+        f"{path}:1: expected text in UTF-8, got another encoding, as of a file saved as ANSI; save it as CSV UTF-8"
+    )
 
 
 def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,6 +139,28 @@ def test_a_name_that_stands_for_another_gives_the_others_addresses() -> None:
     assert addresses == ("127.0.0.9",)
 
 
+@pytest.mark.parametrize(
+    ("records", "found", "asked"),
+    [
+        ([("dc1.clinic.test.", "AAAA", "2001:db8::a")], ("2001:db8::a",), ["A", "AAAA"]),
+        ([("dc1.clinic.test.", "A", HOST), ("dc1.clinic.test.", "AAAA", "2001:db8::a")], (HOST,), ["A"]),
+    ],
+)
+def test_a_controller_without_an_address_of_ipv4_is_found_at_that_of_ipv6(
+    records: list[tuple[str, str, str]], found: tuple[str, ...], asked: list[str]
+) -> None:
+    with name_server(answering(*records)) as server:
+        addresses, answers = resolver(server).addresses("dc1.clinic.test")
+    assert addresses == found
+    assert [answer.query.kind for answer in answers] == asked
+
+
+def test_a_controller_without_any_address_is_told_as_such() -> None:
+    with name_server(answering()) as server:
+        found = outcome(lambda: resolver(server).addresses("dc1.clinic.test"))
+    assert found == Outcome("error", "DNS_NO_RECORDS")
+
+
 def test_after_a_silent_server_the_next_one_is_asked(soon: None) -> None:
     right = answering((CONTROLLERS, "SRV", "0 100 389 dc1.clinic.test."))
     with name_server(silent) as first, name_server(right) as second:

@@ -12,10 +12,14 @@ from harness.config.load import load_scenario, load_targets
 from harness.config.shipped import scenarios
 from harness.errors import ConfigError, UnsafeTargetError
 from harness.guards.consent import check_safe
+from harness.login.controllers import Controllers
+from harness.login.dns.locate import ServiceRecord
 from harness.model.database import Database
+from harness.model.ehr import Ehr
+from harness.model.endpoint import NO_NAMES
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
-from harness.model.target import Ehr, Target, Targets
+from harness.model.target import Target, Targets
 
 TARGET: dict[str, Any] = {
     "realm": "CLINIC.TEST",
@@ -84,7 +88,10 @@ def test_a_step_without_its_server_is_refused_before_load_with_file_and_key(
     check(tmp_path, with_needs(step), WHOLE)
     with pytest.raises(ConfigError) as raised:
         check(tmp_path, with_needs(step), without(key))
-    assert str(raised.value) == f"{tmp_path}/targets.yaml: arms.baseline.{key}: expected {expected}"
+    said = str(raised.value).removeprefix(f"{tmp_path}/targets.yaml:")
+    line, _, rest = said.partition(": ")
+    assert int(line) >= 1
+    assert rest == f"arms.baseline.{key}: expected {expected}"
 
 
 def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
@@ -102,7 +109,7 @@ def test_a_target_of_before_still_serves_the_steps_of_before(tmp_path: Path) -> 
 def test_every_shipped_scenario_is_served_by_a_target_that_says_all() -> None:
     whole = Target.model_validate(WHOLE)
     for scenario in scenarios():
-        assert whole.lacks(scenario.step_order, scenario.whose) == []
+        assert whole.lacks(scenario.step_order, scenario.account_kinds) == []
 
 
 @pytest.mark.parametrize(
@@ -250,3 +257,32 @@ def test_services_log_in_with_their_own_credentials_and_their_entries_have_a_pla
 def test_a_databases_uri_is_its_address_and_its_name(uri: str, endpoint: str, name: str) -> None:
     database = Database.model_validate({"uri": uri, "service_host": "pg"})
     assert (str(database.endpoint), database.name) == (endpoint, name)
+
+
+def test_a_host_has_one_name_however_it_is_written() -> None:
+    def target(host: str, v6: str) -> Target:
+        directory = {"uri": f"ldaps://{host}:636", "service_host": host, "user_base": "", "group_base": ""}
+        further = [{"uri": f"ldaps://[{v6}]", "service_host": host}]
+        parts = {
+            "kdcs": [host],
+            "directory": {**directory, "further_controllers": further},
+            "dns": {"servers": ["127.0.0.2"], "domain": host.partition(".")[2]},
+            "services": {"host": host, "cifs": host},
+            "ehr": {"url": f"https://{host}/portal", "service_host": host},
+            "database": {"uri": f"postgres://{host}/ehr", "service_host": host},
+        }
+        return Target.model_validate({**TARGET, **parts})
+
+    one, other = target("dc1.clinic.test", "fe80::a%Eth0"), target("DC1.Clinic.TEST.", "FE80::A%Eth0")
+    assert one.endpoints == other.endpoints
+    assert one.digest == other.digest
+    assert one.dns == other.dns and one.services == other.services
+    assert [it.service_host for it in other.directory.controllers] == ["dc1.clinic.test"] * 2
+
+
+def test_a_controller_is_known_by_the_name_that_an_srv_record_gives_it_in_whatever_case() -> None:
+    directory = {**TARGET["directory"], "uri": "ldap://127.0.0.1", "service_host": "DC1.CLINIC.TEST."}
+    target = Target.model_validate({**TARGET, "directory": directory})
+    record = ServiceRecord(0, 100, 389, "dc1.clinic.test")
+    found, order = Controllers(target, NO_NAMES).named_by([record])
+    assert (found, order[0].controller) == (record, target.directory)

@@ -19,7 +19,7 @@ from harness.login.http import PAGE_AT_MOST, EhrSession, Page
 from harness.login.net.clock import StepClock
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
-from harness.model.target import Ehr
+from harness.model.ehr import Ehr
 
 PATIENCE_S = 20.0
 TOKEN, PROOF = b"first token", b"the server's proof"

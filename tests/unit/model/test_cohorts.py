@@ -79,7 +79,7 @@ def test_either_steps_or_cohorts_are_asked_for(said: Callable[..., str]) -> None
     assert said() == "cohorts: expected either steps or cohorts, got neither"
     assert said(steps=COLD, cohorts=COHORTS) == "cohorts: expected either steps or cohorts, got both"
     cold_share = said(cohorts=COHORTS, population={"users": 10, "cold_share": 0.5})
-    assert cold_share == "cohorts: expected no population.cold_share beside cohorts, whose caches say it"
+    assert cold_share == "cohorts: expected no population.cold_share together with cohorts, whose caches say it"
 
 
 def test_shares_that_do_not_sum_to_1_are_told_with_their_sum(said: Callable[..., str]) -> None:
@@ -126,7 +126,9 @@ def test_rounds_and_cohorts_name_each_other(said: Callable[..., str]) -> None:
     assert said(steps=COLD, rounds=ROUNDS) == (
         "cohorts: expected those that rounds name (cold-logon, simple), got none"
     )
-    assert said(cohorts=COHORTS, rounds=ROUNDS).startswith("cohorts: expected no share of cold-logon beside rounds")
+    assert said(cohorts=COHORTS, rounds=ROUNDS).startswith(
+        "cohorts: expected no share of cold-logon together with rounds"
+    )
     assert said(cohorts=IN_ROUNDS, rounds=[{"share": 1, "logins": []}]).startswith("rounds.0.logins: ")
 
 

@@ -66,6 +66,7 @@ def test_a_journal_is_never_overwritten(tmp_path: Path) -> None:
     assert len(JournalReader(tmp_path / "j", ATTEMPTS).new_batches()) == 1
 
 
+@pytest.mark.slow
 def test_a_journal_cut_at_any_byte_gives_every_batch_before_the_cut(tmp_path: Path) -> None:
     batches = [batch(0, 1), batch(2), batch(3, 4, 5)]
     ends = []

@@ -157,7 +157,7 @@ def test_the_policys_discarded_pairs_are_left_out_and_shaded_where_blocks_are_sh
     assert series.discarded_until_min(whole) == 0
     assert len(series.blocks(evidence, "baseline", "cold").p50) == 24
     text = Parsed(page(evidence)).text
-    assert "Left out: the first 2 pairs of blocks, and the first 4 s of each block." in text
+    assert "Discarded: the first 2 pairs of blocks, and the first 4 s of each block." in text
     assert "Shaded: discarded, and not judged." in text
     assert "Shaded" not in page(whole)
     by_means, all_means = (series.step_means(replace(e, comparison=None), "cold") for e in (evidence, whole))
@@ -167,7 +167,7 @@ def test_the_policys_discarded_pairs_are_left_out_and_shaded_where_blocks_are_sh
 @pytest.mark.usefixtures("no_figures")
 def test_what_shows_a_sound_measurement_stands_beside_what_is_allowed() -> None:
     text = page(replace(passed(), policy=Policy(limits=Limits(send_lag_p99_ms=17, generator_cpu=0.61))))
-    for row, allowed in (("send lag, p99", "≤ 17 ms"), ("generator&#39;s share of a core", "≤ 61 %")):
+    for row, allowed in (("send lag, p99", "≤ 17 ms"), ("generator&#39;s use of a core", "≤ 61 %")):
         (line,) = (line for line in text.splitlines() if f">{row}<" in line)
         assert line.endswith(f'<td class="n">{allowed}</td></tr>')
 

@@ -118,7 +118,7 @@ def test_a_soak_that_measured_nothing_has_reports_all_the_same(tmp_path: Path) -
 @pytest.mark.usefixtures("no_figures")
 def test_failures_are_laid_to_their_cause_in_every_report(tmp_path: Path) -> None:
     evidence = failing()
-    sentence = "Failures rose by 2.1 points, of which 95 % (88 % to 100 %) kdc_as KRB5_KDC_UNREACH"
+    sentence = "Failures rose by 2.1 percentage points, 95 % (88 % to 100 %) of that from kdc_as KRB5_KDC_UNREACH"
     assert rows.failures_in_a_sentence(evidence) == sentence
     paths = {path.name: path.read_bytes().decode(errors="replace") for path in write_all(evidence, tmp_path)}
     assert sentence in said(evidence) and sentence.replace("_", "") in paths["summary.md"].replace("_", "")
@@ -138,7 +138,7 @@ def test_no_cause_is_named_of_a_change_that_is_not_shown() -> None:
     assert rows.failures_in_a_sentence(vague) == "" == rows.failures_in_a_sentence(passed())
     assert "Failures" not in said(vague)
     fell = replace(evidence, failures=replace(evidence.failures, added=-0.021, low=-0.024, high=-0.018))
-    assert rows.failures_in_a_sentence(fell).startswith("Failures fell by 2.1 points")
+    assert rows.failures_in_a_sentence(fell).startswith("Failures fell by 2.1 percentage points")
 
 
 def test_the_arms_of_the_evidence_are_those_it_is_about(leak: Evidence) -> None:
@@ -156,7 +156,7 @@ def test_logins_that_were_tried_again_are_shown_in_every_report(tmp_path: Path) 
     evidence = replace(passed(), retries=retries)
     sentence = rows.retries_in_a_sentence(evidence)
     assert sentence == (
-        "Given up and tried again: 0 % of the baseline's and 90 % of the candidate's logins, 1.00 and 2.60 tries a "
+        "Given up and tried again: 0 % of the baseline's and 90 % of the candidate's logins, 1.00 and 2.60 tries per "
         "login; on the candidate most often in ldap_bind"
     )
     assert rows.retries_in_a_sentence(passed()) == "" and rows.retries(passed()) == []
@@ -166,4 +166,6 @@ def test_logins_that_were_tried_again_are_shown_in_every_report(tmp_path: Path) 
     VerdictDocument.model_validate(document)
     assert document["retries"]["tries"]["candidate"] == 2.6
     assert document["retries"]["given_up"]["ldap_bind"]["added"] == 1.6
-    assert "of these given up in ldap_bind" in paths["report.html"] and "+1.60 (+1.50 to +1.70)" in paths["report.html"]
+    assert (
+        "of these, given up in ldap_bind" in paths["report.html"] and "+1.60 (+1.50 to +1.70)" in paths["report.html"]
+    )

@@ -15,7 +15,7 @@ from harness.model.attempt import STATUSES, AttemptTable, Floats, StepColumns
 from harness.model.capacity import Budget, Rung, Times
 from harness.model.comparison import Design
 from harness.model.target import ARMS, Arm
-from harness.stats.capacity import RESOLUTION, compare_capacities, ladder_capacity, limited_by_budget, rungs_of
+from harness.stats.capacity import LADDER_RESOLUTION, compare_capacities, ladder_capacity, limited_by_budget, rungs_of
 from harness.stats.ladders import all_are_past, bracket, coarse_rates, fine_rates, first_failure
 from tests.benchmarks.operating_characteristics.ladders import planted, searched
 from tests.benchmarks.operating_characteristics.world import Candidate, served
@@ -160,7 +160,7 @@ def of(baseline: Sequence[Sequence[Rung]], candidate: Sequence[Sequence[Rung]]) 
 def test_ladders_that_agree_exactly_are_not_taken_for_exact() -> None:
     shift = compare_capacities(of([LADDER] * 5, [LADDER] * 5), 0.1, 0.025).shift
     assert shift.estimate == pytest.approx(0)
-    assert shift.high - shift.low > RESOLUTION
+    assert shift.high - shift.low > LADDER_RESOLUTION
 
 
 def test_a_baseline_that_was_never_brought_down_can_show_a_loss_and_no_more() -> None:
@@ -236,6 +236,7 @@ def test_where_no_arm_failed_in_the_coarse_sweep_there_is_no_fine_ladder() -> No
     assert fine_rates({"baseline": held, "candidate": held}, 20, 12, 0.0) is None
 
 
+@pytest.mark.slow
 def test_equal_arms_are_not_blocked_and_a_lost_server_of_a_pool_is_in_simulated_searches() -> None:
     equal = [searched(Candidate(), (3, run)) for run in range(4)]
     lost = [searched(Candidate(lost="ldap_bind"), (3, run)) for run in range(4)]

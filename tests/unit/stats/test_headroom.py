@@ -48,7 +48,7 @@ def test_pairs_above_the_peak_are_compared_apart() -> None:
 def test_a_loss_that_shows_only_above_the_peak_blocks_and_is_said_to_be_there() -> None:
     found = judge(compare(slower_above(3.0), TESTED, POLICY, range(80)), HEALTH, ENDED, POLICY)
     assert found.kind is Kind.BLOCK
-    assert found.sentence.count("once logins come faster than at the expected peak") == 1
+    assert found.sentence.count("at loads above the expected peak") == 1
 
 
 def test_failures_above_the_peak_have_a_margin_of_their_own() -> None:
@@ -93,7 +93,7 @@ def test_a_quantile_above_the_peak_needs_as_many_groups_there_as_any_other() -> 
     scarce = World(pairs=80, noise=0.02, rate=2.0)
     found = compare(table_of(scarce, TESTED), TESTED, POLICY, range(80))
     (reason,) = [item.reason for item in found.not_judged if item.metric == ABOVE]
-    assert "pairs above the peak at least" in reason
+    assert "pairs above the peak" in reason
 
 
 def test_nothing_passes_before_a_pair_above_the_peak_was_compared() -> None:
@@ -103,7 +103,7 @@ def test_nothing_passes_before_a_pair_above_the_peak_was_compared() -> None:
     assert "nothing above the expected peak could be judged yet" in found.reasons
 
 
-def test_what_would_settle_it_counts_pairs_of_the_run() -> None:
+def test_what_would_decide_it_counts_pairs_of_the_run() -> None:
     comparison = compare(slower_above(1.4, World(pairs=80, noise=0.2)), TESTED, POLICY, range(80))
     found = judge(comparison, HEALTH, ENDED, POLICY)
     (reason,) = (r for r in found.reasons if r.startswith(f"{ABOVE.label}: "))

@@ -18,6 +18,8 @@ from harness.stats.samples import Sample
 from harness.stats.shift import boundings, shift_of
 from tests.helpers.synthetic import DESIGN, HEALTH, POLICY, RUNNING, World, table_of
 
+pytestmark = pytest.mark.slow
+
 HORIZON = DESIGN.horizon_pairs - POLICY.discard_pairs
 METRICS = [
     *(Metric("cold", "login", q) for q in ("p50", "p95", "p99")),  # type: ignore[arg-type]

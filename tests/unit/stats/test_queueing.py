@@ -48,6 +48,7 @@ def test_one_server_waits_as_in_the_mm1_queue() -> None:
     assert waiting(load, np.array([1]))[0] == pytest.approx(load / (1 - load))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("servers", [1, 5])
 def test_simulated_mmc_queues_are_predicted_within_a_tenth_at_three_quarters_of_their_saturation(servers: int) -> None:
     rng = np.random.default_rng(servers)

@@ -14,7 +14,7 @@ from harness.model.policy import LoginMargins, Margins, Policy
 from harness.model.steps import CACHES
 from harness.model.target import Arm
 from harness.stats.cells import Cells
-from harness.stats.samples import BUDGETED, Sample, joined, judgeable, measure
+from harness.stats.samples import ALL_LOGINS_P95, Sample, joined, judgeable, measure
 from harness.stats.settled import needed_in_block, slow_after_s
 from tests.helpers.synthetic import DESIGN, PER_LOGIN, logins
 
@@ -160,11 +160,11 @@ def test_the_size_of_groups_is_set_by_the_first_pairs_and_so_the_same_at_every_l
 def test_a_quantile_that_the_whole_run_is_too_short_for_says_what_it_needs() -> None:
     _, refused = judged(logins(both([0.1] * 40, [0.1] * 40, pairs=10)), range(10))
     assert refused[Metric("cold", "login", "p99")] == (
-        "too few logins: p99 needs 300, which 10 blocks of an arm hold after trimming, and 200 pairs at least"
+        "too few logins: p99 needs 300, which takes 10 blocks of an arm after trimming, and at least 200 pairs"
     )
 
 
-def test_a_block_that_holds_a_few_less_by_the_luck_of_arrivals_is_judged_as_it_was_before() -> None:
+def test_a_block_that_randomly_holds_a_few_logins_less_is_judged_as_it_was_before() -> None:
     table = logins({(p, arm): [0.1] * (60 if p < 3 else 52) for p in range(9) for arm in ("baseline", "candidate")})
     assert Metric("cold", "login", "p95") in judged(table, range(9))[0]
 
@@ -199,7 +199,7 @@ def test_the_budget_is_on_cold_and_warm_logins_together() -> None:
     cold, warm = logins(both([0.1] * 60, [0.1] * 60)), logins(both([0.3] * 60, [0.3] * 60), cohort="warm")
     columns = {name: np.concatenate([getattr(cold, name), getattr(warm, name)]) for name in PER_LOGIN}
     found = measure(AttemptTable(**columns, steps={}, cohorts=CACHES), DESIGN, EVERY_PAIR, range(3)).samples
-    assert found[BUDGETED].values.tolist() == [[0.3, 0.3]] * 3
+    assert found[ALL_LOGINS_P95].values.tolist() == [[0.3, 0.3]] * 3
     assert found[Metric("cold", "login", "p95")].values.tolist() == [[0.1, 0.1]] * 3
 
 
@@ -211,7 +211,7 @@ def test_three_logins_beyond_a_quantile_are_enough() -> None:
 def test_a_baseline_at_the_time_out_has_no_room_for_a_slower_candidate() -> None:
     table = logins(both([10.0] * 10, [10.0] * 10))
     _, refused = judged(with_status(table, np.ones(len(table), dtype=bool), "timeout"))
-    assert refused[P50] == "the baseline's own p50 is the time-out of 10 s: nothing slower is seen"
+    assert refused[P50] == "the baseline's own p50 is the time-out of 10 s: nothing slower can be seen"
 
 
 def test_a_metric_without_a_margin_is_left_out_silently() -> None:

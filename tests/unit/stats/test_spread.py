@@ -55,7 +55,7 @@ def test_few_runs_can_t_tell_a_small_spread_from_none() -> None:
 
 
 def blocked_at_the_margin(runs: int, seed: int) -> tuple[float, float]:
-    """How often a candidate at its margin blocks, deployed with an effect of its own: uncalibrated and calibrated."""
+    """How often a candidate at its margin blocks, deployed with its own effect: without and with a calibration."""
     rng = np.random.default_rng(seed)
     count = 400
     blocked = np.zeros(2)

@@ -35,10 +35,10 @@ def test_a_sound_measurement_has_no_faults() -> None:
         ({"generator_cpu": 0.93}, "baseline: the load worker used 93 % of a processor core, 80 allowed"),
         ({"started": 9_850}, "baseline: 9,850 of 10,000 planned logins were sent, 99 % are needed"),
         ({"worker_lost": True}, "baseline: its load worker was lost"),
-        ({"seat_waits": 200}, "baseline: 200 of 10,000 logins waited for a seat, 1 % may"),
+        ({"seat_waits": 200}, "baseline: 200 of 10,000 logins waited while all seats were taken, 1 % may"),
         (
             {"failed": 600},
-            "baseline: 600 of 10,000 logins failed, 5 % are allowed of what the candidate is compared with",
+            "baseline: 600 of 10,000 logins failed, 5 % are allowed on the baseline",
         ),
     ],
 )
@@ -53,7 +53,7 @@ def test_a_figure_that_is_missing_is_not_within_its_limit(field: str) -> None:
 
 def test_unequally_loaded_arms_are_not_compared() -> None:
     (imbalance,) = unsound(with_arm("candidate", planned=9_700, started=9_700), Limits())
-    assert imbalance.reason.startswith("the arms were not loaded alike: 10,000 logins on the baseline and 9,700 on the")
+    assert imbalance.reason.startswith("the arms were loaded unequally: 10,000 logins on the baseline and 9,700 on the")
     assert not imbalance.spares_block
 
 
@@ -74,7 +74,7 @@ def test_a_candidate_that_fails_is_a_finding_and_no_fault_of_the_measurement() -
 
 def test_an_arm_of_which_nothing_is_recorded_is_not_sound() -> None:
     assert len(unsound({}, Limits())) == 2
-    assert unsound({"baseline": SOUND}, Limits())[0].reason.startswith("candidate: nothing is recorded")
+    assert unsound({"baseline": SOUND}, Limits())[0].reason.startswith("candidate: there is no record")
     assert unsound(dict.fromkeys(HEALTH, replace(SOUND, planned=0, started=0)), Limits())
 
 

@@ -37,7 +37,7 @@ class Shard:
         if self.of == 1:
             return tuple(blocks)
         return tuple(
-            replace(block, arrivals=tuple(arrival for arrival in block.arrivals if self.holds(arrival.user)))
+            replace(block, arrivals=block.arrivals.chosen(block.arrivals.user % self.of == self.index))
             for block in blocks
         )
 

@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from harness.model.attempt import Floats
 from harness.model.comparison import StepShare
 from harness.model.evidence import Evidence
+from harness.model.shown import Distribution
 from harness.model.target import ARMS, Arm
 from harness.report import series, words
 from harness.report.style import ARM_STYLES, FAINT, INK, RULE, drawing, latency_axis, spread
@@ -106,7 +107,7 @@ def draw_ecdf(axes: Axes, evidence: Evidence, cohort: str) -> None:
             linewidth=1.7,
             label=arm,
         )
-        marks = np.quantile(values[arm], [0.5, 0.95])
+        marks = [values[arm].quantile(q) for q in (0.5, 0.95)]
         axes.plot(marks, [0.5, 0.95], style.marker, color=style.colour, markersize=5, markeredgecolor="white")
     latency_axis(axes, "x", *_range(values, BULK))
     axes.set_ylim(0, 1.02)
@@ -227,9 +228,9 @@ def _title(cohort: str) -> str:
     return named[0].upper() + named[1:]
 
 
-def _range(values: dict[Arm, Floats], upto: float) -> tuple[float, float]:
+def _range(values: dict[Arm, Distribution], upto: float) -> tuple[float, float]:
     """From the fastest login to the quantile ``upto`` of the slower arm."""
-    return spread(*(edge for data in values.values() if len(data) for edge in map(float, np.quantile(data, [0, upto]))))
+    return spread(*(edge for data in values.values() if len(data) for edge in map(data.quantile, (0.0, upto))))
 
 
 def _mean(part: StepShare, arm: Arm) -> float:

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from harness.model.evidence import Evidence
@@ -78,7 +77,7 @@ def _overview(evidence: Evidence) -> list[tuple[str, list[str]]]:
     for cohort in series.cohorts_seen(evidence):
         for label, quantile in (("half of all {} took at most", 0.5), ("19 of 20 {} took at most", 0.95)):
             values = [series.login_seconds(evidence, arm, cohort) for arm in evidence.arms]
-            cells = [words.seconds(float(np.quantile(v, quantile)) if len(v) else None) for v in values]
+            cells = [words.seconds(v.quantile(quantile) if len(v) else None) for v in values]
             table.append((label.format(words.of_cohort(cohort)), cells))
     if table:
         table.append(("logins that failed", [words.share(series.failed_share(evidence, arm)) for arm in evidence.arms]))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.errors import RunError
@@ -19,14 +18,13 @@ from harness.model.plan import NS, Plan
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
 from harness.model.scenario import Scenario
+from harness.model.shown import Distribution
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
-from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
+from harness.record.schema import attempt_table
 from harness.run.delays import delays_of
-from harness.stats.compare import compare
-
-_FAILED = pa.array(["denied", "timeout", "error"])
+from harness.run.pieces import Gathered, Generated, gathered, generated_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +56,12 @@ KILLED = Ending(complete=False, interrupted="the run was killed before it could 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A verdict with the comparison and the health that it rests on, and the attempts that it was made from."""
+    """A verdict with the comparison and the health that it rests on, and what else the logins amount to."""
 
     verdict: Verdict
     comparison: Comparison
     health: Mapping[Arm, ArmHealth]
-    table: AttemptTable
-    pairs: Sequence[int]
+    gathered: Gathered
 
 
 def design_of(scenario: Scenario) -> Design:
@@ -123,52 +120,63 @@ class Assessor:
 
         ``faults`` say what of the evidence can't be relied on; attempts and health are those that can.
         """
-        pairs = self.complete_pairs(attempts)[: ending.pairs]
+        pairs = len(self.complete_pairs(attempts)[: ending.pairs])
         table = attempt_table(attempts, self.block_starts, self.cohorts)
-        comparison = compare(table, self.design, self._policy, pairs, self._site)
-        healths = {arm: self.health(arm, attempts, health, ending) for arm in self._arms}
+        return self.concluded(gathered(table, self.design, self._policy, pairs), health, ending, differences, faults)
+
+    def concluded(
+        self,
+        found: Gathered,
+        health: Any,
+        ending: Ending,
+        differences: Sequence[Difference] = (),
+        faults: Sequence[str] = (),
+    ) -> Assessment:
+        """The same from what the attempts amount to."""
+        comparison = found.comparison(self._site)
+        pairs = range(found.judged)
+        healths = {arm: self._health(arm, found.whole.generated[arm], health, pairs, ending) for arm in self._arms}
         verdict = judge(comparison, healths, ending.state(faults), self._policy, differences)
-        return Assessment(verdict, comparison, healths, table, pairs)
+        return Assessment(verdict, comparison, healths, found)
 
     def health(self, arm: Arm, attempts: Any, health: Any, ending: Ending) -> ArmHealth:
         """How well one arm was measured, over its complete pairs."""
-        return self.health_in(arm, attempts, health, range(len(self.complete_pairs(attempts)[: ending.pairs])), ending)
+        pairs = range(len(self.complete_pairs(attempts)[: ending.pairs]))
+        table = attempt_table(attempts, self.block_starts, self.cohorts)
+        return self.health_in(arm, table, health, pairs, ending)
 
-    def health_in(self, arm: Arm, attempts: Any, health: Any, pairs: range, ending: Ending) -> ArmHealth:
+    def health_in(self, arm: Arm, table: AttemptTable, health: Any, pairs: range, ending: Ending) -> ArmHealth:
         """How well one arm was measured in some of its complete pairs, which follow each other."""
-        everything = attempts.filter(pc.equal(attempts["arm"], arm))
-        mine = everything.filter(
-            pc.and_(pc.greater_equal(everything["pair"], pairs.start), pc.less(everything["pair"], pairs.stop))
-        )
+        return self._health(arm, generated_of(table, arm, pairs), health, pairs, ending)
+
+    def _health(self, arm: Arm, found: Generated, health: Any, pairs: range, ending: Ending) -> ArmHealth:
         of_arm = [self._spans[arm][pair] for pair in pairs]
         since, until = min((start for start, _ in of_arm), default=0), max((end for _, end in of_arm), default=0)
         told = health.filter(pc.equal(health["arm"], arm))
         seconds = told.filter(pc.and_(pc.greater_equal(told["t"], since), pc.less_equal(told["t"], until)))
-        waits = mine["seat_wait"].to_numpy()
-        lag = (mine["started"].to_numpy() - mine["intended"].to_numpy())[waits < SEAT_WAIT_FROM_NS]
-        pool_wait = pc.struct_field(pc.list_flatten(mine["steps"]), "pool_wait").to_numpy()
-        status = everything["status"]
         return ArmHealth(
             planned=int(self._planned_of[arm][pairs.start : pairs.stop].sum()),
-            started=int(pc.sum(pc.not_equal(mine["status"], "withheld")).as_py() or 0),
-            denied=int(pc.sum(pc.equal(status, "denied")).as_py() or 0),
-            failed=int(pc.sum(pc.is_in(mine["status"], value_set=_FAILED)).as_py() or 0),
-            send_lag_p99_ms=_of_logins(mine, lag / NS_PER_MS),
-            pool_wait_p99_ms=_of_logins(mine, pool_wait[pool_wait > 0] / NS_PER_MS),
+            started=found.started,
+            denied=found.denied,
+            failed=found.failed,
+            send_lag_p99_ms=_of_logins(found.logins, found.lag_ns),
+            pool_wait_p99_ms=_of_logins(found.logins, found.pool_wait_ns),
             # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
             hub_stall_p99_ms=quantile(_under_load(seconds, "hub_stall_p99_ms"), 0.95),
             generator_cpu=quantile(_under_load(seconds, "cpu"), 0.95),
-            seat_waits=int((waits >= SEAT_WAIT_FROM_NS).sum()),
+            seat_waits=found.seat_waits,
             worker_lost=arm in ending.lost or "master" in ending.lost,
-            tried=int(pc.sum(pc.not_equal(status, "withheld")).as_py() or 0),
+            tried=found.tried,
             silent_s=_silent_s(told["t"].to_numpy(), since, until),
-            delays=delays_of(mine, seconds, self._spans[arm], pairs),
+            delays=delays_of(found.delays, seconds, self._spans[arm], pairs),
         )
 
 
-def _of_logins(logins: Any, waits_ms: Floats) -> float | None:
-    """The 99th percentile of what some logins waited, 0 where none of them did; None where there were no logins."""
-    return quantile(waits_ms, 0.99) if len(waits_ms) or not len(logins) else 0.0
+def _of_logins(logins: int, waits_ns: Distribution) -> float | None:
+    """The 99th percentile (ms) of what some logins waited, 0 where none of them did; None where there were none."""
+    if not len(waits_ns):
+        return 0.0 if logins else None
+    return waits_ns.quantile(0.99) / NS_PER_MS
 
 
 def _under_load(seconds: Any, name: str) -> Floats:

@@ -16,11 +16,9 @@ from harness.record.calibration import site_document, site_of
 from harness.record.folder import RunFolder
 from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
-from harness.run.stored import read_run
-from harness.stats.attribution import anatomy
-from harness.stats.failures import failure_anatomy
-from harness.stats.retries import retry_anatomy
-from harness.stats.servers import server_times
+from harness.run.stored import open_run, read_run
+from harness.run.streamed import gathered_from_file
+from harness.stats.shown import shown
 from harness.stats.soak import soak_of
 
 
@@ -33,7 +31,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         return _soak_evidence(folder, policy)
     if set(folder.arms()) != set(ARMS):
         raise RunError(f"{folder.path}: expected a run of both arms, got {', '.join(folder.arms())}")
-    run = read_run(folder)
+    run = open_run(folder)
     manifest, scenario, ending = run.manifest, run.scenario, run.ending
     if policy is not None or site is not None:
         ending = replace(ending, pairs=None)  # the run's own judge stopped there, another's need not
@@ -41,8 +39,12 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     known = site_of(manifest) if site is None else site
     assessor = Assessor(scenario, judging, run.plan, known)
     differences = between(run.protocol.get("baseline"), run.protocol.get("candidate"))
-    found = assessor.assess(run.attempts, run.health, ending, differences or (), run.faults)
-    counted = found.table, assessor.design, judging, found.pairs
+    gathered, faults = gathered_from_file(run, assessor, judging, ending), run.all_faults
+    if gathered is not None:
+        found = assessor.concluded(gathered, run.health, ending, differences or (), faults)
+    else:
+        whole = run.with_attempts()
+        found = assessor.assess(whole.attempts, run.health, ending, differences or (), whole.faults)
     return Evidence(
         run_id=folder.run_id,
         title=scenario.name,
@@ -51,15 +53,15 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         partial=ending.why_partial,
         verdict=found.verdict,
         comparison=found.comparison,
-        table=found.table,
+        shown=found.gathered.shown,
         design=assessor.design,
         health=found.health,
         step_order=scenario.timed_steps,
         policy=judging,
-        anatomy=anatomy(*counted),
-        failures=failure_anatomy(*counted),
-        retries=retry_anatomy(*counted),
-        servers=server_times(*counted),
+        anatomy=found.gathered.anatomy,
+        failures=found.gathered.failures,
+        retries=found.gathered.retries,
+        servers=found.gathered.servers,
         differences=differences,
     )
 
@@ -84,7 +86,7 @@ def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
         partial=run.ending.why_partial,
         verdict=judge_soak(soak, health, run.ending.state(run.faults), judging),
         comparison=None,
-        table=table,
+        shown=shown(table, assessor.design, judging.discard_pairs),
         design=assessor.design,
         health=health,
         step_order=scenario.timed_steps,

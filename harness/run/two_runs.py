@@ -30,6 +30,7 @@ from harness.run.stored import read_run
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 from harness.stats.servers import server_times
+from harness.stats.shown import shown
 
 
 def evidence_of_two(
@@ -70,8 +71,7 @@ def evidence_of_two(
         stopped_for_denials=any(ending.stopped_for_denials for ending in endings),
         faults=tuple(f"{run.folder.run_id}: {fault}" for run in runs for fault in run.faults),
     )
-    shown = [run.protocol.get(run.folder.arms()[0]) for run in runs]
-    differences = between(*shown)
+    differences = between(*(run.protocol.get(run.folder.arms()[0]) for run in runs))
     return Evidence(
         run_id=f"{before.run_id} and {after.run_id}",
         title=scenario.name,
@@ -85,7 +85,7 @@ def evidence_of_two(
         partial="; ".join(filter(None, (ending.why_partial for ending in endings))),
         verdict=judge(comparison, health, state, judging, differences or ()),
         comparison=comparison,
-        table=table,
+        shown=shown(table, design, judging.discard_pairs),
         design=design,
         health=health,
         step_order=scenario.timed_steps,

@@ -184,7 +184,7 @@ class _Reader:
         for arm in ARMS:
             faults = {}
             for pair in range(pairs):
-                of_pair = self._assessor.health_in(arm, attempts, health, range(pair, pair + 1), ending)
+                of_pair = self._assessor.health_in(arm, table, health, range(pair, pair + 1), ending)
                 if whys := "; ".join(fault.reason for fault in generator_faults(arm, of_pair, self._limits)):
                     faults[pair] = whys
             found[arm] = rungs_of(table, arm, self._rates[:pairs], self._assessor.design, self._budget, faults)

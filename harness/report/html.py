@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
 from harness.model.policy import Limits
-from harness.report import figures, growth, rows, series, servers, wire, words
+from harness.report import figures, growth, instrument, rows, series, servers, wire, words
 from harness.report.forest import forest
 from harness.report.pages import template
 from harness.report.style import VERDICT_STYLES, svg
@@ -210,7 +210,8 @@ _VALIDITY: tuple[tuple[str, Callable[[ArmHealth], str], Callable[[Limits], str]]
 
 def _validity(evidence: Evidence) -> list[tuple[str, list[str]]]:
     health, policy = evidence.health, evidence.policy
-    return [
+    of_logins = [(label, [*cells, ""]) for label, cells in instrument.lines(evidence)]
+    return of_logins + [
         (
             label,
             [

@@ -114,6 +114,15 @@ def test_the_page_is_made_of_what_the_pieces_showed(tmp_path: Path) -> None:
     assert text.count("data:image/svg+xml") == 4
 
 
+def test_the_page_states_times_with_and_without_the_generators_own(tmp_path: Path) -> None:
+    found = evidence_of(stored_run(tmp_path, LONG))
+    text = page(found)
+    for quantile in ("p50", "p95", "p99"):
+        assert f"without the generator&#39;s own time, {quantile}" in text
+    kept = found.shown.kept["baseline", "cold"]
+    assert len(kept.with_own_s) == len(kept.response_s) > 0
+
+
 def test_logins_come_back_from_the_file_as_they_were_written(tmp_path: Path) -> None:
     folder = stored_run(tmp_path, LONG)
     file = GroupedAttempts(folder.path / "attempts.parquet")

@@ -13,7 +13,7 @@ help:
 	@echo "make test                lint, types and all tests, with real servers"
 	@echo "make unit                the tests that need no server, in under a minute"
 	@echo "make check               lint and types alone"
-	@echo "make bench               logins a second and CPU a login of one worker"
+	@echo "make bench               every benchmark of the instrument, into results/bench"
 	@echo "make scoreboard          every update of the catalogue, replayed and judged, and equal arms (an hour)"
 	@echo "make wheel               the sdist, and the wheel that it makes, in dist/"
 	@echo "make lock [UPGRADE=yes]  bring the locks in line with pyproject.toml, or renew all of them"
@@ -67,7 +67,7 @@ check: development
 	$(BIN)/mypy
 
 bench: development
-	$(BIN)/python tests/benchmarks/bench_worker.py
+	$(BIN)/python -m tests.benchmarks.run_all
 
 # The catalogue and equal arms, gated for real: an hour or so, on a machine that does nothing else.
 scoreboard: PACKAGES = --test

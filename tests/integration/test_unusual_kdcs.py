@@ -102,7 +102,7 @@ def test_an_answer_too_big_for_udp_is_fetched_by_tcp_and_told_where_there_is_non
     with other_kdc(arm, datagram=300, tcp=False) as port:
         outcome = ended(login(at_port(arm, port), tmp_path))
         found = examine(Targets.model_validate({"arms": {"baseline": at_port(arm, port)}}), None, Machine(watched_s=0))
-    said = [f"{one.remark.found} → {one.remark.advice}" for one in found.checks if one.about == "baseline"]
+    said = [f"{one.remark.found} → {one.remark.advice}" for one in found.checks if one.where == "baseline"]
     assert any("TCP 127.0.0.1" in line and "open port" in line for line in said)
     assert outcome == ("error", "KRB5_KDC_UNREACH", "kdc_as")
 

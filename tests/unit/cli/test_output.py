@@ -123,8 +123,11 @@ def test_a_reader_that_waits_does_not_hold_up_the_progress(tmp_path: Path) -> No
     code = (
         "import sys; from rich.console import Console; from harness.report.progress import progress\n"
         "from harness.system.output import protect_output; protect_output()\n"
+        "from harness.config import load, shipped; from harness.model.policy import Policy\n"
+        "from harness.model.progress import Preparing\n"
+        "scenario = load.load_scenario(shipped.find('morning-rush', shipped.SCENARIOS))\n"
         "with progress(Console(), False) as display:\n"
-        "    for _ in range(20_000): display(None)\n"
+        "    for i in range(20_000): display(Preparing(str(i), scenario, Policy(), ('baseline',)))\n"
         "open('done', 'w').close()\n"
     )
     reading, writing = os.pipe()

@@ -230,7 +230,7 @@ class DirectorySession:
     def _negotiate(self, mechanism: str, token: bytes, last: bool = False) -> bytes:
         answer = self._asked(messages.sasl_bind_request(self._next(), mechanism, token))
         if last or answer.code != SASL_BIND_IN_PROGRESS:
-            self._check(answer)
+            self._check(answer, by_ticket=mechanism == ldap3.KERBEROS)
         return answer.sasl
 
     def _asked(self, request: bytes) -> Answer:
@@ -264,9 +264,11 @@ class DirectorySession:
         return head + exactly(self._stream, length)
 
     @staticmethod
-    def _check(answer: Answer) -> None:
+    def _check(answer: Answer, by_ticket: bool = False) -> None:
+        """Raise StepFailedError but for success; a ticket that is not taken is no wrong password, and denies nobody."""
         if answer.code != SUCCESS:
-            raise StepFailedError(ldap_outcome(answer.code, answer.message))
+            outcome = ldap_outcome(answer.code, answer.message)
+            raise StepFailedError(Outcome("error", outcome.code) if by_ticket else outcome)
 
     @contextmanager
     def errors(self, connecting: bool = False) -> Iterator[None]:

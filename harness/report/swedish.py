@@ -1,0 +1,4 @@
+"""Swedish."""
+
+PHRASES: dict[str, str] = {}
+SENTENCES: dict[str, str] = {}

@@ -9,6 +9,7 @@ from harness.gate.findings import pairs_that_decide
 from harness.gate.words import lasting
 from harness.model.comparison import Comparison
 from harness.model.policy import Policy
+from harness.model.target import ARMS, Arm
 from harness.model.verdict import Kind, Verdict
 
 NEXT = {
@@ -28,6 +29,17 @@ def what_next(verdict: Verdict, comparison: Comparison | None, policy: Policy | 
     if soak or comparison is None or policy is None:
         return SOAK_LONGER if soak else LONGER
     return " ".join(_decisions(comparison, policy)) or LONGER
+
+
+def what_next_of_one(verdict: Verdict, arm: Arm) -> str:
+    """The same of a run of one arm."""
+    if verdict.kind is Kind.INVALID:
+        return NEXT[Kind.INVALID]
+    (other,) = (known for known in ARMS if known != arm)
+    return (
+        f"Measure both arms in one run (authgate gate), or the {other} alone (authgate run --arm {other}) and then "
+        "compare the two runs (authgate compare BASELINE CANDIDATE)."
+    )
 
 
 def _decisions(comparison: Comparison, policy: Policy) -> Iterator[str]:

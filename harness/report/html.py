@@ -68,7 +68,7 @@ def page(evidence: Evidence, say: Language = ENGLISH) -> str:
         failed=rows.failures(evidence)[0],
         wire=wire,
         **parts,
-        subject=_SOAK_SUBJECT if evidence.soak else _SUBJECT,
+        subject=_SOAK_SUBJECT if evidence.soak else _SUBJECT if len(evidence.arms) > 1 else _ONE_SUBJECT,
         rule=_SOAK_RULE if evidence.soak else _RULE,
         arms=evidence.arms,
     )
@@ -86,6 +86,7 @@ _TITLES = {
     "manifest": "The run's manifest",
 }
 _SUBJECT = "Login speed, baseline against candidate"
+_ONE_SUBJECT = "Login speed of one arm"
 _SOAK_SUBJECT = "A soak: logins of one arm over its age"
 _RULE = (
     "The most severe first. Baseline and candidate are means over blocks: geometric means of times, plain means of "
@@ -160,8 +161,8 @@ def _facts(evidence: Evidence) -> list[tuple[str, str]]:
     design = evidence.design
     order = "interleaved in pairs, random order" if design.interleaved else "one arm after the other"
     laid_out = f"{order}, {design.horizon_pairs} pairs at most"
-    if evidence.soak is not None:
-        laid_out = f"of the {evidence.soak.arm} alone, back to back, {design.horizon_pairs} in all"
+    if len(evidence.arms) == 1:
+        laid_out = f"of the {evidence.arms[0]} alone, back to back, {design.horizon_pairs} in all"
     return [
         ("run", evidence.run_id),
         ("started", evidence.started),

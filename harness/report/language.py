@@ -11,10 +11,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.report import swedish
+from harness.report import swedish, swedish_sentences
 
 Pattern = tuple[re.Pattern[str], str]
 _HOLE = re.compile(r"\\\{(\w+)\\\}")
+_QUANTITY = r"(?:[+−≥≤×]*[\d.,∞]+|–|open|over ×[\d,]+)(?: (?:µs|ms|s|%|pp|% a minute|pp an hour))?"
+_HOLES = {
+    **dict.fromkeys(("baseline", "candidate", "change", "low", "high", "margin", "start", "end", "added"), _QUANTITY),
+    "longer": r"just as long|[\d.,]+ (?:%|ms|s) (?:longer|shorter)|[\d.,]+ times as long",
+    "allowed": r"[\d.,]+ (?:%|ms|s) longer|[\d.,]+ times as long",
+    "at": r"at the [^,;]+",
+}
+"""What holes of these names stand for: a quantity has a space in it, which alone would not tell where it ends."""
 _POINT = re.compile(r"(?<=\d)\.(?=\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 NESTED_AT_MOST = 12
@@ -53,13 +61,22 @@ class Language:
 
 
 def _patterns(sentences: Mapping[str, str]) -> tuple[Pattern, ...]:
-    """Each English sentence as a pattern: ``{name}`` in it stands for anything."""
+    """Each English sentence as a pattern: ``{name}`` in it stands for anything, or what ``_HOLES`` says."""
+
+    def hole(found: re.Match[str]) -> str:
+        return f"(?P<{found[1]}>{_HOLES.get(found[1], '.+?')})"
+
     return tuple(
-        (re.compile(_HOLE.sub(r"(?P<\1>.+?)", re.escape(english)), re.DOTALL), translated)
+        (re.compile(_HOLE.sub(hole, re.escape(english)), re.DOTALL), translated)
         for english, translated in sentences.items()
     )
 
 
 ENGLISH = Language("en")
-SWEDISH = Language("sv", swedish.PHRASES, _patterns(swedish.SENTENCES))
+SWEDISH = Language("sv", swedish.PHRASES, _patterns(swedish_sentences.SENTENCES))
 LANGUAGES = {language.code: language for language in (ENGLISH, SWEDISH)}
+
+
+def language_of(code: str) -> Language:
+    """The language of a code; English for any that there is none of."""
+    return LANGUAGES.get(code, ENGLISH)

@@ -39,7 +39,7 @@ def plates(evidence: Evidence, overview: Sequence[tuple[str, Sequence[str]]], sa
             figures.distributions,
             "How long logins took",
             say(_DISTRIBUTIONS, discarded=say.sentence(left_out(evidence))),
-            say("Distribution of response times of both arms: {told}.", told=told),
+            say("Distribution of response times: {told}.", told=told),
         ),
         (
             "forest",
@@ -53,8 +53,8 @@ def plates(evidence: Evidence, overview: Sequence[tuple[str, Sequence[str]]], sa
             "over-time",
             figures.over_time,
             "Over the run",
-            say(_TURNS if evidence.design.interleaved else _ONE_AFTER_THE_OTHER) + shaded,
-            say("Median and p95 of response times in each block of both arms, in run order: {told}.", told=told),
+            say(_bars(evidence)) + shaded,
+            say("Median and p95 of response times in each block, in run order: {told}.", told=told),
         ),
     ]
     if evidence.soak is not None:
@@ -111,6 +111,12 @@ def _by_arm(evidence: Evidence, cells: Sequence[str]) -> str:
     return ", ".join(f"{arm} {cell}" for arm, cell in zip(evidence.arms, cells, strict=True))
 
 
+def _bars(evidence: Evidence) -> str:
+    if len(evidence.arms) == 1:
+        return _BARS.strip()
+    return _TURNS if evidence.design.interleaved else _ONE_AFTER_THE_OTHER
+
+
 def _steps_caption(evidence: Evidence, say: Language) -> str:
     dwarfed = any(figures.dwarfed(series.step_means(evidence, cohort)) for cohort in series.cohorts_seen(evidence))
     return say(_STEPS) + (say(_DWARFED) if dwarfed else "")
@@ -123,4 +129,4 @@ def _steps_alt(evidence: Evidence, say: Language) -> str:
         for cohort in series.cohorts_seen(evidence)
         for part in series.step_means(evidence, cohort)
     )
-    return say("Mean time in each step of both arms. {told}.", told=told)
+    return say("Mean time in each step: {told}.", told=told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.gate.advice import what_next
+from harness.gate.advice import what_next, what_next_of_one
 from harness.model.comparison import Part, StepShare
 from harness.model.evidence import Evidence
 from harness.model.failures import CausePart
@@ -83,6 +83,8 @@ def _level(finding: Finding, value: float | None, timeout_s: float | None) -> st
 
 def what_to_do(evidence: Evidence) -> str:
     """What a reader of the verdict should do next."""
+    if len(evidence.arms) == 1 and evidence.soak is None:
+        return what_next_of_one(evidence.verdict, evidence.arms[0])
     return what_next(evidence.verdict, evidence.comparison, evidence.policy, evidence.soak is not None)
 
 
@@ -181,7 +183,7 @@ def retries_in_a_sentence(evidence: Evidence) -> str:
 def extent(evidence: Evidence) -> str:
     """How much of the run the verdict rests on: its pairs, or a soak's blocks, and minutes of load."""
     verdict = evidence.verdict
-    what = "pairs" if evidence.soak is None else "blocks"
+    what = "pairs" if len(evidence.arms) > 1 else "blocks"
     return f"{verdict.pairs_used} {what}, {verdict.load_s / 60:.1f} minutes of load"
 
 

@@ -27,6 +27,7 @@ from harness.model.steps import LOGIN
 from harness.model.target import ARMS
 from harness.model.verdict import Finding
 from harness.report import rows, words
+from harness.report.language import ENGLISH, Language
 from harness.stats.validity import unsound
 from harness.system.files import write_whole
 from harness.system.process import Identity
@@ -169,6 +170,7 @@ def finding_as_json(finding: Finding) -> dict[str, Any]:
         "bounds": row.bounds,
         "margin": row.margin,
         "decision": row.decision,
+        "says": row.decision,
         "sign": row.sign,
         "note": row.note,
         "numbers": {name: _finite(getattr(finding, name)) for name in ("estimate", "low", "high", "margin")},
@@ -269,6 +271,25 @@ def login_as_json(row: Mapping[str, Any]) -> dict[str, Any]:
             for step in row["steps"]
         ],
     }
+
+
+def in_language(live: Mapping[str, Any], say: Language) -> dict[str, Any]:
+    """A live file as a page shows it to a reader of a language: what the judge says is translated, names are not."""
+    if say is ENGLISH:
+        return dict(live)
+    told = dict(live)
+    if (verdict := live.get("verdict")) is not None:
+        waits = [say.sentence(reason) for reason in verdict["waits_for"]]
+        told["verdict"] = {**verdict, "sentence": say.sentence(verdict["sentence"]), "waits_for": waits}
+    told["unsound"] = [say.sentence(reason) for reason in live.get("unsound", ())]
+    told["findings"] = [
+        {**each, **{name: say.sentence(each[name]) for name in _TOLD}, "says": say(each["decision"])}
+        for each in live.get("findings", ())
+    ]
+    return told
+
+
+_TOLD = ("baseline", "candidate", "change", "bounds", "margin", "note")
 
 
 def is_alive(live: Mapping[str, Any]) -> bool:

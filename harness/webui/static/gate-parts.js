@@ -23,7 +23,11 @@ function fill(target, ...children) {
   target.replaceChildren(...children);
 }
 
-const percent = (value) => (value === null || value === undefined ? '–' : `${value > 0 ? '+' : ''}${NUMBER.format(Math.round(value * 1000) / 10)} %`);
+const percent = (value) => {
+  if (value === null || value === undefined) return '–';
+  const tenths = Math.round(value * 1000) / 10 || 0; // never −0
+  return `${tenths > 0 ? '+' : ''}${NUMBER.format(tenths)} %`;
+};
 const short = (value) => NUMBER.format(value >= 100 ? Math.round(value) : Math.round(value * 10) / 10);
 
 /* Where a metric's bounds lie: zero left, its margin at two thirds, whatever the unit. */
@@ -53,7 +57,7 @@ function findingsTable(findings) {
     body.append(el('tr', {},
       el('td', { className: 'wide', textContent: each.metric }), cell('baseline'), cell('candidate'), cell('change'), cell('bounds'), cell('margin'),
       el('td', { className: 'figure' }, boundsFigure(each)),
-      el('td', { className: `wide decision-${each.decision.replace(' ', '-')}`, textContent: `${each.sign} ${each.decision}` })));
+      el('td', { className: `wide decision-${each.decision.replace(' ', '-')}`, textContent: `${each.sign} ${each.says}` })));
   }
   return findings.length ? el('table', { className: 'cards' }, head, body) : el('p', { className: 'soft', textContent: say('nothing_yet') });
 }

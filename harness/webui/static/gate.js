@@ -128,7 +128,7 @@ function openReports(ids) {
   $('report-title').focus();
 }
 async function loadRuns() {
-  runs = await (await fetch('gate/runs')).json();
+  runs = await (await fetch(`gate/runs?lang=${LANGUAGE}`)).json();
   if (!runs.length) return fill($('list'), el('p', { className: 'soft', textContent: say('no_runs') }));
   const head = el('tr', {}, ...['', say('when'), say('scenario'), say('verdict'), ''].map((text) => el('th', { scope: 'col', textContent: text })));
   const rows = runs.map((run) => {
@@ -187,7 +187,7 @@ $('form').addEventListener('submit', async (event) => {
   try {
     const update = $('update').value;
     const form = update ? { update } : { scenario: value('scenario'), targets: value('targets'), policy: value('policy') };
-    const said = await post('gate/start', form);
+    const said = await post('gate/start', { ...form, lang: LANGUAGE });
     if (said.success) await hear({ ...now, live: null, starting: true, ended: '', failed: '' });
     else complain(said.fields || {}, said.message);
   } catch {
@@ -206,7 +206,7 @@ $('stop').addEventListener('click', async () => {
 $('another').addEventListener('click', () => { shown = ''; show(); $('update').focus(); });
 $('compare').addEventListener('click', () => openReports(chosen));
 
-const events = new EventSource('gate/events');
+const events = new EventSource(`gate/events?lang=${LANGUAGE}`);
 let silent = false;
 events.onmessage = (event) => {
   if (silent) $('wrong').textContent = '';

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from harness.gate.advice import what_next, what_next_of_one
 from harness.model.evidence import Evidence
 from harness.model.metric import Statistic
 from harness.model.steps import LOGIN
@@ -53,7 +54,7 @@ def page(evidence: Evidence, say: Language = ENGLISH) -> str:
         style=VERDICT_STYLES[kind],
         sign=rows.VERDICT_SIGNS[kind],
         meaning=rows.MEANINGS[kind],
-        what_to_do=rows.what_to_do(evidence),
+        what_to_do=what_to_do(evidence),
         blame=rows.blame(evidence),
         overview=noticed,
         plates=drawn,
@@ -99,6 +100,13 @@ _SOAK_RULE = (
     "above 0 and a growth above its margin, PASS an upper bound below the margin. “Would have caught” is the "
     "smallest growth that this soak would have blocked with a probability of 80 %; pp are percentage points."
 )
+
+
+def what_to_do(evidence: Evidence) -> str:
+    """What a reader of the verdict should do next."""
+    if len(evidence.arms) == 1 and evidence.soak is None:
+        return what_next_of_one(evidence.verdict, evidence.arms[0])
+    return what_next(evidence.verdict, evidence.comparison, evidence.policy, evidence.soak is not None)
 
 
 _NOTICED: tuple[tuple[str, Statistic, float], ...] = (

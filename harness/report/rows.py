@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.gate.advice import what_next, what_next_of_one
 from harness.model.comparison import Part, StepShare
 from harness.model.evidence import Evidence
 from harness.model.failures import CausePart
@@ -79,13 +78,6 @@ def _level(finding: Finding, value: float | None, timeout_s: float | None) -> st
     if value is not None and timeout_s is not None and is_time and value >= timeout_s * NEARLY:
         return f"not in {words.seconds(timeout_s)}"
     return words.level(value, finding.unit)
-
-
-def what_to_do(evidence: Evidence) -> str:
-    """What a reader of the verdict should do next."""
-    if len(evidence.arms) == 1 and evidence.soak is None:
-        return what_next_of_one(evidence.verdict, evidence.arms[0])
-    return what_next(evidence.verdict, evidence.comparison, evidence.policy, evidence.soak is not None)
 
 
 def most_severe(evidence: Evidence, count: int) -> list[Row]:

@@ -14,7 +14,7 @@ from harness.model.evidence import Evidence
 from harness.model.policy import Policy
 from harness.model.verdict import Kind
 from harness.report import rows
-from harness.report.html import overview, page
+from harness.report.html import overview, page, what_to_do
 from tests.helpers.evidence_samples import VERDICTS, blocked, open_question, passed
 from tests.helpers.synthetic import ENDED, HEALTH, POLICY, World, compared
 
@@ -60,7 +60,7 @@ def test_no_figure_on_a_page_is_absurd(make: Callable[[], Evidence]) -> None:
 @pytest.mark.usefixtures("no_figures")
 def test_the_banner_says_what_to_do_next(make: Callable[[], Evidence]) -> None:
     evidence = make()
-    assert f"<b>What to do:</b> {rows.what_to_do(evidence)[:20]}" in page(evidence)
+    assert f"<b>What to do:</b> {what_to_do(evidence)[:20]}" in page(evidence)
 
 
 def test_an_open_verdict_tells_how_much_longer_to_measure() -> None:

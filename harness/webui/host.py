@@ -91,6 +91,8 @@ class GateHost:
         self._started = 0
         self._looked = 0.0
         self._live: dict[str, Any] | None = None
+        self._told: dict[str, tuple[dict[str, Any] | None, dict[str, Any] | None]] = {}
+        """By language: the live file as it was read, and as it is told."""
         self.last = ""
         """The run that was followed last."""
 
@@ -132,7 +134,7 @@ class GateHost:
                 (self.results / str(live["run_id"]) / WATCHED).touch()
         child_runs = self._child_runs()
         state = {
-            "live": None if live is None else in_language(live, say),
+            "live": self._in_language(live, say),
             "starting": child_runs and live is None and not self.last,
             "ending": child_runs and live is None and bool(self.last),
             "ended": self.last if live is None and not child_runs else "",
@@ -165,6 +167,14 @@ class GateHost:
         folders = sorted((path for path in _folders(self.results)), key=lambda path: path.name, reverse=True)
         found = (_run(path) for path in folders[:RUNS_AT_MOST])
         return [{**run, "sentence": say.sentence(run["sentence"])} for run in found if run is not None]
+
+    def _in_language(self, live: dict[str, Any] | None, say: Language) -> dict[str, Any] | None:
+        if live is None:
+            return None
+        of, told = self._told.get(say.code, (None, None))
+        if of is not live:
+            self._told[say.code] = (live, told := in_language(live, say))
+        return told
 
     def has(self, run_id: str) -> bool:
         """Whether there is a run of this name in the folder."""

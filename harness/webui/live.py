@@ -16,8 +16,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
 from harness.model.comparison import QuantileShift
 from harness.model.health import ArmHealth
 from harness.model.plan import NS
@@ -31,12 +29,12 @@ from harness.report.language import ENGLISH, Language
 from harness.stats.validity import unsound
 from harness.system.files import write_whole
 from harness.system.process import Identity
+from harness.webui.logins import logins_as_json
 
 LIVE, WATCHED = "live.json", "live.watched"
 EVERY_S = 1.0
 LOOKED_WITHIN_S = 5.0
 """A page that has touched ``watched`` within so long is still open."""
-LOGINS_AT_MOST = 6
 CODES_AT_MOST = 12
 REASONS_AT_MOST = 6
 LARGEST = 20.0
@@ -228,49 +226,6 @@ def generator_as_json(row: Mapping[str, Any]) -> dict[str, Any]:
     """The last second of a worker's generator."""
     named = ("started", "send_lag_p99_ms", "hub_stall_p99_ms", "cpu", "busy_seats", "rss_mb")
     return {name: float(row[name]) for name in named}
-
-
-def logins_as_json(recent: Any) -> dict[str, list[dict[str, Any]]]:
-    """The slowest logins of the last minute, and the latest that failed, each with its steps."""
-    if recent is None or not len(recent):
-        return {"slowest": [], "failed": []}
-    good = pc.equal(recent["status"], "ok")
-    took = pc.subtract(recent["ended"], recent["intended"])
-    table = recent.append_column("took", took)
-    slowest = table.filter(good).sort_by([("took", "descending")]).slice(0, LOGINS_AT_MOST)
-    failed = table.filter(pc.invert(good)).sort_by([("ended", "descending")]).slice(0, LOGINS_AT_MOST)
-    return {
-        "slowest": [login_as_json(row) for row in slowest.to_pylist()],
-        "failed": [login_as_json(row) for row in failed.to_pylist()],
-    }
-
-
-def login_as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """One login with its waterfall; times in ms from when it was due. Whose it was is not told."""
-    due = row["intended"]
-    return {
-        "arm": row["arm"],
-        "cohort": words.printable(row["cohort"]),
-        "at_s": row["ended"] / NS,
-        "took": words.seconds((row["ended"] - due) / NS),
-        "took_ms": (row["ended"] - due) / 1e6,
-        "status": row["status"],
-        "code": words.printable(row["code"]),
-        "tries": row["tries"],
-        "waited_ms": (row["started"] - due) / 1e6,
-        "steps": [
-            {
-                "step": words.printable(step["step"]),
-                "from_ms": (step["started"] - due) / 1e6,
-                "took_ms": (step["ended"] - step["started"]) / 1e6,
-                "took": words.seconds((step["ended"] - step["started"]) / NS),
-                "status": step["status"],
-                "code": words.printable(step["code"]),
-                "server": words.printable(step["server"] or ""),
-            }
-            for step in row["steps"]
-        ],
-    }
 
 
 def in_language(live: Mapping[str, Any], say: Language) -> dict[str, Any]:

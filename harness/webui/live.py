@@ -7,6 +7,7 @@ that nobody looks at costs the run nothing, and none can hold it up. The file go
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import time
@@ -31,6 +32,8 @@ from harness.system.files import write_whole
 from harness.system.process import Identity
 from harness.webui.logins import logins_as_json
 
+log = logging.getLogger(__name__)
+
 LIVE, WATCHED = "live.json", "live.watched"
 EVERY_S = 1.0
 LOOKED_WITHIN_S = 5.0
@@ -42,7 +45,10 @@ LARGEST = 20.0
 
 
 class LiveFile:
-    """A display that keeps a run's live file; it must not cost the run anything, so it fails silently."""
+    """A display that keeps a run's live file.
+
+    A run must not end for its page, whatever is wrong with that: a failure is told in the log, and to nobody else.
+    """
 
     def __init__(self) -> None:
         self._folder: Path | None = None
@@ -52,12 +58,14 @@ class LiveFile:
         self._look: tuple[Look | None, dict[str, Any]] = (None, {})
 
     def __call__(self, now: Snapshot | Preparing) -> None:
-        with suppress(OSError, ValueError):
+        try:
             if isinstance(now, Preparing):
                 self._prepare(now)
             elif self._folder is not None and self._is_wanted():
                 self._written = time.monotonic()
                 self._write({"phase": "running", **self._running(now)})
+        except Exception:
+            log.debug("the live file could not be written", exc_info=True)
 
     def close(self) -> None:
         """The run has ended: its folder says how."""
@@ -223,9 +231,9 @@ def failures_as_json(now: Snapshot) -> list[dict[str, Any]]:
 
 
 def generator_as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The last second of a worker's generator."""
+    """The last second of a worker's generator; None is what that second had nothing of."""
     named = ("started", "send_lag_p99_ms", "hub_stall_p99_ms", "cpu", "busy_seats", "rss_mb")
-    return {name: float(row[name]) for name in named}
+    return {name: _finite(row[name]) for name in named}
 
 
 def in_language(live: Mapping[str, Any], say: Language) -> dict[str, Any]:

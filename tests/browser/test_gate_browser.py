@@ -16,14 +16,13 @@ from harness.config.shipped import GATE_LOCUSTFILE
 from harness.lab.domain import Lab
 from harness.system.process import Identity
 from tests.helpers.browser import Page, browser
+from tests.helpers.gate_page import BUSY, fill, stop
 from tests.helpers.plain_locust import Site, only_run, web_ui, write
 from tests.helpers.running import POLICY, SCENARIO
 
 pytestmark = pytest.mark.integration
 LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 60}}
 PATIENT = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 40}}
-BUSY = 120.0
-"""For a whole gate on a machine that others use too."""
 
 
 @pytest.fixture
@@ -38,14 +37,6 @@ def inputs(lab: Lab, tmp_path: Path) -> Path:
 def site(inputs: Path) -> Iterator[Site]:
     with web_ui(inputs, file=GATE_LOCUSTFILE) as serving:
         yield serving
-
-
-def fill(page: Page, site: Site, scenario: str, policy: str) -> None:
-    page.go(f"{site.url}/")
-    page.until("document.querySelectorAll('#policy option').length > 2")
-    for field, value in (("scenario", scenario), ("policy", policy)):
-        page.choose(f"#{field}", ":other")
-        page.choose(f"#{field}-file", value)
 
 
 def test_a_gate_is_started_watched_and_read_from_the_page(
@@ -89,7 +80,6 @@ def test_a_gate_is_stopped_from_the_page_and_what_was_measured_is_kept(
 ) -> None:
     page = new_page()
     fill(page, site, "long.yaml", "patient.yaml")
-    page.js("window.confirm = (text) => { window.asked = text; return true }")
     page.click("#go")
     page.until("now.live && now.live.phase === 'running' && now.live.failed.baseline[1] > 20", BUSY)
     assert not site.post("/gate/start", scenario="small.yaml", targets="targets.yaml", policy="quick.yaml")["success"]
@@ -97,8 +87,7 @@ def test_a_gate_is_stopped_from_the_page_and_what_was_measured_is_kept(
         "a gate is under way"
         in site.post("/swarm", scenario="small.yaml", targets="targets.yaml", arm="baseline")["message"]
     )
-    page.click("#stop")
-    page.until("!document.querySelector('#report').classList.contains('hidden')", BUSY)
+    stop(page)
     assert "are kept in results/" in page.js("window.asked")
     run = only_run(inputs / "results")
     manifest = run.manifest()

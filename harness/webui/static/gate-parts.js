@@ -28,6 +28,7 @@ const percent = (value) => {
   const tenths = Math.round(value * 1000) / 10 || 0; // never −0
   return `${tenths > 0 ? '+' : ''}${NUMBER.format(tenths)} %`;
 };
+const known = (value, told) => (value === null ? '–' : told(value));
 const short = (value) => NUMBER.format(value >= 100 ? Math.round(value) : Math.round(value * 10) / 10);
 
 /* Where a metric's bounds lie: zero left, its margin at two thirds, whatever the unit. */

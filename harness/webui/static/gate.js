@@ -102,7 +102,7 @@ function showRunning(live) {
     if (found) lines.push([say('latency', { arm }), say('latency_is', { p50: found[0], p95: found[1] })]);
     if (failed) lines.push([say('failed_of', { arm }), say('failed_is', { failed: failed[0], ended: failed[1] })]);
     if (generator) lines.push([say('seats_busy', { arm }), say('seats_of', { busy: generator.busy_seats, seats: live.seats })],
-      [say('generator', { arm }), say('generator_is', { cpu: Math.round(100 * generator.cpu), rss: Math.round(generator.rss_mb), lag: short(generator.send_lag_p99_ms) })]);
+      [say('generator', { arm }), say('generator_is', { cpu: known(generator.cpu, (share) => Math.round(100 * share)), rss: known(generator.rss_mb, Math.round), lag: known(generator.send_lag_p99_ms, short) })]);
   }
   facts($('load'), lines);
   const findings = live.findings || [];

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +87,19 @@ def test_a_run_that_nobody_looks_at_writes_nothing_of_itself(tmp_path: Path) -> 
     assert (tmp_path / LIVE).stat().st_mtime_ns == stopped, "the page was closed"
     live.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_without_a_login_has_figures_of_the_generator_all_the_same_and_none_ends_the_run(
+    tmp_path: Path,
+) -> None:
+    idle = {"started": 0, "send_lag_p99_ms": None, "hub_stall_p99_ms": 1.0, "cpu": 0.1, "busy_seats": 0, "rss_mb": 90.0}
+    live = live_in(tmp_path)
+    (tmp_path / WATCHED).touch()
+    live(replace(snapshot(), generators={"baseline": idle}))
+    told = json.loads((tmp_path / LIVE).read_text())["generators"]["baseline"]
+    assert (told["send_lag_p99_ms"], told["cpu"]) == (None, 0.1)
+    live._written = 0.0
+    live(replace(snapshot(), generators={"baseline": {}}))  # whatever is wrong with a page, its run goes on
 
 
 def test_a_run_that_goes_on_is_found_by_its_live_file_and_one_that_was_killed_is_not(tmp_path: Path) -> None:

@@ -213,6 +213,22 @@ def test_the_state_is_true_from_the_second_test_on_while_it_prepares_and_while_i
             assert {locust for phase, locust in seen if phase in ("preparing", "running")} <= {"spawning", "running"}
 
 
+def test_the_lab_that_is_up_is_offered_first(cache: Path, tmp_path: Path) -> None:
+    def lab(word: str) -> int:
+        return subprocess.run([*AUTHGATE, "lab", word], cwd=tmp_path, capture_output=True, timeout=120).returncode
+
+    assert lab("up") == 0
+    try:
+        with web_ui(tmp_path) as site:
+            for path in ("/authgate/choices", "/gate/choices"):
+                offered = json.loads(site.ask(path)[1])
+                first = offered["targets"][0]
+                assert first["lab"] and set(first["arms"]) == set(ARMS), path
+                assert Path(offered["now"]["targets"]) == Path(first["file"]), "and it is what the form begins with"
+    finally:
+        assert lab("down") == 0
+
+
 def test_a_running_test_is_not_edited_and_is_stopped_by_hand(targets: Path, scenario: Path, tmp_path: Path) -> None:
     long = write(scenario, {**SHORT, "blocks": {**SHORT["blocks"], "pairs": 200}})
     with web_ui(tmp_path) as site:

@@ -76,6 +76,7 @@ function showLive(live) {
   const [kind, title, says, reasons] = headline(live);
   $('banner').className = `banner ${kind}`;
   if ($('kind').textContent !== title) $('kind').textContent = title;
+  document.title = `${title} · ${live.scenario} · authgate`;
   $('sentence').textContent = says;
   fill($('waits'), ...reasons.map((each) => el('li', { textContent: each })));
   const running = live.phase === 'running';
@@ -124,13 +125,13 @@ function openReports(ids) {
     run.files.includes('report.html') ? el('iframe', { src: `gate/runs/${run.run_id}/report.html`, title: `${say('report_title')} ${run.run_id}`, sandbox: 'allow-popups' }) : null)));
   show();
   $('report').scrollIntoView();
-  $('report-title').tabIndex = -1;
+  document.title = `${$('report-title').textContent} · authgate`;
   $('report-title').focus();
 }
 async function loadRuns() {
   runs = await (await fetch(`gate/runs?lang=${LANGUAGE}`)).json();
   if (!runs.length) return fill($('list'), el('p', { className: 'soft', textContent: say('no_runs') }));
-  const head = el('tr', {}, ...['', say('when'), say('scenario'), say('verdict'), ''].map((text) => el('th', { scope: 'col', textContent: text })));
+  const head = el('tr', {}, ...[say('compare'), say('when'), say('scenario'), say('verdict'), say('report_title')].map((text) => el('th', { scope: 'col', textContent: text })));
   const rows = runs.map((run) => {
     const box = el('input', { type: 'checkbox', checked: chosen.includes(run.run_id), 'aria-label': say('choose_run', { run: run.run_id }) });
     box.addEventListener('change', () => {
@@ -188,8 +189,10 @@ $('form').addEventListener('submit', async (event) => {
     const update = $('update').value;
     const form = update ? { update } : { scenario: value('scenario'), targets: value('targets'), policy: value('policy') };
     const said = await post('gate/start', { ...form, lang: LANGUAGE });
-    if (said.success) await hear({ ...now, live: null, starting: true, ended: '', failed: '' });
-    else complain(said.fields || {}, said.message);
+    if (said.success) {
+      await hear({ ...now, live: null, starting: true, ended: '', failed: '' });
+      $('live-title').focus();
+    } else complain(said.fields || {}, said.message);
   } catch {
     complain({}, say('no_answer'));
   }

@@ -89,7 +89,7 @@ def verdicts() -> Iterator[Verdict]:
     yield judge_alone("baseline", 4, 60.0, (), "")
 
 
-@pytest.mark.parametrize("verdict", verdicts(), ids=lambda verdict: verdict.kind.name)
+@pytest.mark.parametrize("verdict", list(verdicts()), ids=lambda verdict: verdict.kind.name)
 def test_what_the_judge_says_is_there_in_swedish(verdict: Verdict) -> None:
     for text in (verdict.sentence, *verdict.reasons, *verdict.notices):
         told = SWEDISH.sentence(text)

@@ -89,7 +89,7 @@ function loginCard(login) {
   const figure = el('div', { className: 'waterfall', role: 'img', 'aria-label': says });
   const line = (name, from, took, kind, text, title) => figure.append(
     el('span', { textContent: name, title }),
-    svg('svg', { viewBox: `0 0 ${width} 10`, preserveAspectRatio: 'none' }, svg('rect', { class: kind, x: x(from), y: 1, width: Math.max(1.5, x(took)), height: 8 })),
+    svg('svg', { viewBox: `0 0 ${width} 10`, preserveAspectRatio: 'none', 'aria-hidden': 'true' }, svg('rect', { class: kind, x: x(from), y: 1, width: Math.max(1.5, x(took)), height: 8 })),
     el('span', { className: 'number', textContent: text }));
   if (login.waited_ms > 0.5) line(say('waited'), 0, login.waited_ms, 'bar-wait', `${short(login.waited_ms)} ms`, '');
   for (const each of login.steps) line(each.step, each.from_ms, each.took_ms, each.status === 'ok' ? 'bar-step' : 'bar-bad', `${each.status === 'ok' ? '' : '✗ '}${each.took}`, [each.server, each.status === 'ok' ? '' : `${each.status} ${each.code}`].filter(Boolean).join(' '));

@@ -13,6 +13,9 @@ BUSY = 120.0
 SHOTS = "AUTHGATE_SHOTS"
 """Environment variable: the folder that photographs go to, such as docs/images; without it none are taken."""
 
+SETTLES_MS = 800
+"""A frame within the page hears of the scheme later than the page."""
+
 
 def fill(page: Page, site: Site, scenario: str, policy: str) -> None:
     """Open the page, and name the files of a scenario and a policy in its form."""
@@ -37,7 +40,7 @@ def photographed(page: Page, name: str) -> None:
     for width, height, scheme in ((1200, 1000, "light"), (1200, 1000, "dark"), (400, 900, "light")):
         page.size(width, height)
         page.prefer(scheme)
-        page.js("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        page.js(f"new Promise(done => setTimeout(done, {SETTLES_MS}))")
         page.shot(Path(os.environ[SHOTS]) / f"{name}-{scheme if width > 400 else width}.png", whole=False)
     page.size(1200)
     page.prefer("light")

@@ -63,6 +63,12 @@ def test_the_banner_says_what_to_do_next(make: Callable[[], Evidence]) -> None:
     assert f"<b>What to do:</b> {what_to_do(evidence)[:20]}" in page(evidence)
 
 
+@pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize("why", ["interrupted by the user", "interrupted by the user."])
+def test_why_a_run_is_partial_is_a_sentence(why: str) -> None:
+    assert "</b> interrupted by the user. What follows" in page(replace(passed(), partial=why))
+
+
 def test_an_open_verdict_tells_how_much_longer_to_measure() -> None:
     comparison = compared(World(pairs=16, noise=0.12))
     verdict = judge(comparison, HEALTH, ENDED, POLICY)

@@ -75,4 +75,9 @@ calibration_option = click.option(
     help="A file written by authgate calibrate. [default: the one among the results for this scenario and policy; for "
     "a stored run, the one it was judged by; for another tool's files, none]",
 )
+LANGUAGES = ("en", "sv")
+"""Those of harness.report.language, which takes longer to import than a command to be read."""
+lang_option = click.option(
+    "--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of report.html."
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress, only the verdict.")

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from harness.model.evidence import Evidence
 from harness.report.console import for_tables, print_verdict
+from harness.report.language import LANGUAGES
 from harness.report.progress import progress
 from harness.report.write import keep_reports
 from harness.run.evidence import evidence_of
@@ -17,14 +18,14 @@ from harness.run.request import RunRequest
 from harness.webui.live import also_live
 
 
-def judged(request: RunRequest, quiet: bool) -> Evidence:
-    """Make the run, and report its verdict."""
+def judged(request: RunRequest, quiet: bool, lang: str = "en") -> Evidence:
+    """Make the run, and report its verdict, on the page in a language."""
     with progress(Console(), quiet) as shown, also_live(shown) as display:
         folder = execute(request, display)
-    return tell(evidence_of(folder), folder.path)
+    return tell(evidence_of(folder), folder.path, lang)
 
 
-def tell(evidence: Evidence, folder: Path | None) -> Evidence:
+def tell(evidence: Evidence, folder: Path | None, lang: str = "en") -> Evidence:
     """Write the reports, then print the verdict and where they are.
 
     A full disk must not cost the verdict, nor a closed terminal the reports.
@@ -32,7 +33,7 @@ def tell(evidence: Evidence, folder: Path | None) -> Evidence:
     report = None
     try:
         if folder is not None:
-            report = keep_reports(evidence, folder)
+            report = keep_reports(evidence, folder, LANGUAGES[lang])
     finally:
         with contextlib.suppress(OSError):
             print_verdict(evidence, for_tables(), report)

@@ -24,6 +24,7 @@ from harness.load import messages
 from harness.load.asked import Asked, AskedError, asked_of
 from harness.load.part import HEAD_START_NS, boot_id
 from harness.load.progress import Phase, Progress, Share
+from harness.load.stopped import stop_without_the_missing
 from harness.model.exit_codes import CRASH, USAGE_ERROR
 from harness.model.plan import NS, Plan, make_plan, preparations
 from harness.model.policy import Policy
@@ -69,6 +70,7 @@ class Director:
             self._runner.register_message(name, listener)
         environment.events.test_start.add_listener(lambda environment, **_: self._begin())
         environment.events.test_stopping.add_listener(lambda environment, **_: self._stopping())
+        stop_without_the_missing(environment)
 
     # A test from its start to its first arrival.
 

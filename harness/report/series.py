@@ -41,6 +41,12 @@ def login_seconds(evidence: Evidence, arm: Arm, cohort: str) -> Floats:
     return _censored(evidence)[_measured(evidence, arm, cohort)]
 
 
+def done_seconds(evidence: Evidence, arm: Arm, cohort: str) -> Floats:
+    """Response times (s) of one arm's logins of a cohort, infinite for those that failed: nobody was ever logged in."""
+    mask = _measured(evidence, arm, cohort)
+    return np.where(evidence.table.status[mask] == 0, evidence.table.response_s[mask], np.inf)
+
+
 def failed_share(evidence: Evidence, arm: Arm) -> float | None:
     """The share of one arm's logins that did not succeed; None where there was no login."""
     status = evidence.table.status[_measured(evidence, arm)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.errors import RunError
+from harness.gate.alone import judge_alone
 from harness.gate.protocol import between
 from harness.gate.soak import judge_soak
 from harness.model.evidence import Evidence
@@ -16,7 +17,7 @@ from harness.record.calibration import site_document, site_of
 from harness.record.folder import RunFolder
 from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
-from harness.run.stored import read_run
+from harness.run.stored import StoredRun, read_run
 from harness.stats.attribution import anatomy
 from harness.stats.failures import failure_anatomy
 from harness.stats.retries import retry_anatomy
@@ -31,9 +32,9 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     """
     if "soak" in folder.manifest():
         return _soak_evidence(folder, policy)
-    if set(folder.arms()) != set(ARMS):
-        raise RunError(f"{folder.path}: expected a run of both arms, got {', '.join(folder.arms())}")
     run = read_run(folder)
+    if set(folder.arms()) != set(ARMS):
+        return _evidence_alone(run, policy or folder.policy())
     manifest, scenario, ending = run.manifest, run.scenario, run.ending
     if policy is not None or site is not None:
         ending = replace(ending, pairs=None)  # the run's own judge stopped there, another's need not
@@ -61,6 +62,29 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         retries=retry_anatomy(*counted),
         servers=server_times(*counted),
         differences=differences,
+    )
+
+
+def _evidence_alone(run: StoredRun, policy: Policy) -> Evidence:
+    """The evidence of a run of one arm: what was measured, and that nothing is judged."""
+    (arm,) = run.folder.arms()
+    assessor = Assessor(run.scenario, policy, run.plan)
+    # In a run of one arm a pair is one block.
+    blocks = assessor.complete_pairs(run.attempts)[: run.ending.pairs]
+    load_s = len(blocks) * assessor.design.block_s
+    return Evidence(
+        run_id=run.folder.run_id,
+        title=run.scenario.name,
+        started=str(run.manifest["created"]),
+        manifest={**run.manifest, "policy": policy.model_dump(mode="json")},
+        partial=run.ending.why_partial,
+        verdict=judge_alone(arm, len(blocks), load_s, run.faults, run.ending.interrupted),
+        comparison=None,
+        table=attempt_table(run.attempts, assessor.block_starts, assessor.cohorts),
+        design=assessor.design,
+        health={arm: assessor.health(arm, run.attempts, run.health, run.ending)},
+        step_order=run.scenario.timed_steps,
+        policy=policy,
     )
 
 

@@ -46,7 +46,7 @@ PAGE = 500
 _PAGED = "1.2.840.113556.1.4.319"
 STARTTLS = "1.3.6.1.4.1.1466.20037"
 """RFC 4511 §4.14.1."""
-_MALFORMED = Outcome("error", "LDAP_MALFORMED")
+MALFORMED = Outcome("error", "LDAP_MALFORMED")
 _TOO_LARGE = Outcome("error", "LDAP_ANSWER_TOO_LARGE")
 _LENGTH_BYTES_AT_MOST = 4
 
@@ -85,6 +85,24 @@ def _cookie(answer: Answer) -> bytes:
         if name == _PAGED:
             return bytes(value["value"]["cookie"] or b"")
     return b""
+
+
+def read_message(stream: Any, at_most: int) -> bytes:
+    """The next message, by its outer tag and length (RFC 4511 §5.1: lengths are definite).
+
+    Raises what the stream raises, and StepFailedError for one of more than ``at_most`` bytes, or for none.
+    """
+    head = exactly(stream, 2)
+    length = head[1]
+    if length & 0x80:
+        count = length & 0x7F
+        if not 0 < count <= _LENGTH_BYTES_AT_MOST:
+            raise StepFailedError(MALFORMED)
+        more = exactly(stream, count)
+        head, length = head + more, int.from_bytes(more, "big")
+    if length > at_most:
+        raise StepFailedError(_TOO_LARGE)
+    return head + exactly(stream, length)
 
 
 class DirectorySession:
@@ -239,29 +257,15 @@ class DirectorySession:
         self._stream.sendall(request)
         answer, left = Answer(), self._directory.answer_at_most_bytes
         while True:
-            message = self._message(left)
+            message = read_message(self._stream, left)
             left -= len(message)
             try:
                 if messages.take(message, self._number, answer):
                     return answer
             except ValueError:
-                raise StepFailedError(_MALFORMED) from None
+                raise StepFailedError(MALFORMED) from None
             if len(answer.entries) > self._directory.entries_at_most:
                 raise StepFailedError(_TOO_LARGE)
-
-    def _message(self, at_most: int) -> bytes:
-        """The next message, by its outer tag and length (RFC 4511 §5.1: lengths are definite)."""
-        head = exactly(self._stream, 2)
-        length = head[1]
-        if length & 0x80:
-            count = length & 0x7F
-            if not 0 < count <= _LENGTH_BYTES_AT_MOST:
-                raise StepFailedError(_MALFORMED)
-            more = exactly(self._stream, count)
-            head, length = head + more, int.from_bytes(more, "big")
-        if length > at_most:
-            raise StepFailedError(_TOO_LARGE)
-        return head + exactly(self._stream, length)
 
     @staticmethod
     def _check(answer: Answer) -> None:

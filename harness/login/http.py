@@ -56,7 +56,7 @@ class _Response:
         for challenge in self.values(b"www-authenticate"):
             scheme, _, token = challenge.strip().partition(" ")
             if scheme.lower() == "negotiate":
-                return base64.b64decode(token, validate=True)
+                return base64.b64decode(token.encode("latin-1"), validate=True)
         return None
 
 

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -40,17 +40,27 @@ _IDLE_S = 20.0
 
 
 class Player:
-    """A server; ``plays`` are those of the next connections, in order, and ``reply`` what answers datagrams."""
+    """A server; ``plays`` are those of the next connections, in order, and ``reply`` what answers datagrams.
 
-    def __init__(self, reply: Reply = lambda _: ()) -> None:
+    By ``only`` one of the two nobody listens by the other.
+    """
+
+    def __init__(self, reply: Reply = lambda _: (), only: Literal["TCP", "UDP", ""] = "") -> None:
         self.plays: deque[Play] = deque()
         self.reply = reply
         self._over = threading.Event()
         self._tcp = socket.create_server((HOST, 0), backlog=128)
         self.endpoint = Endpoint(host=HOST, port=self._tcp.getsockname()[1])
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind((HOST, self.endpoint.port))
-        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._accept, self._repeat)]
+        runs = []
+        if only == "UDP":
+            self._tcp.close()
+        else:
+            runs.append(self._accept)
+        if only != "TCP":
+            self._udp.bind((HOST, self.endpoint.port))
+            runs.append(self._repeat)
+        self._threads = [threading.Thread(target=run, daemon=True) for run in runs]
         for thread in self._threads:
             thread.start()
 
@@ -59,7 +69,8 @@ class Player:
         self._over.set()
         with suppress(OSError):
             self._tcp.shutdown(socket.SHUT_RDWR)
-        self._udp.sendto(b"", self._udp.getsockname())
+        with suppress(OSError):
+            self._udp.sendto(b"", self._udp.getsockname())
         for thread in self._threads:
             thread.join(_IDLE_S)
         self._tcp.close()
@@ -113,10 +124,10 @@ class Player:
 
 
 @contextmanager
-def player(*plays: Play, always: Sequence[Play] = (), reply: Reply = lambda _: ()) -> Iterator[Player]:
+def player(*plays: Play, reply: Reply = lambda _: (), only: Literal["TCP", "UDP", ""] = "") -> Iterator[Player]:
     """A server until the end of the block."""
-    made = Player(reply)
-    made.plays.extend(plays or [play for play in always for _ in range(100)])
+    made = Player(reply, only)
+    made.plays.extend(plays)
     try:
         yield made
     finally:

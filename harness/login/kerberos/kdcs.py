@@ -259,7 +259,7 @@ class KdcCarrier:
             if answer is None:
                 continue
             self._heard(contact, answer)
-            if error_code(answer) == SVC_UNAVAILABLE:  # as libkrb5: this one can't, the next one may
+            if _unavailable(answer):  # as libkrb5: this one can't, the next one may
                 live.remove(contact)
                 contact.close()
                 continue
@@ -287,3 +287,11 @@ class KdcCarrier:
             if (asked.endpoint, asked.transport) == (contact.endpoint, contact.transport):
                 asked.note = note
                 return
+
+
+def _unavailable(answer: bytes) -> bool:
+    """Whether a KDC says that it can't answer; what can't be read is libkrb5's to refuse."""
+    try:
+        return error_code(answer) == SVC_UNAVAILABLE
+    except ValueError:
+        return False

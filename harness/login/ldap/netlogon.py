@@ -20,6 +20,7 @@ from ldap3.protocol.rfc4511 import LDAPMessage, MessageID, ProtocolOp
 from ldap3.utils.asn1 import decode_message_fast, encode
 
 from harness.login.codes import ldap_outcome
+from harness.login.ldap.messages import NO_MESSAGE
 from harness.login.net.clock import StepClock
 from harness.login.net.streams import Datagrams
 from harness.login.runtime import StepFailedError
@@ -123,7 +124,7 @@ def _answer(udp: Datagrams) -> DomainController | None:
     try:
         blob = _netlogon(answer)
         return None if blob is None else parse_response(blob)
-    except (ValueError, IndexError, KeyError, TypeError, struct.error, dns.exception.DNSException):
+    except (*NO_MESSAGE, struct.error, dns.exception.DNSException):
         raise StepFailedError(Outcome("error", "CLDAP_MALFORMED")) from None
 
 

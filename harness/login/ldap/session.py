@@ -49,6 +49,10 @@ STARTTLS = "1.3.6.1.4.1.1466.20037"
 MALFORMED = Outcome("error", "LDAP_MALFORMED")
 _TOO_LARGE = Outcome("error", "LDAP_ANSWER_TOO_LARGE")
 _LENGTH_BYTES_AT_MOST = 4
+MESSAGE_AT_MOST = 1 << 20
+"""One entry above 1 MiB is no answer of a login; decoding keeps the generator from all else."""
+_ANSWERS_AT_MOST = 4
+"""How many of the longest answers that the target allows a session takes in: pages and ranges could go on for ever."""
 
 
 def check_ca_file(target: Target) -> None:
@@ -115,6 +119,7 @@ class DirectorySession:
         """The server that it is connected to, or was last tried."""
         self._stream: Any = None
         self._number = 0
+        self._left = _ANSWERS_AT_MOST * directory.answer_at_most_bytes
         self.round_trips = 0
         self.entries = 0
         self.passed_over: list[str] = []
@@ -242,7 +247,7 @@ class DirectorySession:
             stream.close()
 
     def _next(self) -> int:
-        self._number += 1
+        self._number = self._number % messages.MESSAGE_IDS + 1
         return self._number
 
     def _negotiate(self, mechanism: str, token: bytes, last: bool = False) -> bytes:
@@ -257,8 +262,9 @@ class DirectorySession:
         self._stream.sendall(request)
         answer, left = Answer(), self._directory.answer_at_most_bytes
         while True:
-            message = read_message(self._stream, left)
+            message = read_message(self._stream, min(left, self._left, MESSAGE_AT_MOST))
             left -= len(message)
+            self._left -= len(message)
             try:
                 if messages.take(message, self._number, answer):
                     return answer

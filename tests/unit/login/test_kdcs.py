@@ -168,6 +168,14 @@ def test_one_that_drips_is_left_for_the_next_as_a_silent_one_is_and_out_of_time_
     assert told(found) == [(str(dripping.endpoint), "TCP", False), (str(second), "TCP", True)]
 
 
+def test_an_answer_that_begins_as_an_error_and_is_none_is_left_to_libkrb5_to_refuse() -> None:
+    garbage = b"\x7e\x05\x30\x82"
+    with udp_kdc(lambda _: garbage) as (kdc, _):
+        found = carrier(kdc)
+        assert found.carry(REQUEST, False, REALM) == garbage
+    assert found.exchanges[0].answer_bytes == len(garbage)
+
+
 def test_one_whose_hang_up_comes_with_the_deadline_is_out_of_time_and_not_unreachable() -> None:
     """A length that no message has, of which the last byte comes when the step is over."""
     with player(Play((b"\x30\x82\x02\x00",), byte_every_s=0.1)) as kdc:

@@ -14,7 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.helpers.fuzzing import KINDS, cases
+from tests.helpers.damaged_inputs import KINDS
+from tests.helpers.fuzzing import cases
 
 
 def until(deadline: float) -> Iterator[int]:

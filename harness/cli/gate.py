@@ -18,6 +18,7 @@ from harness.cli.options import (
     results_option,
     scenario_argument,
     targets_option,
+    workers_option,
 )
 from harness.cli.web import gate_page, web_option
 from harness.model.endpoint import Endpoint
@@ -61,6 +62,7 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
 @results_option
 @quiet_option
 @calibration_option
+@workers_option
 @web_option
 @_soak_options
 def command(
@@ -70,6 +72,7 @@ def command(
     results: Path,
     quiet: bool,
     calibration: Path | None,
+    workers: int | None,
     web: Endpoint | None,
     soak: SoakPlan | None,
 ) -> int:
@@ -78,7 +81,7 @@ def command(
     SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
     """
     with gate_page(web, results):
-        return _judged(scenario, targets, policy, results, quiet, calibration, soak)
+        return _judged(scenario, targets, policy, results, quiet, calibration, workers, soak)
 
 
 def _judged(
@@ -88,6 +91,7 @@ def _judged(
     results: Path,
     quiet: bool,
     calibration: Path | None,
+    workers: int | None,
     soak: SoakPlan | None,
 ) -> int:
     # Before any load, but not for --help: what measures and judges takes longer to import than a command to be read.
@@ -97,10 +101,12 @@ def _judged(
 
     if soak is not None:
         whole = soak.scenario(scenario)
-        request = RunRequest(whole, targets, policy, results, (soak.arm,), early_stop=False, marks=soak.marks)
+        request = RunRequest(
+            whole, targets, policy, results, (soak.arm,), early_stop=False, marks=soak.marks, workers=workers
+        )
         return judged(request, quiet).verdict.exit_code
     site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
     if site.refusal:  # no load could change it
         click.echo(f"INVALID: {site.refusal}", err=True)
         return Kind.INVALID.exit_code
-    return judged(RunRequest(scenario, targets, policy, results, site=site), quiet).verdict.exit_code
+    return judged(RunRequest(scenario, targets, policy, results, site=site, workers=workers), quiet).verdict.exit_code

@@ -12,6 +12,7 @@ from harness.config import shipped
 from harness.config.load import load_policy, load_scenario, load_targets
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
+from harness.model.shard import WORKERS_AT_MOST
 from harness.model.target import Targets
 
 
@@ -74,5 +75,11 @@ calibration_option = click.option(
     type=FILE_PATH,
     help="A file written by authgate calibrate. [default: the one among the results for this scenario and policy; for "
     "a stored run, the one it was judged by; for another tool's files, none]",
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1, WORKERS_AT_MOST),
+    help="Worker processes of each arm, between which its logins are shared out. [default: as many as the rate takes "
+    "and the cores carry]",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress, only the verdict.")

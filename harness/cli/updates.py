@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.options import quiet_option, results_option
+from harness.cli.options import quiet_option, results_option, workers_option
 from harness.config import shipped
 from harness.config.load import load_update
 from harness.model.exit_codes import CRASH
@@ -74,15 +74,16 @@ def show(update: Update) -> int:
 @click.argument("update", type=UpdateName())
 @results_option
 @quiet_option
-def run_update(update: Update, results: Path, quiet: bool) -> int:
+@workers_option
+def run_update(update: Update, results: Path, quiet: bool, workers: int | None) -> int:
     """Replay UPDATE on its lab.
 
     Exits 0 if the verdict and the blamed step are as expected.
     """
-    return replayed(update, results, quiet)
+    return replayed(update, results, quiet, workers)
 
 
-def replayed(update: Update, results: Path, quiet: bool) -> int:
+def replayed(update: Update, results: Path, quiet: bool, workers: int | None = None) -> int:
     """Replay the update, report its verdict and whether it is the expected one; the exit code."""
     # Here, since to list the catalogue takes nothing of what replays it.
     from harness.cli.tell import tell
@@ -91,7 +92,7 @@ def replayed(update: Update, results: Path, quiet: bool) -> int:
 
     console = Console()
     with progress(console, quiet) as shown, also_live(shown) as display:
-        evidence = replay(update, results, display)
+        evidence = replay(update, results, display, workers)
     tell(evidence, results / evidence.run_id)
     outcome = outcome_of(update, evidence)
     got = outcome.verdict + (f" at {outcome.step}" if outcome.step else "")

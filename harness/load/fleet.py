@@ -1,4 +1,4 @@
-"""The processes of a run: one Locust master and a worker an arm. Imports neither Locust nor gevent.
+"""The processes of a run: one Locust master, and workers of each arm. Imports neither Locust nor gevent.
 
 The processes are children of the caller and die with it, also when it is killed. What they measure reaches the
 caller through the run's journals; only what happens (ready, go, failed) comes by the master's standard output.
@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.config.shipped import LOCUSTFILE
 from harness.load import messages
+from harness.model.shard import worker_name
 from harness.model.target import Target
 from harness.record.folder import RunFolder
 from harness.system.process import Family, free_ports
@@ -29,22 +30,32 @@ ENDED_WITHIN_S = 1.0
 class Fleet:
     """A started master with its workers; a context manager that leaves none of them behind."""
 
-    def __init__(self, folder: RunFolder, seats: int) -> None:
-        arms = folder.arms()
+    def __init__(self, folder: RunFolder, workers: int = 1) -> None:
+        """``workers`` are of each arm."""
+        numbered = [(arm, index) for arm in folder.arms() for index in range(workers)]
         self._log = folder.path / "locust.log"
         self._family = Family()
         (port,) = free_ports(1)
-        users = str(seats * len(arms))
+        # Locust's users stand for nothing here, but without one on each worker it would not begin.
+        users = str(len(numbered))
         targets = folder.targets()
         run = {messages.RUN_VARIABLE: str(folder.path.resolve())}
         environment = {**environment_without(targets.secret_variables), **run}
         master = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
-        master += ["--expect-workers", str(len(arms)), "-u", users, "-r", users]
+        master += ["--expect-workers", users, "-u", users, "-r", users]
         self._master = self._start(master, environment, subprocess.PIPE)
         worker = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
         self._processes = {"master": self._master} | {
-            arm: self._start(worker, {**environment, **_secrets(targets.arms[arm]), messages.ARM_VARIABLE: arm})
-            for arm in arms
+            worker_name(arm, index, workers): self._start(
+                worker,
+                {
+                    **environment,
+                    **_secrets(targets.arms[arm]),
+                    messages.ARM_VARIABLE: arm,
+                    messages.WORKER_VARIABLE: str(index),
+                },
+            )
+            for arm, index in numbered
         }
         self._unread = b""
 
@@ -56,7 +67,7 @@ class Fleet:
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process of the master and of each arm's worker."""
+        """The process of the master and of each worker."""
         return {name: process.pid for name, process in self._processes.items()}
 
     def lost(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A worker's side of a plain Locust test: its share of the logins, prepared, sent and counted.
+"""A worker's side of a run or a plain test: its share of the logins, prepared, sent and counted.
 
 Its seats are greenlets of its own and no Locust users: Locust moves users between workers when one comes or goes, and
 ends them in the middle of a login.
@@ -7,7 +7,7 @@ ends them in the middle of a login.
 from __future__ import annotations
 
 import logging
-import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,23 +20,27 @@ from gevent.pool import Group
 from harness.errors import AuthgateError
 from harness.guards.denial_share import DenialCount
 from harness.load import messages
-from harness.load.asked import Asked
-from harness.load.member import fire_requests
+from harness.load.asked import Asked, targets_digest
+from harness.load.clock import HEAD_START_NS, boot_id
+from harness.load.locust_stats import fire_requests
 from harness.load.recorder import Recorder
 from harness.load.worker import ArmWorker
 from harness.model.attempt import Attempt
-from harness.model.plan import make_plan
+from harness.model.plan import Plan, make_plan
 from harness.model.policy import Policy
-from harness.model.shard import Shard
+from harness.model.shard import Shard, of_services
+from harness.model.target import Arm
+from harness.record.completeness import plan_digest
 from harness.record.folder import RunFolder
 from harness.record.protocol import as_json
 from harness.record.schema import SEAT_WAIT_FROM_NS
+from harness.version import __version__
 
 log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 0.25
-HEAD_START_NS = 500_000_000
-"""Between the word and the first arrival."""
+ALIVE_EVERY_S = 1.0
+"""So often the master hears that this worker is there, also where it has nothing new to tell."""
 STILL_UNDER_WAY_S = 1.0
 """For how long logins that are under way may still end when a test is stopped."""
 MASTER_SILENT_S = 5.0
@@ -51,37 +55,44 @@ class Part:
         self._environment = environment
         asked = Asked.of(data)
         self.test = str(data["test"])
-        shard = Shard(int(data["index"]), int(data["of"]))
-        self._seats = math.ceil(asked.seats / shard.of)
+        shard = Shard(int(data["index"]), int(data["of"]), of_services(asked.scenario))
+        self._seats = shard.seats(asked.seats)
+        self._alone = bool(data["alone"])
         self._allowed = Policy().limits.denied_share
-        plan = make_plan(asked.scenario, [asked.arm])
-        self._digest = plan.scenario_digest
-        self._arrivals = sum(len(block.arrivals) for block in shard.part(plan.blocks))
+        # In a thread: a plan of hours takes seconds, in which the master is to hear that this worker is there.
+        plan: Plan = gevent.get_hub().threadpool.apply(make_plan, (asked.scenario, data["arms"]))
+        mine = plan.of(asked.arm)
+        self._said = {
+            "digest": plan_digest(plan),
+            "targets": targets_digest(asked.targets),
+            "arrivals": shard.count(mine),
+        }
         self._worker = ArmWorker(
             asked.arm,
             asked.scenario.model_copy(update={"seats": self._seats}),
             asked.targets,
-            plan.blocks,
+            mine,
             on_attempt=self._keep,
             on_denied=lambda user: tell(messages.DENIED, user=user),
             shard=shard,
         )
-        self._recorder = self._record(RunFolder(Path(data["folder"])), f"{asked.arm}-{shard.index}")
+        self._recorder = self._record(RunFolder(Path(data["folder"])), asked.arm, shard.index)
         self._arm = asked.arm
         self._origin = 0
         self._counted = DenialCount()
         self._failed = self._waited = 0
         self._reported: tuple[object, ...] = ()
+        self._reported_at = 0.0
         self._working = Group()
         self._beside = Group()
         self._done = False
 
     @staticmethod
-    def _record(folder: RunFolder, name: str) -> Recorder | None:
-        """The journals in the test's folder; None where that lies on another machine."""
+    def _record(folder: RunFolder, arm: Arm, index: int) -> Recorder | None:
+        """The journals in the run's folder; None where that lies on another machine."""
         if not folder.path.is_dir():
             return None
-        return Recorder(folder.journal("attempts", name), folder.journal("health", name))
+        return Recorder(folder.journal("attempts", arm, index), folder.journal("health", arm, index))
 
     def prepare(self) -> None:
         """Prepare the accounts of this share, and say how the first login went; raises AuthgateError."""
@@ -93,8 +104,7 @@ class Part:
             arm=self._arm,
             outcome=first.outcome.status,
             steps=[{"step": s.step, "status": s.outcome.status, "code": s.outcome.code} for s in first.steps],
-            digest=self._digest,
-            arrivals=self._arrivals,
+            **self._said,
             journal=self._recorder is not None,
             **({} if self._worker.protocol is None else {"protocol": as_json(self._worker.protocol)}),
         )
@@ -142,8 +152,9 @@ class Part:
         self._failed += attempt.outcome.status != "ok"
         self._waited += attempt.seat_wait >= SEAT_WAIT_FROM_NS
         if denied:
-            # The master counts those of all workers; this one's alone are enough to stop it where nobody hears it.
-            if self._counted.reason_to_stop(self._allowed):
+            # The master counts those of all workers; of a plain test, this one's alone are enough to stop it where
+            # nobody hears it. A run's are judged together, over both arms.
+            if self._alone and self._counted.reason_to_stop(self._allowed):
                 self.halt()
             self._report()
 
@@ -169,8 +180,9 @@ class Part:
             "busy": self._worker.meter.busy_seats,
             "done": self._done,
         }
-        if tuple(counts.values()) != self._reported:
-            self._reported = tuple(counts.values())
+        now = time.monotonic()
+        if tuple(counts.values()) != self._reported or now - self._reported_at >= ALIVE_EVERY_S:
+            self._reported, self._reported_at = tuple(counts.values()), now
             self._tell(messages.PROGRESS, **counts)
 
     def _cannot_write(self, greenlet: Any) -> None:
@@ -179,7 +191,7 @@ class Part:
 
 
 class Worker:
-    """What a Locust worker answers to the master of plain tests; a process that is both answers to itself."""
+    """What a Locust worker answers to its master; a process that is both answers to itself."""
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
@@ -201,7 +213,8 @@ class Worker:
         self._environment.runner.send_message(name, {"test": test, **data})
 
     def _called(self, environment: Any, msg: Any, **_: Any) -> None:
-        self._tell(msg.data["test"], messages.HERE)
+        arm, index = (os.environ.get(name, "") for name in (messages.ARM_VARIABLE, messages.WORKER_VARIABLE))
+        self._tell(msg.data["test"], messages.HERE, version=__version__, arm=arm, index=index)
 
     def _given(self, environment: Any, msg: Any, **_: Any) -> None:
         self._close()
@@ -249,8 +262,3 @@ class Worker:
             if self._part is not None:
                 self._part.close()
                 self._part = None
-
-
-def boot_id() -> str:
-    """Which machine, since when: two processes with the same one read the same monotonic clock."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

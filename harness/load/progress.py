@@ -29,6 +29,11 @@ class Share:
     lost: bool = False
     closed: bool = False
     ready: bool = False
+    arm: str = ""
+    silent_s: float = 0.0
+    """For how long nothing has been heard from it, while the load goes on."""
+    why: str = ""
+    """Why it counts as lost, in words."""
 
     @property
     def missing(self) -> int:
@@ -88,7 +93,7 @@ class Progress:
     def lost(self) -> str:
         """Which workers were lost, and what with them; empty where none was."""
         parts = [
-            f"worker {share.index + 1} of {len(self.shares)} ({share.client}) was lost, and with it "
+            f"worker {share.index + 1} of {len(self.shares)} ({share.client}) {share.why}, and with it "
             f"{share.missing} of its {share.planned} logins"
             for share in self.shares.values()
             if share.lost

@@ -89,7 +89,7 @@ class ArmWorker:
         self._halted = False
         self._origin = 0
         self._go = Event()
-        self.meter = HealthMeter(arm)
+        self.meter = HealthMeter(arm, shard.index)
 
     def prepare(self) -> LoginResult:
         """Derive keys, log in once by each way, explained, and fill the warm caches; the result is of such a login.
@@ -99,16 +99,17 @@ class ArmWorker:
         Raises CredentialError, and RunError where the first login was denied. A candidate whose KDC does not answer is
         for the judge: its logins fail, or derive their keys themselves once it answers.
         """
-        expected = self._scenario.expected
-        warm = [number for number in range(warm_population(self._scenario)) if self._shard.holds(number)]
-        filled = [(cohort, number) for cohort in self._scenario.warm for number in warm]
+        shard = self._shard
+        expected = shard.cohorts(self._scenario.expected)
+        warm = range(warm_population(self._scenario))
+        filled = [(cohort, number) for cohort in self._scenario.warm for number in warm if shard.holds(cohort, number)]
         planned = {(arrival.cohort, arrival.user) for block in self._blocks for arrival in block.arrivals}
-        planned |= {(cohort, self._shard.first_user) for cohort in expected} | set(filled)
+        planned |= {(cohort, shard.first_user) for cohort in expected} | set(filled)
         users = dict.fromkeys(self._path.user(*who) for who in sorted(planned, key=lambda who: who[1]))
         self._caution.check(users)
         first = self._first_logins(self._derive_keys(users))
         if first.outcome.status == "ok":
-            self._allowance = self._caution.allowance(self._path, self._scenario, planned)
+            self._allowance = self._caution.allowance(self._path, self._scenario, planned, shard.first_user)
             at_once = Pool(WARM_UPS_AT_ONCE)
             cohorts: dict[str, dict[str, None]] = {}
             for cohort, number in filled:
@@ -173,7 +174,7 @@ class ArmWorker:
         """
         mix, path = self._scenario.mix, self._path
         ways: dict[tuple[object, ...], str] = {}
-        for name in self._scenario.expected:
+        for name in self._shard.cohorts(self._scenario.expected):
             ways.setdefault((mix[name].steps, mix[name].authentication, mix[name].accounts), name)
         explained: list[ExplainedLogin] = []
         whole = []
@@ -200,7 +201,7 @@ class ArmWorker:
 
     def _warm_logins(self) -> Iterator[ExplainedLogin]:
         """A login of each warm cohort, after one that fills its cache; an account that is denied takes no more part."""
-        for name in self._scenario.warm:
+        for name in self._shard.cohorts(self._scenario.warm):
             user = self._path.user(name, self._shard.first_user)
             if user in self._denied:
                 continue

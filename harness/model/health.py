@@ -60,6 +60,8 @@ class ArmHealth:
     """What the generator itself may have added to a login, a resource each."""
     foreign: bool = False
     """Measured by another tool, which tells of the logins alone."""
+    workers: int = 1
+    """How many processes sent the arm's load; the generator's figures are those of the worst of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,7 @@ def _at_most_ms(limit: float) -> str:
 
 
 _VALIDITY: tuple[tuple[str, Callable[[ArmHealth], str], Callable[[Limits], str]], ...] = (
+    ("load workers", lambda health: words.ABSENT if health.foreign else f"{health.workers:,}", lambda _: ""),
     ("logins planned", lambda health: f"{health.planned:,}", lambda _: ""),
     (
         "logins started",

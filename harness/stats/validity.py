@@ -47,7 +47,9 @@ def unsound(health: Mapping[Arm, ArmHealth], limits: Limits, arms: Sequence[Arm]
 def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
     """Where the generator itself was late, overloaded or lost, whatever the servers did."""
     if health.worker_lost:
-        yield Unsound(f"{arm}: its load worker was lost")
+        one = "its load worker" if health.workers == 1 else f"one of its {health.workers} load workers"
+        yield Unsound(f"{arm}: {one} was lost")
+    worst = "" if health.workers == 1 else f" (the worst of {health.workers} workers)"
     cpu = None if health.generator_cpu is None else 100 * health.generator_cpu
     unknown = []
     for what, value, limit, unit, called in (
@@ -72,7 +74,7 @@ def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Un
         if value is None:
             unknown.append(called)
         elif not value <= limit:  # NaN too: a limit that can't be checked is not kept
-            yield Unsound(f"{arm}: {what} {value:.3g} {unit}, {limit:.3g} allowed")
+            yield Unsound(f"{arm}: {what} {value:.3g} {unit}{worst}, {limit:.3g} allowed")
     if unknown and not health.foreign:
         yield Unsound(f"{arm}: how its load was generated is not known: nothing is recorded of {', '.join(unknown)}")
 

@@ -13,6 +13,7 @@ import click
 from harness.cli.options import (
     Finite,
     calibration_option,
+    elsewhere_options,
     policy_option,
     quiet_option,
     results_option,
@@ -21,6 +22,7 @@ from harness.cli.options import (
     workers_option,
 )
 from harness.cli.web import gate_page, web_option
+from harness.load.elsewhere import Elsewhere
 from harness.model.endpoint import Endpoint
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
@@ -63,6 +65,7 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
 @quiet_option
 @calibration_option
 @workers_option
+@elsewhere_options
 @web_option
 @_soak_options
 def command(
@@ -73,6 +76,7 @@ def command(
     quiet: bool,
     calibration: Path | None,
     workers: int | None,
+    elsewhere: Elsewhere | None,
     web: Endpoint | None,
     soak: SoakPlan | None,
 ) -> int:
@@ -81,7 +85,7 @@ def command(
     SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
     """
     with gate_page(web, results):
-        return _judged(scenario, targets, policy, results, quiet, calibration, workers, soak)
+        return _judged(scenario, targets, policy, results, quiet, calibration, workers, elsewhere, soak)
 
 
 def _judged(
@@ -92,6 +96,7 @@ def _judged(
     quiet: bool,
     calibration: Path | None,
     workers: int | None,
+    elsewhere: Elsewhere | None,
     soak: SoakPlan | None,
 ) -> int:
     # Before any load, but not for --help: what measures and judges takes longer to import than a command to be read.
@@ -102,11 +107,20 @@ def _judged(
     if soak is not None:
         whole = soak.scenario(scenario)
         request = RunRequest(
-            whole, targets, policy, results, (soak.arm,), early_stop=False, marks=soak.marks, workers=workers
+            whole,
+            targets,
+            policy,
+            results,
+            (soak.arm,),
+            early_stop=False,
+            marks=soak.marks,
+            workers=workers,
+            elsewhere=elsewhere,
         )
         return judged(request, quiet).verdict.exit_code
     site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
     if site.refusal:  # no load could change it
         click.echo(f"INVALID: {site.refusal}", err=True)
         return Kind.INVALID.exit_code
-    return judged(RunRequest(scenario, targets, policy, results, site=site, workers=workers), quiet).verdict.exit_code
+    request = RunRequest(scenario, targets, policy, results, site=site, workers=workers, elsewhere=elsewhere)
+    return judged(request, quiet).verdict.exit_code

@@ -9,7 +9,8 @@
    its logins with it: nobody takes them over, since a due time can't be made up for.
 4. What holds for an arm is told to all of its workers: an account that one was denied is withheld by all, and one
    denial too many on all together halts all.
-5. The master carries no attempt. Workers journal into the run's folder, and who judges reads it there.
+5. Workers journal into the run's folder, and who judges reads it there. From another machine a journal comes in pieces
+   (``harness.load.stream``), and instants by the master's clock (``harness.load.clock``).
 
 A process that is master and worker in one speaks to itself by the same messages.
 """
@@ -27,12 +28,13 @@ import gevent
 from locust.runners import STATE_MISSING, MasterRunner
 
 from harness.errors import RunError
-from harness.guards.denial_share import DenialCount
 from harness.load import messages
-from harness.load.clock import HEAD_START_NS, boot_id
+from harness.load.clock import HEAD_START_NS, clock_id
 from harness.load.progress import Share
+from harness.load.stream import Copy
 from harness.model.plan import NS
 from harness.model.shard import worker_name
+from harness.record.folder import SCHEMAS, RunFolder
 from harness.version import __version__
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ ANSWERED_WITHIN_S = 10.0
 """One that does not is lost before that, by Locust's heartbeat."""
 SILENT_AT_MOST_S = 3.0
 POLL_S = 0.1
+LISTENS_AFTER_S = 1.0
 LOCAL = "local"
 
 
@@ -60,6 +63,7 @@ class Crew:
     def __init__(self, runner: Any, on_counts: Callable[[], None]) -> None:
         self._runner = runner
         self._on_counts = on_counts
+        self._copies: dict[str, Copy] = {}
         self.shares: dict[str, Share] = {}
         """By client."""
         self.first: dict[str, dict[str, Any]] = {}
@@ -77,6 +81,8 @@ class Crew:
             (messages.FAILED, self._failed),
             (messages.DENIED, self._denied),
             (messages.PROGRESS, self._heard),
+            (messages.PIECE, self._piece),
+            (messages.ASK_TIME, self._asked_time),
             (messages.CLOSED, self._closed),
         ):
             runner.register_message(name, listener)
@@ -85,6 +91,7 @@ class Crew:
         """Forget the last test, and begin a new one."""
         self._test = secrets.token_hex(4)
         self._here, self.shares, self.first, self.failure = {}, {}, {}, ""
+        self._copies = {}
         self.halted, self._began = False, 0.0
 
     @property
@@ -106,14 +113,35 @@ class Crew:
             raise RunError("workers: expected one or more that answer, got none")
         for client, said in there.items():
             if said.get("version") != __version__:
-                raise RunError(f"worker {client}: expected authgate {__version__}, got {said.get('version')}")
+                why = f"expected authgate {__version__}, got {said.get('version')}"
+                self.refuse(client, why)
+                raise RunError(f"worker {client}: {why}")
         return there
 
-    def give(self, parts: Mapping[str, tuple[Share, Mapping[str, Any]]]) -> None:
-        """Give each client its share, by the message that describes it."""
+    def refuse(self, client: str, why: str) -> None:
+        """Tell a worker that it takes no part."""
+        log.error("worker %s was refused: %s", client, why)
+        self.tell(messages.REFUSED, client, why=why)
+
+    def refuse_late(self, environment: Any) -> None:
+        """From now on tell each worker that connects after the shares were given that it is too late."""
+
+        def connected(client_id: str, **_: Any) -> None:
+            if self.shares and client_id not in self.shares:
+                why = "it came when the shares of the run had been given"
+                # A moment later: it connects before it listens.
+                gevent.spawn_later(LISTENS_AFTER_S, self.refuse, client_id, why)
+
+        environment.events.worker_connect.add_listener(connected)
+
+    def give(self, parts: Mapping[str, tuple[Share, Mapping[str, Any]]], folder: RunFolder) -> None:
+        """Give each client its share, by the message that describes it; ``folder`` gets what comes in pieces."""
         self.shares.update({client: share for client, (share, _) in parts.items()})
+        for client, share in self.shares.items():
+            files = {kind: folder.journal(kind, share.arm, share.index) for kind in SCHEMAS}
+            self._copies[client] = Copy(files)
         for client, (_, message) in parts.items():
-            self.tell(messages.PART, client, **message)
+            self.tell(messages.PART, client, clock=clock_id(), **message)
 
     def wait_until_ready(self, expected: Expected, patience_s: float, on_ready: Callable[[str], None]) -> None:
         """Until each has prepared, and their shares add up to the plan; ``on_ready`` hears of each client.
@@ -148,10 +176,9 @@ class Crew:
                 ("arrivals", share.planned),
             ):
                 if said.get(key) != wanted:
-                    raise RunError(
-                        f"{named(share, self.shares)} ({client}): {key}: expected {wanted}, got {said.get(key)}: do "
-                        "all run one version?"
-                    )
+                    why = f"{key}: expected {wanted}, got {said.get(key)}: do all run one version?"
+                    self.refuse(client, why)
+                    raise RunError(f"{named(share, self.shares)} ({client}): {why}")
         if (planned := sum(share.planned for share in self.shares.values())) != expected.arrivals:
             raise RunError(f"workers: expected shares of {expected.arrivals} logins, got {planned}")
 
@@ -159,19 +186,13 @@ class Crew:
         """Let all begin; the run's origin in monotonic ns, and in Unix seconds."""
         origin, wall = time.monotonic_ns() + HEAD_START_NS, time.time() + HEAD_START_NS / NS
         self._began = self._looked = time.monotonic()
-        self.tell(messages.GO, origin=origin, boot=boot_id())
+        self.tell(messages.GO, origin=origin)
         return origin, wall
 
     @property
     def lost(self) -> list[Share]:
         """The shares whose workers are gone or silent."""
         return [share for share in self.shares.values() if share.lost]
-
-    @property
-    def counted(self) -> DenialCount:
-        """The logins that have ended on all workers, and of those the denied ones."""
-        shares = self.shares.values()
-        return DenialCount(sum(share.denied for share in shares), sum(share.ended for share in shares))
 
     def notice_lost(self) -> None:
         """Look who is gone, and who has been silent for too long since the load began."""
@@ -242,13 +263,26 @@ class Crew:
 
     def _heard(self, environment: Any, msg: Any, **_: Any) -> None:
         if (share := self._share(msg)) is not None:
-            for name in ("ended", "denied", "failed", "waited", "busy", "done"):
+            for name in ("ended", "denied", "failed", "waited", "busy", "done", "clock"):
                 setattr(share, name, msg.data[name])
             self._on_counts()
 
+    def _piece(self, environment: Any, msg: Any, **_: Any) -> None:
+        if self._share(msg) is None:
+            return
+        try:
+            size = self._copies[msg.node_id].take(msg.data)
+        except OSError as error:
+            self.failure = self.failure or f"what is measured can't be written: {error.strerror}"
+            return
+        self.tell(messages.HAVE, msg.node_id, kind=msg.data["kind"], size=size)
+
+    def _asked_time(self, environment: Any, msg: Any, **_: Any) -> None:
+        self.tell(messages.TIME, msg.node_id, sent=msg.data["sent"], told=time.monotonic_ns())
+
     def _closed(self, environment: Any, msg: Any, **_: Any) -> None:
         if (share := self._share(msg)) is not None:
-            share.closed = True
+            share.closed, share.whole = True, bool(msg.data["whole"])
 
 
 def named(share: Share, shares: Mapping[str, Share]) -> str:

@@ -89,12 +89,20 @@ class Director:
         self._environment.host = asked.title  # Locust's header and its report have no other place for it
         self._say("preparing", f"preparing: keys, first logins and warm caches of {asked.arm}")
         folder = str(self._folder.path.resolve())
-        message = {**asked.message(), "arms": [asked.arm], "of": len(shares), "folder": folder, "alone": True}
+        message = {
+            **asked.message(),
+            "arms": [asked.arm],
+            "of": len(shares),
+            "folder": folder,
+            "alone": True,
+            "elsewhere": False,
+        }
         self._crew.give(
             {
                 client: (Share(client, it.index, it.count(plan.blocks), arm=asked.arm), {**message, "index": it.index})
                 for client, it in zip(workers, shares, strict=False)
-            }
+            },
+            self._folder,
         )
 
     def _go(self) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 
-CLOCK_ERROR_AT_MOST_MS = 5.0
-"""By how much a worker's clock may be wrong against the master's where both arms of a duet are to begin together."""
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)

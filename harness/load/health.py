@@ -23,6 +23,7 @@ class HealthMeter:
         self._arm = arm
         self._worker = worker
         self.busy_seats = 0
+        self.clock_error_ms: float | None = 0.0
         self._stalls: list[float] = []
         self._lags: list[float] = []
         self._pool_waits: list[float] = []
@@ -49,6 +50,7 @@ class HealthMeter:
         row = HealthSecond(
             arm=self._arm,
             worker=self._worker,
+            clock_error_ms=self.clock_error_ms,
             t=now - origin,
             started=len(self._lags),
             send_lag_p99_ms=quantile(self._lags, 0.99),

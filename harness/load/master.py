@@ -7,19 +7,27 @@ line of JSON an event, on standard output.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from typing import Any
 
 import gevent
 
 from harness.errors import AuthgateError, RunError
+from harness.load import messages
+from harness.load.accounts import to_send
 from harness.load.asked import Asked, patience_s, targets_digest
-from harness.load.crew import POLL_S, Crew, Expected, named
-from harness.load.progress import Share
+from harness.load.crew import POLL_S, Crew, Expected, named, until
+from harness.load.progress import Share, counted
 from harness.model.shard import worker_name
 from harness.model.target import Arm
 from harness.record.completeness import written_of
 from harness.record.folder import RunFolder
+
+FINISH = signal.SIGUSR1
+"""By this the process that judges says that the load is to end."""
+CLOSED_WITHIN_S = 15.0
 
 
 class Conductor:
@@ -29,7 +37,10 @@ class Conductor:
         self._crew = Crew(environment.runner, self._stop_at_once)
         self._folder = folder
         self._allowed = folder.policy().limits.denied_share
+        self._elsewhere = bool(folder.manifest().get("elsewhere"))
+        self._crew.refuse_late(environment)
         environment.events.test_start.add_listener(lambda environment, **_: self._conduct())
+        gevent.signal_handler(FINISH, self._finish)
 
     def _conduct(self) -> None:
         try:
@@ -58,14 +69,18 @@ class Conductor:
         for arm in arms:
             asked = Asked(scenario, targets, arm, scenario.seats, folder.path.parent)
             message = {**asked.message(), "arms": list(arms), "of": len(counts[arm]), "alone": False}
-            message["folder"] = str(folder.path.resolve())
+            message |= {"folder": str(folder.path.resolve()), "elsewhere": self._elsewhere}
+            if messages.SEND_VARIABLE in os.environ:
+                message["accounts"] = to_send(targets.arms[arm])
             for index, count in enumerate(counts[arm]):
                 client = _one_for(free, arm, index)
                 if client is None:
                     raise RunError(f"{worker_name(arm, index, len(counts[arm]))}: expected it to be there, it is not")
                 del free[client]
                 parts[client] = Share(client, index, count, arm=arm), {**message, "index": index}
-        self._crew.give(parts)
+        for client in free:
+            self._crew.refuse(client, "no share is left for it")
+        self._crew.give(parts, folder)
 
     def _tell_ready(self, client: str) -> None:
         first, share = self._crew.first[client], self._crew.shares[client]
@@ -87,9 +102,19 @@ class Conductor:
                 self._crew.halt()
                 return
 
+    def _finish(self) -> None:
+        """The load is to end: tell when all that workers elsewhere have measured is here, or which of it is not."""
+        self._crew.halt()
+        shares = self._crew.shares
+        # Also those that count as lost: one that was cut off may come back with what it measured.
+        until(lambda: all(share.closed for share in shares.values()), CLOSED_WITHIN_S)
+        lacking = [named(share, shares) for share in shares.values() if not (share.closed and share.whole)]
+        clocks = {named(share, shares): share.clock for share in shares.values() if share.clock}
+        self._tell("finished", lacking=lacking, clocks=clocks)
+
     def _stop_at_once(self) -> None:
         """Nothing more is sent from the denial on that is one too many."""
-        reason = self._crew.counted.reason_to_stop(self._allowed)
+        reason = counted(self._crew.shares.values()).reason_to_stop(self._allowed)
         if reason and not self._crew.halted:
             self._crew.halt()
             self._tell("denials", reason=reason)

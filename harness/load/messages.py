@@ -11,6 +11,9 @@ ARM_VARIABLE = "AUTHGATE_ARM"
 WORKER_VARIABLE = "AUTHGATE_WORKER"
 """Environment variable of a worker: which of its arm's, from 0."""
 
+SEND_VARIABLE = "AUTHGATE_SEND_ACCOUNTS"
+"""Environment variable of a master: set where it sends its workers the credentials."""
+
 # From a worker to the master.
 HERE = "authgate-here"
 """Answers CALL; data: test, version, and which arm and worker it is for, where its environment says so."""
@@ -34,9 +37,10 @@ CLOSED = "authgate-closed"
 CALL = "authgate-call"
 """Who is there? Data: test."""
 PART = "authgate-part"
-"""A worker's share: see harness.load.asked; besides, the arms of the plan and where the journals go."""
+"""A worker's share: see harness.load.asked; besides, the arms of the plan, where the journals go, and whose clock the
+master's is."""
 GO = "authgate-go"
-"""data: test, the run's origin in monotonic ns, and boot, the machine whose clock that is."""
+"""data: test, and the run's origin in the master's monotonic ns."""
 HALT = "authgate-halt"
 """Send nothing more, and close the journals; data: test."""
 WITHHOLD = "authgate-withhold"

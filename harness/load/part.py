@@ -7,34 +7,31 @@ ends them in the middle of a login.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import gevent
-from gevent.lock import BoundedSemaphore
 from gevent.pool import Group
 
-from harness.errors import AuthgateError
+from harness.errors import RunError
 from harness.guards.denial_share import DenialCount
 from harness.load import messages
+from harness.load.accounts import with_accounts
 from harness.load.asked import Asked, targets_digest
-from harness.load.clock import HEAD_START_NS, boot_id
+from harness.load.clock import MasterClock, clock_id
+from harness.load.journals import Journals
 from harness.load.locust_stats import fire_requests
-from harness.load.recorder import Recorder
 from harness.load.worker import ArmWorker
 from harness.model.attempt import Attempt
 from harness.model.plan import Plan, make_plan
 from harness.model.policy import Policy
 from harness.model.shard import Shard, of_services
-from harness.model.target import Arm
 from harness.record.completeness import plan_digest
-from harness.record.folder import RunFolder
 from harness.record.protocol import as_json
 from harness.record.schema import SEAT_WAIT_FROM_NS
-from harness.version import __version__
+from harness.system.cache import scratch
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +40,7 @@ ALIVE_EVERY_S = 1.0
 """So often the master hears that this worker is there, also where it has nothing new to tell."""
 STILL_UNDER_WAY_S = 1.0
 """For how long logins that are under way may still end when a test is stopped."""
+CLOCK_WITHIN_S = 10.0
 MASTER_SILENT_S = 5.0
 """Nobody counts the denials of all workers any more once their master has been silent for so long."""
 
@@ -54,6 +52,8 @@ class Part:
         self._tell = tell
         self._environment = environment
         asked = Asked.of(data)
+        self._scratch = scratch()
+        targets = with_accounts(asked.targets, asked.arm, data.get("accounts", {}), Path(self._scratch.name))
         self.test = str(data["test"])
         shard = Shard(int(data["index"]), int(data["of"]), of_services(asked.scenario))
         self._seats = shard.seats(asked.seats)
@@ -70,13 +70,16 @@ class Part:
         self._worker = ArmWorker(
             asked.arm,
             asked.scenario.model_copy(update={"seats": self._seats}),
-            asked.targets,
+            targets,
             mine,
             on_attempt=self._keep,
             on_denied=lambda user: tell(messages.DENIED, user=user),
             shard=shard,
         )
-        self._recorder = self._record(RunFolder(Path(data["folder"])), asked.arm, shard.index)
+        folder, elsewhere = Path(data["folder"]), bool(data["elsewhere"])
+        self._journals = Journals(folder, asked.arm, shard.index, self.test, elsewhere, tell)
+        # Of a master on this machine nothing need be asked: both read one clock.
+        self._clock = None if data["clock"] == clock_id() else MasterClock(tell)
         self._arm = asked.arm
         self._origin = 0
         self._counted = DenialCount()
@@ -87,16 +90,17 @@ class Part:
         self._beside = Group()
         self._done = False
 
-    @staticmethod
-    def _record(folder: RunFolder, arm: Arm, index: int) -> Recorder | None:
-        """The journals in the run's folder; None where that lies on another machine."""
-        if not folder.path.is_dir():
-            return None
-        return Recorder(folder.journal("attempts", arm, index), folder.journal("health", arm, index))
-
     def prepare(self) -> None:
         """Prepare the accounts of this share, and say how the first login went; raises AuthgateError."""
+        self._beside.spawn(self._journals.send)
+        if self._clock is not None:
+            self._beside.spawn(self._clock.run)
         first = self._worker.prepare()
+        deadline = time.monotonic() + CLOCK_WITHIN_S
+        while self._clock is not None and not self._clock.known:
+            if time.monotonic() > deadline:
+                raise RunError(f"expected the master to answer what time it is within {CLOCK_WITHIN_S:.0f} s")
+            gevent.sleep(REPORT_EVERY_S / 10)
         if first.outcome.status != "ok":
             log.warning("%s: the first login ended %s %s", self._arm, first.outcome.status, first.outcome.code)
         self._tell(
@@ -105,22 +109,40 @@ class Part:
             outcome=first.outcome.status,
             steps=[{"step": s.step, "status": s.outcome.status, "code": s.outcome.code} for s in first.steps],
             **self._said,
-            journal=self._recorder is not None,
             **({} if self._worker.protocol is None else {"protocol": as_json(self._worker.protocol)}),
         )
 
     def begin(self, origin: int) -> None:
-        """Let the seats begin; ``origin`` is in this machine's monotonic ns."""
+        """Let the seats begin; ``origin`` is in the master's monotonic ns."""
         self._origin = origin
+        here = self._keep_time()
         self._beside.spawn(self._worker.meter.watch_hub)
-        if self._recorder is not None:
-            self._beside.spawn(self._recorder.run, self._worker.meter, lambda: origin).link_exception(
-                self._cannot_write
-            )
-        self._worker.start(origin)
+        writing = self._beside.spawn(self._journals.run, self._worker.meter, lambda: self._worker.origin)
+        writing.link_exception(self._cannot_write)
+        self._worker.start(here)
         for _ in range(self._seats):
             self._working.spawn(self._worker.work)
         self._beside.spawn(self._report_until_done)
+
+    def _keep_time(self) -> int:
+        """The origin on this machine's clock, as far as that is known by now."""
+        if self._clock is None:
+            return self._origin
+        self._worker.meter.clock_error_ms = self._clock.error_ms
+        self._worker.origin = self._clock.here(self._origin)
+        return self._worker.origin
+
+    def answered_time(self, sent: int, told: int) -> None:
+        """What the master said of its clock."""
+        if self._clock is not None:
+            self._clock.answered(sent, told)
+            if self._origin:
+                self._keep_time()
+
+    def has(self, kind: str, size: int) -> None:
+        """The master has so many bytes of a journal."""
+        if self._journals.sender is not None:
+            self._journals.sender.acknowledged(kind, size)
 
     def withhold(self, user: str) -> None:
         """Another worker was denied this account."""
@@ -130,22 +152,21 @@ class Part:
         """Send nothing more; what is under way may still end."""
         self._worker.halt()
 
-    def close(self) -> None:
-        """Halt, wait a moment for what is under way, and close the journals."""
+    def close(self) -> bool:
+        """Halt, wait a moment for what is under way, and close the journals; whether all is where it is read."""
         self.halt()
         deadline = time.monotonic() + STILL_UNDER_WAY_S
         while self._worker.meter.busy_seats and time.monotonic() < deadline:
             gevent.sleep(0.02)
         self._working.kill()
         self._beside.kill()
-        if self._recorder is not None:
-            self._recorder.close()
-            self._recorder = None
         self._report()
+        whole = self._journals.close()
+        self._scratch.cleanup()
+        return whole
 
     def _keep(self, attempt: Attempt) -> None:
-        if self._recorder is not None:
-            self._recorder.keep(attempt)
+        self._journals.keep(attempt)
         fire_requests(self._environment, attempt)
         denied = attempt.outcome.status == "denied"
         self._counted += DenialCount(denied, 1)
@@ -179,86 +200,14 @@ class Part:
             "waited": self._waited,
             "busy": self._worker.meter.busy_seats,
             "done": self._done,
+            "clock": {} if self._clock is None else self._clock.document(),
         }
         now = time.monotonic()
-        if tuple(counts.values()) != self._reported or now - self._reported_at >= ALIVE_EVERY_S:
-            self._reported, self._reported_at = tuple(counts.values()), now
+        told = tuple(value for name, value in counts.items() if name != "clock")
+        if told != self._reported or now - self._reported_at >= ALIVE_EVERY_S:
+            self._reported, self._reported_at = told, now
             self._tell(messages.PROGRESS, **counts)
 
     def _cannot_write(self, greenlet: Any) -> None:
         self.halt()
         self._tell(messages.FAILED, arm=self._arm, message=f"what is measured can't be written: {greenlet.exception}")
-
-
-class Worker:
-    """What a Locust worker answers to its master; a process that is both answers to itself."""
-
-    def __init__(self, environment: Any) -> None:
-        self._environment = environment
-        self._part: Part | None = None
-        self._preparing: Any = None
-        self._closing = BoundedSemaphore(1)
-        runner = environment.runner
-        for name, listener in (
-            (messages.CALL, self._called),
-            (messages.PART, self._given),
-            (messages.GO, self._go),
-            (messages.HALT, self._halt),
-            (messages.WITHHOLD, self._withhold),
-        ):
-            runner.register_message(name, listener)
-        environment.events.quitting.add_listener(lambda **_: self._close())
-
-    def _tell(self, test: str, name: str, **data: object) -> None:
-        self._environment.runner.send_message(name, {"test": test, **data})
-
-    def _called(self, environment: Any, msg: Any, **_: Any) -> None:
-        arm, index = (os.environ.get(name, "") for name in (messages.ARM_VARIABLE, messages.WORKER_VARIABLE))
-        self._tell(msg.data["test"], messages.HERE, version=__version__, arm=arm, index=index)
-
-    def _given(self, environment: Any, msg: Any, **_: Any) -> None:
-        self._close()
-        self._preparing = gevent.spawn(self._prepare, msg.data)
-
-    def _prepare(self, data: Mapping[str, Any]) -> None:
-        test = str(data["test"])
-        try:
-            self._part = Part(self._environment, data, lambda name, **more: self._tell(test, name, **more))
-            self._part.prepare()
-        except AuthgateError as error:
-            self._tell(test, messages.FAILED, arm=data["arm"], message=str(error))
-        except Exception as error:
-            self._tell(
-                test, messages.FAILED, arm=data["arm"], message=f"unexpected {type(error).__name__}; see the log"
-            )
-            raise
-
-    def _go(self, environment: Any, msg: Any, **_: Any) -> None:
-        if self._part is not None and self._part.test == msg.data["test"]:
-            same_clock = msg.data["boot"] == boot_id()
-            self._part.begin(int(msg.data["origin"]) if same_clock else time.monotonic_ns() + HEAD_START_NS)
-
-    def _withhold(self, environment: Any, msg: Any, **_: Any) -> None:
-        if self._part is not None and self._part.test == msg.data["test"]:
-            self._part.withhold(msg.data["user"])
-
-    def _halt(self, environment: Any, msg: Any, **_: Any) -> None:
-        test = msg.data["test"]
-        if self._part is not None:
-            self._part.halt()  # at once; what comes after takes its time
-
-        def close() -> None:
-            self._close()
-            self._tell(test, messages.CLOSED)
-
-        gevent.spawn(close)
-
-    def _close(self) -> None:
-        """Return when the journals are closed, also where somebody else is closing them already."""
-        with self._closing:
-            if self._preparing is not None:
-                self._preparing.kill()
-                self._preparing = None
-            if self._part is not None:
-                self._part.close()
-                self._part = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -34,11 +35,21 @@ class Share:
     """For how long nothing has been heard from it, while the load goes on."""
     why: str = ""
     """Why it counts as lost, in words."""
+    whole: bool = True
+    """Whether all that it measured is in the run's folder."""
+    clock: dict[str, float] = field(default_factory=dict)
+    """How far its clock is from the master's, where it has another."""
 
     @property
     def missing(self) -> int:
         """How many of its logins nobody knows the end of."""
         return self.planned - self.ended
+
+
+def counted(shares: Iterable[Share]) -> DenialCount:
+    """The logins of some shares that have ended, and of those the denied ones."""
+    each = [DenialCount(share.denied, share.ended) for share in shares]
+    return sum(each, DenialCount())
 
 
 @dataclass(slots=True)
@@ -70,8 +81,7 @@ class Progress:
     @property
     def counted(self) -> DenialCount:
         """The logins that have ended on all workers, and of those the denied ones."""
-        shares = self.shares.values()
-        return DenialCount(sum(share.denied for share in shares), sum(share.ended for share in shares))
+        return counted(self.shares.values())
 
     @property
     def waited(self) -> int:

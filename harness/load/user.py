@@ -67,7 +67,16 @@ def _add_options(parser: Any) -> None:
         include_in_web_ui=False,
     )
     parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK)
+    _encrypt()
     _import_parts()
+
+
+def _encrypt() -> None:
+    """Before Locust makes a socket: let it be encrypted where the environment names a key's file."""
+    if (key := os.environ.get("AUTHGATE_KEY_FILE")) is not None:
+        from harness.load.wire import encrypt_locust
+
+        encrypt_locust(Path(key))
 
 
 def _import_parts() -> None:
@@ -75,34 +84,38 @@ def _import_parts() -> None:
 
     A run's processes start the sooner without the others' parts.
     """
-    if messages.RUN_VARIABLE not in os.environ:
-        from harness.load import director, part  # noqa: F401
+    if not _in_a_run():
+        from harness.load import director, follower  # noqa: F401
     elif messages.ARM_VARIABLE in os.environ:
-        from harness.load import part  # noqa: F401
+        from harness.load import follower  # noqa: F401
     else:
         from harness.load import master  # noqa: F401
+
+
+def _in_a_run() -> bool:
+    """Whether this process was started for a run: as its master, or as a worker of an arm, or of any."""
+    return messages.RUN_VARIABLE in os.environ or messages.ARM_VARIABLE in os.environ
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def _take_part(environment: Any, runner: Any, **_: Any) -> None:
     """Take up the part that the environment variables name; otherwise wait for a plain test to start."""
-    run = os.environ.get(messages.RUN_VARIABLE)
-    if run is None:
+    if not _in_a_run():
         _take_part_in_plain_tests(environment, runner)
         return
     if isinstance(runner, MasterRunner):
         from harness.load.master import Conductor
 
-        environment.authgate_conductor = Conductor(environment, RunFolder.open(Path(run)))
+        environment.authgate_conductor = Conductor(environment, RunFolder.open(Path(os.environ[messages.RUN_VARIABLE])))
     else:
-        from harness.load.part import Worker
+        from harness.load.follower import Worker
 
         environment.authgate_part = Worker(environment)
 
 
 def _take_part_in_plain_tests(environment: Any, runner: Any) -> None:
     from harness.load.director import Director
-    from harness.load.part import Worker
+    from harness.load.follower import Worker
 
     if not isinstance(runner, MasterRunner):
         environment.authgate_part = Worker(environment)

@@ -1,4 +1,4 @@
-"""One arm's worker: it prepares the accounts, takes its arrivals from the plan, and journals every login.
+"""One arm's worker: it prepares the accounts, takes its arrivals from the plan, and tells of every login.
 
 Due times are the plan's and are never rewritten. A seat (one Locust user) claims the next arrival, sleeps until it
 is due and sends it. When every seat is taken, the next arrival is claimed late: its wait is charged to the login,
@@ -68,8 +68,7 @@ class ArmWorker:
         self._blocks = shard.part(blocks)
         self._on_attempt = on_attempt
         self._on_denied = on_denied
-        # Preparation keeps to the rate that the owner of the servers has agreed to.
-        # Both arms prepare at once and may be the same servers, and so do all workers of an arm.
+        # At the rate that the servers' owner agreed to: both arms prepare at once, and so do all workers of an arm.
         self._pause_s = 0.0 if targets.max_rate is None else len(targets.arms) * shard.of / targets.max_rate
         addresses = check_safe(targets, scenario, [arm])
         self._scratch = scratch()
@@ -87,7 +86,8 @@ class ArmWorker:
         )
         self._denied: set[str] = set()
         self._halted = False
-        self._origin = 0
+        self.origin = 0
+        """The run's, in monotonic ns of this machine; known more exactly while the load goes on."""
         self._go = Event()
         self.meter = HealthMeter(arm, shard.index)
 
@@ -216,7 +216,7 @@ class ArmWorker:
 
     def start(self, origin: int) -> None:
         """Let the seats begin; ``origin`` is the run's, in monotonic ns."""
-        self._origin = origin
+        self.origin = origin
         self._go.set()
 
     def halt(self) -> None:
@@ -231,7 +231,7 @@ class ArmWorker:
         """Be one seat until the plan is done."""
         self._go.wait()
         for block, arrival in self._arrivals:
-            wait = self._origin + arrival.intended - time.monotonic_ns()
+            wait = self.origin + arrival.intended - time.monotonic_ns()
             if wait > 0:
                 gevent.sleep(wait / 1e9)
             if self._halted:
@@ -243,7 +243,8 @@ class ArmWorker:
         self._hear_of_late_denials()
         if arrival.cohort in self._by_password:
             self._allowance.wait(user, gevent.sleep)
-        started = max(time.monotonic_ns() - self._origin, arrival.intended)
+        origin = self.origin  # one for the whole login: what it took is measured on one clock
+        started = max(time.monotonic_ns() - origin, arrival.intended)
         self.meter.busy_seats += 1
         try:
             endangered = arrival.cohort in self._by_password and not self._allowance.may_be_tried(user)
@@ -253,7 +254,7 @@ class ArmWorker:
             self.meter.busy_seats -= 1
         if result.outcome.status == "denied":
             self._deny(user, result.outcome)
-        ended = max(time.monotonic_ns() - self._origin, started)
+        ended = max(time.monotonic_ns() - origin, started)
         waited = sum(step.service for step in result.steps)
         attempt = Attempt(
             seq=arrival.seq,
@@ -266,7 +267,7 @@ class ArmWorker:
             started=started,
             ended=ended,
             outcome=result.outcome,
-            steps=tuple(step.since(self._origin) for step in result.steps),
+            steps=tuple(step.since(origin) for step in result.steps),
             seat_wait=seat_wait,
             own=max(ended - started - waited, 0) if result.steps else 0,
         )

@@ -16,6 +16,7 @@ from harness.report import figures, growth, rows, series, servers, wire, words
 from harness.report.forest import forest
 from harness.report.pages import template
 from harness.report.style import VERDICT_STYLES, svg
+from harness.stats.validity import CLOCK_ERROR_AT_MOST_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,11 @@ _VALIDITY: tuple[tuple[str, Callable[[ArmHealth], str], Callable[[Limits], str]]
         "logins that waited for a seat",
         lambda health: f"{health.seat_waits:,}",
         lambda limits: f"≤ {words.share(1 - limits.executed_share)}",
+    ),
+    (
+        "error of a worker's clock (duet)",
+        lambda health: words.milliseconds(health.clock_error_ms),
+        lambda _: _at_most_ms(CLOCK_ERROR_AT_MOST_MS),
     ),
     ("worker lost", lambda health: "yes" if health.worker_lost else "no", lambda _: "no"),
 )

@@ -172,6 +172,7 @@ class Assessor:
             silent_s=_worst(each.silent_s for each in generators),
             delays=delays_of(mine, seconds, self._spans[arm], pairs),
             workers=self._workers,
+            clock_error_ms=_clock_error_ms(seconds) if self.design.duet else 0.0,
         )
 
     def _by_worker(self, arm: Arm, logins: Any, told: Any, pairs: range) -> Iterator[tuple[Any, Any]]:
@@ -221,6 +222,12 @@ def _generator(logins: Any, told: Any, since: int, until: int) -> _Generator:
         cpu=quantile(_under_load(seconds, "cpu"), 0.95),
         silent_s=_silent_s(told["t"].to_numpy(), since, until),
     )
+
+
+def _clock_error_ms(seconds: Any) -> float | None:
+    """The largest error of any worker's clock; None where it was not known at some second."""
+    found = seconds["clock_error_ms"]
+    return None if found.null_count else float(pc.max(found).as_py() or 0.0)
 
 
 def _worst(values: Iterable[float | None]) -> float | None:

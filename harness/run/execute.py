@@ -19,6 +19,8 @@ from harness.run.watch import Watch, preparing, writing
 
 STARTED_WITHIN_S = 30.0
 """The processes themselves, before they prepare."""
+COME_WITHIN_S = 600.0
+"""For workers on other machines."""
 
 
 def execute(request: RunRequest, display: Display) -> RunFolder:
@@ -38,17 +40,25 @@ def execute(request: RunRequest, display: Display) -> RunFolder:
         folder.update_manifest(
             calibration=site_document(request.site), workers=len(shares), shares=counts, **evidence, **request.marks
         )
+        if request.elsewhere is not None:
+            folder.update_manifest(elsewhere=True)
     display(preparing(request, folder))
     try:
-        with Fleet(folder, len(shares)) as fleet:
+        with Fleet(folder, len(shares), request.elsewhere) as fleet:
             patience = STARTED_WITHIN_S + patience_s(scenario, targets)
-            ending = Watch(request, folder, plan, fleet, display).run(patience)
+            patience += 0.0 if request.elsewhere is None else COME_WITHIN_S
+            try:
+                ending = Watch(request, folder, plan, fleet, display).run(patience)
+            except KeyboardInterrupt:
+                ending = Ending(complete=False, interrupted="interrupted by the user")
+            gathered = fleet.finish()
     except RunError:
         with suppress(OSError, RunError):  # what went wrong is said by the first
             folder.update_manifest(status="failed")
         raise
-    except KeyboardInterrupt:
-        ending = Ending(complete=False, interrupted="interrupted by the user")
+    except KeyboardInterrupt:  # while it started, or a second time
+        ending, gathered = Ending(complete=False, interrupted="interrupted by the user"), {}
+    facts = {key: gathered[key] for key in ("clocks", "lacking") if key in gathered}
     with writing(folder):
-        folder.finish(status="complete" if ending.complete else "partial", ending=asdict(ending))
+        folder.finish(status="complete" if ending.complete else "partial", ending=asdict(ending), **facts)
     return folder

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import ConfigError
 from harness.guards.consent import check_safe
+from harness.load.elsewhere import Elsewhere
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.shard import Shard, shards
@@ -29,7 +30,8 @@ class RunRequest:
 
     ``early_stop``: the judge looks while it runs and ends it once it is sure. ``marks`` are further keys of the
     manifest. ``stop`` is asked after each complete pair whether the run has seen enough; the pairs not run are then
-    not there. ``workers`` are of each arm, None for as many as its rate takes and this machine carries.
+    not there. ``workers`` are of each arm, None for as many as its rate takes and this machine carries;
+    with ``elsewhere`` they are other machines'.
     """
 
     scenario: Scenario
@@ -42,10 +44,13 @@ class RunRequest:
     marks: Mapping[str, object] = field(default_factory=dict)
     stop: Stop | None = None
     workers: int | None = None
+    elsewhere: Elsewhere | None = None
 
     @property
     def shares(self) -> tuple[Shard, ...]:
         """How an arm's logins are shared out among its workers."""
+        if self.elsewhere is not None:
+            return shards(self.elsewhere.workers // len(self.arms), self.scenario)
         return shards(self.workers or workers_for(self.scenario), self.scenario)
 
     def check(self) -> None:
@@ -62,6 +67,8 @@ class RunRequest:
                     f"{self.policy.name} may pass (looks.pass_from, looks.pass_after_s), got "
                     f"{self.scenario.blocks.pairs}"
                 )
+        if self.elsewhere is not None:
+            self.elsewhere.check(len(self.arms))
         check_safe(self.targets, self.scenario, self.arms)
 
 

@@ -15,6 +15,8 @@ from harness.model.policy import Limits
 from harness.model.target import ARMS, Arm
 
 DENIED_P = 0.001
+CLOCK_ERROR_AT_MOST_MS = 5.0
+"""A duet's arms are to meet the same moments."""
 SILENT_AT_MOST_S = 5.0
 """A generator that reports nothing about itself for longer, where it should each second, stood still."""
 _P99_MS = "ms at the 99th percentile"
@@ -70,6 +72,7 @@ def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Un
         ),
         ("the load worker used", cpu, 100 * limits.generator_cpu, "% of a processor core", "its use of the processor"),
         ("the load generator was silent for", health.silent_s, SILENT_AT_MOST_S, "s", "its state second by second"),
+        ("a worker's clock may be wrong by", health.clock_error_ms, CLOCK_ERROR_AT_MOST_MS, "ms", "its clocks"),
     ):
         if value is None:
             unknown.append(called)

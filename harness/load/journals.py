@@ -32,6 +32,7 @@ class Journals:
     ) -> None:
         self.sender: Sender | None = None
         self._kept: Path | None = None
+        self._began = False
         if elsewhere or not folder.is_dir():
             self._kept = private_folder(cache_home() / "worker-journals") / f"{test}-{arm}-{index}"
             self._kept.mkdir(mode=0o700)
@@ -49,6 +50,7 @@ class Journals:
     def run(self, meter: HealthMeter, origin: Callable[[], int]) -> None:
         """Write until killed or closed."""
         assert self._recorder is not None
+        self._began = True
         self._recorder.run(meter, origin)
 
     def send(self) -> None:
@@ -64,11 +66,11 @@ class Journals:
         if self.sender is None or self._kept is None:
             return True
         deadline = time.monotonic() + WITH_THE_MASTER_WITHIN_S
-        while not self.sender.whole and time.monotonic() < deadline:
+        while self._began and not self.sender.whole and time.monotonic() < deadline:
             self.sender.send()
             gevent.sleep(0.05)
-        if self.sender.whole:
+        if self.sender.whole or not self._began:
             shutil.rmtree(self._kept, ignore_errors=True)
         else:
             log.error("the master has not all of what was measured here; it stays in %s", self._kept)
-        return self.sender.whole
+        return self.sender.whole or not self._began

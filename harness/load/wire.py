@@ -14,8 +14,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import math
 import os
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 KEY_VARIABLE = "AUTHGATE_KEY_FILE"
 """Environment variable of a master or worker: the key's file, where their connection is to be encrypted."""
 KEY_BYTES = 32
+TOLD_EVERY_S = 10.0
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 
 
@@ -93,8 +96,33 @@ def encrypt_locust(path: Path) -> None:
         else:
             socket.curve_secretkey, socket.curve_publickey = keys.worker_secret, keys.worker_public
             socket.curve_serverkey = keys.master_public
+        _tell_of_failures(socket)
 
     rpc.BaseSocket.__init__ = secured
+
+
+def _tell_of_failures(socket: Any) -> None:
+    """Log where a connection of this socket can't be made since the other side has another key, or none."""
+    import gevent
+    import zmq
+    from zmq.utils.monitor import parse_monitor_message
+
+    failures = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    failures |= zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    monitor = socket.get_monitor_socket(failures)
+
+    def tell() -> None:
+        told = -math.inf
+        while True:
+            event = parse_monitor_message(monitor.recv_multipart())
+            if event["event"] == zmq.EVENT_MONITOR_STOPPED:
+                return
+            if time.monotonic() - told > TOLD_EVERY_S:
+                told = time.monotonic()
+                where = event["endpoint"].decode("ascii", "replace")
+                log.error("%s: no connection, since master and worker do not have the same key", where)
+
+    gevent.spawn(tell)
 
 
 def _serve_zap(context: Any, allowed: bytes) -> None:

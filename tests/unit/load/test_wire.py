@@ -42,7 +42,14 @@ for name, file, master in (("plain", None, None), ("other", wrong, right), ("lie
         stranger.curve_serverkey = Keys.read(master).master_public
     stranger.connect(f"tcp://127.0.0.1:{server.port}")
     stranger.send(Message("hello", None, name).serialize())
-gevent.sleep(1.0)
+deaf = Keys.read(wrong)
+import harness.load.wire as wire
+lost = zmq.Context().socket(zmq.DEALER)
+lost.curve_secretkey, lost.curve_publickey = deaf.worker_secret, deaf.worker_public
+lost.curve_serverkey = deaf.master_public
+wire._tell_of_failures(lost)
+lost.connect(f"tcp://127.0.0.1:{server.port}")
+gevent.sleep(1.5)
 print(json.dumps([heard, said]))
 """
 
@@ -56,6 +63,8 @@ def test_only_who_has_the_key_is_heard(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [["worker"], [True]]
     assert "a connection from 127.0.0.1 was refused: its key is not this run's" in done.stderr
+    said = [line for line in done.stderr.splitlines() if "do not have the same key" in line]
+    assert len(said) >= 2, "who has another key is told so, and so is who listens"
     for file in files:
         assert file.read_text(encoding="ascii").strip() not in done.stderr
 

@@ -113,7 +113,8 @@ class Running:
             text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
-        until(lambda: self.attempts_on_disk() > 60, 60, "no load flowed")
+        until(lambda: self.attempts_on_disk() > 60 or self.process.poll() is not None, 60, "no load flowed")
+        assert self.process.poll() is None, self.end()
         self.family = psutil.Process(self.process.pid).children(recursive=True)
 
     def attempts_on_disk(self) -> int:

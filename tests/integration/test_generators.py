@@ -61,12 +61,12 @@ class Site:
         return Running([*command, "--expect-workers", "4", "--key", str(self.key), *more], self.inputs)
 
     def close(self) -> None:
-        """End what is left of the workers."""
+        """End what is left of the workers, and show what they said."""
         for worker in self.workers:
             for process in [*psutil.Process(worker.pid).children(recursive=True)] if worker.poll() is None else []:
                 process.kill()
             worker.kill()
-            worker.wait()
+            print(worker.communicate()[0])  # for whoever reads of a failure
 
 
 @pytest.fixture
@@ -100,8 +100,9 @@ def test_four_generators_give_the_verdict_and_the_master_has_each_login_once(sit
     assert all(0 <= clock["error_ms"] < 5 for clock in manifest["clocks"].values()), manifest["clocks"]
     assert all(worker.wait(PATIENCE_S) == 0 for worker in site.workers[:4])
     assert late.wait(PATIENCE_S) == 2
-    assert late.stdout is not None
-    assert "the master refuses this worker: it came when the shares of the run had been given" in late.stdout.read()
+    said = late.communicate()[0]
+    assert "the master refuses this worker: it came when the shares of the run had been given" in said
+    site.workers.remove(late)
     log = (inputs.run / "locust.log").read_text(encoding="utf-8")
     assert "was refused: it came when the shares of the run had been given" in log
 

@@ -23,6 +23,7 @@ from harness.model.target import Arm, Target, Targets
 ACCOUNTS_VARIABLE = "AUTHGATE_ACCOUNTS"
 """Environment variable of a worker: a file that says where its machine has the credentials."""
 _KINDS = ("credentials", "service_accounts")
+_SOURCES = ("csv", "keytab", "env")
 
 
 class Own(Configured):
@@ -51,15 +52,18 @@ def read_own(path: Path) -> Mapping[Arm, Own]:
         raise ConfigError(f"{path}: {where or 'its text'}: {one_line(first['msg'])}") from None
 
 
-def to_send(target: Target) -> dict[str, dict[str, bytes]]:
-    """What of an arm's credentials a master sends, by their kind and what they are; raises CredentialError."""
+def to_send(target: Target, by_card: bool) -> dict[str, dict[str, bytes]]:
+    """What of an arm's credentials a master sends, by their kind and what they are; raises CredentialError.
+
+    Smart cards are not sent: ``by_card`` says whether anybody logs in by one.
+    """
     found: dict[str, dict[str, bytes]] = {}
     for kind in _KINDS:
         credentials: Credentials | None = getattr(target, kind)
-        if credentials is None:
-            continue
-        if credentials.smart_cards is not None:
+        if by_card and credentials is not None and credentials.smart_cards is not None:
             raise CredentialError(f"{kind}: smart cards are not sent: each worker's machine needs them in its own file")
+        if credentials is None or credentials.key_source is None:
+            continue
         if credentials.env is not None:
             if (value := os.environ.get(credentials.env)) is None:
                 raise CredentialError(f"{kind}.env: expected the environment variable {credentials.env}, got none")
@@ -82,7 +86,9 @@ def with_accounts(targets: Targets, arm: Arm, sent: Mapping[str, Mapping[str, by
             path = folder / f"{kind}.{name}"
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(data)
-            changes[kind] = Credentials.model_validate({name: str(path)})
+            elsewhere: Credentials = getattr(targets.arms[arm], kind)
+            source = {**dict.fromkeys(_SOURCES), name: str(path)}
+            changes[kind] = elsewhere.model_copy(update=source)
     if (own := os.environ.get(ACCOUNTS_VARIABLE)) is not None:
         here = read_own(Path(own)).get(arm, Own())
         changes |= {kind: given for kind in _KINDS if (given := getattr(here, kind)) is not None}

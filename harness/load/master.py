@@ -64,6 +64,7 @@ class Conductor:
         folder = self._folder
         arms, counts = folder.arms(), folder.shares()
         scenario, targets = folder.scenario(), folder.targets()
+        by_card = any(scenario.mix[name].authentication == "smart-card" for name in scenario.expected)
         free = dict(self._crew.call())
         parts = {}
         for arm in arms:
@@ -71,7 +72,7 @@ class Conductor:
             message = {**asked.message(), "arms": list(arms), "of": len(counts[arm]), "alone": False}
             message |= {"folder": str(folder.path.resolve()), "elsewhere": self._elsewhere}
             if messages.SEND_VARIABLE in os.environ:
-                message["accounts"] = to_send(targets.arms[arm])
+                message["accounts"] = to_send(targets.arms[arm], by_card)
             for index, count in enumerate(counts[arm]):
                 client = _one_for(free, arm, index)
                 if client is None:

@@ -41,7 +41,7 @@ class Fleet:
         self._family = Family()
         at = Listen(LOOPBACK, free_ports(1)[0]) if elsewhere is None else elsewhere.listen
         # Locust's users stand for nothing here, but without one on each worker it would not begin.
-        users = str(len(numbered))
+        users = str(len(numbered) if elsewhere is None else elsewhere.workers)
         targets = folder.targets()
         run = {messages.RUN_VARIABLE: str(folder.path.resolve())}
         environment = {**environment_without(targets.secret_variables), **run}

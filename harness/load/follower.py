@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -12,8 +16,14 @@ from gevent.lock import BoundedSemaphore
 
 from harness.errors import AuthgateError
 from harness.load import messages
+from harness.load.accounts import with_accounts
+from harness.load.clock import MasterClock, clock_id
 from harness.load.part import Part
+from harness.model.diagnosis import Diagnosis
 from harness.model.exit_codes import USAGE_ERROR
+from harness.model.scenario import Scenario
+from harness.model.target import Targets
+from harness.system.cache import scratch
 from harness.version import __version__
 
 log = logging.getLogger(__name__)
@@ -26,6 +36,8 @@ class Worker:
         self._environment = environment
         self._part: Part | None = None
         self._preparing: Any = None
+        self._clock: MasterClock | None = None
+        """The master's, while this machine is looked at; a part has its own."""
         self._closing = BoundedSemaphore(1)
         runner = environment.runner
         for name, listener in (
@@ -37,6 +49,7 @@ class Worker:
             (messages.HAVE, self._has),
             (messages.TIME, self._time),
             (messages.REFUSED, self._refused),
+            (messages.EXAMINE, self._asked_to_examine),
         ):
             runner.register_message(name, listener)
         environment.events.quitting.add_listener(lambda **_: self._close())
@@ -46,7 +59,9 @@ class Worker:
 
     def _called(self, environment: Any, msg: Any, **_: Any) -> None:
         arm, index = (os.environ.get(name, "") for name in (messages.ARM_VARIABLE, messages.WORKER_VARIABLE))
-        self._tell(msg.data["test"], messages.HERE, version=__version__, arm=arm, index=index)
+        self._tell(
+            msg.data["test"], messages.HERE, version=__version__, arm=arm, index=index, host=socket.gethostname()
+        )
 
     def _given(self, environment: Any, msg: Any, **_: Any) -> None:
         self._close()
@@ -87,7 +102,34 @@ class Worker:
         if self._part is not None and self._part.test == msg.data["test"]:
             self._part.has(msg.data["kind"], int(msg.data["size"]))
 
+    def _asked_to_examine(self, environment: Any, msg: Any, **_: Any) -> None:
+        gevent.spawn(self._examine, msg.data)
+
+    def _examine(self, data: Mapping[str, Any]) -> None:
+        """Look at this machine and at the arms from it, and at the master's clock."""
+        from harness.doctor.examine import examine  # of no use to a run
+
+        test = str(data["test"])
+        clock = None if data["clock"] == clock_id() else MasterClock(partial(self._tell, test))
+        self._clock = clock
+        asking = None if clock is None else gevent.spawn(clock.run)
+        scenario = Scenario.model_validate(data["scenario"])
+        targets = Targets.model_validate(data["targets"]).read_from(data["source"])
+        with scratch() as folder:
+            for arm in targets.arms:
+                own = Path(folder) / arm
+                own.mkdir()
+                targets = with_accounts(targets, arm, data["accounts"].get(arm, {}), own)
+            # In a thread, so that the master hears meanwhile that this worker is there.
+            found: Diagnosis = gevent.get_hub().threadpool.apply(examine, (targets, scenario))
+        if asking is not None:
+            asking.kill()
+        checks = [{"where": it.where, "check": it.name, **asdict(it.remark)} for it in found.checks]
+        self._tell(test, messages.EXAMINED, checks=checks, clock={} if clock is None else clock.document())
+
     def _time(self, environment: Any, msg: Any, **_: Any) -> None:
+        if self._clock is not None:
+            self._clock.answered(int(msg.data["sent"]), int(msg.data["told"]))
         if self._part is not None:
             self._part.answered_time(int(msg.data["sent"]), int(msg.data["told"]))
 

@@ -104,9 +104,15 @@ def _take_part(environment: Any, runner: Any, **_: Any) -> None:
         _take_part_in_plain_tests(environment, runner)
         return
     if isinstance(runner, MasterRunner):
-        from harness.load.master import Conductor
+        folder = RunFolder.open(Path(os.environ[messages.RUN_VARIABLE]))
+        if folder.manifest().get("examine"):
+            from harness.load.examiner import Examiner
 
-        environment.authgate_conductor = Conductor(environment, RunFolder.open(Path(os.environ[messages.RUN_VARIABLE])))
+            environment.authgate_examiner = Examiner(environment, folder)
+        else:
+            from harness.load.master import Conductor
+
+            environment.authgate_conductor = Conductor(environment, folder)
     else:
         from harness.load.follower import Worker
 

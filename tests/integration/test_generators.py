@@ -22,7 +22,7 @@ from harness.model.target import Targets
 from harness.record.folder import RunFolder
 from harness.system.process import free_ports
 from tests.helpers.generators import MASTER, Generator, generators
-from tests.helpers.running import POLICY, SCENARIO, Inputs, Running, until
+from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, Running, finished, until
 
 pytestmark = pytest.mark.integration
 LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 20}}
@@ -105,6 +105,20 @@ def test_four_generators_give_the_verdict_and_the_master_has_each_login_once(sit
     site.workers.remove(late)
     log = (inputs.run / "locust.log").read_text(encoding="utf-8")
     assert "was refused: it came when the shares of the run had been given" in log
+
+
+def test_every_generator_is_looked_at_before_a_run(site: Site, inputs: Inputs) -> None:
+    for generator, clock_s in zip(site.generators[:2], (0, AHEAD_S), strict=True):
+        site.workers.append(generator.worker(site.key, site.port, clock_s=clock_s))
+    files = {name: inputs.write(name, what) for name, what in (("s", SCENARIO), ("t", site.lab.targets))}
+    command = [*AUTHGATE, "doctor", "--scenario", str(files["s"]), "--targets", str(files["t"]), "--json"]
+    done = finished([*command, "--listen", f"{MASTER}:{site.port}", "--expect-workers", "2", "--key", str(site.key)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    checks = json.loads(done.stdout)["checks"]
+    assert len({check["where"].partition(":")[0] for check in checks}) == 2
+    clocks = {check["found"] for check in checks if check["check"] == "clock against the master's"}
+    assert "the same" in clocks and any("known to within" in found for found in clocks)
+    assert {"open files", "ports", "credentials", "accounts"} <= {check["check"] for check in checks}
 
 
 def test_a_generator_that_is_cut_off_for_5_s_makes_the_run_invalid_and_what_it_measured_follows(

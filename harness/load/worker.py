@@ -48,7 +48,6 @@ class ArmWorker:
     """The load on one arm; ``on_attempt`` hears of each finished login, ``on_denied`` of each refused account.
 
     ``blocks`` are the arm's; of several workers of one arm each sends the logins of its ``shard`` alone.
-
     Raises UnsafeTargetError, CredentialError and ConfigError. Its logins go to addresses that it has checked itself.
     """
 

@@ -137,15 +137,13 @@ class Watch:
                     return int(event["origin"])
             if lost := self._fleet.lost():
                 raise RunError(f"{', '.join(lost)}: ended before the load began; see {self._folder.path}/locust.log")
-        ready = self._ready(first)
-        late = ", ".join(arm for arm in arms if arm not in ready)
+        late = ", ".join(arm for arm in arms if arm not in self._ready(first))
         raise RunError(f"{late}: not ready within {patience_s:.0f} s; see {self._folder.path}/locust.log")
 
     def _ready(self, first: Mapping[tuple[str, int], object]) -> tuple[Arm, ...]:
         """The arms whose workers are all prepared."""
-        return tuple(
-            arm for arm in self._request.arms if all((arm, worker) in first for worker in range(self._workers))
-        )
+        each = range(self._workers)
+        return tuple(arm for arm in self._request.arms if all((arm, worker) in first for worker in each))
 
     @staticmethod
     def _trouble(events: Sequence[Mapping[str, Any]]) -> Ending | None:
@@ -160,10 +158,7 @@ class Watch:
         return None
 
     def _keep(self, first: dict[Arm, dict[str, Any]], wall: float) -> None:
-        """Write down how the first logins of each arm went, on its first worker, and what they showed of the protocol.
-
-        Those of two arms are of the same accounts.
-        """
+        """Write down how the first logins on each arm's first worker went, and what they showed of the protocol."""
         shown: dict[str, Any] = {arm: event.pop("protocol") for arm, event in first.items() if "protocol" in event}
         with writing(self._folder):
             self._folder.update_manifest(origin_wall=wall, first_logins=first)

@@ -15,6 +15,7 @@ from harness.cli.options import (
     results_option,
     scenario_argument,
     targets_option,
+    workers_option,
 )
 from harness.model.calibration import Calibration
 from harness.model.policy import Policy
@@ -34,6 +35,7 @@ from harness.studies.calibrate import Repeats, calibrate
 @policy_option
 @results_option
 @quiet_option
+@workers_option
 @click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, help="How many A/A runs to make.")
 @click.option(
     "--same-bits",
@@ -51,6 +53,7 @@ def command(
     policy: Policy,
     results: Path,
     quiet: bool,
+    workers: int | None,
     repeats: int,
     same_bits: bool,
     between: str | None,
@@ -65,7 +68,7 @@ def command(
     with progress(console, quiet) as display:
         found = calibrate(
             scenario, targets, policy, how, results, display,
-            lambda evidence: console.print(f"{evidence.run_id}: {evidence.verdict.kind.name}"),
+            lambda evidence: console.print(f"{evidence.run_id}: {evidence.verdict.kind.name}"), workers,
         )  # fmt: skip
     file = calibration_file(results, scenario.name, policy.name)
     save(found, file)

@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from harness.cli.options import Finite, policy_option, quiet_option, results_option, scenario_argument, targets_option
+from harness.cli.options import (
+    Finite,
+    policy_option,
+    quiet_option,
+    results_option,
+    scenario_argument,
+    targets_option,
+    workers_option,
+)
 from harness.model.capacity import Ladder
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
@@ -27,6 +35,7 @@ _TIMES = Finite(0.01, 100)
 @policy_option
 @results_option
 @quiet_option
+@workers_option
 @click.option(
     "--from",
     "lowest",
@@ -80,6 +89,7 @@ def command(
     policy: Policy,
     results: Path,
     quiet: bool,
+    workers: int | None,
     lowest: float,
     highest: float,
     step: float,
@@ -94,7 +104,7 @@ def command(
     The servers are overloaded on purpose.
     """
     settings = SearchSettings(
-        lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak
+        lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak, workers
     )
     console = for_tables()
     with progress(console, quiet) as display:

@@ -13,14 +13,17 @@ import click
 from harness.cli.options import (
     Finite,
     calibration_option,
+    elsewhere_options,
     lang_option,
     policy_option,
     quiet_option,
     results_option,
     scenario_argument,
     targets_option,
+    workers_option,
 )
 from harness.cli.web import gate_page, web_option
+from harness.load.elsewhere import Elsewhere
 from harness.model.endpoint import Endpoint
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
@@ -63,6 +66,8 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
 @quiet_option
 @calibration_option
 @lang_option
+@workers_option
+@elsewhere_options
 @web_option
 @_soak_options
 def command(
@@ -73,6 +78,8 @@ def command(
     quiet: bool,
     calibration: Path | None,
     lang: str,
+    workers: int | None,
+    elsewhere: Elsewhere | None,
     web: Endpoint | None,
     soak: SoakPlan | None,
 ) -> int:
@@ -81,7 +88,7 @@ def command(
     SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
     """
     with gate_page(web, results):
-        return _judged(scenario, targets, policy, results, quiet, calibration, lang, soak)
+        return _judged(scenario, targets, policy, results, quiet, calibration, lang, workers, elsewhere, soak)
 
 
 def _judged(
@@ -92,6 +99,8 @@ def _judged(
     quiet: bool,
     calibration: Path | None,
     lang: str,
+    workers: int | None,
+    elsewhere: Elsewhere | None,
     soak: SoakPlan | None,
 ) -> int:
     # Before any load, but not for --help: what measures and judges takes longer to import than a command to be read.
@@ -101,10 +110,21 @@ def _judged(
 
     if soak is not None:
         whole = soak.scenario(scenario)
-        request = RunRequest(whole, targets, policy, results, (soak.arm,), early_stop=False, marks=soak.marks)
+        request = RunRequest(
+            whole,
+            targets,
+            policy,
+            results,
+            (soak.arm,),
+            early_stop=False,
+            marks=soak.marks,
+            workers=workers,
+            elsewhere=elsewhere,
+        )
         return judged(request, quiet, lang).verdict.exit_code
     site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
     if site.refusal:  # no load could change it
         click.echo(f"INVALID: {site.refusal}", err=True)
         return Kind.INVALID.exit_code
-    return judged(RunRequest(scenario, targets, policy, results, site=site), quiet, lang).verdict.exit_code
+    request = RunRequest(scenario, targets, policy, results, site=site, workers=workers, elsewhere=elsewhere)
+    return judged(request, quiet, lang).verdict.exit_code

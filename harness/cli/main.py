@@ -39,6 +39,7 @@ COMMANDS = {
     "schema": ("schema", "Print the JSON Schema of a kind of file."),
     "trend": ("trend", "Show runs of one scenario side by side."),
     "updates": ("updates", "List and replay updates that slowed or broke logins."),
+    "worker": ("worker", "Serve as a worker of a run on another machine."),
 }
 """By name: the module of ``harness.cli`` that has the ``command``, and its line in ``--help``.
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.options import lang_option, quiet_option, results_option
+from harness.cli.options import lang_option, quiet_option, results_option, workers_option
 from harness.config import shipped
 from harness.config.load import load_update
 from harness.model.exit_codes import CRASH
@@ -75,15 +75,16 @@ def show(update: Update) -> int:
 @results_option
 @quiet_option
 @lang_option
-def run_update(update: Update, results: Path, quiet: bool, lang: str) -> int:
+@workers_option
+def run_update(update: Update, results: Path, quiet: bool, lang: str, workers: int | None) -> int:
     """Replay UPDATE on its lab.
 
     Exits 0 if the verdict and the blamed step are as expected.
     """
-    return replayed(update, results, quiet, lang)
+    return replayed(update, results, quiet, workers, lang)
 
 
-def replayed(update: Update, results: Path, quiet: bool, lang: str = "en") -> int:
+def replayed(update: Update, results: Path, quiet: bool, workers: int | None = None, lang: str = "en") -> int:
     """Replay the update, report its verdict and whether it is the expected one; the exit code."""
     # Here, since to list the catalogue takes nothing of what replays it.
     from harness.cli.tell import tell
@@ -92,7 +93,7 @@ def replayed(update: Update, results: Path, quiet: bool, lang: str = "en") -> in
 
     console = Console()
     with progress(console, quiet) as shown, also_live(shown) as display:
-        evidence = replay(update, results, display)
+        evidence = replay(update, results, display, workers)
     tell(evidence, results / evidence.run_id, lang)
     outcome = outcome_of(update, evidence)
     got = outcome.verdict + (f" at {outcome.step}" if outcome.step else "")

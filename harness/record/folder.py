@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from harness.errors import RunError, one_line
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
+from harness.model.shard import WORKERS_AT_MOST
 from harness.model.target import ARMS, Arm, Targets
 from harness.record.completeness import KEY, Written, disagreement, document_digest, written_of
 from harness.record.journal import JournalReader, joined
@@ -98,6 +99,7 @@ class RunFolder:
             ("targets", folder.targets),
             ("policy", folder.policy),
             ("arms", folder.arms),
+            ("workers", folder.workers),
         ):
             try:
                 if not read():
@@ -156,9 +158,23 @@ class RunFolder:
         """The arms that were run, in the order of ARMS."""
         return tuple(arm for arm in ARMS if arm in self.manifest()["arms"])
 
-    def journal(self, kind: str, arm: str) -> Path:
-        """Where a worker writes ``attempts`` or ``health`` while the run goes on."""
-        return self.path / f"{kind}-{arm}.arrows"
+    def workers(self) -> int:
+        """How many workers each arm had; raises ValueError where the manifest says something else."""
+        found = self.manifest().get("workers", 1)
+        if type(found) is not int or not 1 <= found <= WORKERS_AT_MOST:
+            raise ValueError("workers")
+        return found
+
+    def shares(self) -> dict[Arm, tuple[int, ...]]:
+        """How many logins each worker of an arm has to send, as the run planned it; raises ValueError."""
+        found = self.manifest().get("shares")
+        if not isinstance(found, dict):
+            raise ValueError("shares")
+        return {arm: tuple(map(int, found[arm])) for arm in self.arms()}
+
+    def journal(self, kind: str, arm: str, worker: int = 0) -> Path:
+        """Where the ``worker``-th (from 0) of an arm writes ``attempts`` or ``health`` while the run goes on."""
+        return self.path / f"{kind}-{arm}-{worker}.arrows"
 
     def attempts(self) -> Any:
         """Every attempt that is on disk, as an Arrow table of ATTEMPTS in order of ``seq``; raises RunError."""

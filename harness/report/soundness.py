@@ -9,6 +9,7 @@ from harness.model.health import ArmHealth
 from harness.model.policy import Limits
 from harness.report import words
 from harness.report.language import ENGLISH, Language
+from harness.stats.validity import CLOCK_ERROR_AT_MOST_MS
 
 
 def lines(evidence: Evidence, say: Language = ENGLISH) -> list[tuple[str, list[str]]]:
@@ -31,6 +32,7 @@ def _at_most_ms(limit: float) -> str:
 
 
 _LINES: tuple[tuple[str, Callable[[ArmHealth], str], Callable[[Limits], str]], ...] = (
+    ("load workers", lambda health: words.ABSENT if health.foreign else f"{health.workers:,}", lambda _: ""),
     ("logins planned", lambda health: f"{health.planned:,}", lambda _: ""),
     (
         "logins started",
@@ -67,6 +69,11 @@ _LINES: tuple[tuple[str, Callable[[ArmHealth], str], Callable[[Limits], str]], .
         "logins that waited for a seat",
         lambda health: f"{health.seat_waits:,}",
         lambda limits: f"≤ {words.share(1 - limits.executed_share)}",
+    ),
+    (
+        "error of a worker's clock (duet)",
+        lambda health: words.milliseconds(health.clock_error_ms),
+        lambda _: _at_most_ms(CLOCK_ERROR_AT_MOST_MS),
     ),
     ("worker lost", lambda health: "yes" if health.worker_lost else "no", lambda _: "no"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.model.plan import NS, Plan
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
 from harness.model.scenario import Scenario
+from harness.model.shard import owners
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
@@ -82,15 +83,22 @@ def design_of(scenario: Scenario) -> Design:
 class Assessor:
     """Judges one plan's attempts under one policy, as often as asked."""
 
-    def __init__(self, scenario: Scenario, policy: Policy, plan: Plan, site: Site = UNCALIBRATED) -> None:
+    def __init__(
+        self, scenario: Scenario, policy: Policy, plan: Plan, site: Site = UNCALIBRATED, workers: int = 1
+    ) -> None:
+        """``workers`` are of each arm."""
+        self._workers = workers
+        self._owner = owners(plan, scenario, workers) if workers > 1 else None
         self._policy = policy
         self._site = site
         self._arms = tuple(arm for arm in ARMS if any(block.arm == arm for block in plan.blocks))
         self._planned = np.zeros(max(block.pair for block in plan.blocks) + 1, dtype=np.int64)
         self._planned_of: dict[Arm, np.ndarray[Any, np.dtype[np.int64]]] = {}
+        self._first_seq: dict[Arm, list[int]] = {}
         for arm in self._arms:
             self._planned_of[arm] = np.array([len(block.arrivals) for block in plan.of(arm)])
             self._planned += self._planned_of[arm]
+            self._first_seq[arm] = [block.arrivals[0].seq if block.arrivals else 0 for block in plan.of(arm)]
         self._spans = {arm: [(b.start, b.start + b.length) for b in plan.of(arm)] for arm in self._arms}
         self.cohorts = scenario.expected
         self.block_starts = {block.index: block.start for block in plan.blocks}
@@ -145,25 +153,88 @@ class Assessor:
         told = health.filter(pc.equal(health["arm"], arm))
         seconds = told.filter(pc.and_(pc.greater_equal(told["t"], since), pc.less_equal(told["t"], until)))
         waits = mine["seat_wait"].to_numpy()
-        lag = (mine["started"].to_numpy() - mine["intended"].to_numpy())[waits < SEAT_WAIT_FROM_NS]
-        pool_wait = pc.struct_field(pc.list_flatten(mine["steps"]), "pool_wait").to_numpy()
+        generators = [
+            _generator(theirs, told, since, until) for theirs, told in self._by_worker(arm, mine, told, pairs)
+        ]
         status = everything["status"]
         return ArmHealth(
             planned=int(self._planned_of[arm][pairs.start : pairs.stop].sum()),
             started=int(pc.sum(pc.not_equal(mine["status"], "withheld")).as_py() or 0),
             denied=int(pc.sum(pc.equal(status, "denied")).as_py() or 0),
             failed=int(pc.sum(pc.is_in(mine["status"], value_set=_FAILED)).as_py() or 0),
-            send_lag_p99_ms=_of_logins(mine, lag / NS_PER_MS),
-            pool_wait_p99_ms=_of_logins(mine, pool_wait[pool_wait > 0] / NS_PER_MS),
-            # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
-            hub_stall_p99_ms=quantile(_under_load(seconds, "hub_stall_p99_ms"), 0.95),
-            generator_cpu=quantile(_under_load(seconds, "cpu"), 0.95),
+            send_lag_p99_ms=_worst(each.send_lag_p99_ms for each in generators),
+            pool_wait_p99_ms=_worst(each.pool_wait_p99_ms for each in generators),
+            hub_stall_p99_ms=_worst(each.hub_stall_p99_ms for each in generators),
+            generator_cpu=_worst(each.cpu for each in generators),
             seat_waits=int((waits >= SEAT_WAIT_FROM_NS).sum()),
-            worker_lost=arm in ending.lost or "master" in ending.lost,
+            worker_lost=any(name == "master" or name.startswith(arm) for name in ending.lost),
             tried=int(pc.sum(pc.not_equal(status, "withheld")).as_py() or 0),
-            silent_s=_silent_s(told["t"].to_numpy(), since, until),
+            silent_s=_worst(each.silent_s for each in generators),
             delays=delays_of(mine, seconds, self._spans[arm], pairs),
+            workers=self._workers,
+            clock_error_ms=_clock_error_ms(seconds) if self.design.duet else 0.0,
         )
+
+    def _by_worker(self, arm: Arm, logins: Any, told: Any, pairs: range) -> Iterator[tuple[Any, Any]]:
+        """The logins and seconds of each of an arm's workers that has logins in these pairs; of one, all."""
+        if self._owner is None:
+            yield logins, told
+            return
+        owner = self._owner[logins["seq"].to_numpy()]
+        planned = self._planned_by(arm, pairs)
+        for worker in range(self._workers):
+            if planned[worker] or not planned.any():
+                yield logins.filter(pa.array(owner == worker)), told.filter(pc.equal(told["worker"], worker))
+
+    def _planned_by(self, arm: Arm, pairs: range) -> Ints:
+        """How many logins each of an arm's workers has to send in these pairs."""
+        assert self._owner is not None
+        counts = np.zeros(self._workers, dtype=np.int64)
+        for pair in pairs:
+            first = self._first_seq[arm][pair]
+            theirs = self._owner[first : first + self._planned_of[arm][pair]]
+            counts += np.bincount(theirs, minlength=self._workers)
+        return counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Generator:
+    """What is known of one worker; None where it is not."""
+
+    send_lag_p99_ms: float | None
+    pool_wait_p99_ms: float | None
+    hub_stall_p99_ms: float | None
+    cpu: float | None
+    silent_s: float | None
+
+
+def _generator(logins: Any, told: Any, since: int, until: int) -> _Generator:
+    """One worker, by its logins and its seconds of health between two instants (ns)."""
+    seconds = told.filter(pc.and_(pc.greater_equal(told["t"], since), pc.less_equal(told["t"], until)))
+    at_once = logins["seat_wait"].to_numpy() < SEAT_WAIT_FROM_NS
+    lag = (logins["started"].to_numpy() - logins["intended"].to_numpy())[at_once]
+    pool_wait = pc.struct_field(pc.list_flatten(logins["steps"]), "pool_wait").to_numpy()
+    return _Generator(
+        send_lag_p99_ms=_of_logins(logins, lag / NS_PER_MS),
+        pool_wait_p99_ms=_of_logins(logins, pool_wait[pool_wait > 0] / NS_PER_MS),
+        # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
+        hub_stall_p99_ms=quantile(_under_load(seconds, "hub_stall_p99_ms"), 0.95),
+        cpu=quantile(_under_load(seconds, "cpu"), 0.95),
+        silent_s=_silent_s(told["t"].to_numpy(), since, until),
+    )
+
+
+def _clock_error_ms(seconds: Any) -> float | None:
+    """The largest error of any worker's clock; None where it was not known at some second."""
+    found = seconds["clock_error_ms"]
+    return None if found.null_count else float(pc.max(found).as_py() or 0.0)
+
+
+def _worst(values: Iterable[float | None]) -> float | None:
+    """The highest of all workers'; None where that of one is not known."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return max(known) if known and len(known) == len(found) else None
 
 
 def _of_logins(logins: Any, waits_ms: Floats) -> float | None:

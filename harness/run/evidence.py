@@ -40,7 +40,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         ending = replace(ending, pairs=None)  # the run's own judge stopped there, another's need not
     judging = policy or folder.policy()
     known = site_of(manifest) if site is None else site
-    assessor = Assessor(scenario, judging, run.plan, known)
+    assessor = Assessor(scenario, judging, run.plan, known, run.workers)
     differences = between(run.protocol.get("baseline"), run.protocol.get("candidate"))
     found = assessor.assess(run.attempts, run.health, ending, differences or (), run.faults)
     counted = found.table, assessor.design, judging, found.pairs
@@ -94,7 +94,7 @@ def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
         raise RunError(f"{folder.path}: expected a soak of one arm, got {', '.join(folder.arms())}")
     run, (arm,) = read_run(folder), folder.arms()
     manifest, scenario, attempts, judging = run.manifest, run.scenario, run.attempts, policy or folder.policy()
-    assessor = Assessor(scenario, judging, run.plan)
+    assessor = Assessor(scenario, judging, run.plan, workers=run.workers)
     table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
     # In a run of one arm a pair is one block.
     pairs = assessor.complete_pairs(attempts)

@@ -44,6 +44,8 @@ class StoredRun:
     health: Any
     protocol: Mapping[Arm, ArmProtocol]
     faults: tuple[str, ...]
+    workers: int = 1
+    """Of each arm."""
 
 
 def read_run(folder: RunFolder) -> StoredRun:
@@ -64,7 +66,7 @@ def read_run(folder: RunFolder) -> StoredRun:
         if written is not None and not said:
             faults += uncounted(kind, by_arm(table), written)
     audited = AttemptAudit(scenario, plan).of(tables["attempts"])
-    health = audit_health(tables["health"], plan, arms)
+    health = audit_health(tables["health"], plan, arms, folder.workers())
     faults += (*audited.faults, *health.faults, *_cut(folder, scenario, plan, audited.table, ending))
     shown, of_protocol = _protocol(folder, arms, written, ending)
     return StoredRun(
@@ -77,6 +79,7 @@ def read_run(folder: RunFolder) -> StoredRun:
         health=health.table.sort_by("t"),
         protocol=shown,
         faults=tuple(dict.fromkeys((*faults, *of_protocol))),
+        workers=folder.workers(),
     )
 
 

@@ -48,7 +48,7 @@ def evidence_of_two(
     if scenario.digest != after.scenario().digest:
         raise RunError(f"{after.path}: expected the scenario of {before.path}, got another one (digests differ)")
     judging = policy or before.policy()
-    assessors = [Assessor(scenario, judging, run.plan) for run in runs]
+    assessors = [Assessor(scenario, judging, run.plan, workers=run.workers) for run in runs]
     pairs = min(len(assessor.complete_pairs(run.attempts)) for assessor, run in zip(assessors, runs, strict=True))
     endings = [run.ending for run in runs]
     health: dict[Arm, ArmHealth] = {

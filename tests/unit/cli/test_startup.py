@@ -45,6 +45,7 @@ NOT_IMPORTED: Mapping[tuple[str, ...], frozenset[str]] = {
     ("capacity", "--help"): LOAD | LOGIN,
     ("compare", "--help"): LOAD | LOGIN,
     ("report", "--help"): LOAD | LOGIN,
+    ("worker", "--help"): LOAD | FIGURES | STATISTICS | COLUMNS | LOGIN,
 }
 """By command line: the libraries without which it must do. ``--help`` of a command imports that command's module."""
 

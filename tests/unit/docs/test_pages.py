@@ -14,6 +14,7 @@ import yaml
 from harness.cli.main import COMMANDS, cli
 from harness.config.load import load_policy, load_scenario, load_targets, load_update
 from harness.config.shipped import POLICIES, SCENARIOS, UPDATES
+from harness.load.accounts import read_own
 from harness.model.steps import STEPS
 from tests.helpers import pages
 from tests.helpers.pages import ROOT, Fence, commands, fences, name_of
@@ -21,11 +22,12 @@ from tests.helpers.pages import ROOT, Fence, commands, fences, name_of
 PAGES = pages.pages()
 FENCES = [fence for page in PAGES for fence in fences(page)]
 LINES_AT_MOST = 150
-KINDS = {*pages.COMMANDS, "yaml", "sql"}
+KINDS = {*pages.COMMANDS, "yaml", "sql", "ini"}
 LOADERS = {
     "scenario": (load_scenario, SCENARIOS / "morning-rush.yaml"),
     "targets": (load_targets, SCENARIOS / "targets" / "pre-production.yaml"),
     "policy": (load_policy, POLICIES / "default.yaml"),
+    "accounts": (read_own, None),
     "update": (load_update, UPDATES / "uppsala-2016.yaml"),
 }
 """The loader of each kind of file, and the shipped one that a part is laid over."""

@@ -32,6 +32,7 @@ COMMANDS = {
     "lab": ("lab", "Run real servers on loopback: the embedded domain, or Active Directory."),
     "locustfile": ("locustfile", "Print the path of the locustfile, for plain locust -f."),
     "login": ("login", "Log one user in, and show each step."),
+    "notice": ("notice", "Write a notice of a test for the people who watch the servers' logs."),
     "plan": ("plan", "Show how long a run must be at a site's noise."),
     "report": ("report", "Write a run's reports again."),
     "run": ("run", "Measure without judging."),

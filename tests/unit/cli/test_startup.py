@@ -39,6 +39,7 @@ NOT_IMPORTED: Mapping[tuple[str, ...], frozenset[str]] = {
     ("login", "--help"): LOAD | FIGURES | STATISTICS | COLUMNS,
     ("import", "--help"): LOAD | FIGURES | STATISTICS,
     ("calibrate", "--help"): LOAD | FIGURES | LOGIN,
+    ("notice", "--help"): LOAD | FIGURES | STATISTICS,
     ("plan", "--help"): LOAD | FIGURES | LOGIN,
     ("run", "--help"): LOAD | FIGURES | LOGIN,
     ("trend", "--help"): LOAD | FIGURES | LOGIN,

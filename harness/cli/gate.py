@@ -92,6 +92,7 @@ def _judged(
 ) -> int:
     # Before any load, but not for --help: what measures and judges takes longer to import than a command to be read.
     from harness.cli.tell import judged
+    from harness.run.drift import check_drift
     from harness.run.request import RunRequest
     from harness.run.site import Subject, find_site
 
@@ -99,6 +100,7 @@ def _judged(
         whole = soak.scenario(scenario)
         request = RunRequest(whole, targets, policy, results, (soak.arm,), early_stop=False, marks=soak.marks)
         return judged(request, quiet).verdict.exit_code
+    check_drift(policy, targets)
     site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
     if site.refusal:  # no load could change it
         click.echo(f"INVALID: {site.refusal}", err=True)

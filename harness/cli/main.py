@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": ("demo", "Replay the incident of 2016 on the embedded domain."),
     "doctor": ("doctor", "Check the arms and this machine before a run."),
     "gate": ("gate", "Measure baseline and candidate, and judge the update."),
+    "history": ("history", "List every run of the past, and show where levels changed."),
     "import": ("imports", "Make a scenario from what another tool has recorded."),
     "lab": ("lab", "Run real servers on loopback: the embedded domain, or Active Directory."),
     "locustfile": ("locustfile", "Print the path of the locustfile, for plain locust -f."),

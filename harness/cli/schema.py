@@ -11,7 +11,7 @@ from harness.config.load import SCHEMAS
 
 
 @click.command("schema")
-@click.argument("kind", type=click.Choice([*SCHEMAS, "verdict", "protocol"]))
+@click.argument("kind", type=click.Choice([*SCHEMAS, "verdict", "protocol", "history"]))
 def command(kind: str) -> int:
     """Print the JSON Schema of a kind of file, for editors and for readers of verdict.json and protocol.json."""
     click.echo(json.dumps(_schema(kind), indent=2))
@@ -24,6 +24,10 @@ def _schema(kind: str) -> dict[str, Any]:
         from harness.report.verdict_json import VERDICT_SCHEMA
 
         return VERDICT_SCHEMA
+    if kind == "history":
+        from harness.report.history_json import HISTORY_SCHEMA
+
+        return HISTORY_SCHEMA
     if kind == "protocol":
         from harness.record.protocol import PROTOCOL_SCHEMA
 

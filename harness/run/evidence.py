@@ -16,6 +16,7 @@ from harness.record.calibration import site_document, site_of
 from harness.record.folder import RunFolder
 from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
+from harness.run.drift import judged_with_drift
 from harness.run.stored import read_run
 from harness.stats.attribution import anatomy
 from harness.stats.failures import failure_anatomy
@@ -49,7 +50,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         started=str(manifest["created"]),
         manifest={**manifest, "policy": judging.model_dump(mode="json"), "calibration": site_document(known)},
         partial=ending.why_partial,
-        verdict=found.verdict,
+        verdict=judged_with_drift(folder, judging, found.verdict, found.comparison),
         comparison=found.comparison,
         table=found.table,
         design=assessor.design,

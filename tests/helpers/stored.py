@@ -99,9 +99,10 @@ def stored_run(
     late_s: Mapping[Arm, float] = MappingProxyType({}),
     health: Health = lambda second: second,
     finished: bool = True,
+    targets: Targets = TARGETS,
 ) -> RunFolder:
     """A run whose candidate is ``slower`` times the baseline; one that is not ``finished`` was killed at its end."""
-    folder = RunFolder.create(results, scenario, TARGETS, policy, arms)
+    folder = RunFolder.create(results, scenario, targets, policy, arms)
     plan = make_plan(scenario, arms)
     protocol.save(folder, {arm: protocol.as_json(ArmProtocol({}, ())) for arm in arms})
     written = Written.by(plan).with_file(folder.path / protocol.FILE)

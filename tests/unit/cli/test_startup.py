@@ -37,6 +37,7 @@ NOT_IMPORTED: Mapping[tuple[str, ...], frozenset[str]] = {
     ("demo", "--help"): EVERYTHING - MODELS,
     ("doctor", "--help"): LOAD | FIGURES | STATISTICS | COLUMNS,
     ("login", "--help"): LOAD | FIGURES | STATISTICS | COLUMNS,
+    ("history", "--help"): LOAD | FIGURES | STATISTICS | LOGIN,
     ("import", "--help"): LOAD | FIGURES | STATISTICS,
     ("calibrate", "--help"): LOAD | FIGURES | LOGIN,
     ("notice", "--help"): LOAD | FIGURES | STATISTICS,

@@ -24,6 +24,7 @@ COMMANDS = {
         "capacity",
         "Find the highest rate that each arm serves, and judge whether the update costs capacity.",
     ),
+    "ci": ("ci", "Show a verdict in a pipeline: comment, job summary, annotations."),
     "compare": ("compare", "Judge what has been measured, by authgate or by another tool."),
     "demo": ("demo", "Replay the incident of 2016 on the embedded domain."),
     "doctor": ("doctor", "Check the arms and this machine before a run."),

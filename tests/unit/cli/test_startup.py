@@ -45,6 +45,7 @@ NOT_IMPORTED: Mapping[tuple[str, ...], frozenset[str]] = {
     ("run", "--help"): LOAD | FIGURES | LOGIN,
     ("trend", "--help"): LOAD | FIGURES | LOGIN,
     ("capacity", "--help"): LOAD | LOGIN,
+    ("ci", "--help"): EVERYTHING - MODELS,
     ("compare", "--help"): LOAD | LOGIN,
     ("report", "--help"): LOAD | LOGIN,
 }

@@ -6,17 +6,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.budget import budget_options, continued, within
 from harness.cli.options import (
     Finite,
+    ScenarioName,
     calibration_option,
     policy_option,
     quiet_option,
     results_option,
-    scenario_argument,
     targets_option,
 )
 from harness.cli.web import gate_page, web_option
@@ -26,6 +27,9 @@ from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
 from harness.model.verdict import Kind
 from harness.studies.soak import HOURS_AT_MOST, SHARE_OF_PEAK, SoakPlan
+
+if TYPE_CHECKING:
+    from harness.run.request import RunRequest
 
 _SOAK = (
     click.option(
@@ -55,7 +59,7 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
 
 
 @click.command("gate")
-@scenario_argument
+@click.argument("scenario", type=ScenarioName(), required=False)
 @targets_option
 @policy_option
 @results_option
@@ -63,8 +67,9 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
 @calibration_option
 @web_option
 @_soak_options
+@budget_options
 def command(
-    scenario: Scenario,
+    scenario: Scenario | None,
     targets: Targets,
     policy: Policy,
     results: Path,
@@ -72,13 +77,38 @@ def command(
     calibration: Path | None,
     web: Endpoint | None,
     soak: SoakPlan | None,
+    budget: float | None,
+    earlier: Path | None,
 ) -> int:
     """Measure baseline and candidate in interleaved blocks and judge the update, or --soak one of them for hours.
 
     SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
     """
     with gate_page(web, results):
-        return _judged(scenario, targets, policy, results, quiet, calibration, soak)
+        if earlier is not None:
+            asked = {name for name in ("policy", "results") if _was_given(name)}
+            request = continued(
+                earlier, targets, policy if "policy" in asked else None, budget, results if "results" in asked else None
+            )
+            return _measured(request, quiet)
+        assert scenario is not None  # the options see to it
+        return _judged(scenario, targets, policy, results, quiet, calibration, soak, budget)
+
+
+def _was_given(name: str) -> bool:
+    """Whether an option was written down, and is not a default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def _measured(request: RunRequest, quiet: bool) -> int:
+    from harness.cli.tell import judged
+
+    evidence = judged(request, quiet)
+    if evidence.verdict.kind is Kind.INCONCLUSIVE:
+        folder = request.results / evidence.run_id
+        click.echo(f"To add pairs: authgate gate --continue {folder} --targets {request.targets.source}")
+    return evidence.verdict.exit_code
 
 
 def _judged(
@@ -89,9 +119,9 @@ def _judged(
     quiet: bool,
     calibration: Path | None,
     soak: SoakPlan | None,
+    budget: float | None,
 ) -> int:
     # Before any load, but not for --help: what measures and judges takes longer to import than a command to be read.
-    from harness.cli.tell import judged
     from harness.run.drift import check_drift
     from harness.run.request import RunRequest
     from harness.run.site import Subject, find_site
@@ -99,10 +129,13 @@ def _judged(
     if soak is not None:
         whole = soak.scenario(scenario)
         request = RunRequest(whole, targets, policy, results, (soak.arm,), early_stop=False, marks=soak.marks)
-        return judged(request, quiet).verdict.exit_code
+        return _measured(request, quiet)
     check_drift(policy, targets)
     site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
     if site.refusal:  # no load could change it
         click.echo(f"INVALID: {site.refusal}", err=True)
         return Kind.INVALID.exit_code
-    return judged(RunRequest(scenario, targets, policy, results, site=site), quiet).verdict.exit_code
+    request = RunRequest(scenario, targets, policy, results, site=site)
+    if budget is not None:
+        request = within(request, budget, Path(site.source) if site.source else None)
+    return _measured(request, quiet)

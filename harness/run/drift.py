@@ -13,6 +13,7 @@ from harness.model.verdict import Kind, Verdict
 from harness.record.calibration import site_of
 from harness.record.folder import RunFolder
 from harness.run.assess import Assessor
+from harness.run.continued import Together
 from harness.run.stored import read_run
 from harness.stats.drift import Link, row_of, sums
 
@@ -81,6 +82,9 @@ def _sound(folder: RunFolder) -> Comparison | None:
     try:
         run = read_run(folder)
         policy = folder.policy()
+        if (together := Together.of(folder)) is not None:
+            whole = together.evidence(run)
+            return None if whole.verdict.kind is Kind.INVALID else whole.comparison
         found = Assessor(run.scenario, policy, run.plan, site_of(run.manifest)).assess(
             run.attempts, run.health, run.ending, (), run.faults
         )

@@ -16,6 +16,7 @@ from harness.record.calibration import site_document, site_of
 from harness.record.folder import RunFolder
 from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
+from harness.run.continued import Together
 from harness.run.drift import judged_with_drift
 from harness.run.stored import read_run
 from harness.stats.attribution import anatomy
@@ -35,6 +36,11 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     if set(folder.arms()) != set(ARMS):
         raise RunError(f"{folder.path}: expected a run of both arms, got {', '.join(folder.arms())}")
     run = read_run(folder)
+    if (together := Together.of(folder, policy, site)) is not None:
+        whole = together.evidence(run)
+        assert whole.comparison is not None
+        verdict = judged_with_drift(folder, together.policy, whole.verdict, whole.comparison)
+        return replace(whole, verdict=verdict)
     manifest, scenario, ending = run.manifest, run.scenario, run.ending
     if policy is not None or site is not None:
         ending = replace(ending, pairs=None)  # the run's own judge stopped there, another's need not

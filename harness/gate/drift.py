@@ -13,17 +13,24 @@ from dataclasses import replace
 from harness.gate.findings import SEVERITY
 from harness.gate.words import change, longer
 from harness.model.metric import LARGEST_LOG
-from harness.model.policy import Drift
+from harness.model.policy import Drift, Margin
 from harness.model.steps import LOGIN
 from harness.model.subject import DriftSince
 from harness.model.verdict import Decision, Finding, Kind, Verdict
-from harness.stats.drift import Link, Sum
+from harness.stats.drift import Link, Sum, sums
 from harness.stats.shift import log_margin
 
 
-def with_drift(verdict: Verdict, drift: Drift, row: Sequence[Link], found: Sequence[Sum]) -> Verdict:
-    """The verdict with a finding for each login quantile that the policy names."""
-    findings = [finding for one in found if (finding := _finding(one, drift)) is not None]
+def with_drift(verdict: Verdict, drift: Drift, row: Sequence[Link], alpha: float) -> Verdict:
+    """The verdict with a finding for each login quantile that the policy names; ``alpha`` is the policy's error."""
+    margins = {"p50": drift.login.p50, "p95": drift.login.p95, "p99": drift.login.p99}
+    judged = [
+        metric
+        for metric in row[-1].shifts
+        if metric.step == LOGIN and metric.stage == "expected" and margins.get(metric.statistic) is not None
+    ]
+    found = [(one, margins[one.metric.statistic]) for one in sums(row, judged, alpha)]
+    findings = [_finding(one, allowed, drift.pinned) for one, allowed in found if allowed is not None]
     blocking = [finding for finding in findings if finding.decision == "block"]
     everything = sorted((*verdict.findings, *findings), key=lambda one: SEVERITY.index(one.decision))
     told = replace(verdict, findings=tuple(everything))
@@ -63,19 +70,15 @@ def without_drift(verdict: Verdict, drift: Drift, why: str) -> Verdict:
     )
 
 
-def _finding(one: Sum, drift: Drift) -> Finding | None:
-    """The finding on a sum; None where the policy has no margin for it."""
-    margins = {"p50": drift.login.p50, "p95": drift.login.p95, "p99": drift.login.p99}
-    allowed = margins.get(one.metric.statistic)
-    if one.metric.step != LOGIN or one.metric.stage != "expected" or allowed is None:
-        return None
+def _finding(one: Sum, allowed: Margin, pinned: str) -> Finding:
+    """The finding on a sum."""
     margin = log_margin(allowed, one.first_s)
     decision: Decision = "block" if one.low > margin else "pass" if one.high < margin else "not judged"
     if decision == "pass" and one.low > 0:
         decision = "notice"
     note = "the runs can't tell whether it is within its margin" if decision == "not judged" else ""
     return Finding(
-        DriftSince(drift.pinned, one.metric), decision, one.first_s, one.last_s, _relative(one.estimate),
+        DriftSince(pinned, one.metric), decision, one.first_s, one.last_s, _relative(one.estimate),
         _relative(one.low), _relative(one.high), _relative(margin), note=note,
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from harness.record.folder import RunFolder
 from harness.run.assess import Assessor
 from harness.run.continued import Together
 from harness.run.stored import read_run
-from harness.stats.drift import Link, row_of, sums
+from harness.stats.drift import Link, row_of
 
 
 def judged_with_drift(folder: RunFolder, policy: Policy, verdict: Verdict, comparison: Comparison) -> Verdict:
@@ -29,14 +29,14 @@ def judged_with_drift(folder: RunFolder, policy: Policy, verdict: Verdict, compa
     before, after = releases
     own = _link(folder, before, after, comparison)
     if before == drift.pinned:
-        return with_drift(verdict, drift, (own,), sums((own,)))
+        return with_drift(verdict, drift, (own,), policy.alpha)
     earlier = row_of(list(_links(folder)), drift.pinned, before)
     if earlier is None:
         return without_drift(
             verdict, drift, f"no sound runs of this workload lead from it to {before} in {folder.path.parent}"
         )
     row = (*earlier, own)
-    return with_drift(verdict, drift, row, sums(row))
+    return with_drift(verdict, drift, row, policy.alpha)
 
 
 def check_drift(policy: Policy, targets: Targets) -> None:
@@ -94,4 +94,4 @@ def _sound(folder: RunFolder) -> Comparison | None:
 
 
 def _link(folder: RunFolder, before: str, after: str, comparison: Comparison) -> Link:
-    return Link(before, after, folder.run_id, {shift.metric: shift for shift in comparison.shifts})
+    return Link(before, after, folder.run_id, {shift.metric: shift for shift in comparison.shifts}, comparison.site)

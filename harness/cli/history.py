@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import FILE_PATH
+from harness.cli.options import FILE_PATH, format_option
 from harness.model.verdict import Kind
 
 
@@ -33,14 +33,7 @@ class Day(click.ParamType[datetime]):
 )
 @click.option("--since", type=Day(), help="Runs that began then or later.")
 @click.option("--until", type=Day(), help="Runs that began before.")
-@click.option(
-    "--format",
-    "written",
-    type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="What to print.",
-)
+@format_option
 @click.option("--out", type=FILE_PATH, help="Write the page here. [default: history.html in the first folder]")
 @click.option("--no-page", is_flag=True, help="Write no page.")
 def command(

@@ -75,4 +75,8 @@ calibration_option = click.option(
     help="A file written by authgate calibrate. [default: the one among the results for this scenario and policy; for "
     "a stored run, the one it was judged by; for another tool's files, none]",
 )
+format_option = click.option(
+    "--format", "written", type=click.Choice(("table", "json")), default="table", show_default=True,
+    help="Print a table, or JSON (authgate schema COMMAND).",
+)  # fmt: skip
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress, only the verdict.")

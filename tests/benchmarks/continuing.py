@@ -27,6 +27,7 @@ import numpy as np
 from harness.model.comparison import Design
 from harness.model.metric import Metric
 from harness.model.policy import Policy
+from harness.run.continued import FIRST_SHARE
 from harness.stats.shift import Bounding, boundings
 
 HERE = Path(__file__).parent
@@ -55,8 +56,8 @@ def stages(how: str) -> list[tuple[Design, int]]:
         return [whole]
     if how == "half of the plan, then the rest":
         return [(design, PLAN // 2), whole]
-    once = (replace(design, horizon_pairs=2 * PLAN, spent_pairs=PLAN, error_share=0.5), 2 * PLAN)
-    twice = (replace(design, horizon_pairs=3 * PLAN, spent_pairs=2 * PLAN, error_share=0.25), 3 * PLAN)
+    once = (replace(design, horizon_pairs=2 * PLAN, spent_pairs=PLAN, error_share=FIRST_SHARE), 2 * PLAN)
+    twice = (replace(design, horizon_pairs=3 * PLAN, spent_pairs=2 * PLAN, error_share=FIRST_SHARE / 2), 3 * PLAN)
     return [whole, once] if how == "the plan, then once beyond it" else [whole, once, twice]
 
 

@@ -49,18 +49,18 @@ def test_a_run_that_ended_early_goes_on_with_the_looks_that_its_plan_had_left(tm
     assert down >= (same.estimate - same.low) / same.se  # one pair fewer of the same plan: no sharper
 
 
-def test_a_run_that_spent_its_plan_goes_on_at_half_of_the_error(tmp_path: Path) -> None:
+def test_a_run_that_spent_its_plan_goes_on_at_a_quarter_of_the_error(tmp_path: Path) -> None:
     first = stored_run(tmp_path, PLAN, slower=MARGIN)
     _, found = continuing(first, None)
-    assert found == Continuation((first.run_id,), PLANNED, PLANNED, 2 * PLANNED, PLANNED, 0.5)
+    assert found == Continuation((first.run_id,), PLANNED, PLANNED, 2 * PLANNED, PLANNED, 0.25)
     second = gone_on(first)
     evidence = evidence_of(second)
     assert evidence.comparison is not None
     assert evidence.comparison.pairs == 2 * PLANNED - 2
-    assert any("less than 1.5 times" in notice for notice in evidence.verdict.notices)
+    assert any("at most 1.25 times" in notice for notice in evidence.verdict.notices)
     _, again = continuing(second, None)
     assert (again.share, again.offset, again.spent, again.earlier) == (
-        0.25, 2 * PLANNED, 2 * PLANNED, (first.run_id, second.run_id)
+        0.125, 2 * PLANNED, 2 * PLANNED, (first.run_id, second.run_id)
     )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def test_the_bounds_of_an_extension_pay_for_its_own_looks_alone(tmp_path: Path) 
     assert comparison is not None
     shift = next(s for s in comparison.shifts if s.metric.step == "login" and s.metric.cohort == "cold")
     up = (shift.high - shift.estimate) / shift.se
-    assert up == pytest.approx(critical_value(POLICY.alpha / 2, shift.pairs, PLANNED, 2 * PLANNED - 1), rel=1e-6)
+    assert up == pytest.approx(critical_value(POLICY.alpha / 4, shift.pairs, PLANNED, 2 * PLANNED - 1), rel=1e-6)
 
 
 def test_what_was_measured_before_counts(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ COMMANDS = {
     "gate": ("gate", "Measure baseline and candidate, and judge the update."),
     "history": ("history", "List every run of the past, and show where levels changed."),
     "import": ("imports", "Make a scenario from what another tool has recorded."),
+    "init": ("init", "Ask a domain, and write a first targets file and scenario."),
     "lab": ("lab", "Run real servers on loopback: the embedded domain, or Active Directory."),
     "locustfile": ("locustfile", "Print the path of the locustfile, for plain locust -f."),
     "login": ("login", "Log one user in, and show each step."),

@@ -39,6 +39,7 @@ NOT_IMPORTED: Mapping[tuple[str, ...], frozenset[str]] = {
     ("login", "--help"): LOAD | FIGURES | STATISTICS | COLUMNS,
     ("history", "--help"): LOAD | FIGURES | STATISTICS | LOGIN,
     ("import", "--help"): LOAD | FIGURES | STATISTICS,
+    ("init", "--help"): EVERYTHING - MODELS,
     ("calibrate", "--help"): LOAD | FIGURES | LOGIN,
     ("notice", "--help"): LOAD | FIGURES | STATISTICS,
     ("plan", "--help"): LOAD | FIGURES | LOGIN,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.budget import budget_options, continued, within
+from harness.cli.metrics import metrics_option
 from harness.cli.options import (
     Finite,
     ScenarioName,
@@ -66,6 +67,7 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
 @quiet_option
 @calibration_option
 @web_option
+@metrics_option
 @_soak_options
 @budget_options
 def command(
@@ -76,6 +78,7 @@ def command(
     quiet: bool,
     calibration: Path | None,
     web: Endpoint | None,
+    metrics: Endpoint | None,
     soak: SoakPlan | None,
     budget: float | None,
     earlier: Path | None,
@@ -90,9 +93,9 @@ def command(
             request = continued(
                 earlier, targets, policy if "policy" in asked else None, budget, results if "results" in asked else None
             )
-            return _measured(request, quiet)
+            return _measured(request, quiet, metrics)
         assert scenario is not None  # the options see to it
-        return _judged(scenario, targets, policy, results, quiet, calibration, soak, budget)
+        return _judged(scenario, targets, policy, results, quiet, calibration, soak, budget, metrics)
 
 
 def _was_given(name: str) -> bool:
@@ -101,11 +104,11 @@ def _was_given(name: str) -> bool:
     return source is click.core.ParameterSource.COMMANDLINE
 
 
-def _measured(request: RunRequest, quiet: bool) -> int:
+def _measured(request: RunRequest, quiet: bool, metrics: Endpoint | None) -> int:
     from harness.cli.tell import judged
 
-    evidence = judged(request, quiet)
-    if evidence.verdict.kind is Kind.INCONCLUSIVE:
+    evidence = judged(request, quiet, metrics)
+    if evidence.verdict.kind is Kind.INCONCLUSIVE and evidence.soak is None:
         folder = request.results / evidence.run_id
         click.echo(f"To add pairs: authgate gate --continue {folder} --targets {request.targets.source}")
     return evidence.verdict.exit_code
@@ -120,6 +123,7 @@ def _judged(
     calibration: Path | None,
     soak: SoakPlan | None,
     budget: float | None,
+    metrics: Endpoint | None,
 ) -> int:
     # Before any load, but not for --help: what measures and judges takes longer to import than a command to be read.
     from harness.run.drift import check_drift
@@ -129,7 +133,7 @@ def _judged(
     if soak is not None:
         whole = soak.scenario(scenario)
         request = RunRequest(whole, targets, policy, results, (soak.arm,), early_stop=False, marks=soak.marks)
-        return _measured(request, quiet)
+        return _measured(request, quiet, metrics)
     check_drift(policy, targets)
     site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
     if site.refusal:  # no load could change it
@@ -138,4 +142,4 @@ def _judged(
     request = RunRequest(scenario, targets, policy, results, site=site)
     if budget is not None:
         request = within(request, budget, Path(site.source) if site.source else None)
-    return _measured(request, quiet)
+    return _measured(request, quiet, metrics)

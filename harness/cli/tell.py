@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.cli.metrics import also_metrics
+from harness.model.endpoint import Endpoint
 from harness.model.evidence import Evidence
 from harness.report.console import for_tables, print_verdict
 from harness.report.progress import progress
@@ -17,9 +19,9 @@ from harness.run.request import RunRequest
 from harness.webui.live import also_live
 
 
-def judged(request: RunRequest, quiet: bool) -> Evidence:
-    """Make the run, and report its verdict."""
-    with progress(Console(), quiet) as shown, also_live(shown) as display:
+def judged(request: RunRequest, quiet: bool, metrics: Endpoint | None = None) -> Evidence:
+    """Make the run, and report its verdict; ``metrics`` is where Prometheus may ask meanwhile."""
+    with progress(Console(), quiet) as shown, also_live(shown) as live, also_metrics(live, metrics) as display:
         folder = execute(request, display)
     return tell(evidence_of(folder), folder.path)
 

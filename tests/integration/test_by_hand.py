@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 LOCUSTFILE = ROOT / "tests" / "data" / "locustfile_by_hand.py"
 STEPS = ("kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry")
-RATE, LASTS_S = 20, 6
+RATE, LASTS_S, USERS = 20, 6, 15
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ def changed(targets: Path, **changes: Any) -> Path:
 
 
 def locust(targets: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    asked = command("--headless", "-u", "15", "-r", "15", "-t", f"{LASTS_S}s", "--csv", str(folder / "out"),
+    asked = command("--headless", "-u", str(USERS), "-r", str(USERS), "-t", f"{LASTS_S}s", "--csv", str(folder / "out"),
                     file=LOCUSTFILE)  # fmt: skip
     environment = {**os.environ, "TARGETS": str(targets), "PYTHONPATH": str(ROOT)}
     return subprocess.run(asked, capture_output=True, text=True, timeout=3 * PATIENCE_S, env=environment, cwd=folder)
@@ -54,16 +55,19 @@ def rows(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def test_each_step_and_each_login_is_a_row_of_locust_s_and_the_rate_is_kept(targets: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
     done = locust(changed(targets, max_rate=RATE), tmp_path)
+    elapsed_s = time.monotonic() - began
     assert done.returncode == 0, done.stderr
     found = rows(tmp_path)
     assert found.keys() == {*STEPS, "login", "Aggregated"}
     count = int(found["login"]["Request Count"])
-    assert {int(found[step]["Request Count"]) for step in STEPS} == {count}
+    # The test's end cuts a login of each user short at most.
+    assert all(count <= int(found[step]["Request Count"]) <= count + USERS for step in STEPS)
     assert all(int(row["Failure Count"]) == 0 for row in found.values())
-    assert 10 < count <= RATE * (LASTS_S + 1)  # 15 users would send some hundred a second
+    assert 10 < count <= RATE * elapsed_s  # 15 users would send some hundred a second
     steps = sum(float(found[step]["Average Response Time"]) for step in STEPS)
-    assert float(found["login"]["Average Response Time"]) == pytest.approx(steps, rel=0.01)
+    assert float(found["login"]["Average Response Time"]) == pytest.approx(steps, rel=0.1)
 
 
 def test_wrong_passwords_end_the_test_and_each_is_sent_once(targets: Path, tmp_path: Path) -> None:

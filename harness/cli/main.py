@@ -11,6 +11,7 @@ from types import FrameType
 
 import click
 
+from harness.cli.examples import epilog
 from harness.errors import AuthgateError, in_lines
 from harness.model.exit_codes import INTERRUPTED, USAGE_ERROR
 from harness.system.output import protect_output
@@ -35,6 +36,7 @@ COMMANDS = {
     "lab": ("lab", "Run real servers on loopback: the embedded domain, or Active Directory."),
     "locustfile": ("locustfile", "Print the path of the locustfile, for plain locust -f."),
     "login": ("login", "Log one user in, and show each step."),
+    "man": ("man", "Write the manual pages."),
     "notice": ("notice", "Write a notice of a test for the people who watch the servers' logs."),
     "plan": ("plan", "Show how long a run must be at a site's noise."),
     "report": ("report", "Write a run's reports again."),
@@ -62,6 +64,7 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"harness.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
+        command.epilog = epilog(cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -41,6 +41,7 @@ NOT_IMPORTED: Mapping[tuple[str, ...], frozenset[str]] = {
     ("import", "--help"): LOAD | FIGURES | STATISTICS,
     ("init", "--help"): EVERYTHING - MODELS,
     ("calibrate", "--help"): LOAD | FIGURES | LOGIN,
+    ("man", "--help"): EVERYTHING - MODELS,
     ("notice", "--help"): LOAD | FIGURES | STATISTICS,
     ("plan", "--help"): LOAD | FIGURES | LOGIN,
     ("run", "--help"): LOAD | FIGURES | LOGIN,

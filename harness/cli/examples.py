@@ -30,6 +30,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("authgate doctor", "check this machine"),
         ("authgate doctor --targets targets.yaml --scenario morning-rush", "check both arms for a scenario"),
     ),
+    "export": (
+        ("authgate export results/RUN --out run.hlog", "an HdrHistogram log"),
+        ("authgate export results/RUN --format hdr --out run.hlog", "the same, said in full"),
+    ),
     "gate": (
         ("authgate gate morning-rush --targets targets.yaml", "measure both arms, and judge the update"),
         ("authgate gate morning-rush --targets targets.yaml --budget 10m", "as far as ten minutes can tell"),

@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": ("compare", "Judge what has been measured, by authgate or by another tool."),
     "demo": ("demo", "Replay the incident of 2016 on the embedded domain."),
     "doctor": ("doctor", "Check the arms and this machine before a run."),
+    "export": ("export", "Write a run's latencies in another tool's format."),
     "gate": ("gate", "Measure baseline and candidate, and judge the update."),
     "history": ("history", "List every run of the past, and show where levels changed."),
     "import": ("imports", "Make a scenario from what another tool has recorded."),

@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 USUAL_STEPS = ("kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry", "ldap_groups")
 _COHORT = "cold"
 _STEP = "step"
+_PREPARING = BoundedSemaphore()
 _PREPARED: dict[Path, tuple[Arm, _Prepared]] = {}
 """By targets file: libkrb5's configuration is the whole process's, so that a process has one arm."""
 
@@ -249,6 +250,11 @@ class _Prepared:
 
 def _prepared(file: Path, arm: Arm, steps: tuple[str, ...], workers: int) -> _Prepared:
     """What this process has of an arm, made once."""
+    with _PREPARING:  # the users of a test begin at once, and preparing waits for answers
+        return _prepared_once(file, arm, steps, workers)
+
+
+def _prepared_once(file: Path, arm: Arm, steps: tuple[str, ...], workers: int) -> _Prepared:
     for known, (other, there) in _PREPARED.items():
         if (known, other, there.steps) != (file, arm, steps):
             raise ConfigError(

@@ -18,7 +18,8 @@ def test_a_domain_is_asked_and_its_files_log_in_once_accounts_are_there(
     require_ad_lab: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with AdLab(("baseline",)) as lab:
-        known = lab.targets.arms["baseline"]
+        lab.write_targets(tmp_path / "lab.yaml")
+        known = load_targets(tmp_path / "lab.yaml").arms["baseline"]
         assert known.dns is not None
         out = tmp_path / "site"
         servers = [part for server in known.dns.servers for part in ("--dns", str(server))]

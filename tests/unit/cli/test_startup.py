@@ -39,6 +39,7 @@ NOT_IMPORTED: Mapping[tuple[str, ...], frozenset[str]] = {
     ("login", "--help"): LOAD | FIGURES | STATISTICS | COLUMNS,
     ("history", "--help"): LOAD | FIGURES | STATISTICS | LOGIN,
     ("import", "--help"): LOAD | FIGURES | STATISTICS,
+    ("export", "--help"): EVERYTHING - MODELS,
     ("init", "--help"): EVERYTHING - MODELS,
     ("calibrate", "--help"): LOAD | FIGURES | LOGIN,
     ("man", "--help"): EVERYTHING - MODELS,

@@ -130,8 +130,8 @@ def _root(address: str, port: int) -> tuple[str, tuple[str, ...]]:
     """The naming context and the SASL mechanisms of a server's root entry (RFC 4512 §5.1), which anybody may read."""
     server = ldap3.Server(address, port, get_info=ldap3.NONE, connect_timeout=WITHIN_S)
     try:
-        connection = ldap3.Connection(server, client_strategy=ldap3.SAFE_SYNC, receive_timeout=WITHIN_S)
-        connection.open()
+        connection = ldap3.Connection(server, client_strategy=ldap3.SAFE_SYNC, receive_timeout=int(WITHIN_S))
+        connection.open(read_server_info=False)
         try:
             _, _, entries, _ = connection.search("", "(objectClass=*)", ldap3.BASE, attributes=list(_ROOT))
         finally:

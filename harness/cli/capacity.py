@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from harness.cli.options import (
     Finite,
+    format_option,
     policy_option,
     quiet_option,
     results_option,
@@ -20,7 +22,7 @@ from harness.model.capacity import Ladder
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
-from harness.report.capacity import print_capacity, write_capacity
+from harness.report.capacity import capacity_document, print_capacity, write_capacity
 from harness.report.console import for_tables
 from harness.report.progress import progress
 from harness.stats.ladders import bracket
@@ -83,6 +85,7 @@ _TIMES = Finite(0.01, 100)
     type=Finite(min=0, min_open=True),
     help="Predict response times at this rate, in logins/s. [default: the scenario's stated_peak]",
 )
+@format_option
 def command(
     scenario: Scenario,
     targets: Targets,
@@ -97,6 +100,7 @@ def command(
     rungs: int,
     within_ms: float | None,
     peak: float | None,
+    written: str,
 ) -> int:
     """Find the highest rate that each arm serves within its budget, and judge whether the update costs capacity.
 
@@ -106,7 +110,7 @@ def command(
     settings = SearchSettings(
         lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak, workers
     )
-    console = for_tables()
+    console = Console(stderr=True) if written == "json" else for_tables()
     with progress(console, quiet) as display:
         found = search(scenario, targets, policy, settings, results, display, lambda ladder: _tell(ladder, console))
     report = None
@@ -115,7 +119,10 @@ def command(
     except OSError as error:
         click.echo(f"{results}: expected a folder to write reports to, got: {error.strerror}", err=True)
     finally:
-        print_capacity(found, console, report)
+        if written == "json":
+            click.echo(json.dumps(capacity_document(found), indent=2, allow_nan=False))
+        else:
+            print_capacity(found, console, report)
     return found.verdict.kind.exit_code
 
 

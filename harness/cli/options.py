@@ -135,4 +135,8 @@ def elsewhere_options(command: Callable[..., int]) -> Callable[..., int]:
     return with_elsewhere
 
 
+format_option = click.option(
+    "--format", "written", type=click.Choice(("table", "json")), default="table", show_default=True,
+    help="Print a table, or JSON (authgate schema COMMAND).",
+)  # fmt: skip
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress, only the verdict.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from harness.cli.metrics import also_metrics, metrics_option
 from harness.cli.options import (
     elsewhere_options,
     quiet_option,
@@ -16,6 +17,7 @@ from harness.cli.options import (
     workers_option,
 )
 from harness.load.elsewhere import Elsewhere
+from harness.model.endpoint import Endpoint
 from harness.model.exit_codes import CRASH
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
@@ -34,6 +36,7 @@ from harness.run.stored import ending_of
 @workers_option
 @elsewhere_options
 @click.option("--arm", "arms", type=click.Choice(ARMS), multiple=True, help="Measure this arm only. [default: both]")
+@metrics_option
 def command(
     scenario: Scenario,
     targets: Targets,
@@ -42,10 +45,11 @@ def command(
     workers: int | None,
     elsewhere: Elsewhere | None,
     arms: tuple[Arm, ...],
+    metrics: Endpoint | None,
 ) -> int:
     """Measure without judging; judge later with `authgate compare`."""
     chosen = tuple(arm for arm in ARMS if arm in arms) or ARMS
-    with progress(Console(), quiet) as display:
+    with progress(Console(), quiet) as shown, also_metrics(shown, metrics) as display:
         request = RunRequest(
             scenario, targets, Policy(), results, chosen, early_stop=False, workers=workers, elsewhere=elsewhere
         )

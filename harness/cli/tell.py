@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.cli.metrics import also_metrics
+from harness.model.endpoint import Endpoint
 from harness.model.evidence import Evidence
 from harness.report.console import for_tables, print_verdict
 from harness.report.language import LANGUAGES
@@ -18,9 +20,9 @@ from harness.run.request import RunRequest
 from harness.webui.live import also_live
 
 
-def judged(request: RunRequest, quiet: bool, lang: str = "en") -> Evidence:
-    """Make the run, and report its verdict, on the page in a language."""
-    with progress(Console(), quiet) as shown, also_live(shown) as display:
+def judged(request: RunRequest, quiet: bool, lang: str = "en", metrics: Endpoint | None = None) -> Evidence:
+    """Make the run, and report its verdict, on the page in a language; Prometheus may ask at ``metrics`` meanwhile."""
+    with progress(Console(), quiet) as shown, also_live(shown) as live, also_metrics(live, metrics) as display:
         folder = execute(request, display)
     return tell(evidence_of(folder), folder.path, lang)
 

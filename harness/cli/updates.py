@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.options import lang_option, quiet_option, results_option, workers_option
+from harness.cli.options import format_option, lang_option, quiet_option, results_option, workers_option
 from harness.config import shipped
 from harness.config.load import load_update
 from harness.model.exit_codes import CRASH
@@ -35,8 +35,14 @@ def command() -> None:
 
 
 @command.command("list")
-def list_updates() -> int:
+@format_option
+def list_updates(written: str) -> int:
     """List the catalogue."""
+    if written == "json":
+        from harness.report.listings import updates_document
+
+        click.echo(updates_document(shipped.updates()).model_dump_json(indent=2))
+        return 0
     table = Table("name", "lab", "signature", "expected", "title", box=None)
     for found in shipped.updates():
         signature = ", ".join(found.signature)

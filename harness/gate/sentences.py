@@ -15,7 +15,7 @@ from harness.model.metric import QUANTILES, Metric, Statistic
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
 from harness.model.steps import EARLIER_TRIES, LOGIN
-from harness.model.subject import LeakSlope, LoginBudget, Outage, SoakGrowth, Subject
+from harness.model.subject import DriftSince, LeakSlope, LoginBudget, Outage, SoakGrowth, Subject
 from harness.model.verdict import Finding, Kind
 from harness.stats.validity import Unsound
 
@@ -229,8 +229,8 @@ def _plainly(finding: Finding, findings: Sequence[Finding]) -> str:
         case Metric():
             candidate, baseline = seconds(finding.candidate), seconds(finding.baseline)
             return f"the step {step_title(finding.step)} of a login would take {candidate} instead of {baseline}"
-        case SoakGrowth():
-            raise ValueError("expected a finding on two arms, got one of a soak")
+        case SoakGrowth() | DriftSince():
+            raise ValueError("expected a finding on two arms, got one of a soak or of several runs")
         case _:
             assert_never(finding.subject)
 

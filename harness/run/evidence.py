@@ -17,6 +17,8 @@ from harness.record.calibration import site_document, site_of
 from harness.record.folder import RunFolder
 from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
+from harness.run.continued import Together
+from harness.run.drift import judged_with_drift
 from harness.run.stored import StoredRun, read_run
 from harness.stats.attribution import anatomy
 from harness.stats.failures import failure_anatomy
@@ -35,6 +37,11 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     run = read_run(folder)
     if set(folder.arms()) != set(ARMS):
         return _evidence_alone(run, policy or folder.policy())
+    if (together := Together.of(folder, policy, site)) is not None:
+        whole = together.evidence(run)
+        assert whole.comparison is not None
+        verdict = judged_with_drift(folder, together.policy, whole.verdict, whole.comparison)
+        return replace(whole, verdict=verdict)
     manifest, scenario, ending = run.manifest, run.scenario, run.ending
     if policy is not None or site is not None:
         ending = replace(ending, pairs=None)  # the run's own judge stopped there, another's need not
@@ -50,7 +57,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         started=str(manifest["created"]),
         manifest={**manifest, "policy": judging.model_dump(mode="json"), "calibration": site_document(known)},
         partial=ending.why_partial,
-        verdict=found.verdict,
+        verdict=judged_with_drift(folder, judging, found.verdict, found.comparison),
         comparison=found.comparison,
         table=found.table,
         design=assessor.design,

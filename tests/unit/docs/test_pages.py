@@ -22,7 +22,7 @@ from tests.helpers.pages import ROOT, Fence, commands, fences, name_of
 PAGES = pages.pages()
 FENCES = [fence for page in PAGES for fence in fences(page)]
 LINES_AT_MOST = 150
-KINDS = {*pages.COMMANDS, "yaml", "sql", "ini"}
+KINDS = {*pages.COMMANDS, "yaml", "sql", "ini", "python"}
 LOADERS = {
     "scenario": (load_scenario, SCENARIOS / "morning-rush.yaml"),
     "targets": (load_targets, SCENARIOS / "targets" / "pre-production.yaml"),

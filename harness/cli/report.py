@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from harness.cli.options import FILE_PATH
-from harness.cli.tell import tell
+from harness.cli.tell import reported
+from harness.model.exit_codes import USAGE_ERROR
 from harness.record.folder import RunFolder
 from harness.run.evidence import evidence_of
 
@@ -16,5 +17,4 @@ from harness.run.evidence import evidence_of
 @click.argument("run", type=FILE_PATH)
 def command(run: Path) -> int:
     """Write a run's reports again from its folder; for a run that was killed they are partial."""
-    tell(evidence_of(RunFolder.open(run)), run)
-    return 0
+    return USAGE_ERROR if reported(evidence_of(RunFolder.open(run)), run) is None else 0

@@ -25,7 +25,13 @@ def judged(request: RunRequest, quiet: bool) -> Evidence:
 
 
 def tell(evidence: Evidence, folder: Path | None) -> Evidence:
-    """Write the reports, then print the verdict and where they are.
+    """Write the reports, then print the verdict and where they are."""
+    reported(evidence, folder)
+    return evidence
+
+
+def reported(evidence: Evidence, folder: Path | None) -> Path | None:
+    """The same; the page's path, None where there is none.
 
     A full disk must not cost the verdict, nor a closed terminal the reports.
     """
@@ -36,4 +42,4 @@ def tell(evidence: Evidence, folder: Path | None) -> Evidence:
     finally:
         with contextlib.suppress(OSError):
             print_verdict(evidence, for_tables(), report)
-    return evidence
+    return report

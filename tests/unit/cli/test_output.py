@@ -123,8 +123,9 @@ def test_a_reader_that_waits_does_not_hold_up_the_progress(tmp_path: Path) -> No
     code = (
         "import sys; from rich.console import Console; from harness.report.progress import progress\n"
         "from harness.system.output import protect_output; protect_output()\n"
+        "from harness.model.progress import Snapshot\n"
         "with progress(Console(), False) as display:\n"
-        "    for _ in range(20_000): display(None)\n"
+        "    for block in range(20_000): display(Snapshot(block, 20_000, (), 0, 0.0, 0.0, {}, None, 1.0))\n"
         "open('done', 'w').close()\n"
     )
     reading, writing = os.pipe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import signal
@@ -92,6 +93,10 @@ def cli() -> None:
     """
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Whatever was to be written: what a user can mend is told as such, and no fault of the program."""
+
+
 def _as_interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -115,6 +120,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if said is None:
             raise
         click.echo(said, err=True)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(in_lines(f"{where}expected room to write to, got: {error.strerror}"), err=True)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED

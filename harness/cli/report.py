@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from harness.cli.options import FILE_PATH, lang_option
-from harness.cli.tell import tell
+from harness.cli.tell import reported
+from harness.model.exit_codes import USAGE_ERROR
 from harness.record.folder import RunFolder
 from harness.run.evidence import evidence_of
 
@@ -17,5 +18,4 @@ from harness.run.evidence import evidence_of
 @lang_option
 def command(run: Path, lang: str) -> int:
     """Write a run's reports again from its folder; for a run that was killed they are partial."""
-    tell(evidence_of(RunFolder.open(run)), run, lang)
-    return 0
+    return USAGE_ERROR if reported(evidence_of(RunFolder.open(run)), run, lang) is None else 0

@@ -28,7 +28,13 @@ def judged(request: RunRequest, quiet: bool, lang: str = "en", metrics: Endpoint
 
 
 def tell(evidence: Evidence, folder: Path | None, lang: str = "en") -> Evidence:
-    """Write the reports, then print the verdict and where they are.
+    """Write the reports, then print the verdict and where they are."""
+    reported(evidence, folder, lang)
+    return evidence
+
+
+def reported(evidence: Evidence, folder: Path | None, lang: str = "en") -> Path | None:
+    """The same; the page's path, None where there is none.
 
     A full disk must not cost the verdict, nor a closed terminal the reports.
     """
@@ -39,4 +45,4 @@ def tell(evidence: Evidence, folder: Path | None, lang: str = "en") -> Evidence:
     finally:
         with contextlib.suppress(OSError):
             print_verdict(evidence, for_tables(), report)
-    return evidence
+    return report

@@ -7,6 +7,7 @@ import os
 import platform
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -55,32 +56,11 @@ class RunFolder:
         folder = cls(results / run_id)
         try:
             folder.path.mkdir(parents=True)
+            folder.write_manifest(_first_manifest(run_id, now, scenario, targets, policy, arms))
         except OSError as error:
+            with suppress(OSError):
+                folder.path.rmdir()
             raise RunError(f"{folder.path}: expected a folder to write results to, got: {error.strerror}") from None
-        folder.write_manifest(
-            {
-                "format": FORMAT,
-                "run_id": run_id,
-                "created": now.isoformat(timespec="seconds"),
-                "scenario": scenario.model_dump(mode="json"),
-                "scenario_digest": scenario.digest,
-                "seed": scenario.seed,
-                "authentication": _authentications(scenario),
-                "policy": policy.model_dump(mode="json"),
-                # Targets hold the place of the credentials and never a secret.
-                "targets": targets.model_dump(mode="json"),
-                "environment": targets.environment,
-                "versions": {name: version(name) for name in _VERSIONS_OF},
-                "host": {
-                    "system": platform.platform(),
-                    "python": platform.python_version(),
-                    "cores": os.cpu_count(),
-                    "machine": platform.machine(),
-                },
-                "arms": list(arms),
-                "status": "running",
-            }
-        )
         return folder
 
     @classmethod
@@ -266,3 +246,30 @@ def _read_parquet(path: Path, kind: str) -> Any:
 def _authentications(scenario: Scenario) -> str:
     """The scenario's authentication, or each of its cohorts'."""
     return " and ".join(dict.fromkeys(str(scenario.mix[name].authentication) for name in scenario.expected))
+
+
+def _first_manifest(
+    run_id: str, now: datetime, scenario: Scenario, targets: Targets, policy: Policy, arms: Sequence[Arm]
+) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "run_id": run_id,
+        "created": now.isoformat(timespec="seconds"),
+        "scenario": scenario.model_dump(mode="json"),
+        "scenario_digest": scenario.digest,
+        "seed": scenario.seed,
+        "authentication": _authentications(scenario),
+        "policy": policy.model_dump(mode="json"),
+        # Targets hold the place of the credentials and never a secret.
+        "targets": targets.model_dump(mode="json"),
+        "environment": targets.environment,
+        "versions": {name: version(name) for name in _VERSIONS_OF},
+        "host": {
+            "system": platform.platform(),
+            "python": platform.python_version(),
+            "cores": os.cpu_count(),
+            "machine": platform.machine(),
+        },
+        "arms": list(arms),
+        "status": "running",
+    }

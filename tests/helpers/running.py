@@ -85,6 +85,11 @@ class Inputs:
         (folder,) = (path for path in self.results.iterdir() if path.is_dir())
         return folder
 
+    @property
+    def run_folder(self) -> RunFolder:
+        """The one run."""
+        return RunFolder(self.run)
+
     def verdict(self) -> dict[str, Any]:
         """The run's verdict.json."""
         found: dict[str, Any] = json.loads((self.run / "verdict.json").read_text(encoding="utf-8"))
@@ -113,7 +118,11 @@ class Running:
             text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
-        until(lambda: self.attempts_on_disk() > 60 or self.process.poll() is not None, 60, "no load flowed")
+        try:
+            until(lambda: self.attempts_on_disk() > 60 or self.process.poll() is not None, 60, "no load flowed")
+        except AssertionError:
+            self.process.kill()
+            raise AssertionError(f"no load flowed: {self.process.communicate()[0]}") from None
         assert self.process.poll() is None, self.end()
         self.family = psutil.Process(self.process.pid).children(recursive=True)
 

@@ -33,7 +33,8 @@ def test_a_domain_is_asked_and_its_files_log_in_once_accounts_are_there(
         assert found.kdcs == known.kdcs
         document = yaml.safe_load((out / "targets.yaml").read_text())
         document["arms"]["baseline"]["credentials"] = known.credentials.model_dump(exclude_none=True)
-        document["arms"]["baseline"]["directory"]["user_base"] = known.directory.user_base
+        directory = document["arms"]["baseline"]["directory"]
+        directory["user_base"], directory["ca_file"] = known.directory.user_base, known.directory.ca_file
         (out / "filled.yaml").write_text(yaml.safe_dump(document))
         login = ["login", "clin00007", "--targets", str(out / "filled.yaml"), "--scenario", str(out / "scenario.yaml")]
         assert main(login) == 0, capsys.readouterr().out

@@ -102,6 +102,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("authgate updates list", "updates that slowed or broke logins elsewhere"),
         ("authgate updates run uppsala-2016", "replay one of them"),
     ),
+    "worker": (
+        ("authgate worker --master gate.example:5557 --key workers.key", "generate load here"),
+        ("authgate worker --master 127.0.0.1:5557", "beside the gate, with the accounts that it sends"),
+    ),
 }
 
 

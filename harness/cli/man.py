@@ -29,7 +29,7 @@ def command(folder: Path) -> int:
     """Write a manual page for each command into FOLDER, such as /usr/local/share/man/man1."""
     from harness.cli.main import COMMANDS, cli
 
-    context = click.Context(cli, info_name="authgate")
+    context = click.Context(cli, info_name="authgate", **cli.context_settings)
     pages = {"authgate": _page("authgate", cli, context)}
     for name in COMMANDS:
         found = cli.get_command(context, name)

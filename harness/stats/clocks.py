@@ -47,7 +47,7 @@ class RoundTrip:
 class Clock:
     """The other's clock minus the own one: ``offset`` (ns) at the own instant ``at``, changing by ``drift`` (ns a ns).
 
-    ``error`` (ns) bounds how far that is wrong: half of the least delay, and what the fit leaves.
+    ``error`` (ns) bounds how far that is wrong: half of the delays, as they weigh in it, and what the fit leaves.
     """
 
     at: float
@@ -82,4 +82,7 @@ def clock_of(trips: Sequence[RoundTrip]) -> Clock | None:
     drift, constant = np.polyfit(x, y, 1)
     left = float(np.abs(y - (constant + drift * x)).max())
     now = latest - middle
-    return Clock(latest, level + float(constant + drift * now), float(drift), best.delay / 2 + left, best.delay)
+    # The line's value now is a weighted sum of the offsets, and each of these is wrong by half its delay at most.
+    weights = np.abs(1 / len(x) + now * x / float(x @ x))
+    bound = float(weights @ np.array([trip.delay / 2 for trip in good]))
+    return Clock(latest, level + float(constant + drift * now), float(drift), bound + left, best.delay)

@@ -20,14 +20,16 @@ def faults(example: str) -> Iterator[str]:
     """Commands and options of an example that there are not."""
     for part in re.findall(r"authgate +([a-z-][^)|;&>]*)", example):
         words = shlex.split(part.rstrip('"'), comments=False)
-        context = click.Context(cli, info_name="authgate")
+        context = click.Context(cli, info_name="authgate", **cli.context_settings)
         found: click.Command | None = cli
         while isinstance(found, click.Group) and words and not words[0].startswith("-"):
             found = found.get_command(context, words.pop(0))
         if found is None:
             yield f"no such command: {part}"
             continue
-        known = {option for one in found.get_params(click.Context(found)) for option in one.opts}
+        known = {
+            option for one in found.get_params(click.Context(found, **cli.context_settings)) for option in one.opts
+        }
         yield from (word for word in words if word.startswith("-") and word not in known)
 
 

@@ -106,7 +106,7 @@ def test_every_command_has_a_budget_of_imports() -> None:
 def test_every_command_that_is_listed_is_there_and_says_what_it_does(name: str) -> None:
     _, summary = COMMANDS[name]
     assert summary.endswith(".")
-    context = click.Context(cast(click.Group, cli))
+    context = click.Context(cast(click.Group, cli), **cli.context_settings)
     command = cast(click.Group, cli).get_command(context, name)
     assert command is not None
     assert command.get_short_help_str(limit=200)

@@ -135,6 +135,7 @@ def ways_in(files: Files, user: str) -> dict[str, list[str]]:
     inputs = [files.scenario, "--targets", files.targets]
     locust = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary", "-t", "5s"]
     plain = ["--scenario", files.scenario, "--targets", files.targets, "-u", "5", "-r", "5"]
+    plain += ["--results", files.results]
     return {
         "gate": [*AUTHGATE, "gate", *inputs, "--policy", files.policy, "--results", files.results],
         "run": [*AUTHGATE, "run", *inputs, "--results", files.results],

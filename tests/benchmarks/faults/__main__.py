@@ -119,7 +119,9 @@ def main() -> int:
         failures += bool(faulty)
         kept = {key: value for key, value in asdict(result).items() if key != "said"}
         rows[row.title] = {**kept, "wrong": faulty, "day": f"{datetime.now(UTC):%Y-%m-%d}", "version": __version__}
-        RECORD.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        recorded = json.dumps(rows, indent=1, ensure_ascii=False)
+        recorded = re.sub(rf"{re.escape(tempfile.gettempdir())}/[^/]+(/disk)?/", "…/", recorded)
+        RECORD.write_text(f"{recorded}\n", encoding="utf-8")
         TABLE.write_text(table(_load()), encoding="utf-8")
         print(f"{row.title}: {result.verdict} {result.code} lost {result.lost} left {result.left} {faulty or 'right'}")
         print(f"    {result.words[:2]}", flush=True)

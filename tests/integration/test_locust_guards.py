@@ -242,7 +242,10 @@ def test_a_worker_that_is_killed_is_told_with_what_is_missing_and_its_replacemen
     missing = lost["planned"] - lost["ended"]
     assert missing > 0
     assert f"plan not done: {count - missing} of {count} logins; worker {lost['index'] + 1} of 2" in state["says"]
-    assert f"was lost, and with it {missing} of its {lost['planned']} logins" in state["says"]
+    # Which of the two the master notices first, the lost connection or the silence, is a matter of time.
+    assert re.search(
+        rf"was (lost|silent for 3 s), and with it {missing} of its {lost['planned']} logins", state["says"]
+    )
     run = only_run(tmp_path / "results")
     assert run.manifest()["status"] == "partial"
     assert run.manifest()["plain"]["missing"] == {lost["client"]: missing}

@@ -102,7 +102,7 @@ def test_a_headless_test_executes_the_plan_and_counts_each_step(targets: Path, s
     ]
     changes = {"steps": [], "cohorts": cohorts, "rounds": rounds, "population": {"users": 20}}
     scenario.write_text(yaml.safe_dump({**yaml.safe_load(scenario.read_text()), **changes}))
-    done = headless(scenario, targets, "-t", "8s", "--csv", str(tmp_path / "out"))
+    done = headless(scenario, targets, "-t", "25s", "--csv", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     with (tmp_path / "out_stats.csv").open() as file:

@@ -18,6 +18,8 @@ from harness.system.secrets import environment_without, no_core_dumps
 from tests.helpers.evidence_samples import blocked
 from tests.helpers.stored import stored_run
 
+pytestmark = pytest.mark.slow
+
 REPORTS = ("verdict.json", "junit.xml", "summary.md", "report.png", "report.html")
 ENVIRONMENTS = {
     "UTF-8": {"LC_ALL": "C.UTF-8"},

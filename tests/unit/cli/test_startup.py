@@ -14,6 +14,8 @@ import pytest
 
 from harness.cli.main import COMMANDS, cli
 
+pytestmark = pytest.mark.slow
+
 LOAD = frozenset(("locust", "gevent"))
 """Imported by the processes that send load, never by a command: gevent changes a process for good."""
 FIGURES = frozenset(("matplotlib", "PIL", "jinja2"))

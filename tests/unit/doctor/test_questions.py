@@ -20,6 +20,8 @@ from harness.model.endpoint import Endpoint
 from harness.model.target import Targets
 from tests.helpers.playing import HOST, Play, player
 
+pytestmark = pytest.mark.slow
+
 ROOT = der.encode(der.SEQUENCE, der.integer(1), der.encode(0x64, der.encode(4), der.encode(der.SEQUENCE)))
 
 

@@ -18,6 +18,8 @@ from harness.model.policy import Limits
 from tests.helpers.arrivals import Simulated, closed_loop, lognormal, poisson, stalled
 from tests.helpers.foreign_files import EPOCH_S
 
+pytestmark = pytest.mark.slow
+
 PASS, BLOCK, INCONCLUSIVE, INVALID = 0, 10, 20, 30
 POLICY = """\
 name: ci

@@ -12,6 +12,8 @@ import pytest
 from harness.errors import CredentialError
 from harness.load.wire import Keys, new_key
 
+pytestmark = pytest.mark.slow
+
 SPEAK = """
 from gevent import monkey; monkey.patch_all()
 import json, sys

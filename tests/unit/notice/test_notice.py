@@ -13,6 +13,8 @@ from harness.model.plan import make_plan
 from harness.notice.detections import DETECTIONS, may_fire
 from harness.notice.traffic import traffic_of
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "Correct-Horse-17"
 TARGETS = shipped.SCENARIOS / "targets" / "pre-production.yaml"
 

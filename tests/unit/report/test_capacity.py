@@ -23,6 +23,8 @@ from tests.benchmarks.operating_characteristics.world import NAMES
 from tests.helpers.capacities import capacity_of, lost_server
 from tests.helpers.documents import SCENARIO, TARGETS
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
 
 

@@ -21,6 +21,8 @@ from harness.report.verdict_json import verdict_document
 from tests.helpers.evidence_samples import TIMEOUT_S, VERDICTS, blocked, empty, open_question, partial, passed
 from tests.helpers.hostile import HOSTILE, hostile, with_finding
 
+pytestmark = pytest.mark.slow
+
 Written = Callable[[Callable[[], Evidence]], list[Path]]
 every_verdict = pytest.mark.parametrize("make", VERDICTS.values(), ids=VERDICTS.keys())
 VOID = {"meta", "img", "link", "br", "source"}

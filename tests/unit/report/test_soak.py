@@ -28,6 +28,8 @@ from tests.benchmarks.soak import ROWS, simulate
 from tests.helpers.evidence_samples import empty, passed
 from tests.helpers.synthetic import ENDED, SOUND
 
+pytestmark = pytest.mark.slow
+
 POLICY = Policy()
 
 

@@ -17,6 +17,8 @@ from harness.run.stored import read_run
 from harness.stats.bounds import critical_value
 from tests.helpers.stored import POLICY, SCENARIO, stored_run
 
+pytestmark = pytest.mark.slow
+
 PLANNED = 24
 PLAN = SCENARIO.model_copy(update={"blocks": Blocks(length_s=3, trim_s=0.5, pairs=PLANNED)})
 ABOVE = PLAN.model_copy(update={"headroom": Headroom(factor=1.5, every=3)})

@@ -17,6 +17,8 @@ from harness.record.folder import RunFolder
 from harness.run.evidence import evidence_of
 from tests.helpers.stored import POLICY, SCENARIO, TARGETS, stored_run
 
+pytestmark = pytest.mark.slow
+
 LONGER = SCENARIO.model_copy(update={"blocks": Blocks(length_s=3, trim_s=0.5, pairs=16)})
 DRIFT = Drift.model_validate({"pinned": "r0", "login": {"p50": {"relative": 0.6}, "p95": None, "p99": None}})
 

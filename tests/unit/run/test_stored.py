@@ -32,6 +32,8 @@ from harness.studies.planning import read_noise
 from harness.studies.trend import trend
 from tests.helpers.stored import POLICY, SCENARIO, stored_run
 
+pytestmark = pytest.mark.slow
+
 MS = 1_000_000
 Damage = Callable[[RunFolder], None]
 

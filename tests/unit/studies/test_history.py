@@ -18,6 +18,8 @@ from harness.studies.history import Wanted, read_history, rows_of
 from tests.helpers.hostile import HOSTILE
 from tests.helpers.stored import TARGETS, stored_run
 
+pytestmark = pytest.mark.slow
+
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 

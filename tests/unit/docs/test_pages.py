@@ -112,7 +112,7 @@ def faults_of(text: str) -> list[str]:
 def unknown_in(words: list[str]) -> list[str]:
     """The command of authgate that isn't there, or the options that it doesn't have; capital words are placeholders."""
     command: click.Command = cli
-    context = click.Context(cli)
+    context = click.Context(cli, **cli.context_settings)
     while words and isinstance(command, click.Group) and not words[0].startswith("-"):
         name = words.pop(0)
         if name.isupper():
@@ -121,7 +121,11 @@ def unknown_in(words: list[str]) -> list[str]:
         if below is None:
             return [f"no command {name}"]
         command = below
-    known = {option for parameter in command.get_params(click.Context(command)) for option in parameter.opts}
+    known = {
+        option
+        for parameter in command.get_params(click.Context(command, **cli.context_settings))
+        for option in parameter.opts
+    }
     options = (word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word))
     return [f"{command.name}: no option {option}" for option in options if option not in known | {"-h", "--help"}]
 

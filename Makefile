@@ -57,7 +57,7 @@ demo: runtime
 test: PACKAGES = --test
 # Two processes, a file at a time each, the slow ones first: most wait for load, and a file shares its servers.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 30
 
 unit: development
 	$(BIN)/python -m pytest -n 2 -m 'not slow' tests/unit

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -30,17 +29,6 @@ LATER: dict[str, Any] = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 15}
 CUT_S = 5.0
 AHEAD_S = 54_321
 PATIENCE_S = 60.0
-
-
-@pytest.fixture
-def lab(require_domain: None) -> Iterator[Lab]:
-    with Lab() as running:
-        yield running
-
-
-@pytest.fixture
-def inputs(tmp_path: Path) -> Inputs:
-    return Inputs(tmp_path)
 
 
 class Site:

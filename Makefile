@@ -1,6 +1,6 @@
 # `make demo` and `make test` each do all the set-up that they need; nothing else has to be run before.
 .DEFAULT_GOAL := help
-.PHONY: help packages runtime development demo test unit check bench scoreboard wheel lock clean
+.PHONY: help packages runtime development demo test unit check fuzz bench scoreboard wheel lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,6 +13,7 @@ help:
 	@echo "make test                lint, types and all tests, with real servers"
 	@echo "make unit                the tests that need no server, in under a minute"
 	@echo "make check               lint and types alone"
+	@echo "make fuzz [SECONDS=600] [ANSWERS=60000]  damaged inputs for so long, and so many spoilt answers of servers"
 	@echo "make bench               every benchmark of the instrument, into results/bench"
 	@echo "make scoreboard          every update of the catalogue, replayed and judged, and equal arms (an hour)"
 	@echo "make wheel               the sdist, and the wheel that it makes, in dist/"
@@ -56,7 +57,7 @@ demo: runtime
 test: PACKAGES = --test
 # Two processes, a file at a time each, the slow ones first: most wait for load, and a file shares its servers.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 30
 
 unit: development
 	$(BIN)/python -m pytest -n 2 -m 'not slow' tests/unit
@@ -65,6 +66,13 @@ check: development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Another seed each time, which is printed: with it and its number a case is made again (tests/property/fuzz.py --help).
+SECONDS ?= 600
+ANSWERS ?= 60000
+fuzz: development
+	$(BIN)/python -m tests.property.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.property.hostile --answers $(ANSWERS) $(if $(SEED),--seed $(SEED))
 
 bench: development
 	$(BIN)/python -m tests.benchmarks.run_all

@@ -10,11 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.options import (
+    format_option,
     policy_option,
     quiet_option,
     results_option,
     scenario_argument,
     targets_option,
+    workers_option,
 )
 from harness.model.calibration import Calibration
 from harness.model.policy import Policy
@@ -34,6 +36,7 @@ from harness.studies.calibrate import Repeats, calibrate
 @policy_option
 @results_option
 @quiet_option
+@workers_option
 @click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, help="How many A/A runs to make.")
 @click.option(
     "--same-bits",
@@ -45,30 +48,36 @@ from harness.studies.calibrate import Repeats, calibrate
     metavar="COMMAND",
     help="Run before each repeat, without a shell: to redeploy, restart, or wait (sleep 86400).",
 )
+@format_option
 def command(
     scenario: Scenario,
     targets: Targets,
     policy: Policy,
     results: Path,
     quiet: bool,
+    workers: int | None,
     repeats: int,
     same_bits: bool,
     between: str | None,
+    written: str,
 ) -> int:
     """Run the same bits against each other to measure this site's noise, false BLOCKs and detectable slowdown.
 
     Without --same-bits both arms are the baseline. The gate reads the file that is written: its bounds then include the
     spread between deployments, and it refuses to judge at a site where its A/A runs block too often.
     """
-    console = Console()
+    console = Console(stderr=written == "json")
     how = Repeats.of(repeats, same_bits, between)
     with progress(console, quiet) as display:
         found = calibrate(
             scenario, targets, policy, how, results, display,
-            lambda evidence: console.print(f"{evidence.run_id}: {evidence.verdict.kind.name}"),
+            lambda evidence: console.print(f"{evidence.run_id}: {evidence.verdict.kind.name}"), workers,
         )  # fmt: skip
     file = calibration_file(results, scenario.name, policy.name)
     save(found, file)
+    if written == "json":
+        click.echo(file.read_text(encoding="utf-8"), nl=False)
+        return 0
     console.print(_noise_table(found))
     passed, blocked = (found.verdicts.get(kind.name, 0) for kind in (Kind.PASS, Kind.BLOCK))
     console.print(

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from harness.cli.options import Finite, policy_option, quiet_option, results_option, scenario_argument, targets_option
+from harness.cli.options import (
+    Finite,
+    format_option,
+    policy_option,
+    quiet_option,
+    results_option,
+    scenario_argument,
+    targets_option,
+    workers_option,
+)
 from harness.model.capacity import Ladder
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
-from harness.report.capacity import print_capacity, write_capacity
+from harness.report.capacity import capacity_document, print_capacity, write_capacity
 from harness.report.console import for_tables
 from harness.report.progress import progress
 from harness.stats.ladders import bracket
@@ -27,6 +37,7 @@ _TIMES = Finite(0.01, 100)
 @policy_option
 @results_option
 @quiet_option
+@workers_option
 @click.option(
     "--from",
     "lowest",
@@ -74,12 +85,14 @@ _TIMES = Finite(0.01, 100)
     type=Finite(min=0, min_open=True),
     help="Predict response times at this rate, in logins/s. [default: the scenario's stated_peak]",
 )
+@format_option
 def command(
     scenario: Scenario,
     targets: Targets,
     policy: Policy,
     results: Path,
     quiet: bool,
+    workers: int | None,
     lowest: float,
     highest: float,
     step: float,
@@ -87,6 +100,7 @@ def command(
     rungs: int,
     within_ms: float | None,
     peak: float | None,
+    written: str,
 ) -> int:
     """Find the highest rate that each arm serves within its budget, and judge whether the update costs capacity.
 
@@ -94,9 +108,9 @@ def command(
     The servers are overloaded on purpose.
     """
     settings = SearchSettings(
-        lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak
+        lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak, workers
     )
-    console = for_tables()
+    console = Console(stderr=True) if written == "json" else for_tables()
     with progress(console, quiet) as display:
         found = search(scenario, targets, policy, settings, results, display, lambda ladder: _tell(ladder, console))
     report = None
@@ -105,7 +119,10 @@ def command(
     except OSError as error:
         click.echo(f"{results}: expected a folder to write reports to, got: {error.strerror}", err=True)
     finally:
-        print_capacity(found, console, report)
+        if written == "json":
+            click.echo(json.dumps(capacity_document(found), indent=2, allow_nan=False))
+        else:
+            print_capacity(found, console, report)
     return found.verdict.kind.exit_code
 
 

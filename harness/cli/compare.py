@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from harness.cli.options import FILE_PATH, Finite, PolicyName, calibration_option
+from harness.cli.options import FILE_PATH, Finite, PolicyName, calibration_option, lang_option
 from harness.cli.tell import tell
+from harness.errors import RunError
 from harness.importers.evidence import foreign_evidence, imported_evidence
 from harness.importers.tools import FORMATS
 from harness.importers.two_files import Importing
@@ -94,8 +95,14 @@ def _elsewhere_options(command: Callable[..., int]) -> Callable[..., int]:
     help="Folder for the reports. [default: the run's own, if judged by its own policy and calibration]",
 )
 @calibration_option
+@lang_option
 def command(
-    runs: tuple[Path, ...], elsewhere: Elsewhere, policy: Policy | None, out: Path | None, calibration: Path | None
+    runs: tuple[Path, ...],
+    elsewhere: Elsewhere,
+    policy: Policy | None,
+    out: Path | None,
+    calibration: Path | None,
+    lang: str,
 ) -> int:
     """Judge what has been measured: a run of both arms, a run of each arm, or another tool's attempts or files."""
     attempts, files, how = elsewhere.attempts, elsewhere.files, elsewhere.how
@@ -109,7 +116,12 @@ def command(
         evidence = evidence_of_two(RunFolder.open(runs[0]), RunFolder.open(runs[1]), policy, calibration)
     else:
         folder = RunFolder.open(runs[0])
+        if len(arms := folder.arms()) == 1 and "soak" not in folder.manifest():
+            raise RunError(
+                f"{runs[0]}: expected a run of both arms, got one of the {arms[0]} alone: name the other arm's run "
+                "besides (authgate report shows this one)"
+            )
         site = None if calibration is None else site_of_run(folder, calibration, policy)
         evidence = evidence_of(folder, policy, site)
         out = out or (runs[0] if policy is None and site is None else None)  # the gate's own report stays the gate's
-    return tell(evidence, out).verdict.exit_code
+    return tell(evidence, out, lang).verdict.exit_code

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import quiet_option, results_option
+from harness.cli.options import quiet_option, results_option, workers_option
 from harness.cli.updates import replayed
 from harness.config import shipped
 from harness.config.load import load_update
@@ -24,7 +24,8 @@ NONE = "none"
 )
 @results_option
 @quiet_option
-def command(update: str, results: Path, quiet: bool) -> int:
+@workers_option
+def command(update: str, results: Path, quiet: bool, workers: int | None) -> int:
     """Replay an update on its lab; exits 0 if the verdict is as expected."""
     from harness.updates.replay import without_fault  # it brings all that measures and judges
 
@@ -32,4 +33,4 @@ def command(update: str, results: Path, quiet: bool) -> int:
     found = load_update(shipped.find(name, shipped.UPDATES))
     chosen = without_fault(found) if update == NONE else found
     click.echo(f"{chosen.title}. {chosen.mechanism if update != NONE else ''}".rstrip())
-    return replayed(chosen, results, quiet)
+    return replayed(chosen, results, quiet, workers)

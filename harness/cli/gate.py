@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.budget import budget_options, continued, within
+from harness.cli.metrics import metrics_option
 from harness.cli.options import (
     Finite,
+    ScenarioName,
     calibration_option,
+    elsewhere_options,
+    lang_option,
     policy_option,
     quiet_option,
     results_option,
-    scenario_argument,
     targets_option,
+    workers_option,
 )
 from harness.cli.web import gate_page, web_option
+from harness.load.elsewhere import Elsewhere
 from harness.model.endpoint import Endpoint
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
 from harness.model.verdict import Kind
 from harness.studies.soak import HOURS_AT_MOST, SHARE_OF_PEAK, SoakPlan
+
+if TYPE_CHECKING:
+    from harness.run.request import RunRequest
 
 _SOAK = (
     click.option(
@@ -55,30 +65,66 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
 
 
 @click.command("gate")
-@scenario_argument
+@click.argument("scenario", type=ScenarioName(), required=False)
 @targets_option
 @policy_option
 @results_option
 @quiet_option
 @calibration_option
+@lang_option
+@workers_option
+@elsewhere_options
 @web_option
+@metrics_option
 @_soak_options
+@budget_options
 def command(
-    scenario: Scenario,
+    scenario: Scenario | None,
     targets: Targets,
     policy: Policy,
     results: Path,
     quiet: bool,
     calibration: Path | None,
+    lang: str,
+    workers: int | None,
+    elsewhere: Elsewhere | None,
     web: Endpoint | None,
+    metrics: Endpoint | None,
     soak: SoakPlan | None,
+    budget: float | None,
+    earlier: Path | None,
 ) -> int:
     """Measure baseline and candidate in interleaved blocks and judge the update, or --soak one of them for hours.
 
     SCENARIO is a shipped name (see `authgate scenarios`) or a YAML file.
     """
     with gate_page(web, results):
-        return _judged(scenario, targets, policy, results, quiet, calibration, soak)
+        if earlier is not None:
+            asked = {name for name in ("policy", "results") if _was_given(name)}
+            request = continued(
+                earlier, targets, policy if "policy" in asked else None, budget, results if "results" in asked else None
+            )
+            return _measured(replace(request, workers=workers, elsewhere=elsewhere), quiet, lang, metrics)
+        assert scenario is not None  # the options see to it
+        return _judged(
+            scenario, targets, policy, results, quiet, calibration, lang, workers, elsewhere, soak, budget, metrics
+        )
+
+
+def _was_given(name: str) -> bool:
+    """Whether an option was written down, and is not a default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def _measured(request: RunRequest, quiet: bool, lang: str, metrics: Endpoint | None) -> int:
+    from harness.cli.tell import judged
+
+    evidence = judged(request, quiet, lang, metrics)
+    if evidence.verdict.kind is Kind.INCONCLUSIVE and evidence.soak is None:
+        folder = request.results / evidence.run_id
+        click.echo(f"To add pairs: authgate gate --continue {folder} --targets {request.targets.source}")
+    return evidence.verdict.exit_code
 
 
 def _judged(
@@ -88,19 +134,38 @@ def _judged(
     results: Path,
     quiet: bool,
     calibration: Path | None,
+    lang: str,
+    workers: int | None,
+    elsewhere: Elsewhere | None,
     soak: SoakPlan | None,
+    budget: float | None,
+    metrics: Endpoint | None,
 ) -> int:
     # Before any load, but not for --help: what measures and judges takes longer to import than a command to be read.
-    from harness.cli.tell import judged
+    from harness.run.drift import check_drift
     from harness.run.request import RunRequest
     from harness.run.site import Subject, find_site
 
     if soak is not None:
         whole = soak.scenario(scenario)
-        request = RunRequest(whole, targets, policy, results, (soak.arm,), early_stop=False, marks=soak.marks)
-        return judged(request, quiet).verdict.exit_code
+        request = RunRequest(
+            whole,
+            targets,
+            policy,
+            results,
+            (soak.arm,),
+            early_stop=False,
+            marks=soak.marks,
+            workers=workers,
+            elsewhere=elsewhere,
+        )
+        return _measured(request, quiet, lang, metrics)
+    check_drift(policy, targets)
     site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
     if site.refusal:  # no load could change it
         click.echo(f"INVALID: {site.refusal}", err=True)
         return Kind.INVALID.exit_code
-    return judged(RunRequest(scenario, targets, policy, results, site=site), quiet).verdict.exit_code
+    request = RunRequest(scenario, targets, policy, results, site=site, workers=workers, elsewhere=elsewhere)
+    if budget is not None:
+        request = within(request, budget, Path(site.source) if site.source else None)
+    return _measured(request, quiet, lang, metrics)

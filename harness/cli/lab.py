@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import FILE_PATH
+from harness.cli.options import FILE_PATH, format_option
 from harness.lab import changes, supervisor
 from harness.lab.ad import changes as ad_changes
 from harness.lab.hospital import CLINICIANS
@@ -67,9 +67,22 @@ def down(folder: Path) -> int:
 
 @command.command()
 @_lab_folder
-def status(folder: Path) -> int:
+@format_option
+def status(folder: Path, written: str) -> int:
     """Show which of the lab's processes run, and where they listen."""
     found = supervisor.status(folder)
+    if written == "json":
+        from harness.report.listings import LabRow, lab_document
+
+        rows = []
+        for name, process in () if found is None else found.processes.items():
+            assert found is not None
+            arm, _, server = name.partition(".")
+            port = found.ports.get(f"{arm}.{_PORT_OF.get(server, server)}")
+            runs, address = found.alive[name], found.addresses.get(name, "")
+            rows.append(LabRow(name=name, pid=process.pid, runs=runs, address=address, port=port))
+        click.echo(lab_document(rows).model_dump_json(indent=2))
+        return 0
     if found is None:
         click.echo("no lab runs here")
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import signal
@@ -11,6 +12,7 @@ from types import FrameType
 
 import click
 
+from harness.cli.examples import epilog
 from harness.errors import AuthgateError, in_lines
 from harness.model.exit_codes import INTERRUPTED, USAGE_ERROR
 from harness.system.output import protect_output
@@ -24,14 +26,20 @@ COMMANDS = {
         "capacity",
         "Find the highest rate that each arm serves, and judge whether the update costs capacity.",
     ),
+    "ci": ("ci", "Show a verdict in a pipeline: comment, job summary, annotations."),
     "compare": ("compare", "Judge what has been measured, by authgate or by another tool."),
     "demo": ("demo", "Replay the incident of 2016 on the embedded domain."),
     "doctor": ("doctor", "Check the arms and this machine before a run."),
+    "export": ("export", "Write a run's latencies in another tool's format."),
     "gate": ("gate", "Measure baseline and candidate, and judge the update."),
+    "history": ("history", "List every run of the past, and show where levels changed."),
     "import": ("imports", "Make a scenario from what another tool has recorded."),
+    "init": ("init", "Ask a domain, and write a first targets file and scenario."),
     "lab": ("lab", "Run real servers on loopback: the embedded domain, or Active Directory."),
     "locustfile": ("locustfile", "Print the path of the locustfile, for plain locust -f."),
     "login": ("login", "Log one user in, and show each step."),
+    "man": ("man", "Write the manual pages."),
+    "notice": ("notice", "Write a notice of a test for the people who watch the servers' logs."),
     "plan": ("plan", "Show how long a run must be at a site's noise."),
     "report": ("report", "Write a run's reports again."),
     "run": ("run", "Measure without judging."),
@@ -39,6 +47,7 @@ COMMANDS = {
     "schema": ("schema", "Print the JSON Schema of a kind of file."),
     "trend": ("trend", "Show runs of one scenario side by side."),
     "updates": ("updates", "List and replay updates that slowed or broke logins."),
+    "worker": ("worker", "Serve as a worker of a run on another machine."),
 }
 """By name: the module of ``harness.cli`` that has the ``command``, and its line in ``--help``.
 
@@ -58,6 +67,7 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"harness.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
+        command.epilog = epilog(cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -83,6 +93,10 @@ def cli() -> None:
     """
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Whatever was to be written: what a user can mend is told as such, and no fault of the program."""
+
+
 def _as_interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -106,6 +120,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if said is None:
             raise
         click.echo(said, err=True)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(in_lines(f"{where}expected room to write to, got: {error.strerror}"), err=True)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED

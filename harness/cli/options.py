@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import click
 
 from harness.config import shipped
 from harness.config.load import load_policy, load_scenario, load_targets
+from harness.load.elsewhere import Elsewhere, Listen
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
+from harness.model.shard import WORKERS_AT_MOST
 from harness.model.target import Targets
 
 
@@ -75,4 +79,64 @@ calibration_option = click.option(
     help="A file written by authgate calibrate. [default: the one among the results for this scenario and policy; for "
     "a stored run, the one it was judged by; for another tool's files, none]",
 )
+LANGUAGES = ("en", "sv")
+"""Those of harness.report.language, which takes longer to import than a command to be read."""
+lang_option = click.option(
+    "--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of report.html."
+)
+
+
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1, WORKERS_AT_MOST),
+    help="Worker processes of each arm, between which its logins are shared out. [default: as many as the rate takes "
+    "and the cores carry]",
+)
+_ELSEWHERE = (
+    click.option(
+        "--listen",
+        metavar="HOST:PORT",
+        help="Wait here for workers on other machines (authgate worker), and start none.",
+    ),
+    click.option(
+        "--expect-workers", type=click.IntRange(1, 2 * WORKERS_AT_MOST), help="How many they are, of all arms together."
+    ),
+    click.option(
+        "--key", type=FILE_PATH, help="The file of the secret that encrypts what is said between them (mode 0600)."
+    ),
+    click.option("--send-accounts", is_flag=True, help="Send them the credentials, encrypted."),
+)
+
+
+def elsewhere_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The options of workers on other machines, handed to the command as one ``elsewhere``; None without them."""
+
+    @wraps(command)
+    def with_elsewhere(
+        listen: str | None, expect_workers: int | None, key: Path | None, send_accounts: bool, **others: Any
+    ) -> int:
+        if (listen is None) != (expect_workers is None):
+            raise click.UsageError("expected --listen HOST:PORT and --expect-workers K together, got one of them")
+        if listen is None or expect_workers is None:
+            if key is not None or send_accounts:
+                raise click.UsageError("expected --listen HOST:PORT together with --key and --send-accounts, got none")
+            return command(elsewhere=None, **others)
+        if others.get("workers") is not None:
+            raise click.UsageError("expected --workers (here) or --listen (elsewhere), got both")
+        found = Elsewhere(Listen.of(listen, "--listen"), expect_workers, key, send_accounts)
+        if key is not None:
+            from harness.load.wire import Keys
+
+            Keys.read(key)
+        return command(elsewhere=found, **others)
+
+    for option in reversed(_ELSEWHERE):
+        with_elsewhere = option(with_elsewhere)
+    return with_elsewhere
+
+
+format_option = click.option(
+    "--format", "written", type=click.Choice(("table", "json")), default="table", show_default=True,
+    help="Print a table, or JSON (authgate schema COMMAND).",
+)  # fmt: skip
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress, only the verdict.")

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.options import FILE_PATH, Finite, policy_option, scenario_argument
+from harness.cli.options import FILE_PATH, Finite, format_option, policy_option, scenario_argument
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
+from harness.report.listings import plan_document
 from harness.report.words import change, printable
 from harness.studies import planning
 
@@ -30,13 +31,17 @@ from harness.studies import planning
     "--slowdown", type=Finite(0, 100, min_open=True), default=0.2, show_default=True,
     help="The slowdown that is to be blocked: 0.2 is +20 %; for rates, a difference of shares.",
 )  # fmt: skip
-def command(scenario: Scenario, policy: Policy, noise: Path, slowdown: float) -> int:
+@format_option
+def command(scenario: Scenario, policy: Policy, noise: Path, slowdown: float, written: str) -> int:
     """Show how long a run must be to PASS an equal update, and to BLOCK one that is slower by --slowdown.
 
     Both with 80 % probability. – stands for longer than any practical run, or for a slowdown within the margin. A PASS
     needs every metric, a BLOCK any one.
     """
     found = planning.needs(planning.read_noise(noise), policy, slowdown)
+    if written == "json":
+        click.echo(plan_document(found, scenario, policy, slowdown).model_dump_json(indent=2))
+        return 0
     pair_min = scenario.duration_s / scenario.blocks.pairs / 60
     table = Table("metric", "sd of a pair", "margin", "minutes to PASS", "minutes to BLOCK", box=None)
     for need in found:

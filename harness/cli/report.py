@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import FILE_PATH
-from harness.cli.tell import tell
+from harness.cli.options import FILE_PATH, lang_option
+from harness.cli.tell import reported
+from harness.model.exit_codes import USAGE_ERROR
 from harness.record.folder import RunFolder
 from harness.run.evidence import evidence_of
 
 
 @click.command("report")
 @click.argument("run", type=FILE_PATH)
-def command(run: Path) -> int:
+@lang_option
+def command(run: Path, lang: str) -> int:
     """Write a run's reports again from its folder; for a run that was killed they are partial."""
-    tell(evidence_of(RunFolder.open(run)), run)
-    return 0
+    return USAGE_ERROR if reported(evidence_of(RunFolder.open(run)), run, lang) is None else 0

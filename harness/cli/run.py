@@ -7,7 +7,17 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from harness.cli.options import quiet_option, results_option, scenario_argument, targets_option
+from harness.cli.metrics import also_metrics, metrics_option
+from harness.cli.options import (
+    elsewhere_options,
+    quiet_option,
+    results_option,
+    scenario_argument,
+    targets_option,
+    workers_option,
+)
+from harness.load.elsewhere import Elsewhere
+from harness.model.endpoint import Endpoint
 from harness.model.exit_codes import CRASH
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
@@ -23,12 +33,27 @@ from harness.run.stored import ending_of
 @targets_option
 @results_option
 @quiet_option
+@workers_option
+@elsewhere_options
 @click.option("--arm", "arms", type=click.Choice(ARMS), multiple=True, help="Measure this arm only. [default: both]")
-def command(scenario: Scenario, targets: Targets, results: Path, quiet: bool, arms: tuple[Arm, ...]) -> int:
+@metrics_option
+def command(
+    scenario: Scenario,
+    targets: Targets,
+    results: Path,
+    quiet: bool,
+    workers: int | None,
+    elsewhere: Elsewhere | None,
+    arms: tuple[Arm, ...],
+    metrics: Endpoint | None,
+) -> int:
     """Measure without judging; judge later with `authgate compare`."""
     chosen = tuple(arm for arm in ARMS if arm in arms) or ARMS
-    with progress(Console(), quiet) as display:
-        folder = execute(RunRequest(scenario, targets, Policy(), results, chosen, early_stop=False), display)
+    with progress(Console(), quiet) as shown, also_metrics(shown, metrics) as display:
+        request = RunRequest(
+            scenario, targets, Policy(), results, chosen, early_stop=False, workers=workers, elsewhere=elsewhere
+        )
+        folder = execute(request, display)
     manifest = folder.manifest()
     if why := ending_of(manifest).why_partial:
         click.echo(f"stopped: {why}", err=True)

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.cli.metrics import also_metrics
+from harness.model.endpoint import Endpoint
 from harness.model.evidence import Evidence
 from harness.report.console import for_tables, print_verdict
+from harness.report.language import LANGUAGES
 from harness.report.progress import progress
 from harness.report.write import keep_reports
 from harness.run.evidence import evidence_of
@@ -17,23 +20,29 @@ from harness.run.request import RunRequest
 from harness.webui.live import also_live
 
 
-def judged(request: RunRequest, quiet: bool) -> Evidence:
-    """Make the run, and report its verdict."""
-    with progress(Console(), quiet) as shown, also_live(shown) as display:
+def judged(request: RunRequest, quiet: bool, lang: str = "en", metrics: Endpoint | None = None) -> Evidence:
+    """Make the run, and report its verdict, on the page in a language; Prometheus may ask at ``metrics`` meanwhile."""
+    with progress(Console(), quiet) as shown, also_live(shown) as live, also_metrics(live, metrics) as display:
         folder = execute(request, display)
-    return tell(evidence_of(folder), folder.path)
+    return tell(evidence_of(folder), folder.path, lang)
 
 
-def tell(evidence: Evidence, folder: Path | None) -> Evidence:
-    """Write the reports, then print the verdict and where they are.
+def tell(evidence: Evidence, folder: Path | None, lang: str = "en") -> Evidence:
+    """Write the reports, then print the verdict and where they are."""
+    reported(evidence, folder, lang)
+    return evidence
+
+
+def reported(evidence: Evidence, folder: Path | None, lang: str = "en") -> Path | None:
+    """The same; the page's path, None where there is none.
 
     A full disk must not cost the verdict, nor a closed terminal the reports.
     """
     report = None
     try:
         if folder is not None:
-            report = keep_reports(evidence, folder)
+            report = keep_reports(evidence, folder, LANGUAGES[lang])
     finally:
         with contextlib.suppress(OSError):
             print_verdict(evidence, for_tables(), report)
-    return evidence
+    return report

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.options import quiet_option, results_option
+from harness.cli.options import format_option, lang_option, quiet_option, results_option, workers_option
 from harness.config import shipped
 from harness.config.load import load_update
 from harness.model.exit_codes import CRASH
@@ -35,8 +35,14 @@ def command() -> None:
 
 
 @command.command("list")
-def list_updates() -> int:
+@format_option
+def list_updates(written: str) -> int:
     """List the catalogue."""
+    if written == "json":
+        from harness.report.listings import updates_document
+
+        click.echo(updates_document(shipped.updates()).model_dump_json(indent=2))
+        return 0
     table = Table("name", "lab", "signature", "expected", "title", box=None)
     for found in shipped.updates():
         signature = ", ".join(found.signature)
@@ -74,15 +80,17 @@ def show(update: Update) -> int:
 @click.argument("update", type=UpdateName())
 @results_option
 @quiet_option
-def run_update(update: Update, results: Path, quiet: bool) -> int:
+@lang_option
+@workers_option
+def run_update(update: Update, results: Path, quiet: bool, lang: str, workers: int | None) -> int:
     """Replay UPDATE on its lab.
 
     Exits 0 if the verdict and the blamed step are as expected.
     """
-    return replayed(update, results, quiet)
+    return replayed(update, results, quiet, workers, lang)
 
 
-def replayed(update: Update, results: Path, quiet: bool) -> int:
+def replayed(update: Update, results: Path, quiet: bool, workers: int | None = None, lang: str = "en") -> int:
     """Replay the update, report its verdict and whether it is the expected one; the exit code."""
     # Here, since to list the catalogue takes nothing of what replays it.
     from harness.cli.tell import tell
@@ -91,8 +99,8 @@ def replayed(update: Update, results: Path, quiet: bool) -> int:
 
     console = Console()
     with progress(console, quiet) as shown, also_live(shown) as display:
-        evidence = replay(update, results, display)
-    tell(evidence, results / evidence.run_id)
+        evidence = replay(update, results, display, workers)
+    tell(evidence, results / evidence.run_id, lang)
     outcome = outcome_of(update, evidence)
     got = outcome.verdict + (f" at {outcome.step}" if outcome.step else "")
     console.print(f"expected {_expected(update)}, got {got} after {outcome.load_s:.0f} s of load")

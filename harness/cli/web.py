@@ -23,7 +23,7 @@ LOOPBACK, PORT = "127.0.0.1", 8089
 STARTS_WITHIN_S = 30.0
 
 
-class _HostAndPort(click.ParamType[Endpoint]):
+class HostAndPort(click.ParamType[Endpoint]):
     """HOST:PORT, PORT or HOST; loopback and Locust's own port unless said."""
 
     name = "address"
@@ -39,7 +39,7 @@ class _HostAndPort(click.ParamType[Endpoint]):
 
 web_option = click.option(
     "--web",
-    type=_HostAndPort(),
+    type=HostAndPort(),
     is_flag=False,
     flag_value=Endpoint(host=LOOPBACK, port=PORT),
     metavar="[HOST:PORT]",

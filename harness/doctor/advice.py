@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.doctor.as_request import KdcAnswer, enctype_names
+from harness.login.kerberos.kdcs import REFERRED
 
 CLOCKS = "set the clocks of KDC and load generator by one time source (w32tm /resync, chronyc makestep)"
 _NEW_KEYTAB = "make the keytab anew with AES keys (ktpass /crypto AES256-SHA1, msktutil, ktutil)"
@@ -28,7 +29,7 @@ _BY_CODE = {
     "KDC_ERR_POLICY": "lift the account's limits on logon hours and workstations",
     "KDC_ERR_S_PRINCIPAL_UNKNOWN": "correct the realm in the targets",
     "KDC_ERR_WRONG_REALM": "correct the realm in the targets, or leave out the account, which is another realm's",
-    "KRB5_REALM_UNKNOWN": "leave out the account, which is of a realm that the targets don't name",
+    REFERRED.code: "leave out the account, which is of a realm that the targets don't name",
     "KRB5_KDC_UNREACH": "start the KDC, or open its port by the transport of kdc_transport",
     "KRB_ERR_RESPONSE_TOO_BIG": "open the KDC's port by TCP: the ticket is too big for UDP",
     "KDC_ERR_ETYPE_NOSUPP": (

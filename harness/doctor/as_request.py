@@ -117,6 +117,9 @@ def read_answer(data: bytes, took_s: float, asked_at: float) -> KdcAnswer:
     """
     message = der.decode(data)
     if message.tag == der.application(11):
+        fields = der.decode(message.content)
+        for number in (5, 6):  # ticket and enc-part (RFC 4120 §5.4.2)
+            fields.field(number)
         return KdcAnswer(None, took_s, None, ())
     if message.tag != der.application(30):
         raise ValueError("neither a ticket nor an error")

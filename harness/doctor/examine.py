@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.doctor import accounts, arms, inputs, kdc, lockout, machine, names, ports, tickets, tls
+from harness.doctor import accounts, arms, inputs, kdc, lockout, machine, names, ports, questions, tickets, tls
 from harness.doctor.installed import INSTALLED
 from harness.doctor.machine import Machine
 from harness.doctor.probe import Probe, reason_of
@@ -57,6 +57,9 @@ ARM_CHECKS = (
     ArmCheck("service tickets", tickets.service_tickets, "kdc", ("tickets",)),
     ArmCheck("TLS directory", tls.directory, "ldap", ("addresses",)),
     ArmCheck("TLS EHR", tls.ehr, "http", ("addresses",)),
+    ArmCheck("directory", questions.directory, "ldap", ("addresses",)),
+    ArmCheck("EHR", questions.ehr, "http", ("addresses",)),
+    ArmCheck("database", questions.database, "db", ("addresses",)),
 )
 ARMS_CHECKS: tuple[tuple[str, Callable[[Probe, Probe], Iterator[Remark]], tuple[str, ...]], ...] = (
     ("alike", arms.alike, ()),

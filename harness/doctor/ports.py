@@ -19,17 +19,21 @@ _REPEATED_SYN_S = 1.0
 def ports(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """The directory, the EHR's front and the database accept connections without delay."""
     target = probe.target
-    wanted = {"directory.uri": target.directory.endpoint} if probe.takes("ldap") else {}
+    wanted: list[tuple[str, Endpoint]] = []
+    if probe.takes("ldap"):
+        wanted = [("directory.uri", target.directory.endpoint)]
+        wanted += [("directory.further_controllers", it.endpoint) for it in target.directory.further_controllers]
     if target.ehr is not None and probe.takes("http"):
-        wanted["ehr.url"] = target.ehr.endpoint
+        wanted.append(("ehr.url", target.ehr.endpoint))
     if target.database is not None and probe.takes("db"):
-        wanted["database.uri"] = target.database.endpoint
-    for key, endpoint in wanted.items():
+        wanted.append(("database.uri", target.database.endpoint))
+    for key, endpoint in wanted:
         for checked in probe.at(endpoint):
-            yield _connect(checked, f"arms.{probe.arm}.{key}", min(_ANSWER_WITHIN_S, deadline.left_s()))
+            timeout_s = min(_ANSWER_WITHIN_S, deadline.left_s())
+            yield _connect(probe, checked, f"arms.{probe.arm}.{key}", timeout_s)
 
 
-def _connect(endpoint: Endpoint, key: str, timeout_s: float) -> Remark:
+def _connect(probe: Probe, endpoint: Endpoint, key: str, timeout_s: float) -> Remark:
     began = time.monotonic()
     try:
         socket.create_connection((endpoint.host, endpoint.port), timeout_s).close()
@@ -37,6 +41,7 @@ def _connect(endpoint: Endpoint, key: str, timeout_s: float) -> Remark:
         why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror
         return problem(f"TCP {endpoint}: {why}", f"start the server, open port {endpoint.port}/tcp, or correct {key}")
     took_s = time.monotonic() - began
+    probe.connected.add(endpoint)
     found = f"TCP {endpoint}: connected in {took_s * 1e3:.1f} ms"
     if took_s < _REPEATED_SYN_S:
         return ok(found)

@@ -35,6 +35,8 @@ class Probe:
     """For files that are removed after the examination."""
     addresses: Addresses | None = None
     accounts: Accounts | None = None
+    connected: set[Endpoint] = field(default_factory=set)
+    """What has accepted a TCP connection."""
     kdc: tuple[Endpoint, Transport] | None = None
     """A KDC that answers, and by what."""
     answers: Mapping[tuple[Endpoint, Transport], KdcAnswer] | None = None
@@ -71,6 +73,25 @@ class Probe:
         return endpoint.at(self.addresses)
 
 
+_IN_WORDS = {
+    "CLDAP_MALFORMED": "it answers otherwise than a domain controller",
+    "CONNECTION_LOST": "it hung up in place of an answer",
+    "DB_MALFORMED": "it answers otherwise than PostgreSQL",
+    "DB_NOT_KERBEROS": "it asks for no Kerberos",
+    "DB_PASSWORD_ASKED": "it asks for a password, not for Kerberos",
+    "DNS_MALFORMED": "it answers otherwise than a name server",
+    "HTTP_MALFORMED": "it answers otherwise than a web server",
+    "HTTP_TOO_LARGE": "its page is too large for a login's",
+    "KDC_MALFORMED": "it answers otherwise than a KDC",
+    "LDAP_ANSWER_TOO_LARGE": "its answer is larger than directory.answer_at_most_bytes or entries_at_most allow",
+    "LDAP_MALFORMED": "it answers otherwise than an LDAP server",
+}
+"""What a login would say of a server that garbles, hangs up or asks for something else."""
+
+
 def reason_of(failure: StepFailedError) -> str:
-    """Why an exchange failed, in words."""
-    return "no answer in time" if failure.outcome is TIMED_OUT else failure.outcome.code
+    """Why an exchange failed, in words, with the code by which a login that fails so is told."""
+    code = failure.outcome.code
+    if failure.outcome is TIMED_OUT:
+        return "no answer in time"
+    return f"{_IN_WORDS[code]} ({code})" if code in _IN_WORDS else code

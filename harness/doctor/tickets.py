@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness.doctor.advice import CLOCKS
 from harness.doctor.probe import Probe, reason_of
+from harness.login.kerberos.kdcs import REFERRED
 from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
@@ -58,7 +59,7 @@ def _advice(principal: str, code: str) -> str:
             return "give the service's account AES keys: msDS-SupportedEncryptionTypes 24, then a new password"
         case "KRB_AP_ERR_SKEW":
             return CLOCKS
-        case "KRB5_REALM_UNKNOWN":  # libkrb5 was referred to a realm that it is told no KDC of
+        case REFERRED.code:
             return f"correct the host of {principal} in the targets: the KDC refers to another realm for it"
         case _:
             return f"look in the KDC's log for why it gives no ticket for {principal}"

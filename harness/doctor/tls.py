@@ -7,12 +7,14 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from harness.doctor.probe import Probe
-from harness.login.ldap.session import STARTTLS, check_ca_file
+from harness.doctor.probe import Probe, reason_of
+from harness.login.ldap.session import MALFORMED, STARTTLS, check_ca_file, read_message
 from harness.login.net import der
 from harness.login.net.certificate import Certificate, read_certificate
 from harness.login.net.clock import StepClock
+from harness.login.net.streams import CHUNK, Stream
 from harness.login.net.tls import client_context
+from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.endpoint import Endpoint
 
@@ -57,9 +59,8 @@ def _examined(probe: Probe, server: str, endpoint: Endpoint, name: str, starttls
     context = client_context(probe.target.directory.ca_file)
     try:
         version, certificate, refused = _handshakes(context, endpoint, name, starttls, deadline)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        return problem(f"{endpoint}: no TLS ({why})", "give the server a certificate and TLS 1.2 or newer")
+    except (OSError, ValueError, StepFailedError) as error:
+        return problem(f"{endpoint}: no TLS ({_why(error)})", "give the server a certificate and TLS 1.2 or newer")
     probe.traits[f"TLS of the {server}"] = f"{version}, {certificate.key}"
     days = (certificate.not_after - datetime.now(UTC)).total_seconds() / 86_400
     found = f"{endpoint}: {version}, {certificate.key}, {_days(days)}"
@@ -68,6 +69,14 @@ def _examined(probe: Probe, server: str, endpoint: Endpoint, name: str, starttls
     if days < RENEW_DAYS:
         return warning(f"{found}, verified for {name}", "renew the certificate before it ends")
     return ok(f"{found}, verified for {name}")
+
+
+def _why(error: Exception) -> object:
+    if isinstance(error, TimeoutError):
+        error = StepFailedError(TIMED_OUT)
+    if isinstance(error, StepFailedError):
+        return reason_of(error)
+    return getattr(error, "reason", None) or getattr(error, "strerror", None) or error
 
 
 def _days(days: float) -> str:
@@ -90,19 +99,25 @@ def _handshake(
     context: ssl.SSLContext, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock
 ) -> tuple[str, Certificate]:
     timeout_s = min(_ANSWER_WITHIN_S, deadline.left_s())
+    clock = StepClock(timeout_s)
     with socket.create_connection((endpoint.host, endpoint.port), timeout_s) as plain:
         if starttls:
-            _start_tls(plain)
+            _start_tls(Stream(plain, clock))
+        plain.settimeout(clock.left_s())
         with context.wrap_socket(plain, server_hostname=name) as encrypted:
             peer = encrypted.getpeercert(binary_form=True)
             return encrypted.version() or "TLS", read_certificate(peer or b"")
 
 
-def _start_tls(plain: socket.socket) -> None:
+def _start_tls(plain: Stream) -> None:
     """Ask an LDAP server for TLS (RFC 4511 §4.14); raises ConnectionRefusedError where it declines."""
     asked = der.encode(der.application(23), der.encode(der.context_simple(0), STARTTLS.encode()))
     plain.sendall(der.encode(der.SEQUENCE, der.integer(1), asked))
-    _, answer, *_ = der.decode(plain.recv(4096)).parts()
-    result, *_ = answer.parts()
+    message = read_message(plain, CHUNK)
+    try:
+        _, answer, *_ = der.decode(message).parts()
+        result, *_ = answer.parts()
+    except ValueError:
+        raise StepFailedError(MALFORMED) from None
     if result.content != b"\0":
         raise ConnectionRefusedError(f"StartTLS: LDAP {result.number()}")

@@ -11,8 +11,12 @@ from harness.model.comparison import Comparison, LeakTest, QuantileShift
 from harness.model.metric import LARGEST_LOG
 from harness.model.policy import Leak, Policy
 from harness.model.protocol import Difference
-from harness.model.subject import LeakSlope, LoginBudget, Outage
+from harness.model.subject import LeakSlope, LoginBudget, Outage, Subject
 from harness.model.verdict import Decision, Finding
+from harness.stats.shift import boundings, pairs_to_settle
+
+PRACTICAL_HORIZONS = 20
+"""A shift that would take more than so many times the planned pairs can't be told from its margin in practice."""
 
 SEVERITY: tuple[Decision, ...] = ("block", "likely slower", "inconclusive", "notice", "pass", "not judged")
 
@@ -61,6 +65,26 @@ def decide(shift: QuantileShift) -> Decision:
     if shift.high < shift.margin:
         return "notice" if shift.low > 0 else "pass"
     return "likely slower" if shift.low > 0 and shift.estimate > shift.margin else "inconclusive"
+
+
+def pairs_that_decide(comparison: Comparison, policy: Policy) -> dict[Subject, float | None]:
+    """For each metric that is neither within its margin nor beyond it, how many more pairs of the run would decide it.
+
+    Infinite where no practical number would; None where a single difference says nothing about the noise.
+    """
+    bounds = boundings(comparison.shifts, comparison.design, policy, comparison.site)
+    found: dict[Subject, float | None] = {}
+    for shift, bounding in zip(comparison.shifts, bounds, strict=True):
+        if decide(shift) in ("inconclusive", "likely slower"):
+            needed = pairs_to_settle(shift, bounding)
+            if shift.pairs < 2:
+                found[shift.metric] = None
+            elif needed > PRACTICAL_HORIZONS * max(bounding.horizon, 1):
+                found[shift.metric] = math.inf
+            else:
+                pairs_each = shift.grouped / comparison.design.share(shift.metric.stage)
+                found[shift.metric] = math.ceil(max(math.ceil(needed) - shift.pairs, 1) * pairs_each)
+    return found
 
 
 def _others(comparison: Comparison, at_end: bool, policy: Policy) -> Iterator[Finding]:

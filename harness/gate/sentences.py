@@ -7,21 +7,18 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from harness.gate.findings import decide
-from harness.gate.words import change, instead, level, longer, of_cohort, seconds, share, step_title
+from harness.gate.findings import pairs_that_decide
+from harness.gate.words import change, level, longer_than, of_cohort, seconds, share, step_title
 from harness.model.cohort import EVERYONE
 from harness.model.comparison import Comparison, StepShare
-from harness.model.metric import Metric, Statistic
+from harness.model.metric import QUANTILES, Metric, Statistic
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
 from harness.model.steps import EARLIER_TRIES, LOGIN
-from harness.model.subject import LeakSlope, LoginBudget, Outage, SoakGrowth, Subject
+from harness.model.subject import DriftSince, LeakSlope, LoginBudget, Outage, SoakGrowth, Subject
 from harness.model.verdict import Finding, Kind
-from harness.stats.shift import boundings, pairs_to_settle
 from harness.stats.validity import Unsound
 
-PRACTICAL_HORIZONS = 20
-"""A shift that would take more than so many times the planned pairs can't be told from its margin in practice."""
 NAMED_AT_MOST = 8
 """Of metrics that were not judged, those of whole logins first; the findings have them all."""
 NOTABLE_SHARE = 0.02
@@ -161,7 +158,13 @@ def _harm(findings: Sequence[Finding], policy: Policy) -> str:
             for f in findings
             if _is_login_time(f) and f.stage == worst[0].stage and (f.estimate or 0.0) > (f.margin or 0.0)
         ]
+    # A login that failed took no time: where so many fail that they are the slow ones, that is what is said.
+    if failed := [f for f in times if f.subject in of_failures(findings)]:
+        times = [f for f in times if f not in failed]
+        rates = {f.statistic: f for f in findings if _is_failure_rate(f) and f.stage == worst[0].stage}
     parts = []
+    if failing := rates.get("failure_rate"):
+        parts.append(f"{share(failing.candidate)} of logins would fail instead of {share(failing.baseline)}")
     if times:
         # The 95th percentile is what budgets are about; where it isn't among them, the largest loss is named.
         usual = [f for f in times if f.statistic == "p95"] or times
@@ -169,10 +172,25 @@ def _harm(findings: Sequence[Finding], policy: Policy) -> str:
     elif slow := rates.get("slow_rate"):
         means = f"over {seconds(policy.slow_after_s)} and over {policy.slow_times_usual:g} times a usual login"
         parts.append(f"{share(slow.candidate)} of logins would be slow ({means}) instead of {share(slow.baseline)}")
-    if failing := rates.get("failure_rate"):
-        parts.append(f"{share(failing.candidate)} of logins would fail instead of {share(failing.baseline)}")
     harm = ", and ".join(parts) or _plainly(worst[0], findings)
     return harm if expected else f"{harm}, at loads above the expected peak"
+
+
+def of_failures(findings: Sequence[Finding]) -> frozenset[Subject]:
+    """The metrics of login times that are failed logins' on the candidate, since as many as lie beyond them failed.
+
+    A failed login counts as one that took the time-out, which is right for bounds and is nobody's time.
+    """
+    failed = {f.stage: f.candidate or 0.0 for f in findings if _is_failure_rate(f)}
+    return frozenset(
+        f.subject
+        for f in findings
+        if _is_login_time(f) and f.statistic in QUANTILES and failed.get(f.stage, 0.0) >= 1 - QUANTILES[f.statistic]
+    )
+
+
+def _is_failure_rate(finding: Finding) -> bool:
+    return isinstance(finding.subject, Metric) and finding.statistic == "failure_rate"
 
 
 def _is_login_time(finding: Finding) -> bool:
@@ -189,8 +207,8 @@ def _at(finding: Finding) -> str:
 def _slower(finding: Finding, findings: Sequence[Finding]) -> str:
     several = len({f.cohort for f in findings if f.step == LOGIN} - {EVERYONE}) > 1
     who = COHORT_PHRASES.get(finding.cohort, of_cohort(finding.cohort)) if several else "logins"
-    candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
-    about = longer(finding.estimate or 0.0)
+    candidate, baseline = seconds(finding.candidate), seconds(finding.baseline)
+    about = longer_than(finding.estimate or 0.0, finding.baseline)
     return f"{who} would take {candidate} instead of {baseline} {_at(finding)}, about {about}"
 
 
@@ -209,10 +227,10 @@ def _plainly(finding: Finding, findings: Sequence[Finding]) -> str:
             who = f"{share(failed)} of logins failed or were given up" if lasting else "logins failed for a time"
             return f"{who}, as in an outage, while the current servers served them"
         case Metric():
-            candidate, baseline = instead(finding.candidate or 0.0, finding.baseline or 0.0)
+            candidate, baseline = seconds(finding.candidate), seconds(finding.baseline)
             return f"the step {step_title(finding.step)} of a login would take {candidate} instead of {baseline}"
-        case SoakGrowth():
-            raise ValueError("expected a finding on two arms, got one of a soak")
+        case SoakGrowth() | DriftSince():
+            raise ValueError("expected a finding on two arms, got one of a soak or of several runs")
         case _:
             assert_never(finding.subject)
 
@@ -222,8 +240,9 @@ def _closest(findings: Sequence[Finding]) -> str:
     times = [f for f in findings if _is_login_time(f) and f.stage == "expected" and f.high is not None]
     closest = max(times, key=lambda f: (f.high or 0.0) / (f.margin or math.inf))
     high = max(closest.high or 0.0, 0.0)
-    most = f"at most {longer(high)}" if high > 0 else "no longer"
-    said = f"logins were shown to take {most} {_at(closest)}, where {longer(closest.margin or 0.0)} is allowed"
+    most = f"at most {longer_than(high, closest.baseline)}" if high > 0 else "no longer"
+    allowed = longer_than(closest.margin or 0.0, closest.baseline)
+    said = f"logins were shown to take {most} {_at(closest)}, where {allowed} is allowed"
     return "".join((said, *_the_rest([finding for finding in findings if finding is not closest])))
 
 
@@ -246,31 +265,30 @@ def _ground(finding: Finding) -> str:
 def _figures(finding: Finding) -> str:
     """Levels, estimate, bounds and margin of a metric, as far as there are any."""
     unit, parts = finding.unit, []
+
+    def said(value: float | None) -> str:
+        return change(value, unit, finding.baseline)
+
     if finding.baseline is not None:
         parts.append(f"{level(finding.baseline, unit)} → {level(finding.candidate, unit)}")
     if finding.estimate is not None:
-        parts.append(f"change {change(finding.estimate, unit)}")
+        parts.append(f"change {said(finding.estimate)}")
     if finding.low is not None or finding.high is not None:
-        low, high = (change(b, unit) if b is not None else "open" for b in (finding.low, finding.high))
+        low, high = (said(b) if b is not None else "open" for b in (finding.low, finding.high))
         parts.append(f"bounds {low} to {high}")
     if finding.margin is not None:
-        parts.append(f"margin {change(finding.margin, unit)}")
+        parts.append(f"margin {said(finding.margin)}")
     return ", ".join(parts)
 
 
 def _decided_by(comparison: Comparison, policy: Policy) -> Iterator[tuple[Subject, str]]:
-    """For each metric that is neither within its margin nor beyond it, how many more pairs would decide it."""
-    bounds = boundings(comparison.shifts, comparison.design, policy, comparison.site)
-    for shift, bounding in zip(comparison.shifts, bounds, strict=True):
-        if decide(shift) in ("inconclusive", "likely slower"):
-            needed = pairs_to_settle(shift, bounding)
-            if shift.pairs < 2:
-                yield shift.metric, "a single difference says nothing about the noise"
-            elif not comparison.design.interleaved:
-                yield shift.metric, "arms measured one after the other can't decide it, however many pairs they have"
-            elif needed > PRACTICAL_HORIZONS * max(bounding.horizon, 1):
-                yield shift.metric, "it is too close to its margin for any practical number of pairs to decide it"
-            else:
-                pairs_each = shift.grouped / comparison.design.share(shift.metric.stage)
-                more = math.ceil(max(math.ceil(needed) - shift.pairs, 1) * pairs_each)
-                yield shift.metric, f"about {more} more pair{'s' if more > 1 else ''} would decide it"
+    """For each metric that is open, what would decide it."""
+    for subject, more in pairs_that_decide(comparison, policy).items():
+        if more is None:
+            yield subject, "a single difference says nothing about the noise"
+        elif not comparison.design.interleaved:
+            yield subject, "arms measured one after the other can't decide it, however many pairs they have"
+        elif math.isinf(more):
+            yield subject, "it is too close to its margin for any practical number of pairs to decide it"
+        else:
+            yield subject, f"about {more} more pair{'s' if more > 1 else ''} would decide it"

@@ -9,6 +9,12 @@ from harness.model.steps import CACHES, STEPS
 ABSENT = "–"
 FACTOR_FROM = 4.0
 """Relative changes from +400 % on read as factors: ×1,668 says more than +166,700 %."""
+FACTOR_TO = 10_000.0
+"""A factor beyond this one is no figure any more: 10 s against 1 ms are ×10,000."""
+SHORT_S = 0.1
+"""Changes of a time shorter than this are told as times: +10 % of 6 ms frightens, and +0.6 ms doesn't."""
+ENDLESS_S = 3600.0
+"""A bound on a login's time beyond this one bounds nothing."""
 SUFFIXES = {"relative": "%", "share": "pp", "per_minute": "% a minute", "share_per_hour": "pp an hour"}
 
 
@@ -38,38 +44,65 @@ def level(value: float | None, unit: str) -> str:
     return share(value) if unit in ("share", "share_per_hour") else seconds(value)
 
 
-def change(value: float | None, unit: str) -> str:
-    """A difference of the arms in a finding's unit, signed: +10 %, ×1,668, +0.2 pp, +1 % a minute; 3 s for a time."""
+def change(value: float | None, unit: str, baseline: float | None = None) -> str:
+    """A difference of the arms in a finding's unit, signed: +10 %, ×1,668, +0.2 pp, +1 % a minute; 3 s for a time.
+
+    A relative difference from a ``baseline`` (s) of less than 0.1 s is told as a time: +0.6 ms.
+    """
     if value is None or math.isnan(value):
         return ABSENT
     if math.isinf(value):
         return _sign(value) + "∞"
     if unit == "seconds":
         return seconds(value)
+    if unit == "relative" and is_short(baseline):
+        return added(value * (baseline or 0.0))
     if unit == "relative" and value >= FACTOR_FROM:
-        return f"×{_coarse(1 + value)}"
+        return f"×{_coarse(1 + value)}" if value < FACTOR_TO else f"over ×{FACTOR_TO:,.0f}"
     return f"{_signed(value * 100)} {SUFFIXES[unit]}"
 
 
-def instead(candidate_s: float, baseline_s: float) -> tuple[str, str]:
-    """Both times in one unit, so that they can be compared at a glance: 10.0 s and 0.006 s, 6.6 ms and 6.0 ms."""
-    unit, factor, coarse = ("s", 1.0, 1.0) if max(candidate_s, baseline_s) >= 1 else ("ms", 1e3, 10.0)
-    apart = abs(candidate_s - baseline_s) * factor
-    to_tell_apart = math.ceil(-math.log10(apart)) if apart else 0
+def is_short(baseline_s: float | None) -> bool:
+    """Whether changes of a time are told as times."""
+    return baseline_s is not None and 0 < baseline_s < SHORT_S
 
-    def text(value_s: float) -> str:
-        value = value_s * factor
-        places = 3 if value < 0.1 else 2 if value < 1 else 1 if value < coarse or unit == "s" else 0
-        return f"{value:,.{min(max(places, to_tell_apart), 6)}f} {unit}"
 
-    return text(candidate_s), text(baseline_s)
+def added(value_s: float) -> str:
+    """A time that is added or taken, signed, in ms below 1 s: +1.7 ms, −0.03 ms, +9.99 s."""
+    size = abs(value_s)
+    if size > ENDLESS_S:
+        return _sign(value_s) + "∞"
+    in_ms = size < 0.9995
+    amount = size * 1e3 if in_ms else size
+    digits = _plain(amount, 2 if amount < 10 else 1 if amount < 100 else 0)
+    return f"{digits if digits == '0' else _sign(value_s) + digits} {'ms' if in_ms else 's'}"
+
+
+def part_of(value: float, low: float, high: float) -> str:
+    """A part of a whole with its interval, which is left out where it says nothing more: 60 % (40 to 80 %)."""
+    said, least, most = (f"{_plain(100 * share, 0)}" for share in (value, low, high))
+    return f"{said} %" if said == least == most else f"{said} % ({least} to {most} %)"
+
+
+def points(value: float) -> str:
+    """A size in percentage points: 0.25 percentage points, 100 percentage points."""
+    return f"{_coarse(abs(value) * 100)} percentage points"
 
 
 def longer(relative: float) -> str:
     """A relative change of a time in words: 12 % longer, 1,668 times as long, 3 % shorter."""
     if relative >= FACTOR_FROM:
         return f"{_coarse(1 + relative)} times as long"
-    return f"{_coarse(abs(relative) * 100)} % {'longer' if relative >= 0 else 'shorter'}"
+    size = _coarse(abs(relative) * 100)
+    return "just as long" if size == "0" else f"{size} % {'longer' if relative >= 0 else 'shorter'}"
+
+
+def longer_than(relative: float, baseline_s: float | None) -> str:
+    """As ``longer``; a change of a time of less than 0.1 s is told as a time: 1.7 ms longer."""
+    if not is_short(baseline_s):
+        return longer(relative)
+    size = added(relative * (baseline_s or 0.0)).lstrip("+−")
+    return "just as long" if size == "0 ms" else f"{size} {'longer' if relative >= 0 else 'shorter'}"
 
 
 def lasting(minutes: float) -> str:

@@ -19,13 +19,7 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Add
     ConfigError where a step of the scenario has nothing in the targets to go to.
     """
     arms = tuple(arms)
-    lacking = [
-        _placed(targets, f"arms.{arm}.{line}")
-        for arm in arms
-        for line in targets.arms[arm].lacks(scenario.step_order, scenario.account_kinds)
-    ]
-    if lacking:
-        raise ConfigError("\n".join(lacking))
+    check_complete(targets, scenario, arms)
     hosts = {endpoint.host for arm in arms for endpoint in targets.arms[arm].endpoints}
     addresses = resolve(hosts)
     at_once = 2 if scenario.blocks.design == "duet" and _share_an_address(targets, arms, addresses) else 1
@@ -33,6 +27,17 @@ def check_safe(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> Add
     if reasons:
         raise UnsafeTargetError("targets refused:\n" + "\n".join(f"  {_placed(targets, reason)}" for reason in reasons))
     return addresses
+
+
+def check_complete(targets: Targets, scenario: Scenario, arms: Iterable[Arm]) -> None:
+    """Raise ConfigError where a step of the scenario has nothing in the targets to go to."""
+    lacking = [
+        _placed(targets, f"arms.{arm}.{line}")
+        for arm in arms
+        for line in targets.arms[arm].lacks(scenario.step_order, scenario.account_kinds)
+    ]
+    if lacking:
+        raise ConfigError("\n".join(lacking))
 
 
 def _placed(targets: Targets, problem: str) -> str:

@@ -20,6 +20,7 @@ from harness.model.attempt import Outcome
 from harness.model.credentials import Credentials
 from harness.model.target import Arm, Targets
 from harness.system.cache import cache_home, private_folder
+from harness.system.files import write_whole
 
 WRONG_PASSWORD = frozenset({"KDC_ERR_PREAUTH_FAILED", "LDAP 49 invalidCredentials"})
 """The outcomes that a domain counts."""
@@ -132,10 +133,7 @@ class Denials:
         with suppress(FileNotFoundError):
             if self._path.stat().st_size > _LARGE_BYTES:
                 kept = "".join(f"{json.dumps(asdict(denial))}\n" for denial in self._young())
-                new = self._path.with_suffix(".new")
-                new.touch(0o600)
-                new.write_text(kept, encoding="utf-8")
-                new.replace(self._path)
+                write_whole(self._path, kept, private=True)
 
     def _remembered(self) -> list[Denial]:
         return [denial for denial in self._young() if denial.domain == self._domain]

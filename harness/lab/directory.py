@@ -19,7 +19,7 @@ CERTIFICATE = "ldap-cert.pem"
 DEFAULT = Settings()
 
 _DATA = "ldap-data"
-_KEY = "ldap-key.pem"
+KEY = "ldap-key.pem"
 _SCHEMAS = ("core", "cosine", "inetorgperson")
 _BACKENDS = ("back_mdb", "memberof")
 _PBKDF2 = "pw-pbkdf2"
@@ -53,7 +53,7 @@ def change(tools: Tools, folder: Path, settings: Settings, password: str) -> Non
 
 def _make_certificate(tools: Tools, folder: Path, kind: Certificate) -> None:
     names = f"subjectAltName=DNS:{hospital.DIRECTORY_HOST},DNS:localhost,IP:127.0.0.1"
-    key = ["-newkey", *_KEYS[kind], "-nodes", "-keyout", str(folder / _KEY)]
+    key = ["-newkey", *_KEYS[kind], "-nodes", "-keyout", str(folder / KEY)]
     certificate = ["-x509", "-days", "3650", "-subj", f"/CN={hospital.DIRECTORY_HOST}", "-addext", names]
     run([tools["openssl"], "req", *key, *certificate, "-out", str(folder / CERTIFICATE)], environment())
 
@@ -78,7 +78,7 @@ def configuration(tools: Tools, folder: Path, settings: Settings = DEFAULT) -> s
 {modules}
 loglevel 0
 {other}TLSCertificateFile {_word(folder / CERTIFICATE)}
-TLSCertificateKeyFile {_word(folder / _KEY)}
+TLSCertificateKeyFile {_word(folder / KEY)}
 sasl-host {hospital.DIRECTORY_HOST}
 sasl-realm {hospital.REALM}
 # No minssf here: a client without security layers (ldap3) must be offered none.

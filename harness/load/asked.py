@@ -1,7 +1,8 @@
-"""What a plain Locust test is asked to do: by options, by a form, or by a message of the master to its workers."""
+"""What an arm's load is to be: asked by options, by a form, or by a message of the master to its workers."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from harness.config import shipped
 from harness.config.load import load_scenario, load_targets
 from harness.errors import AuthgateError, ConfigError
 from harness.guards.consent import check_safe
+from harness.model.plan import preparations
 from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
 
 T = TypeVar("T")
 SEATS_AT_MOST = 5000
+PREPARED_WITHIN_S = 120.0
 
 
 class AskedError(ConfigError):
@@ -29,7 +32,7 @@ class AskedError(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One arm's load by plain Locust: ``seats`` are of all workers together, ``results`` the folder of its run."""
+    """One arm's load: ``seats`` are of all its workers together, ``results`` the folder that its run's folder is in."""
 
     scenario: Scenario
     targets: Targets
@@ -63,6 +66,16 @@ class Asked:
             int(data["seats"]),
             Path(data["results"]),
         )
+
+
+def patience_s(scenario: Scenario, targets: Targets) -> float:
+    """For how long workers may derive keys, log in first and fill caches: longer where targets.max_rate asks for it."""
+    return PREPARED_WITHIN_S + (3 * preparations(scenario) / targets.max_rate if targets.max_rate else 0.0)
+
+
+def targets_digest(targets: Targets) -> str:
+    """SHA-256 of all that targets say, which is no secret."""
+    return hashlib.sha256(targets.model_dump_json().encode()).hexdigest()
 
 
 def asked_of(fields: Mapping[str, Any]) -> Asked:

@@ -1,4 +1,4 @@
-"""The processes of a run: one Locust master and a worker an arm. Imports neither Locust nor gevent.
+"""The processes of a run: one Locust master, and workers of each arm. Imports neither Locust nor gevent.
 
 The processes are children of the caller and die with it, also when it is killed. What they measure reaches the
 caller through the run's journals; only what happens (ready, go, failed) comes by the master's standard output.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -17,11 +18,14 @@ from typing import Any
 
 from harness.config.shipped import LOCUSTFILE
 from harness.load import messages
-from harness.model.target import Target
+from harness.load.elsewhere import LOOPBACK, Elsewhere, Listen
+from harness.model.shard import worker_name
+from harness.model.target import Target, Targets
 from harness.record.folder import RunFolder
 from harness.system.process import Family, free_ports
 from harness.system.secrets import environment_without
 
+FINISHED_WITHIN_S = 20.0
 ENDED_WITHIN_S = 1.0
 """How long the processes have to end by themselves before they are killed."""
 
@@ -29,22 +33,35 @@ ENDED_WITHIN_S = 1.0
 class Fleet:
     """A started master with its workers; a context manager that leaves none of them behind."""
 
-    def __init__(self, folder: RunFolder, seats: int) -> None:
-        arms = folder.arms()
+    def __init__(self, folder: RunFolder, workers: int = 1, elsewhere: Elsewhere | None = None) -> None:
+        """``workers`` are of each arm; where they come from ``elsewhere``, none is started."""
+        numbered = [(arm, index) for arm in folder.arms() for index in range(workers)]
+        self._elsewhere = elsewhere
         self._log = folder.path / "locust.log"
         self._family = Family()
-        (port,) = free_ports(1)
-        users = str(seats * len(arms))
+        at = Listen(LOOPBACK, free_ports(1)[0]) if elsewhere is None else elsewhere.listen
+        # Locust's users stand for nothing here, but without one on each worker it would not begin.
+        users = str(len(numbered) if elsewhere is None else elsewhere.workers)
         targets = folder.targets()
         run = {messages.RUN_VARIABLE: str(folder.path.resolve())}
         environment = {**environment_without(targets.secret_variables), **run}
-        master = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
-        master += ["--expect-workers", str(len(arms)), "-u", users, "-r", users]
-        self._master = self._start(master, environment, subprocess.PIPE)
-        worker = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
+        master = ["--master", "--master-bind-host", at.host, "--master-bind-port", str(at.port)]
+        master += ["--expect-workers", users, "-u", users, "-r", users]
+        self._master = self._start(master, {**environment, **_of_master(elsewhere, targets)}, subprocess.PIPE)
+        if elsewhere is not None:
+            numbered = []
+        worker = ["--worker", "--master-host", at.host, "--master-port", str(at.port)]
         self._processes = {"master": self._master} | {
-            arm: self._start(worker, {**environment, **_secrets(targets.arms[arm]), messages.ARM_VARIABLE: arm})
-            for arm in arms
+            worker_name(arm, index, workers): self._start(
+                worker,
+                {
+                    **environment,
+                    **_secrets(targets.arms[arm]),
+                    messages.ARM_VARIABLE: arm,
+                    messages.WORKER_VARIABLE: str(index),
+                },
+            )
+            for arm, index in numbered
         }
         self._unread = b""
 
@@ -56,7 +73,7 @@ class Fleet:
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process of the master and of each arm's worker."""
+        """The process of the master and of each worker."""
         return {name: process.pid for name, process in self._processes.items()}
 
     def lost(self) -> tuple[str, ...]:
@@ -75,6 +92,18 @@ class Fleet:
         *lines, self._unread = self._unread.split(b"\n")
         return [json.loads(line) for line in lines if line.startswith(b'{"event"')]
 
+    def finish(self) -> dict[str, Any]:
+        """End the load of workers elsewhere, and wait until what they measured is here; what the master says of it."""
+        if self._elsewhere is None or self._master.poll() is not None:
+            return {}
+        self._master.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + FINISHED_WITHIN_S
+        while time.monotonic() < deadline and self._master.poll() is None:
+            for event in self.events(0.25):
+                if event["event"] == "finished":
+                    return event
+        return {"lacking": ["the master"]}
+
     def stop(self) -> None:
         """End every process: each may write what it holds; who has not gone within a second is killed."""
         running = [process for process in self._processes.values() if process.poll() is None]
@@ -91,6 +120,18 @@ class Fleet:
         command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *arguments]
         command += ["--headless", "--only-summary", "--loglevel", "WARNING", "--stop-timeout", "0"]
         return self._family.spawn(command, environment, self._log, stdout)
+
+
+def _of_master(elsewhere: Elsewhere | None, targets: Targets) -> dict[str, str]:
+    """What the environment of a master holds that listens for workers elsewhere."""
+    if elsewhere is None:
+        return {}
+    found = {} if elsewhere.key is None else {"AUTHGATE_KEY_FILE": str(elsewhere.key.resolve())}
+    if elsewhere.send_accounts:
+        found |= {messages.SEND_VARIABLE: "1"}
+        for target in targets.arms.values():
+            found |= _secrets(target)
+    return found
 
 
 def _secrets(target: Target) -> dict[str, str]:

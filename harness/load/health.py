@@ -19,9 +19,11 @@ TICK_S = 0.01
 class HealthMeter:
     """Collects what happens in a second, and gives it as a row."""
 
-    def __init__(self, arm: Arm) -> None:
+    def __init__(self, arm: Arm, worker: int = 0) -> None:
         self._arm = arm
+        self._worker = worker
         self.busy_seats = 0
+        self.clock_error_ms: float | None = 0.0
         self._stalls: list[float] = []
         self._lags: list[float] = []
         self._pool_waits: list[float] = []
@@ -47,6 +49,8 @@ class HealthMeter:
         now, cpu_s, queued_ms = time.monotonic_ns(), time.process_time(), _queued_ms()
         row = HealthSecond(
             arm=self._arm,
+            worker=self._worker,
+            clock_error_ms=self.clock_error_ms,
             t=now - origin,
             started=len(self._lags),
             send_lag_p99_ms=quantile(self._lags, 0.99),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -29,11 +30,26 @@ class Share:
     lost: bool = False
     closed: bool = False
     ready: bool = False
+    arm: str = ""
+    silent_s: float = 0.0
+    """For how long nothing has been heard from it, while the load goes on."""
+    why: str = ""
+    """Why it counts as lost, in words."""
+    whole: bool = True
+    """Whether all that it measured is in the run's folder."""
+    clock: dict[str, float] = field(default_factory=dict)
+    """How far its clock is from the master's, where it has another."""
 
     @property
     def missing(self) -> int:
         """How many of its logins nobody knows the end of."""
         return self.planned - self.ended
+
+
+def counted(shares: Iterable[Share]) -> DenialCount:
+    """The logins of some shares that have ended, and of those the denied ones."""
+    each = [DenialCount(share.denied, share.ended) for share in shares]
+    return sum(each, DenialCount())
 
 
 @dataclass(slots=True)
@@ -65,8 +81,7 @@ class Progress:
     @property
     def counted(self) -> DenialCount:
         """The logins that have ended on all workers, and of those the denied ones."""
-        shares = self.shares.values()
-        return DenialCount(sum(share.denied for share in shares), sum(share.ended for share in shares))
+        return counted(self.shares.values())
 
     @property
     def waited(self) -> int:
@@ -88,7 +103,7 @@ class Progress:
     def lost(self) -> str:
         """Which workers were lost, and what with them; empty where none was."""
         parts = [
-            f"worker {share.index + 1} of {len(self.shares)} ({share.client}) was lost, and with it "
+            f"worker {share.index + 1} of {len(self.shares)} ({share.client}) {share.why}, and with it "
             f"{share.missing} of its {share.planned} logins"
             for share in self.shares.values()
             if share.lost

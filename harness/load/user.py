@@ -1,9 +1,10 @@
 """The Locust user, and how a Locust process finds its part.
 
-Two ways in, one code path. ``authgate run`` starts one master and a worker process an arm, tells them by environment
-variables which run and which arm they are, and lets them begin together. Plain ``locust -f`` takes scenario, targets
-and arm from its options or the web UI's form, and begins when its test starts: its master, or the process that is
-master and worker in one, directs the test (``harness.load.director``).
+Two ways in, one code path. ``authgate run`` starts a master and the workers of each arm; environment variables tell
+the master which run it conducts (``harness.load.master``), and a worker which arm it is for. Plain ``locust -f`` takes
+scenario, targets and arm from its options or the web UI's form, and its master, or the process that is master and
+worker in one, directs the test (``harness.load.director``). Both masters share a plan out by ``harness.load.crew``, and
+a worker is the same in both (``harness.load.part``).
 """
 
 from __future__ import annotations
@@ -16,15 +17,12 @@ from typing import Any
 
 import gevent
 from locust import User, constant, events
-from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
 from harness.config import shipped
 from harness.config.load import load_scenario
 from harness.errors import AuthgateError
 from harness.load import messages
-from harness.load.master import Conductor
-from harness.load.member import join_run
 from harness.model.target import ARMS
 from harness.record.folder import RunFolder
 
@@ -38,21 +36,15 @@ GATE_FIRST = "AUTHGATE_GATE_FIRST"
 
 
 class ClinicianUser(User):  # type: ignore[misc]
-    """One seat of a run: it logs clinicians in, one after the other, as the plan says.
-
-    A plain test's seats are greenlets of its workers (``harness.load.part``): there a user only stands for one.
-    """
+    """Stands for a seat in Locust's counts; the seats themselves are greenlets of a worker (``harness.load.part``)."""
 
     abstract = True
     wait_time = constant(0)
 
     def log_in(self) -> None:
-        """Serve as a seat until the plan is done."""
-        worker = getattr(self.environment, "authgate_worker", None)
-        while worker is None:
+        """Do nothing until the test ends."""
+        while True:
             gevent.sleep(3600)
-        worker.work()
-        raise StopUser
 
     tasks = [log_in]  # noqa: RUF012 - Locust reads a list
 
@@ -75,40 +67,67 @@ def _add_options(parser: Any) -> None:
         include_in_web_ui=False,
     )
     parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK)
-    if messages.RUN_VARIABLE not in os.environ:
-        _plain_tests()  # before --processes forks: a worker that has connected must not import for seconds
+    _encrypt()
+    _import_parts()
+
+
+def _encrypt() -> None:
+    """Before Locust makes a socket: let it be encrypted where the environment names a key's file."""
+    if (key := os.environ.get("AUTHGATE_KEY_FILE")) is not None:
+        from harness.load.wire import encrypt_locust
+
+        encrypt_locust(Path(key))
+
+
+def _import_parts() -> None:
+    """Before it connects, or --processes forks: who has connected must not be silent for seconds.
+
+    A run's processes start the sooner without the others' parts.
+    """
+    if not _in_a_run():
+        from harness.load import director, follower  # noqa: F401
+    elif messages.ARM_VARIABLE in os.environ:
+        from harness.load import follower  # noqa: F401
+    else:
+        from harness.load import master  # noqa: F401
+
+
+def _in_a_run() -> bool:
+    """Whether this process was started for a run: as its master, or as a worker of an arm, or of any."""
+    return messages.RUN_VARIABLE in os.environ or messages.ARM_VARIABLE in os.environ
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def _take_part(environment: Any, runner: Any, **_: Any) -> None:
     """Take up the part that the environment variables name; otherwise wait for a plain test to start."""
-    run = os.environ.get(messages.RUN_VARIABLE)
-    if run is None:
+    if not _in_a_run():
         _take_part_in_plain_tests(environment, runner)
         return
-    folder = RunFolder.open(Path(run))
     if isinstance(runner, MasterRunner):
-        environment.authgate_conductor = Conductor(runner, workers=len(folder.arms()))
+        folder = RunFolder.open(Path(os.environ[messages.RUN_VARIABLE]))
+        if folder.manifest().get("examine"):
+            from harness.load.examiner import Examiner
+
+            environment.authgate_examiner = Examiner(environment, folder)
+        else:
+            from harness.load.master import Conductor
+
+            environment.authgate_conductor = Conductor(environment, folder)
     else:
-        (arm,) = (arm for arm in ARMS if arm == os.environ[messages.ARM_VARIABLE])
-        environment.authgate_worker = join_run(environment, folder, arm)
+        from harness.load.follower import Worker
 
-
-def _plain_tests() -> tuple[Any, Any]:
-    """Imported here, since a run's processes need none of it and start the sooner."""
-    from harness.load.director import Director
-    from harness.load.part import Worker
-
-    return Director, Worker
+        environment.authgate_part = Worker(environment)
 
 
 def _take_part_in_plain_tests(environment: Any, runner: Any) -> None:
-    director, worker = _plain_tests()
+    from harness.load.director import Director
+    from harness.load.follower import Worker
+
     if not isinstance(runner, MasterRunner):
-        environment.authgate_part = worker(environment)
+        environment.authgate_part = Worker(environment)
     if isinstance(runner, WorkerRunner):
         return
-    environment.authgate_director = director(environment)
+    environment.authgate_director = Director(environment)
     options = environment.parsed_options
     if options.num_users is None:
         with suppress(AuthgateError):  # the test says what is wrong when it starts

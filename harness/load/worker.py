@@ -1,4 +1,4 @@
-"""One arm's worker: it prepares the accounts, takes its arrivals from the plan, and journals every login.
+"""One arm's worker: it prepares the accounts, takes its arrivals from the plan, and tells of every login.
 
 Due times are the plan's and are never rewritten. A seat (one Locust user) claims the next arrival, sleeps until it
 is due and sends it. When every seat is taken, the next arrival is claimed late: its wait is charged to the login,
@@ -48,7 +48,6 @@ class ArmWorker:
     """The load on one arm; ``on_attempt`` hears of each finished login, ``on_denied`` of each refused account.
 
     ``blocks`` are the arm's; of several workers of one arm each sends the logins of its ``shard`` alone.
-
     Raises UnsafeTargetError, CredentialError and ConfigError. Its logins go to addresses that it has checked itself.
     """
 
@@ -68,8 +67,7 @@ class ArmWorker:
         self._blocks = shard.part(blocks)
         self._on_attempt = on_attempt
         self._on_denied = on_denied
-        # Preparation keeps to the rate that the owner of the servers has agreed to.
-        # Both arms prepare at once and may be the same servers, and so do all workers of an arm.
+        # At the rate that the servers' owner agreed to: both arms prepare at once, and so do all workers of an arm.
         self._pause_s = 0.0 if targets.max_rate is None else len(targets.arms) * shard.of / targets.max_rate
         addresses = check_safe(targets, scenario, [arm])
         self._scratch = scratch()
@@ -87,9 +85,10 @@ class ArmWorker:
         )
         self._denied: set[str] = set()
         self._halted = False
-        self._origin = 0
+        self.origin = 0
+        """The run's, in monotonic ns of this machine; known more exactly while the load goes on."""
         self._go = Event()
-        self.meter = HealthMeter(arm)
+        self.meter = HealthMeter(arm, shard.index)
 
     def prepare(self) -> LoginResult:
         """Derive keys, log in once by each way, explained, and fill the warm caches; the result is of such a login.
@@ -99,16 +98,17 @@ class ArmWorker:
         Raises CredentialError, and RunError where the first login was denied. A candidate whose KDC does not answer is
         for the judge: its logins fail, or derive their keys themselves once it answers.
         """
-        expected = self._scenario.expected
-        warm = [number for number in range(warm_population(self._scenario)) if self._shard.holds(number)]
-        filled = [(cohort, number) for cohort in self._scenario.warm for number in warm]
+        shard = self._shard
+        expected = shard.cohorts(self._scenario.expected)
+        warm = range(warm_population(self._scenario))
+        filled = [(cohort, number) for cohort in self._scenario.warm for number in warm if shard.holds(cohort, number)]
         planned = {(arrival.cohort, arrival.user) for block in self._blocks for arrival in block.arrivals}
-        planned |= {(cohort, self._shard.first_user) for cohort in expected} | set(filled)
+        planned |= {(cohort, shard.first_user) for cohort in expected} | set(filled)
         users = dict.fromkeys(self._path.user(*who) for who in sorted(planned, key=lambda who: who[1]))
         self._caution.check(users)
         first = self._first_logins(self._derive_keys(users))
         if first.outcome.status == "ok":
-            self._allowance = self._caution.allowance(self._path, self._scenario, planned)
+            self._allowance = self._caution.allowance(self._path, self._scenario, planned, shard.first_user)
             at_once = Pool(WARM_UPS_AT_ONCE)
             cohorts: dict[str, dict[str, None]] = {}
             for cohort, number in filled:
@@ -173,7 +173,7 @@ class ArmWorker:
         """
         mix, path = self._scenario.mix, self._path
         ways: dict[tuple[object, ...], str] = {}
-        for name in self._scenario.expected:
+        for name in self._shard.cohorts(self._scenario.expected):
             ways.setdefault((mix[name].steps, mix[name].authentication, mix[name].accounts), name)
         explained: list[ExplainedLogin] = []
         whole = []
@@ -200,7 +200,7 @@ class ArmWorker:
 
     def _warm_logins(self) -> Iterator[ExplainedLogin]:
         """A login of each warm cohort, after one that fills its cache; an account that is denied takes no more part."""
-        for name in self._scenario.warm:
+        for name in self._shard.cohorts(self._scenario.warm):
             user = self._path.user(name, self._shard.first_user)
             if user in self._denied:
                 continue
@@ -215,7 +215,7 @@ class ArmWorker:
 
     def start(self, origin: int) -> None:
         """Let the seats begin; ``origin`` is the run's, in monotonic ns."""
-        self._origin = origin
+        self.origin = origin
         self._go.set()
 
     def halt(self) -> None:
@@ -230,7 +230,7 @@ class ArmWorker:
         """Be one seat until the plan is done."""
         self._go.wait()
         for block, arrival in self._arrivals:
-            wait = self._origin + arrival.intended - time.monotonic_ns()
+            wait = self.origin + arrival.intended - time.monotonic_ns()
             if wait > 0:
                 gevent.sleep(wait / 1e9)
             if self._halted:
@@ -242,7 +242,8 @@ class ArmWorker:
         self._hear_of_late_denials()
         if arrival.cohort in self._by_password:
             self._allowance.wait(user, gevent.sleep)
-        started = max(time.monotonic_ns() - self._origin, arrival.intended)
+        origin = self.origin  # one for the whole login: what it took is measured on one clock
+        started = max(time.monotonic_ns() - origin, arrival.intended)
         self.meter.busy_seats += 1
         try:
             endangered = arrival.cohort in self._by_password and not self._allowance.may_be_tried(user)
@@ -252,7 +253,7 @@ class ArmWorker:
             self.meter.busy_seats -= 1
         if result.outcome.status == "denied":
             self._deny(user, result.outcome)
-        ended = max(time.monotonic_ns() - self._origin, started)
+        ended = max(time.monotonic_ns() - origin, started)
         waited = sum(step.service for step in result.steps)
         attempt = Attempt(
             seq=arrival.seq,
@@ -265,7 +266,7 @@ class ArmWorker:
             started=started,
             ended=ended,
             outcome=result.outcome,
-            steps=tuple(step.since(self._origin) for step in result.steps),
+            steps=tuple(step.since(origin) for step in result.steps),
             seat_wait=seat_wait,
             own=max(ended - started - waited, 0) if result.steps else 0,
         )

@@ -72,8 +72,10 @@ class Caution:
             return None
         return found
 
-    def allowance(self, path: LoginPath, scenario: Scenario, planned: Iterable[tuple[str, int]]) -> Allowance:
-        """How often each account may be tried, of those that the plan (cohort, number) names; number 0 can log in.
+    def allowance(
+        self, path: LoginPath, scenario: Scenario, planned: Iterable[tuple[str, int]], first: int = 0
+    ) -> Allowance:
+        """How often each account may be tried, of those that the plan (cohort, number) names; ``first`` can log in.
 
         Raises CredentialError where one of them could be brought near being locked.
         """
@@ -84,7 +86,7 @@ class Caution:
         for cohort, theirs in users.items():
             unread = [user for user in theirs if user not in known]
             if unread and tries_passwords(scenario.mix[cohort], scenario.mix[cohort].steps):
-                found = self.standings(path, path.user(cohort, 0), cohort, unread)
+                found = self.standings(path, path.user(cohort, first), cohort, unread)
                 if found is not None:
                     known |= found.by_user
                 elif path.directory_of(cohort).schema_kind == "ad":

@@ -56,7 +56,7 @@ class _Response:
         for challenge in self.values(b"www-authenticate"):
             scheme, _, token = challenge.strip().partition(" ")
             if scheme.lower() == "negotiate":
-                return base64.b64decode(token, validate=True)
+                return base64.b64decode(token.encode("latin-1"), validate=True)
         return None
 
 
@@ -76,6 +76,8 @@ class EhrSession:
         self._cookies: dict[str, str] = {}
         self._received = 0
         self.round_trips = 0
+        self.interim = 0
+        """The status of the last interim answer (1xx), which a whole one was to follow."""
         self.statuses: list[int] = []
         self.tls: TlsFacts | None = None
 
@@ -86,6 +88,12 @@ class EhrSession:
     def chart(self, negotiate: Negotiation) -> Page:
         """The page that asks the database on the clinician's behalf."""
         return self._page(self._ehr.database_page, negotiate)
+
+    def greet(self) -> tuple[int, bool]:
+        """Ask for the page that answers at once without a token: the status, and whether Negotiate is offered."""
+        with self._errors():
+            response = self._get(self._ehr.page, None)
+            return response.status, response.offered() is not None
 
     @property
     def received(self) -> int:
@@ -157,7 +165,9 @@ class EhrSession:
             elif isinstance(event, h11.EndOfMessage):
                 assert head is not None
                 return _Response(head.status_code, tuple(head.headers), bytes(body))
-            elif not isinstance(event, h11.InformationalResponse):  # the connection's end, or another protocol
+            elif isinstance(event, h11.InformationalResponse):
+                self.interim = event.status_code
+            else:  # the connection's end, or another protocol
                 raise ConnectionResetError
 
     def _connected(self) -> Any:

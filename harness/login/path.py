@@ -71,6 +71,14 @@ class LoginResult:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenLogin:
+    """A login under way: ``take`` takes a step of it by its name, ``close`` ends it."""
+
+    take: Callable[[str], StepTiming]
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class _Clients:
     """By whose accounts some cohorts log in, and how: one for each kind of accounts and authentication."""
 
@@ -181,6 +189,22 @@ class LoginPath:
             return self._run(cohort, self._cohorts[cohort].steps, user, tickets, explain)
         finally:
             tickets.close()
+
+    def by_hand(self, user: str, cohort: str) -> OpenLogin:
+        """A login from an empty ticket cache whose steps the caller takes one by one, and which it has to close."""
+        clients = self._clients[cohort]
+        tickets = clients.kerberos.new_cache()
+        login = clients.exchanges.new_login(user, tickets)
+
+        def take(name: str) -> StepTiming:
+            deadline = time.monotonic_ns() + round(self._scenario.try_s * NS)  # the caller may pause between steps
+            return self._step(name, login, clients.exchanges, deadline)
+
+        def close() -> None:
+            login.close()
+            tickets.close()
+
+        return OpenLogin(take, close)
 
     def directory_of(self, cohort: str) -> Directory:
         """Where the entries of the cohort's accounts are."""

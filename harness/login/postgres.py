@@ -28,9 +28,14 @@ MESSAGE_AT_MOST = 1 << 20
 WHOSE = "select principal from pg_stat_gssapi where pid = pg_backend_pid()"
 """What the database itself holds the session for; a read that every role may make (since PostgreSQL 12)."""
 
+ROWS_AT_MOST = 1 << 20
+"""Of one answer, likewise."""
+_ROW_COSTS = 64
+"""What a row takes besides its content, about."""
 _VERSION = 3 << 16
 
 _MALFORMED = Outcome("error", "DB_MALFORMED")
+_TOO_LARGE = Outcome("error", "DB_ANSWER_TOO_LARGE")
 _NOT_KERBEROS = Outcome("error", "DB_NOT_KERBEROS")
 _PASSWORD_ASKED = Outcome("error", "DB_PASSWORD_ASKED")
 
@@ -114,12 +119,16 @@ class DatabaseSession:
     def _rows(self) -> list[bytes]:
         """The rows that come until the server is ready for a query."""
         rows: list[bytes] = []
+        left = ROWS_AT_MOST
         while True:
             kind, body = self._message()
             if kind == b"Z":
                 return rows
             if kind == b"D":
                 rows.append(body)
+                left -= len(body) + _ROW_COSTS
+                if left < 0:
+                    raise StepFailedError(_TOO_LARGE)
             elif kind not in b"TCSK":
                 raise StepFailedError(_MALFORMED)
 

@@ -132,23 +132,25 @@ class StepColumns:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorColumns:
-    """What the load generator itself did, by login in ns: see Attempt. ``pool_wait`` has each step's wait for a thread,
-    of steps that had one, and ``pool_row`` the login that it was of."""
+    """What the load generator itself did, by login in ns: see Attempt. ``worker`` is which of its arm's (from 0) sent a
+    login; ``pool_wait`` has each step's wait for a thread, of steps that had one, and ``pool_row`` the login that it
+    was of."""
 
     lag: Ints
     seat_wait: Ints
     own: Ints
+    worker: Places
     pool_wait: Ints
     pool_row: Ints
 
     @classmethod
     def joined(cls, parts: Sequence[tuple[GeneratorColumns, int]]) -> GeneratorColumns:
         """Those of several tables as one; each part with the number of logins in the tables before its own."""
-        lag, seat_wait, own, pool_wait = (
-            np.concatenate([getattr(part, name) for part, _ in parts])
-            for name in ("lag", "seat_wait", "own", "pool_wait")
-        )
-        return cls(lag, seat_wait, own, pool_wait, np.concatenate([part.pool_row + shift for part, shift in parts]))
+        columns = {
+            name: np.concatenate([getattr(part, name) for part, _ in parts])
+            for name in ("lag", "seat_wait", "own", "worker", "pool_wait")
+        }
+        return cls(**columns, pool_row=np.concatenate([part.pool_row + shift for part, shift in parts]))
 
 
 @dataclass(frozen=True, slots=True)

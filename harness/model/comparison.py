@@ -15,7 +15,8 @@ class Design:
 
     ``interleaved`` is false where the arms were measured one after the other: such a comparison can't support a PASS.
     ``headroom_every`` says that each so-many-th pair is loaded above the expected peak (None: none is), ``duet`` that
-    both blocks of a pair run at once.
+    both blocks of a pair run at once. A run that was continued beyond its plan has spent its error by ``spent_pairs``;
+    what comes after may spend ``error_share`` of it.
     """
 
     block_s: float
@@ -25,6 +26,8 @@ class Design:
     interleaved: bool = True
     headroom_every: int | None = None
     duet: bool = False
+    spent_pairs: int = 0
+    error_share: float = 1.0
 
     @property
     def pair_s(self) -> float:
@@ -43,8 +46,15 @@ class Design:
 
     def horizon(self, stage: Stage, discarded: int) -> int:
         """How many pairs of a stage the whole run holds, the ``discarded`` first pairs of the run left out."""
+        return self._until(self.horizon_pairs, stage, discarded)
+
+    def spent(self, stage: Stage, discarded: int) -> int:
+        """After how many of them the error was spent; 0 where it is still being spent."""
+        return self._until(self.spent_pairs, stage, discarded) if self.spent_pairs else 0
+
+    def _until(self, pairs: int, stage: Stage, discarded: int) -> int:
         every = self.headroom_every
-        end = max(self.horizon_pairs, discarded)
+        end = max(pairs, discarded)
         above = end // every - discarded // every if every else 0
         return above if stage == "headroom" else end - discarded - above
 

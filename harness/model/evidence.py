@@ -57,7 +57,8 @@ class Evidence:
     @property
     def arms(self) -> tuple[Arm, ...]:
         """The arms that the run is about."""
-        return ARMS if self.soak is None else (self.soak.arm,)
+        measured = tuple(arm for arm in ARMS if arm in self.health)
+        return measured if len(measured) == 1 and self.comparison is None else ARMS
 
     def manifest_text(self, key: str) -> str | None:
         """What the manifest says under ``key``, as text; None where it says nothing."""

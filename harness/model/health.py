@@ -60,6 +60,10 @@ class ArmHealth:
     """What the generator itself may have added to a login, a resource each."""
     foreign: bool = False
     """Measured by another tool, which tells of the logins alone."""
+    workers: int = 1
+    """How many processes sent the arm's load; the generator's figures are those of the worst of them."""
+    clock_error_ms: float | None = 0.0
+    """In a duet, how wrong the clock of one of them may be against the others'; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

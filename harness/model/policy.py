@@ -72,6 +72,19 @@ class Budgets(Configured):
     """Two candidate blocks in a row that fail more than this, while the baseline serves, block from the first look."""
 
 
+class Drift(Configured):
+    """How much slower logins may get over several updates since a pinned release, each of them allowed by itself."""
+
+    pinned: Annotated[str, Field(min_length=1, max_length=64)]
+    """The release, as the targets name what is deployed (``arms.baseline.release``)."""
+    login: LoginMargins = LoginMargins(
+        p50=Margin(relative=0.15, floor_ms=5),
+        p95=Margin(relative=0.20, floor_ms=10),
+        p99=Margin(relative=0.35, floor_ms=25),
+    )
+    """Margins on the sum of all changes since then."""
+
+
 class Looks(Configured):
     """When the sequential judge may stop a run; the discarded first pairs don't count."""
 
@@ -153,6 +166,8 @@ class Policy(Document):
     limits: Limits = Limits()
     calibration: CalibrationLimits = CalibrationLimits()
     protocol: Wire = Wire()
+    drift: Drift | None = None
+    """Null: each update is judged by itself."""
     discard_pairs: Annotated[int, Field(ge=0, le=PAIRS_AT_MOST)] = 1
     quick: bool = False
     """A quick policy may pass early; its verdict says that leaks were not tested."""
@@ -160,7 +175,7 @@ class Policy(Document):
     @property
     def digest(self) -> str:
         """SHA-256 of what the policy demands of a run's load, without its name: two with one digest judge it alike."""
-        apart_from = {"name", "description", "calibration", "protocol"}
+        apart_from = {"name", "description", "calibration", "protocol", "drift"}
         return hashlib.sha256(self.model_dump_json(exclude=apart_from).encode()).hexdigest()
 
     @model_validator(mode="after")

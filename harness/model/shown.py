@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -59,11 +60,31 @@ class Distribution:
         below, above = (
             float(self.values[np.searchsorted(upto, place, "right")]) for place in (int(at), -int(-at // 1))
         )
-        return below + (at - int(at)) * (above - below)
+        return below if below == above else below + (at - int(at)) * (above - below)
+
+    def least(self, q: float) -> float:
+        """The least value that a share ``q`` of all do not exceed, which is one of the values (type 1)."""
+        upto = np.cumsum(self.counts)
+        return float(self.values[np.searchsorted(upto, max(math.ceil(q * int(upto[-1]) - 1e-9), 1), "left")])
+
+    @property
+    def finite(self) -> Distribution:
+        """Those that are not infinite."""
+        which = np.isfinite(self.values)
+        return self if which.all() else Distribution(self.values[which], self.counts[which])
+
+    def with_more(self, value: float, count: int) -> Distribution:
+        """The same and ``count`` times a value that is not below any."""
+        if not count:
+            return self
+        return Distribution(np.append(self.values, value), np.append(self.counts, count))
 
     def at(self, ranks: Ints) -> Floats:
         """The values of these ranks, from 0 on."""
         return self.values[np.searchsorted(np.cumsum(self.counts), ranks, "right")]
+
+
+NOTHING = Distribution(np.zeros(0), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +100,13 @@ class BlockSeries:
 class Kept:
     """Logins of one arm and cohort: response times (s), the same with the generator's own time, and by block.
 
-    ``with_own`` is empty where nothing is known of the generator. ``step_s`` has for each step the time that all of
+    ``done_s`` are the response times again, infinite for those that failed: nobody was ever logged in.
+    ``with_own_s`` is empty where nothing is known of the generator. ``step_s`` has for each step the time that all of
     them together spent in it (s), each the time-out at most, and how many took it.
     """
 
     response_s: Distribution
+    done_s: Distribution
     with_own_s: Distribution
     blocks: BlockSeries
     step_s: Mapping[str, tuple[float, int]] = field(default_factory=dict)

@@ -52,9 +52,32 @@ class SoakGrowth:
         return f"login {self.statistic.replace('_', ' ')} growth"
 
 
-Subject = Metric | LeakSlope | LoginBudget | Outage | SoakGrowth | Difference
+@dataclass(frozen=True, slots=True)
+class DriftSince:
+    """The sum of a metric's changes over all updates since a pinned release."""
+
+    release: str
+    metric: Metric
+
+    @property
+    def cohort(self) -> str:
+        """Whose logins."""
+        return self.metric.cohort
+
+    @property
+    def step(self) -> str:
+        """The metric's step."""
+        return self.metric.step
+
+    @property
+    def label(self) -> str:
+        """What a reader sees: cold login p50 since 2026.01."""
+        return f"{self.metric.label} since {self.release}"
+
+
+Subject = Metric | LeakSlope | LoginBudget | Outage | SoakGrowth | Difference | DriftSince
 """Each has a ``cohort``, a ``step`` (``login`` for the whole login) and a ``label``."""
-SubjectKind = Literal["metric", "leak", "budget", "outage", "soak", "wire"]
+SubjectKind = Literal["metric", "leak", "budget", "outage", "soak", "wire", "drift"]
 ChangeUnit = Literal["relative", "share", "per_minute", "share_per_hour", "seconds"]
 """What a finding's changes are in: ``relative`` (0.1 is +10 %), a difference of shares, either of them over time, or
 seconds."""
@@ -75,6 +98,8 @@ def kind_of(subject: Subject) -> SubjectKind:
             return "soak"
         case Difference():
             return "wire"
+        case DriftSince():
+            return "drift"
         case _:
             assert_never(subject)
 
@@ -90,6 +115,8 @@ def statistic_of(subject: Subject) -> Statistic | None:
             return "p95"
         case Outage():
             return "failure_rate"
+        case DriftSince():
+            return subject.metric.statistic
         case Difference():
             return None
         case _:
@@ -101,6 +128,8 @@ def unit_of(subject: Subject) -> ChangeUnit:
     match subject:
         case Metric():
             return "relative" if subject.unit == "log_ratio" else "share"
+        case DriftSince():
+            return "relative"
         case LeakSlope():
             return "per_minute"
         case LoginBudget():

@@ -141,6 +141,8 @@ class Target(Configured):
     services: Services = Services()
     ehr: Ehr | None = None
     database: Database | None = None
+    release: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")] | None = None
+    """What is deployed there, as the site calls it (2026.11, or a build): by it runs are put in a row of updates."""
     service_accounts: Credentials | None = None
     """The accounts by which components log in to each other, as the front to the database: often a keytab."""
 

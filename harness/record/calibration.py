@@ -29,6 +29,26 @@ _LABEL = re.compile(r"(?:login (failure|slow) rate|([a-z][a-z0-9-]*) ([a-z_]+) (
 _CALIBRATION = TypeAdapter(Calibration)
 
 
+def _schema() -> dict[str, Any]:
+    """The schema of the file: that of its types, where a metric stands by its key, and null for what is infinite."""
+    found: dict[str, Any] = _CALIBRATION.json_schema(mode="serialization")
+    noise = found["$defs"]["Noise"]["properties"]
+    noise["metric"] = {"type": "string", "description": "cohort/step/statistic/stage"}
+    noise["detectable"] = {"type": ["number", "null"]}
+    found["$defs"].pop("Metric", None)
+    own = {"format": {"const": FORMAT}, "digest": {"type": "string"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **found,
+        "properties": {**own, **found["properties"]},
+        "required": [*own, *found["required"]],
+    }
+
+
+CALIBRATION_SCHEMA: dict[str, Any] = _schema()
+"""JSON Schema (draft 2020-12) of ``calibration-….json``."""
+
+
 def calibration_file(results: Path, scenario: str, policy: str) -> Path:
     """Where the calibration of a scenario under a policy is kept, both by name."""
     return results / f"calibration-{scenario}-{policy}.json"

@@ -7,6 +7,7 @@ import os
 import platform
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 from harness.errors import RunError, one_line
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
+from harness.model.shard import WORKERS_AT_MOST
 from harness.model.target import ARMS, Arm, Targets
 from harness.record.completeness import KEY, Written, disagreement, document_digest, written_of
 from harness.record.journal import JournalReader, joined
@@ -55,32 +57,11 @@ class RunFolder:
         folder = cls(results / run_id)
         try:
             folder.path.mkdir(parents=True)
+            folder.write_manifest(_first_manifest(run_id, now, scenario, targets, policy, arms))
         except OSError as error:
+            with suppress(OSError):
+                folder.path.rmdir()
             raise RunError(f"{folder.path}: expected a folder to write results to, got: {error.strerror}") from None
-        folder.write_manifest(
-            {
-                "format": FORMAT,
-                "run_id": run_id,
-                "created": now.isoformat(timespec="seconds"),
-                "scenario": scenario.model_dump(mode="json"),
-                "scenario_digest": scenario.digest,
-                "seed": scenario.seed,
-                "authentication": _authentications(scenario),
-                "policy": policy.model_dump(mode="json"),
-                # Targets hold the place of the credentials and never a secret.
-                "targets": targets.model_dump(mode="json"),
-                "environment": targets.environment,
-                "versions": {name: version(name) for name in _VERSIONS_OF},
-                "host": {
-                    "system": platform.platform(),
-                    "python": platform.python_version(),
-                    "cores": os.cpu_count(),
-                    "machine": platform.machine(),
-                },
-                "arms": list(arms),
-                "status": "running",
-            }
-        )
         return folder
 
     @classmethod
@@ -99,6 +80,7 @@ class RunFolder:
             ("targets", folder.targets),
             ("policy", folder.policy),
             ("arms", folder.arms),
+            ("workers", folder.workers),
         ):
             try:
                 if not read():
@@ -157,9 +139,23 @@ class RunFolder:
         """The arms that were run, in the order of ARMS."""
         return tuple(arm for arm in ARMS if arm in self.manifest()["arms"])
 
-    def journal(self, kind: str, arm: str) -> Path:
-        """Where a worker writes ``attempts`` or ``health`` while the run goes on."""
-        return self.path / f"{kind}-{arm}.arrows"
+    def workers(self) -> int:
+        """How many workers each arm had; raises ValueError where the manifest says something else."""
+        found = self.manifest().get("workers", 1)
+        if type(found) is not int or not 1 <= found <= WORKERS_AT_MOST:
+            raise ValueError("workers")
+        return found
+
+    def shares(self) -> dict[Arm, tuple[int, ...]]:
+        """How many logins each worker of an arm has to send, as the run planned it; raises ValueError."""
+        found = self.manifest().get("shares")
+        if not isinstance(found, dict):
+            raise ValueError("shares")
+        return {arm: tuple(map(int, found[arm])) for arm in self.arms()}
+
+    def journal(self, kind: str, arm: str, worker: int = 0) -> Path:
+        """Where the ``worker``-th (from 0) of an arm writes ``attempts`` or ``health`` while the run goes on."""
+        return self.path / f"{kind}-{arm}-{worker}.arrows"
 
     def attempts(self) -> Any:
         """Every attempt that is on disk, as an Arrow table of ATTEMPTS in order of ``seq``; raises RunError."""
@@ -255,3 +251,30 @@ def _read_parquet(path: Path, kind: str) -> Any:
 def _authentications(scenario: Scenario) -> str:
     """The scenario's authentication, or each of its cohorts'."""
     return " and ".join(dict.fromkeys(str(scenario.mix[name].authentication) for name in scenario.expected))
+
+
+def _first_manifest(
+    run_id: str, now: datetime, scenario: Scenario, targets: Targets, policy: Policy, arms: Sequence[Arm]
+) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "run_id": run_id,
+        "created": now.isoformat(timespec="seconds"),
+        "scenario": scenario.model_dump(mode="json"),
+        "scenario_digest": scenario.digest,
+        "seed": scenario.seed,
+        "authentication": _authentications(scenario),
+        "policy": policy.model_dump(mode="json"),
+        # Targets hold the place of the credentials and never a secret.
+        "targets": targets.model_dump(mode="json"),
+        "environment": targets.environment,
+        "versions": {name: version(name) for name in _VERSIONS_OF},
+        "host": {
+            "system": platform.platform(),
+            "python": platform.python_version(),
+            "cores": os.cpu_count(),
+            "machine": platform.machine(),
+        },
+        "arms": list(arms),
+        "status": "running",
+    }

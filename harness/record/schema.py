@@ -79,10 +79,13 @@ HEALTH: Any = pa.schema(
         ("busy_seats", pa.int32()),
         ("rss_mb", pa.float64()),
         ("run_queue_ms", pa.float64()),
+        ("worker", pa.int32()),
+        ("clock_error_ms", pa.float64()),
     ]
 )
-"""One row a second and arm, of the generator itself; ``cpu`` is the share of one core, ``run_queue_ms`` how long its
-event loop's thread was ready to run and had no processor. What there was nothing to measure of is null."""
+"""One row a second and worker of an arm (from 0), of the generator itself; ``cpu`` is the share of one core,
+``run_queue_ms`` how long its event loop's thread was ready to run and had no processor, ``clock_error_ms`` how
+wrong its clock may be against the master's. What there was nothing to measure of is null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,10 @@ class HealthSecond:
     rss_mb: float
     run_queue_ms: float | None = None
     """None where the kernel does not tell."""
+    worker: int = 0
+    """Which of the arm's, from 0."""
+    clock_error_ms: float | None = 0.0
+    """0 on the master's own machine."""
 
 
 def attempts_batch(attempts: Sequence[Attempt]) -> Any:
@@ -169,7 +176,7 @@ def as_now(part: Any, schema: Any) -> Any:
     return type(part).from_arrays(columns, schema=schema)
 
 
-_BEFORE = {"tries": 1, "own": 0, "run_queue_ms": None}
+_BEFORE = {"tries": 1, "own": 0, "run_queue_ms": None, "worker": 0, "clock_error_ms": 0.0}
 """What stands for a column that not every version has written."""
 _SINCE_THE_FIRST = {*ATTEMPTS.names, *HEALTH.names} - _BEFORE.keys()
 
@@ -206,10 +213,13 @@ def _with_fields(lists: Any, wanted: Any) -> Any:
     return pa.ListArray.from_arrays(offsets, structs, type=wanted)
 
 
-def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence[str] = CACHES) -> AttemptTable:
+def attempt_table(
+    table: Any, block_starts: Mapping[int, int], cohorts: Sequence[str] = CACHES, owner: Places | None = None
+) -> AttemptTable:
     """The columns of an Arrow table of ATTEMPTS, of logins of these cohorts.
 
-    ``block_starts`` maps a block's index to its start in ns; raises ValueError for a block that is not among them.
+    ``block_starts`` maps a block's index to its start in ns; ``owner`` has the worker of each login by ``seq`` (None:
+    there is one of an arm). Raises ValueError for a block that is not among them.
     """
     table = table.combine_chunks()
     intended = _ints(table["intended"])
@@ -237,7 +247,14 @@ def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence
         code=codes,
         codes=names,
         cohorts=tuple(cohorts),
-        generator=GeneratorColumns(started - intended, _ints(table["seat_wait"]), own, waited, waiting),
+        generator=GeneratorColumns(
+            lag=started - intended,
+            seat_wait=_ints(table["seat_wait"]),
+            own=own,
+            worker=np.zeros(len(own), dtype=np.int16) if owner is None else owner[_ints(table["seq"])],
+            pool_wait=waited,
+            pool_row=waiting,
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from harness.model.capacity import CapacityEvidence, Extrapolation, Rung, Span
 from harness.model.steps import LOGIN
 from harness.model.target import ARMS, Arm
 from harness.report import rows, words
+from harness.report.capacity_ci import capacity_junit, capacity_summary
 from harness.report.capacity_figure import figure
 from harness.report.console import VERDICT_STYLES as BADGES
 from harness.report.pages import template
@@ -59,9 +60,14 @@ def print_capacity(evidence: CapacityEvidence, console: Console, report: Path | 
 
 
 def write_capacity(evidence: CapacityEvidence, results: Path) -> Path:
-    """Write the search's JSON, PNG and HTML into the folder of its runs; returns the page's file. Raises OSError."""
+    """Write the search's JSON, JUnit, Markdown, PNG and HTML into the folder of its runs; returns the page's file.
+
+    Raises OSError.
+    """
     document = json.dumps(capacity_document(evidence), indent=2, allow_nan=False)
     write_whole(results / f"{evidence.search_id}.json", f"{document}\n")
+    write_whole(results / f"{evidence.search_id}.junit.xml", capacity_junit(evidence))
+    write_whole(results / f"{evidence.search_id}.md", capacity_summary(evidence))
     write_whole(results / f"{evidence.search_id}.png", png(figure(evidence)))
     return write_whole(results / f"{evidence.search_id}.html", page(evidence))
 

@@ -10,8 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from harness.model.evidence import Evidence
 from harness.model.soak import Growth, Soak
 from harness.report import words
-from harness.report.figures import WIDTH_IN
-from harness.report.style import ARM_STYLES, INK, drawing, latency_axis, spread
+from harness.report.style import ARM_STYLES, INK, WIDE, Canvas, drawing, latency_axis, spread
 
 HOURS_FROM_MIN = 120
 CAPTION = (
@@ -20,7 +19,7 @@ CAPTION = (
 )
 
 
-def growth(evidence: Evidence) -> Figure | None:
+def growth(evidence: Evidence, canvas: Canvas = WIDE) -> Figure | None:
     """Median and p95 of every block with the lines through them, and below the shares of failed and slow logins.
 
     None where the run is no soak, or not one block of it was finished.
@@ -30,12 +29,12 @@ def growth(evidence: Evidence) -> Figure | None:
         return None
     rates = bool(np.nansum(soak.blocks.slow_rate))
     with drawing():
-        figure = Figure(figsize=(WIDTH_IN, 3.4 + 1.3 * rates), layout="constrained")
+        figure = Figure(figsize=(canvas.width_in, 3.4 + 1.3 * rates), layout="constrained")
         grid = figure.subplots(1 + rates, 1, squeeze=False, sharex=True, height_ratios=[2.5, 1.2][: 1 + rates])
-        draw_growth(grid[0][0], soak)
+        draw_growth(grid[0][0], soak, canvas)
         if rates:
             grid[0][0].set_xlabel("")
-            _draw_rates(grid[1][0], soak)
+            _draw_rates(grid[1][0], soak, canvas)
     return figure
 
 
@@ -46,10 +45,10 @@ def described(evidence: Evidence) -> str:
     return f"Median and p95 of response times in each block over the soak, with the lines through them: {lines}."
 
 
-def draw_growth(axes: Axes, soak: Soak) -> None:
+def draw_growth(axes: Axes, soak: Soak, canvas: Canvas = WIDE) -> None:
     """Quantiles of every block, and the line of each that was judged."""
     style = ARM_STYLES[soak.arm]
-    scale, label = _axis(soak)
+    scale, label = _axis(soak, canvas)
     at = soak.blocks.minute / scale
     ends = np.linspace(0.0, soak.minutes, 100)
     for name, values, face in (("p50", soak.blocks.p50, style.colour), ("p95", soak.blocks.p95, "white")):
@@ -59,30 +58,32 @@ def draw_growth(axes: Axes, soak: Soak) -> None:
             rise = np.log(line.end / line.start)
             fitted = line.start * np.exp(rise * ends / soak.minutes)
             axes.plot(ends / scale, fitted, "-" if name == "p50" else "--", color=INK, linewidth=1.3)
-    latency_axis(axes, "y", *spread(*soak.blocks.p50, *soak.blocks.p95))
-    axes.set_title(f"{soak.arm.capitalize()}: response time in each block")
+    latency_axis(axes, "y", *spread(*soak.blocks.p50, *soak.blocks.p95), canvas)
+    axes.set_title(canvas.say("{logins}: response time in each block", logins=canvas.say(soak.arm).capitalize()))
     axes.set_xlabel(label)
     axes.legend(loc="upper left", ncols=2)
 
 
-def _draw_rates(axes: Axes, soak: Soak) -> None:
+def _draw_rates(axes: Axes, soak: Soak, canvas: Canvas) -> None:
     style = ARM_STYLES[soak.arm]
-    scale, label = _axis(soak)
+    scale, label = _axis(soak, canvas)
     at = soak.blocks.minute / scale
-    axes.plot(at, soak.blocks.slow_rate, "-", color=style.colour, linewidth=1.0, label="slow or failed")
-    axes.plot(at, soak.blocks.failure_rate, ":", color=INK, linewidth=1.3, label="failed")
+    axes.plot(at, soak.blocks.slow_rate, "-", color=style.colour, linewidth=1.0, label=canvas.say("slow or failed"))
+    axes.plot(at, soak.blocks.failure_rate, ":", color=INK, linewidth=1.3, label=canvas.say("failed"))
     axes.set_ylim(0, None)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     axes.locator_params(axis="y", nbins=3)
     axes.legend(loc="upper left", ncols=2)
-    axes.set_title("Share of logins in each block")
+    axes.set_title(canvas.say("Share of logins in each block"))
     axes.set_xlabel(label)
 
 
-def _axis(soak: Soak) -> tuple[float, str]:
+def _axis(soak: Soak, canvas: Canvas) -> tuple[float, str]:
     """Minutes in a unit of the time axis, and its label."""
     hours = soak.minutes >= HOURS_FROM_MIN
-    return (60.0, "hours from the start of the soak") if hours else (1.0, "minutes from the start of the soak")
+    if hours:
+        return 60.0, canvas.say("hours from the start of the soak")
+    return 1.0, canvas.say("minutes from the start of the soak")
 
 
 def _level(growth: Growth, value: float) -> str:

@@ -2,67 +2,97 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
 
-from matplotlib.figure import Figure
-
+from harness.gate.advice import what_next, what_next_of_one
 from harness.model.evidence import Evidence
-from harness.model.health import ArmHealth
-from harness.model.policy import Limits
-from harness.report import figures, growth, instrument, rows, series, servers, wire, words
-from harness.report.forest import forest
+from harness.model.metric import Statistic
+from harness.model.steps import LOGIN
+from harness.model.target import Arm
+from harness.model.verdict import Finding
+from harness.report import rows, series, servers, wire, words
+from harness.report.language import ENGLISH, Language
 from harness.report.pages import template
-from harness.report.style import VERDICT_STYLES, svg
+from harness.report.plates import left_out, plates
+from harness.report.soundness import lines as soundness
+from harness.report.style import VERDICT_STYLES
+
+COLUMNS = ("Baseline", "Candidate", "Change", "Bounds", "Margin", "Would have caught")
 
 
-@dataclass(frozen=True, slots=True)
-class Plate:
-    """A figure on the page: ``source`` is a data URI, ``alt`` says in words what it shows."""
-
-    heading: str
-    caption: str
-    alt: str
-    source: str
-
-
-def page(evidence: Evidence) -> str:
-    """The page as HTML; every text from a user's file is escaped."""
+def page(evidence: Evidence, say: Language = ENGLISH) -> str:
+    """The page as HTML in a language; every text from a user's file is escaped."""
     kind = evidence.verdict.kind
+    timeout_s = evidence.design.timeout_s
+    judged = (finding for finding in evidence.verdict.findings if finding.decision != "not judged")
+    findings = [rows.row(finding, timeout_s) for finding in judged]
+    noticed = overview(evidence, say)
+    drawn = list(plates(evidence, noticed, say))
+    parts = {
+        "anatomy": rows.anatomy(evidence),
+        "grown": rows.grown_steps(evidence),
+        "failures": rows.failures(evidence)[1],
+        "retries": rows.retries(evidence),
+        "servers": servers.lines(evidence),
+    }
+    notices = rows.notices(evidence)
+    titles = {
+        "why": say("Why {kind}", kind=kind.name),
+        **({"caveats": say("Caveats")} if notices else {}),
+        **{plate.name: plate.heading for plate in drawn},
+        **{name: say(_TITLES[name]) for name, held in parts.items() if held},
+        **({} if evidence.soak else {"wire": say(wire.HEADING)}),
+        **{name: say(_TITLES[name]) for name in ("findings", "sound", "measured", "manifest")},
+    }
     return template("report.html.j2").render(
+        say=say,
         evidence=evidence,
         verdict=evidence.verdict,
         kind=kind,
         style=VERDICT_STYLES[kind],
         sign=rows.VERDICT_SIGNS[kind],
         meaning=rows.MEANINGS[kind],
+        what_to_do=what_to_do(evidence),
         blame=rows.blame(evidence),
-        overview=_overview(evidence),
-        plates=list(_plates(evidence)),
-        findings=[rows.row(finding) for finding in evidence.verdict.findings if finding.decision != "not judged"],
+        overview=noticed,
+        plates=drawn,
+        titles=titles,
+        findings=findings,
+        columns=COLUMNS,
         not_judged=_not_judged(evidence),
-        validity=_validity(evidence),
+        soundness=soundness(evidence, say),
         facts=_facts(evidence),
-        notices=rows.notices(evidence),
-        anatomy=rows.anatomy(evidence),
-        failures=rows.failures(evidence),
-        retries=rows.retries(evidence),
-        servers=servers.lines(evidence),
+        manifest=_flat(evidence.manifest),
+        notices=notices,
+        failed=rows.failures(evidence)[0],
         wire=wire,
-        grown_steps=rows.grown_steps(evidence),
-        subject=_SOAK_SUBJECT if evidence.soak else _SUBJECT,
+        **parts,
+        subject=_SOAK_SUBJECT if evidence.soak else _SUBJECT if len(evidence.arms) > 1 else _ONE_SUBJECT,
         rule=_SOAK_RULE if evidence.soak else _RULE,
         arms=evidence.arms,
     )
 
 
+_TITLES = {
+    "anatomy": "Which step the change comes from",
+    "grown": "Which step grows",
+    "failures": "Which failures the change comes from",
+    "retries": "Logins that were given up and tried again",
+    "servers": "Which server answered",
+    "findings": "All findings",
+    "sound": "Was the measurement sound?",
+    "measured": "How it was measured",
+    "manifest": "The run's manifest",
+}
 _SUBJECT = "Login speed, baseline against candidate"
+_ONE_SUBJECT = "Login speed of one arm"
 _SOAK_SUBJECT = "A soak: logins of one arm over its age"
 _RULE = (
     "The most severe first. Baseline and candidate are means over blocks: geometric means of times, plain means of "
-    "rates. BLOCK needs the lower bound above the margin, PASS the upper bound below it. “Would have caught” is the "
-    "smallest change that this run would have blocked with a probability of 80 %; pp are percentage points."
+    "rates; a login that failed counts as one that took the time-out. BLOCK needs the lower bound above the margin, "
+    "PASS the upper bound below it. “Would have caught” is the smallest change that this run would have blocked with a "
+    "probability of 80 %; pp are percentage points."
 )
 _SOAK_RULE = (
     "The most severe first. The level is that of the fitted line at the start of the soak. BLOCK needs a lower bound "
@@ -71,17 +101,56 @@ _SOAK_RULE = (
 )
 
 
-def _overview(evidence: Evidence) -> list[tuple[str, list[str]]]:
-    """The few numbers that say what users would notice: a label, and a cell for each arm."""
+def what_to_do(evidence: Evidence) -> str:
+    """What a reader of the verdict should do next."""
+    if len(evidence.arms) == 1 and evidence.soak is None:
+        return what_next_of_one(evidence.verdict, evidence.arms[0])
+    return what_next(evidence.verdict, evidence.comparison, evidence.policy, evidence.soak is not None)
+
+
+_NOTICED: tuple[tuple[str, Statistic, float], ...] = (
+    ("half of all {logins} done in", "p50", 0.5),
+    ("19 of 20 {logins} done in", "p95", 0.95),
+)
+
+
+def overview(evidence: Evidence, say: Language = ENGLISH) -> list[tuple[str, list[str]]]:
+    """The few numbers that say what users would notice: a label, and a cell for each arm.
+
+    A time that was judged is the finding's own, which is a mean over blocks; where it was not, that of all logins.
+    """
+    judged = {(f.cohort, f.statistic): f for f in evidence.verdict.findings if _is_login_time(f)}
     table = []
     for cohort in series.cohorts_seen(evidence):
-        for label, quantile in (("half of all {} took at most", 0.5), ("19 of 20 {} took at most", 0.95)):
-            values = [series.login_seconds(evidence, arm, cohort) for arm in evidence.arms]
-            cells = [words.seconds(v.quantile(quantile) if len(v) else None) for v in values]
-            table.append((label.format(words.of_cohort(cohort)), cells))
+        for label, statistic, quantile in _NOTICED:
+            finding = judged.get((cohort, statistic))
+            if finding is not None:
+                row = rows.row(finding, evidence.design.timeout_s)
+                cells = [row.baseline, row.candidate]
+            else:
+                cells = [_of_all(evidence, arm, cohort, quantile) for arm in evidence.arms]
+            logins = say.sentence(words.of_cohort(cohort))
+            table.append((say(label, logins=logins), [say.sentence(cell) for cell in cells]))
     if table:
-        table.append(("logins that failed", [words.share(series.failed_share(evidence, arm)) for arm in evidence.arms]))
+        failed = [words.share(series.failed_share(evidence, arm)) for arm in evidence.arms]
+        table.append((say("logins that failed"), [say.figures(cell) for cell in failed]))
     return table
+
+
+def _is_login_time(finding: Finding) -> bool:
+    return (
+        finding.step == LOGIN and finding.stage == "expected" and finding.unit == "relative"
+        and finding.baseline is not None and finding.candidate is not None
+    )  # fmt: skip
+
+
+def _of_all(evidence: Evidence, arm: Arm, cohort: str, quantile: float) -> str:
+    """The quantile of all measured logins, where a failed one was never done."""
+    values = series.done_seconds(evidence, arm, cohort)
+    if not len(values):
+        return words.ABSENT
+    value = values.least(quantile)
+    return words.seconds(value) if math.isfinite(value) else f"not in {words.seconds(evidence.design.timeout_s)}"
 
 
 def _not_judged(evidence: Evidence) -> dict[str, list[str]]:
@@ -94,158 +163,21 @@ def _not_judged(evidence: Evidence) -> dict[str, list[str]]:
     return metrics
 
 
-def _plates(evidence: Evidence) -> Iterator[Plate]:
-    told = "; ".join(f"{label}: {_by_arm(evidence, cells)}" for label, cells in _overview(evidence))
-    left_out = _left_out(evidence)
-    shaded = " Shaded: discarded, and not judged." if series.discarded_until_min(evidence) else ""
-    drawn: list[tuple[Callable[[Evidence], Figure | None], str, str, str]] = [
-        (
-            figures.distributions,
-            "How long logins took",
-            "Left: the share of logins that were as fast as the time on the axis, or faster; a curve further right is "
-            "slower; marks are at the median and at p95, and the slowest 0.5 % are in the panel beside it. "
-            "Right: the share of logins that took longer than the time on the axis, on a logarithmic scale. "
-            f"A login that failed counts as the time-out. Discarded: {left_out}.",
-            f"Distribution of response times of both arms: {told}.",
-        ),
-        (
-            forest,
-            "Change against what is allowed",
-            "Each line is one metric: its change (mark) between its lower and upper bound, in units of its own margin. "
-            "Cross: blocked, its lower bound lies beyond the margin. Circle: shown to be within it (hollow: but "
-            "certainly a little slower). Diamond: undecided (filled: likely slower). "
-            "An arrow is a bound that is not known, or far off the scale.",
-            "Change of each metric with its bounds in units of its margin; the table of findings has the same numbers.",
-        ),
-        (figures.steps, "Where the time goes", _steps_caption(evidence), _steps_alt(evidence)),
-        (
-            figures.over_time,
-            "Over the run",
-            "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. Baseline and "
-            "candidate took turns in random order, or ran side by side, so that drift of the environment affects "
-            f"both.{shaded}"
-            if evidence.design.interleaved
-            else "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. The "
-            "arms were measured one after the other, so drift of the environment may look like a difference." + shaded,
-            f"Median and p95 of response times in each block of both arms, in run order: {told}.",
-        ),
-    ]
-    if evidence.soak is not None:
-        drawn[1:] = [(growth.growth, "Over the hours", growth.CAPTION, growth.described(evidence))]
-    for draw, heading, caption, alt in drawn:
-        figure = draw(evidence)
-        if figure is not None:
-            encoded = base64.b64encode(svg(figure)).decode("ascii")
-            yield Plate(heading, caption, alt, f"data:image/svg+xml;base64,{encoded}")
-
-
-def _by_arm(evidence: Evidence, cells: Sequence[str]) -> str:
-    return ", ".join(f"{arm} {cell}" for arm, cell in zip(evidence.arms, cells, strict=True))
-
-
-def _steps_caption(evidence: Evidence) -> str:
-    caption = "Mean time in each step, in the order of the login; each bar begins where the step before it ended."
-    if any(figures.dwarfed(series.step_means(evidence, cohort)) for cohort in series.cohorts_seen(evidence)):
-        caption += (
-            " One step dwarfs the others: bars below a hundredth of it are hairlines, whose labels give their times."
-        )
-    return caption
-
-
-def _steps_alt(evidence: Evidence) -> str:
-    told = (
-        f"{cohort} {part.step}: baseline {words.seconds(part.baseline_s)}, candidate {words.seconds(part.candidate_s)}"
-        for cohort in series.cohorts_seen(evidence)
-        for part in series.step_means(evidence, cohort)
-    )
-    return f"Mean time in each step of both arms. {'; '.join(told)}."
-
-
-def _at_most_ms(limit: float) -> str:
-    return f"≤ {words.milliseconds(limit)}"
-
-
-_VALIDITY: tuple[tuple[str, Callable[[ArmHealth], str], Callable[[Limits], str]], ...] = (
-    ("logins planned", lambda health: f"{health.planned:,}", lambda _: ""),
-    (
-        "logins started",
-        lambda health: f"{health.started:,}",
-        lambda limits: f"≥ {words.share(limits.executed_share)}; arms alike within {words.share(limits.imbalance)}",
-    ),
-    ("denied", lambda health: f"{health.denied:,}", lambda limits: f"≤ {words.share(limits.denied_share)}"),
-    (
-        "failed otherwise",
-        lambda health: f"{health.failed:,}",
-        lambda limits: f"baseline ≤ {words.share(limits.baseline_failures)}",
-    ),
-    (
-        "send lag, p99",
-        lambda health: words.milliseconds(health.send_lag_p99_ms),
-        lambda limits: _at_most_ms(limits.send_lag_p99_ms),
-    ),
-    (
-        "wait for a thread, p99",
-        lambda health: words.milliseconds(health.pool_wait_p99_ms),
-        lambda limits: _at_most_ms(limits.pool_wait_p99_ms),
-    ),
-    (
-        "stall of the event loop, p99",
-        lambda health: words.milliseconds(health.hub_stall_p99_ms),
-        lambda limits: _at_most_ms(limits.hub_stall_p99_ms),
-    ),
-    (
-        "generator's use of a core",
-        lambda health: words.share(health.generator_cpu),
-        lambda limits: f"≤ {words.share(limits.generator_cpu)}",
-    ),
-    (
-        "logins that waited for a seat",
-        lambda health: f"{health.seat_waits:,}",
-        lambda limits: f"≤ {words.share(1 - limits.executed_share)}",
-    ),
-    ("worker lost", lambda health: "yes" if health.worker_lost else "no", lambda _: "no"),
-)
-"""A label, what an arm has, and what the policy allows."""
-
-
-def _validity(evidence: Evidence) -> list[tuple[str, list[str]]]:
-    health, policy = evidence.health, evidence.policy
-    of_logins = [(label, [*cells, ""]) for label, cells in instrument.lines(evidence)]
-    return of_logins + [
-        (
-            label,
-            [
-                *(say(health[arm]) if arm in health else words.ABSENT for arm in evidence.arms),
-                allowed(policy.limits) if policy else words.ABSENT,
-            ],
-        )
-        for label, say, allowed in _VALIDITY
-    ]
-
-
-def _left_out(evidence: Evidence) -> str:
-    """What neither verdict nor figures use."""
-    trim = f"the first {evidence.design.trim_s:g} s of each block"
-    pairs = series.discarded_pairs(evidence)
-    return trim if not pairs else f"the first {'pair' if pairs == 1 else f'{pairs} pairs'} of blocks, and {trim}"
-
-
 def _facts(evidence: Evidence) -> list[tuple[str, str]]:
-    """How the run was measured: its design, then everything the manifest says."""
+    """How the run was measured: its design in a few lines."""
     design = evidence.design
     order = "interleaved in pairs, random order" if design.interleaved else "one arm after the other"
     laid_out = f"{order}, {design.horizon_pairs} pairs at most"
-    if evidence.soak is not None:
-        laid_out = f"of the {evidence.soak.arm} alone, back to back, {design.horizon_pairs} in all"
-    facts = [
+    if len(evidence.arms) == 1:
+        laid_out = f"of the {evidence.arms[0]} alone, back to back, {design.horizon_pairs} in all"
+    return [
         ("run", evidence.run_id),
         ("started", evidence.started),
         ("design", f"blocks of {design.block_s:g} s, {laid_out}"),
-        ("discarded", _left_out(evidence)),
+        ("discarded", left_out(evidence)),
         ("time-out of a login", words.seconds(design.timeout_s)),
         ("used for the verdict", rows.extent(evidence)),
     ]
-    return [*facts, *_flat(evidence.manifest)]
 
 
 def _flat(value: object, name: str = "") -> list[tuple[str, str]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from harness.model.evidence import Evidence
 from harness.model.metric import QUANTILES
 from harness.report import series, words
+from harness.report.language import ENGLISH, Language
 
 
-def lines(evidence: Evidence) -> list[tuple[str, list[str]]]:
+def lines(evidence: Evidence, say: Language = ENGLISH) -> list[tuple[str, list[str]]]:
     """A label and a cell for each arm: response times without the generator's own time, as they are judged, and with.
 
     Empty where another tool measured, which tells nothing of itself.
@@ -17,13 +18,18 @@ def lines(evidence: Evidence) -> list[tuple[str, list[str]]]:
         kept = [evidence.shown.kept[arm, cohort] for arm in evidence.arms]
         if not any(len(each.with_own_s) for each in kept):
             continue
-        named = words.of_cohort(cohort)
+        logins = say.sentence(words.of_cohort(cohort))
         for quantile, q in QUANTILES.items():
             cells = [
-                f"{words.seconds(each.response_s.quantile(q))}, with it {words.seconds(each.with_own_s.quantile(q))}"
+                say(
+                    "{time}, with it {all}",
+                    time=say.figures(words.seconds(each.response_s.quantile(q))),
+                    all=say.figures(words.seconds(each.with_own_s.quantile(q))),
+                )
                 if len(each.with_own_s)
                 else words.ABSENT
                 for each in kept
             ]
-            found.append((f"{named} without the generator's own time, {quantile}", cells))
+            label = say("{logins} without the generator's own time, {quantile}", logins=logins, quantile=quantile)
+            found.append((label, cells))
     return found

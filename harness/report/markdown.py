@@ -18,25 +18,25 @@ def summary(evidence: Evidence) -> str:
     lines = [
         f"## {rows.VERDICT_SIGNS[verdict.kind]} authgate: {verdict.kind.name}",
         "",
-        f"**{_escaped(verdict.sentence)}**",
+        f"**{escaped(verdict.sentence)}**",
     ]
     if evidence.partial:
-        lines += ["", f"> **Partial run:** {_escaped(evidence.partial)}"]
+        lines += ["", f"> **Partial run:** {escaped(evidence.partial)}"]
     if blame := rows.blame(evidence):
-        lines += ["", f"Step to blame: {_escaped(blame)}"]
+        lines += ["", f"Step to blame: {escaped(blame)}"]
     if failures := rows.failures_in_a_sentence(evidence):
-        lines += ["", f"{_escaped(failures)}."]
+        lines += ["", f"{escaped(failures)}."]
     if retries := rows.retries_in_a_sentence(evidence):
-        lines += ["", f"{_escaped(retries)}."]
+        lines += ["", f"{escaped(retries)}."]
     lines += ["", rows.MEANINGS[verdict.kind]]
     if verdict.reasons:
-        lines += ["", "### Reasons", "", *(f"- {_escaped(reason)}" for reason in verdict.reasons)]
+        lines += ["", "### Reasons", "", *(f"- {escaped(reason)}" for reason in verdict.reasons)]
     lines += _findings(evidence)
     if changed := wire.lines(evidence):
-        lines += ["", f"### {wire.HEADING}", "", *(f"- {_escaped(line)}" for line in changed)]
+        lines += ["", f"### {wire.HEADING}", "", *(f"- {escaped(line)}" for line in changed)]
     if notices := rows.notices(evidence):
-        lines += ["", "### Caveats", "", *(f"- {_escaped(notice)}" for notice in notices)]
-    facts = f"Run {_escaped(evidence.run_id)}, {_escaped(evidence.title)}, started {_escaped(evidence.started)}"
+        lines += ["", "### Caveats", "", *(f"- {escaped(notice)}" for notice in notices)]
+    facts = f"Run {escaped(evidence.run_id)}, {escaped(evidence.title)}, started {escaped(evidence.started)}"
     lines += ["", f"{facts}; {rows.extent(evidence)}."]
     return "\n".join(lines) + "\n"
 
@@ -49,14 +49,14 @@ def _findings(evidence: Evidence) -> list[str]:
     lines.append("|:-:|:--|--:|--:|--:|--:|--:|:--|")
     for row in findings:
         cells = (row.sign, row.metric, row.baseline, row.candidate, row.change, row.bounds, row.margin, row.decision)
-        lines.append(f"| {' | '.join(_escaped(cell) for cell in cells)} |")
+        lines.append(f"| {' | '.join(escaped(cell) for cell in cells)} |")
     left_out = len(evidence.verdict.findings) - len(findings)
     if left_out:
         lines += ["", f"{left_out} more in the report."]
     return lines
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """The text on one line, with nothing in it that Markdown or HTML would take for its own."""
     line = " ".join(words.printable(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -16,4 +16,5 @@ def template(name: str) -> Template:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["printable"] = words.printable
+    environment.filters["zip"] = lambda one, other: list(zip(one, other, strict=True))
     return environment.get_template(name)

@@ -11,9 +11,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from harness.model.evidence import Evidence
 from harness.report import rows, series, words
-from harness.report.figures import WIDTH_IN, draw_ecdf, draw_waterfall, legend
+from harness.report.figures import draw_ecdf, draw_waterfall, legend
 from harness.report.growth import draw_growth
-from harness.report.style import FAINT, INK, VERDICT_STYLES, drawing
+from harness.report.style import FAINT, INK, VERDICT_STYLES, WIDE, drawing
 
 PANELS_IN = 3.9
 LINE_IN = 0.16
@@ -31,7 +31,7 @@ def poster(evidence: Evidence) -> Figure:
     soak = evidence.soak
     heights = [0.8 + 0.21 * len(sentence), PANELS_IN if cohort else 0.1, LINE_IN * (len(small) + 1)]
     with drawing():
-        figure = Figure(figsize=(WIDTH_IN, sum(heights)), layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.09))
+        figure = Figure(figsize=(WIDE.width_in, sum(heights)), layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.09))
         header, body, footer = cast(Sequence[SubFigure], figure.subfigures(3, 1, height_ratios=heights))
         _draw_header(header, evidence, sentence, heights[0])
         if cohort and soak is not None:
@@ -39,7 +39,7 @@ def poster(evidence: Evidence) -> Figure:
         elif cohort:
             left, right = body.subplots(1, 2, width_ratios=[1, 1.25])
             draw_ecdf(left, evidence, cohort)
-            draw_waterfall(right, cohort, series.step_means(evidence, cohort))
+            draw_waterfall(right, cohort, series.step_means(evidence, cohort), evidence.design.timeout_s)
             legend(body, left)
         for place, line in enumerate(small):
             y = 1 - (place + 0.5) / (len(small) + 1)

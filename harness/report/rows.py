@@ -8,7 +8,7 @@ from harness.model.comparison import Part, StepShare
 from harness.model.evidence import Evidence
 from harness.model.failures import CausePart
 from harness.model.retries import Contrast
-from harness.model.steps import STEPS
+from harness.model.steps import LOGIN, STEPS
 from harness.model.target import ARMS
 from harness.model.verdict import Decision, Finding, Kind
 from harness.report import words
@@ -31,6 +31,8 @@ MEANINGS: dict[Kind, str] = {
     Kind.INVALID: "The measurement itself was not sound, so it says nothing about the update, good or bad. "
     "Fix what is listed here and measure again.",
 }
+NEARLY = 1 - 1e-6
+"""Of the time-out: a geometric mean of time-outs is one but for rounding."""
 LAB_NOTICE = (
     "Measured on a lab's servers: the numbers show how the method works and what kind of fault it is. "
     "They are not those of a hospital's domain controllers."
@@ -53,29 +55,36 @@ class Row:
     note: str
 
 
-def row(finding: Finding) -> Row:
-    """The finding with its quantities in words."""
-    unit = finding.unit
+def row(finding: Finding, timeout_s: float | None = None) -> Row:
+    """The finding with its quantities in words; a login at the time-out is not told as one that took so long."""
+    unit, of = finding.unit, finding.baseline
     bounded = finding.low is not None or finding.high is not None
     return Row(
         decision=finding.decision,
         sign=DECISION_SIGNS[finding.decision],
         metric=words.printable(finding.label),
-        baseline=words.level(finding.baseline, unit),
-        candidate=words.level(finding.candidate, unit),
-        change=words.change(finding.estimate, unit),
-        bounds=words.bounds(finding.low, finding.high, unit) if bounded else words.ABSENT,
-        margin=words.change(finding.margin, unit),
-        detectable=words.change(finding.detectable, unit),
+        baseline=_level(finding, finding.baseline, timeout_s),
+        candidate=_level(finding, finding.candidate, timeout_s),
+        change=words.change(finding.estimate, unit, of),
+        bounds=words.bounds(finding.low, finding.high, unit, of) if bounded else words.ABSENT,
+        margin=words.change(finding.margin, unit, of),
+        detectable=words.change(finding.detectable, unit, of),
         note=words.printable(finding.note),
     )
+
+
+def _level(finding: Finding, value: float | None, timeout_s: float | None) -> str:
+    is_time = finding.step == LOGIN and finding.unit == "relative"
+    if value is not None and timeout_s is not None and is_time and value >= timeout_s * NEARLY:
+        return f"not in {words.seconds(timeout_s)}"
+    return words.level(value, finding.unit)
 
 
 def most_severe(evidence: Evidence, count: int) -> list[Row]:
     """The findings that keep the update from a clean pass, or the first ones where none does; at most ``count``."""
     findings = evidence.verdict.findings
     open_or_worse = [finding for finding in findings if finding.decision not in ("pass", "not judged")]
-    return [row(finding) for finding in (open_or_worse or findings)[:count]]
+    return [row(finding, evidence.design.timeout_s) for finding in (open_or_worse or findings)[:count]]
 
 
 def blame(evidence: Evidence) -> str:
@@ -84,6 +93,7 @@ def blame(evidence: Evidence) -> str:
     if step is None:
         return ""
     text = f"{step}, {STEPS[step].title}" if step in STEPS else words.printable(step)
+    timeout_s = evidence.design.timeout_s
     if evidence.soak is not None:
         grown = next(part for part in evidence.soak.steps if part.step == step)
         return f"{text}: {words.seconds(grown.start_s)} → {words.seconds(grown.end_s)} over the soak, on average"
@@ -92,7 +102,7 @@ def blame(evidence: Evidence) -> str:
     if not parts:
         return text
     worst = max(parts, key=lambda part: part.added_s)
-    return f"{text}: {_added(worst, sum(p.added_s for p in _slower(evidence, worst)))}"
+    return f"{text}: {_added(worst, sum(p.added_s for p in _slower(evidence, worst)), timeout_s)}"
 
 
 def anatomy(evidence: Evidence) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
@@ -132,8 +142,7 @@ def failures_in_a_sentence(evidence: Evidence) -> str:
         return ""
     most = max(found.parts, key=lambda part: part.part or 0.0)
     changed = "rose" if found.added > 0 else "fell"
-    points = f"{100 * abs(found.added):.2g} percentage points"
-    return f"Failures {changed} by {points}, {_part(most)} of that from {_cause(most)}"
+    return f"Failures {changed} by {words.points(found.added)}, {_part(most)} of that from {_cause(most)}"
 
 
 def retries(evidence: Evidence) -> list[tuple[str, str, str, str]]:
@@ -166,7 +175,7 @@ def retries_in_a_sentence(evidence: Evidence) -> str:
 def extent(evidence: Evidence) -> str:
     """How much of the run the verdict rests on: its pairs, or a soak's blocks, and minutes of load."""
     verdict = evidence.verdict
-    what = "pairs" if evidence.soak is None else "blocks"
+    what = "pairs" if len(evidence.arms) > 1 else "blocks"
     return f"{verdict.pairs_used} {what}, {verdict.load_s / 60:.1f} minutes of load"
 
 
@@ -190,24 +199,29 @@ def _number(value: float) -> str:
 
 
 def _numbers(found: Contrast) -> str:
-    return f"{found.added:+.2f} ({found.low:+.2f} to {found.high:+.2f})".replace("-", "−")
+    return f"{_plus(found.added)} ({_plus(found.low)} to {_plus(found.high)})"
+
+
+def _plus(value: float) -> str:
+    text = f"{value:+.2f}".replace("-", "−")
+    return "0" if text[1:] == "0.00" else text
 
 
 def _part(part: CausePart) -> str:
     if part.part is None or part.part_low is None or part.part_high is None:
         return words.ABSENT
-    return f"{part.part:.0%} ({part.part_low:.0%} to {part.part_high:.0%})".replace("%", " %")
+    return words.part_of(part.part, part.part_low, part.part_high)
 
 
 def _within(value: float, low: float, high: float) -> str:
-    sign = "+" if value > 0 else ""
-    return f"{sign}{words.seconds(value)} ({words.seconds(low)} to {words.seconds(high)})"
+    """A time that is added, with its interval."""
+    return f"{words.added(value)} ({words.added(low)} to {words.added(high)})"
 
 
 def _share(part: Part) -> str:
     if part.share is None or part.share_low is None or part.share_high is None:
         return words.ABSENT
-    return f"{part.share:.0%} ({part.share_low:.0%} to {part.share_high:.0%})".replace("%", " %")
+    return words.part_of(part.share, part.share_low, part.share_high)
 
 
 def standing_notices(evidence: Evidence) -> tuple[str, ...]:
@@ -233,9 +247,11 @@ def _slower(evidence: Evidence, worst: StepShare) -> list[StepShare]:
     return [part for part in attribution if part.cohort == worst.cohort and part.added_s > 0]
 
 
-def _added(part: StepShare, added_by_all: float) -> str:
-    change = f"{words.seconds(part.baseline_s)} → {words.seconds(part.candidate_s)}"
-    times = f"{change} in {words.of_cohort(part.cohort)}, on average"
+def _added(part: StepShare, added_by_all: float, timeout_s: float) -> str:
+    candidate = words.seconds(part.candidate_s)
+    if part.candidate_s >= timeout_s * NEARLY:
+        candidate = f"given up after {words.seconds(timeout_s)}"
+    times = f"{words.seconds(part.baseline_s)} → {candidate} in {words.of_cohort(part.cohort)}, on average"
     if not part.added_s > 0:
         return times
     return f"{times}; {words.share(round(part.added_s / added_by_all, 2))} of all added time"

@@ -24,6 +24,11 @@ def login_seconds(evidence: Evidence, arm: Arm, cohort: str) -> Distribution:
     return evidence.shown.kept[arm, cohort].response_s
 
 
+def done_seconds(evidence: Evidence, arm: Arm, cohort: str) -> Distribution:
+    """Response times (s) of one arm's logins of a cohort, infinite for those that failed: nobody was ever logged in."""
+    return evidence.shown.kept[arm, cohort].done_s
+
+
 def failed_share(evidence: Evidence, arm: Arm) -> float | None:
     """The share of one arm's logins that did not succeed; None where there was no login."""
     tried, failed = evidence.shown.tried[arm]

@@ -17,12 +17,38 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from harness.model.target import Arm
 from harness.model.verdict import Kind
 from harness.report import words
+from harness.report.language import ENGLISH, Language
 
 INK = "#1b2733"
 FAINT = "#5d6b78"
 RULE = "#d5dbe1"
 LOG_FROM_SPREAD = 20.0
 """Latencies that spread further than this factor are drawn on a logarithmic axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """How wide figures are drawn, and in which language.
+
+    Letters keep their size, so that a figure for a telephone is a narrow one and not a wide one made small.
+    """
+
+    width_in: float = 9.6
+    say: Language = ENGLISH
+
+    @property
+    def narrow(self) -> bool:
+        """Whether there is room for one panel beside another."""
+        return self.width_in < 6
+
+    def seconds(self, value: float) -> str:
+        """A time, in figures of the language."""
+        return self.say.figures(words.seconds(value))
+
+
+WIDE = Canvas()
+NARROW_IN = 4.2
+"""For a window of 400 px, of which the page's edges take some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +136,22 @@ def png(figure: Figure) -> bytes:
     return _saved(figure, "png", {"Software": None})
 
 
-def latency_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
+def latency_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float, canvas: Canvas = WIDE) -> None:
     """Scale and label an axis of seconds for values between ``low`` and ``high``."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     set_limits = axes.set_xlim if which == "x" else axes.set_ylim
     if low > 0 and high / low > LOG_FROM_SPREAD:
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
         # Below two decades a tick at 1 and 10 alone would leave a reader guessing.
-        axis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 1000 else (1.0, 3.0)))
+        crowded = 100 if canvas.narrow and which == "x" else 1000
+        axis.set_major_locator(LogLocator(subs=(1.0,) if high / low > crowded else (1.0, 3.0)))
         axis.set_minor_locator(NullLocator())
         set_limits(low / 1.3, high * 1.3)
     else:
         room = 0.06 * (high - low) or 0.1 * high or 1.0
         set_limits(max(0.0, low - room), high + room)
-        axes.locator_params(axis=which, nbins=6)
-    axis.set_major_formatter(FuncFormatter(lambda value, _: words.seconds(value)))
+        axes.locator_params(axis=which, nbins=4 if canvas.narrow and which == "x" else 6)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: canvas.seconds(value)))
     axes.grid(True, axis=which)
 
 

@@ -29,7 +29,7 @@ class FindingDocument(Document):
     subject: SubjectKind
     """``metric``: a difference between the arms; ``leak``: the growth of the candidate's median with its age;
     ``budget``: the candidate's p95 against the policy's limit; ``outage``; ``soak``: a trend of a soak; ``wire``: a
-    difference between single logins."""
+    difference between single logins; ``drift``: the sum of a metric's changes since a pinned release."""
     key: str | None
     """The metric's own name, by which calibrations know it: cohort/step/statistic/stage. Null for other subjects."""
     cohort: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from harness.gate.words import ABSENT, change, level, of_cohort, seconds, share
+from harness.gate.words import ABSENT, added, change, level, of_cohort, part_of, points, seconds, share
 
-__all__ = ["ABSENT", "bounds", "change", "level", "milliseconds", "of_cohort", "printable", "seconds", "share"]
+__all__ = ["ABSENT", "added", "bounds", "change", "level", "milliseconds", "of_cohort", "part_of", "points",
+           "printable", "seconds", "share"]  # fmt: skip
 
 
 def printable(text: str) -> str:
@@ -20,10 +21,12 @@ def milliseconds(value: float | None) -> str:
     return seconds(None if value is None else value / 1e3)
 
 
-def bounds(low: float | None, high: float | None, unit: str) -> str:
+def bounds(low: float | None, high: float | None, unit: str, baseline: float | None = None) -> str:
     """Both bounds of a change, infinite where None; the unit is said once where both have it in common."""
-    low_text = change(-math.inf if low is None else low, unit)
-    high_text = change(math.inf if high is None else high, unit)
+    low_text = change(-math.inf if low is None else low, unit, baseline)
+    high_text = change(math.inf if high is None else high, unit, baseline)
+    if low_text == high_text:
+        return low_text
     number, _, low_suffix = low_text.partition(" ")
     _, _, high_suffix = high_text.partition(" ")
     return f"{number if low_suffix == high_suffix else low_text}…{high_text}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,14 @@ from harness.model.plan import NS, Plan
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
 from harness.model.scenario import Scenario
+from harness.model.shard import owners
 from harness.model.shown import Distribution
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
 from harness.record.schema import attempt_table
 from harness.run.delays import delays_of
-from harness.run.pieces import Gathered, Generated, gathered, generated_of
+from harness.run.pieces import NONE_SENT, Gathered, Generated, Sent, gathered, generated_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +80,25 @@ def design_of(scenario: Scenario) -> Design:
 class Assessor:
     """Judges one plan's attempts under one policy, as often as asked."""
 
-    def __init__(self, scenario: Scenario, policy: Policy, plan: Plan, site: Site = UNCALIBRATED) -> None:
-        self._policy = policy
+    def __init__(
+        self, scenario: Scenario, policy: Policy, plan: Plan, site: Site = UNCALIBRATED, workers: int = 1
+    ) -> None:
+        """``workers`` are of each arm."""
+        self._workers = workers
+        self._owner = owners(plan, scenario, workers) if workers > 1 else None
+        self.policy = policy
         self._site = site
         self._arms = tuple(arm for arm in ARMS if any(block.arm == arm for block in plan.blocks))
         self._planned = np.zeros(max(block.pair for block in plan.blocks) + 1, dtype=np.int64)
         self._planned_of: dict[Arm, np.ndarray[Any, np.dtype[np.int64]]] = {}
+        self._first_seq: dict[Arm, list[int]] = {}
         for arm in self._arms:
             self._planned_of[arm] = np.array([len(block.arrivals) for block in plan.of(arm)])
             self._planned += self._planned_of[arm]
+            self._first_seq[arm] = [block.arrivals[0].seq if block.arrivals else 0 for block in plan.of(arm)]
         self._spans = {arm: [(b.start, b.start + b.length) for b in plan.of(arm)] for arm in self._arms}
-        self.cohorts = scenario.expected
-        self.block_starts = {block.index: block.start for block in plan.blocks}
+        self._cohorts = scenario.expected
+        self._block_starts = {block.index: block.start for block in plan.blocks}
         self.design = design_of(scenario)
 
     def complete_pairs(self, attempts: Any) -> list[int]:
@@ -108,6 +116,10 @@ class Assessor:
         gaps = np.flatnonzero(done < self._planned)
         return list(range(int(gaps[0]) if len(gaps) else len(self._planned)))
 
+    def table(self, attempts: Any) -> AttemptTable:
+        """The columns of an Arrow table of attempts of this plan."""
+        return attempt_table(attempts, self._block_starts, self._cohorts, self._owner)
+
     def assess(
         self,
         attempts: Any,
@@ -121,8 +133,8 @@ class Assessor:
         ``faults`` say what of the evidence can't be relied on; attempts and health are those that can.
         """
         pairs = len(self.complete_pairs(attempts)[: ending.pairs])
-        table = attempt_table(attempts, self.block_starts, self.cohorts)
-        return self.concluded(gathered(table, self.design, self._policy, pairs), health, ending, differences, faults)
+        found = gathered(self.table(attempts), self.design, self.policy, pairs)
+        return self.concluded(found, health, ending, differences, faults)
 
     def concluded(
         self,
@@ -136,13 +148,13 @@ class Assessor:
         comparison = found.comparison(self._site)
         pairs = range(found.judged)
         healths = {arm: self._health(arm, found.whole.generated[arm], health, pairs, ending) for arm in self._arms}
-        verdict = judge(comparison, healths, ending.state(faults), self._policy, differences)
+        verdict = judge(comparison, healths, ending.state(faults), self.policy, differences)
         return Assessment(verdict, comparison, healths, found)
 
     def health(self, arm: Arm, attempts: Any, health: Any, ending: Ending) -> ArmHealth:
         """How well one arm was measured, over its complete pairs."""
         pairs = range(len(self.complete_pairs(attempts)[: ending.pairs]))
-        table = attempt_table(attempts, self.block_starts, self.cohorts)
+        table = self.table(attempts)
         return self.health_in(arm, table, health, pairs, ending)
 
     def health_in(self, arm: Arm, table: AttemptTable, health: Any, pairs: range, ending: Ending) -> ArmHealth:
@@ -154,22 +166,81 @@ class Assessor:
         since, until = min((start for start, _ in of_arm), default=0), max((end for _, end in of_arm), default=0)
         told = health.filter(pc.equal(health["arm"], arm))
         seconds = told.filter(pc.and_(pc.greater_equal(told["t"], since), pc.less_equal(told["t"], until)))
+        generators = [_generator(sent, mine, since, until) for sent, mine in self._by_worker(arm, found, told, pairs)]
         return ArmHealth(
             planned=int(self._planned_of[arm][pairs.start : pairs.stop].sum()),
             started=found.started,
             denied=found.denied,
             failed=found.failed,
-            send_lag_p99_ms=_of_logins(found.logins, found.lag_ns),
-            pool_wait_p99_ms=_of_logins(found.logins, found.pool_wait_ns),
-            # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
-            hub_stall_p99_ms=quantile(_under_load(seconds, "hub_stall_p99_ms"), 0.95),
-            generator_cpu=quantile(_under_load(seconds, "cpu"), 0.95),
+            send_lag_p99_ms=_worst(each.send_lag_p99_ms for each in generators),
+            pool_wait_p99_ms=_worst(each.pool_wait_p99_ms for each in generators),
+            hub_stall_p99_ms=_worst(each.hub_stall_p99_ms for each in generators),
+            generator_cpu=_worst(each.cpu for each in generators),
             seat_waits=found.seat_waits,
-            worker_lost=arm in ending.lost or "master" in ending.lost,
+            worker_lost=any(name == "master" or name.startswith(arm) for name in ending.lost),
             tried=found.tried,
-            silent_s=_silent_s(told["t"].to_numpy(), since, until),
+            silent_s=_worst(each.silent_s for each in generators),
             delays=delays_of(found.delays, seconds, self._spans[arm], pairs),
+            workers=self._workers,
+            clock_error_ms=_clock_error_ms(seconds) if self.design.duet else 0.0,
         )
+
+    def _by_worker(self, arm: Arm, found: Generated, told: Any, pairs: range) -> Iterator[tuple[Sent, Any]]:
+        """What each of an arm's workers that has logins in these pairs sent, and its seconds; of one, all."""
+        if self._owner is None:
+            yield found.sent.get(0, NONE_SENT), told
+            return
+        planned = self._planned_by(arm, pairs)
+        for worker in range(self._workers):
+            if planned[worker] or not planned.any():
+                yield found.sent.get(worker, NONE_SENT), told.filter(pc.equal(told["worker"], worker))
+
+    def _planned_by(self, arm: Arm, pairs: range) -> Ints:
+        """How many logins each of an arm's workers has to send in these pairs."""
+        assert self._owner is not None
+        counts = np.zeros(self._workers, dtype=np.int64)
+        for pair in pairs:
+            first = self._first_seq[arm][pair]
+            theirs = self._owner[first : first + self._planned_of[arm][pair]]
+            counts += np.bincount(theirs, minlength=self._workers)
+        return counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Generator:
+    """What is known of one worker; None where it is not."""
+
+    send_lag_p99_ms: float | None
+    pool_wait_p99_ms: float | None
+    hub_stall_p99_ms: float | None
+    cpu: float | None
+    silent_s: float | None
+
+
+def _generator(sent: Sent, told: Any, since: int, until: int) -> _Generator:
+    """One worker, by its logins and its seconds of health between two instants (ns)."""
+    seconds = told.filter(pc.and_(pc.greater_equal(told["t"], since), pc.less_equal(told["t"], until)))
+    return _Generator(
+        send_lag_p99_ms=_of_logins(sent.logins, sent.lag_ns),
+        pool_wait_p99_ms=_of_logins(sent.logins, sent.pool_wait_ns),
+        # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
+        hub_stall_p99_ms=quantile(_under_load(seconds, "hub_stall_p99_ms"), 0.95),
+        cpu=quantile(_under_load(seconds, "cpu"), 0.95),
+        silent_s=_silent_s(told["t"].to_numpy(), since, until),
+    )
+
+
+def _clock_error_ms(seconds: Any) -> float | None:
+    """The largest error of any worker's clock; None where it was not known at some second."""
+    found = seconds["clock_error_ms"]
+    return None if found.null_count else float(pc.max(found).as_py() or 0.0)
+
+
+def _worst(values: Iterable[float | None]) -> float | None:
+    """The highest of all workers'; None where that of one is not known."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return max(known) if known and len(known) == len(found) else None
 
 
 def _of_logins(logins: int, waits_ns: Distribution) -> float | None:

@@ -182,8 +182,8 @@ class AttemptAudit:
         )
 
 
-def audit_health(table: Any, plan: Plan, arms: Sequence[Arm]) -> Audited:
-    """The seconds of health that can have been, in order of time for each arm."""
+def audit_health(table: Any, plan: Plan, arms: Sequence[Arm], workers: int = 1) -> Audited:
+    """The seconds of health that can have been, of so many workers an arm."""
     rows = len(table)
     good = np.ones(rows, dtype=np.bool_)
     faults: list[str] = []
@@ -194,18 +194,19 @@ def audit_health(table: Any, plan: Plan, arms: Sequence[Arm]) -> Audited:
             faults.append(f"{bad:,} of {rows:,} recorded seconds of the generator's health {what}")
             good[~fine] = False
 
-    arm, t = codes_of(table["arm"], arms), _ints(table["t"])
+    arm, t, worker = codes_of(table["arm"], arms).astype(np.int64), _ints(table["t"]), _ints(table["worker"])
     demand((arm >= 0) & _flags(pc.is_valid(table["t"])), "are of no arm of the run's")
     latest = plan.length + round(OVERTIME_S * NS) * 60
     demand((t >= -latest) & (t <= latest), "are of another time than the run's")
+    demand((worker >= 0) & (worker < workers) & _flags(pc.is_valid(table["worker"])), "are of no worker of the run's")
     known = []
     for name in table.schema.names:
-        if name not in ("arm", "t"):
+        if name not in ("arm", "t", "worker"):
             values = table[name].to_numpy().astype(np.float64)
             absent = ~_flags(pc.is_valid(table[name]))
             known.append(absent | (np.isfinite(values) & (values >= 0)))
     demand(_all(known), "hold a number that can't be")
-    demand(_first(arm * np.int64(2 * latest + 1) + t, good), "are there twice")
+    demand(_first((arm * workers + worker) * (2 * latest + 1) + t, good), "are there twice")
     return Audited(table if good.all() else table.filter(pa.array(good)), tuple(faults))
 
 

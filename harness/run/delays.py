@@ -72,9 +72,12 @@ def _by_pair(values_ms: Floats, pair: Ints, pairs: range) -> Floats | None:
 def _queued(
     seconds: Any, spans: Sequence[tuple[int, int]], counts: Ints, pairs: range
 ) -> Mapping[Statistic, tuple[float, ...]] | None:
-    """The wait for a processor of each block, by login, at whatever quantile: nothing says which login bore it."""
+    """The wait for a processor of each block, by login, at whatever quantile: nothing says which login bore it.
+
+    That of several workers adds up, as their logins do.
+    """
     told = seconds.filter(seconds["run_queue_ms"].is_valid())
-    t, waited = told["t"].to_numpy(), told["run_queue_ms"].to_numpy()
+    t, waited, worker = (told[name].to_numpy() for name in ("t", "run_queue_ms", "worker"))
     by_pair = []
     for place, count in enumerate(counts):
         start, end = spans[pairs[place]]
@@ -82,5 +85,6 @@ def _queued(
         if not inside.any() or not count:
             return None
         # A row tells of the time since the row before it, so that block and rows differ by a second at both ends.
-        by_pair.append(float(waited[inside].mean()) * (end - start) / 1e9 / int(count))
+        each = sum(float(waited[inside & (worker == one)].mean()) for one in np.unique(worker[inside]))
+        by_pair.append(each * (end - start) / 1e9 / int(count))
     return dict.fromkeys(QUANTILES, tuple(by_pair))

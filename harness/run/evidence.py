@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.errors import RunError
+from harness.gate.alone import judge_alone
 from harness.gate.protocol import between
 from harness.gate.soak import judge_soak
 from harness.model.evidence import Evidence
@@ -14,9 +15,10 @@ from harness.model.site import Site
 from harness.model.target import ARMS, Arm
 from harness.record.calibration import site_document, site_of
 from harness.record.folder import RunFolder
-from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
-from harness.run.stored import open_run, read_run
+from harness.run.continued import Together
+from harness.run.drift import judged_with_drift
+from harness.run.stored import StoredRun, open_run, read_run
 from harness.run.streamed import gathered_from_file
 from harness.stats.shown import shown
 from harness.stats.soak import soak_of
@@ -29,29 +31,34 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     """
     if "soak" in folder.manifest():
         return _soak_evidence(folder, policy)
-    if set(folder.arms()) != set(ARMS):
-        raise RunError(f"{folder.path}: expected a run of both arms, got {', '.join(folder.arms())}")
     run = open_run(folder)
+    if set(folder.arms()) != set(ARMS):
+        return _evidence_alone(run.with_attempts(), policy or folder.policy())
+    if (together := Together.of(folder, policy, site)) is not None:
+        whole = together.evidence(run.with_attempts())
+        assert whole.comparison is not None
+        verdict = judged_with_drift(folder, together.policy, whole.verdict, whole.comparison)
+        return replace(whole, verdict=verdict)
     manifest, scenario, ending = run.manifest, run.scenario, run.ending
     if policy is not None or site is not None:
         ending = replace(ending, pairs=None)  # the run's own judge stopped there, another's need not
     judging = policy or folder.policy()
     known = site_of(manifest) if site is None else site
-    assessor = Assessor(scenario, judging, run.plan, known)
+    assessor = Assessor(scenario, judging, run.plan, known, run.workers)
     differences = between(run.protocol.get("baseline"), run.protocol.get("candidate"))
-    gathered, faults = gathered_from_file(run, assessor, judging, ending), run.all_faults
+    gathered, faults = gathered_from_file(run, assessor, ending), run.all_faults
     if gathered is not None:
         found = assessor.concluded(gathered, run.health, ending, differences or (), faults)
     else:
-        whole = run.with_attempts()
-        found = assessor.assess(whole.attempts, run.health, ending, differences or (), whole.faults)
+        stored = run.with_attempts()
+        found = assessor.assess(stored.attempts, run.health, ending, differences or (), stored.faults)
     return Evidence(
         run_id=folder.run_id,
         title=scenario.name,
         started=str(manifest["created"]),
         manifest={**manifest, "policy": judging.model_dump(mode="json"), "calibration": site_document(known)},
         partial=ending.why_partial,
-        verdict=found.verdict,
+        verdict=judged_with_drift(folder, judging, found.verdict, found.comparison),
         comparison=found.comparison,
         shown=found.gathered.shown,
         design=assessor.design,
@@ -66,14 +73,37 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     )
 
 
+def _evidence_alone(run: StoredRun, policy: Policy) -> Evidence:
+    """The evidence of a run of one arm: what was measured, and that nothing is judged."""
+    (arm,) = run.folder.arms()
+    assessor = Assessor(run.scenario, policy, run.plan, workers=run.workers)
+    # In a run of one arm a pair is one block.
+    blocks = assessor.complete_pairs(run.attempts)[: run.ending.pairs]
+    load_s = len(blocks) * assessor.design.block_s
+    return Evidence(
+        run_id=run.folder.run_id,
+        title=run.scenario.name,
+        started=str(run.manifest["created"]),
+        manifest={**run.manifest, "policy": policy.model_dump(mode="json")},
+        partial=run.ending.why_partial,
+        verdict=judge_alone(arm, len(blocks), load_s, run.faults, run.ending.interrupted),
+        comparison=None,
+        shown=shown(assessor.table(run.attempts), assessor.design, policy.discard_pairs),
+        design=assessor.design,
+        health={arm: assessor.health(arm, run.attempts, run.health, run.ending)},
+        step_order=run.scenario.timed_steps,
+        policy=policy,
+    )
+
+
 def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
     """The evidence of a soak, from the blocks that ran to their end."""
     if len(folder.arms()) != 1:
         raise RunError(f"{folder.path}: expected a soak of one arm, got {', '.join(folder.arms())}")
     run, (arm,) = read_run(folder), folder.arms()
     manifest, scenario, attempts, judging = run.manifest, run.scenario, run.attempts, policy or folder.policy()
-    assessor = Assessor(scenario, judging, run.plan)
-    table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
+    assessor = Assessor(scenario, judging, run.plan, workers=run.workers)
+    table = assessor.table(attempts)
     # In a run of one arm a pair is one block.
     pairs = assessor.complete_pairs(attempts)
     soak = soak_of(table, arm, assessor.design, judging, pairs)

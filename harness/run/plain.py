@@ -24,7 +24,7 @@ def open_plain(results: Path, scenario: Scenario, targets: Targets, plan: Plan, 
     (arm,) = planned_of(plan)
     folder = RunFolder.create(results, scenario, targets, Policy(), (arm,))
     try:
-        folder.update_manifest(plain={"workers": workers}, **{KEY: Written.by(plan).document})
+        folder.update_manifest(workers=workers, plain={"workers": workers}, **{KEY: Written.by(plan).document})
     except OSError as error:
         raise RunError(f"{folder.path}: expected room to write, got: {error.strerror}") from None
     return folder
@@ -66,4 +66,4 @@ def _keep_protocol(folder: RunFolder, shown: Mapping[str, Any]) -> None:
         folder.update_manifest(**{KEY: written.with_file(folder.path / protocol.FILE).document})
 
 
-_OF_PLAIN = ("protocol", "digest", "arrivals", "journal")
+_OF_PLAIN = ("protocol", "digest", "targets", "arrivals", "journal")

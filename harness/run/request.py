@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 
 from harness.errors import ConfigError
 from harness.guards.consent import check_safe
+from harness.load.elsewhere import Elsewhere
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
+from harness.model.shard import Shard, shards
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm, Targets
 from harness.run.assess import design_of
@@ -27,7 +30,8 @@ class RunRequest:
 
     ``early_stop``: the judge looks while it runs and ends it once it is sure. ``marks`` are further keys of the
     manifest. ``stop`` is asked after each complete pair whether the run has seen enough; the pairs not run are then
-    not there.
+    not there. ``workers`` are of each arm, None for as many as its rate takes and this machine carries;
+    with ``elsewhere`` they are other machines'.
     """
 
     scenario: Scenario
@@ -39,6 +43,15 @@ class RunRequest:
     site: Site = UNCALIBRATED
     marks: Mapping[str, object] = field(default_factory=dict)
     stop: Stop | None = None
+    workers: int | None = None
+    elsewhere: Elsewhere | None = None
+
+    @property
+    def shares(self) -> tuple[Shard, ...]:
+        """How an arm's logins are shared out among its workers."""
+        if self.elsewhere is not None:
+            return shards(self.elsewhere.workers // len(self.arms), self.scenario)
+        return shards(self.workers or workers_for(self.scenario), self.scenario)
 
     def check(self) -> None:
         """Raise ConfigError or UnsafeTargetError where load must not be sent, or could not lead to a PASS."""
@@ -54,7 +67,19 @@ class RunRequest:
                     f"{self.policy.name} may pass (looks.pass_from, looks.pass_after_s), got "
                     f"{self.scenario.blocks.pairs}"
                 )
+        if self.elsewhere is not None:
+            self.elsewhere.check(len(self.arms))
         check_safe(self.targets, self.scenario, self.arms)
+
+
+RATE_OF_A_WORKER = 125.0
+"""Logins a second: half of a core, at the 4 ms of it that a login of six steps takes (tests/benchmarks/README.md)."""
+
+
+def workers_for(scenario: Scenario, cores: int | None = None) -> int:
+    """How many workers an arm's highest rate takes, as far as a machine's cores carry them for both arms."""
+    carried = max(1, (cores or os.cpu_count() or 1) // 2)
+    return min(carried, math.ceil(scenario.peak_rate / RATE_OF_A_WORKER))
 
 
 def least_pairs(scenario: Scenario, policy: Policy) -> int:

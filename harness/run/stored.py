@@ -44,6 +44,8 @@ class StoredRun:
     health: Any
     protocol: Mapping[Arm, ArmProtocol]
     faults: tuple[str, ...]
+    workers: int = 1
+    """Of each arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class OpenedRun:
     protocol: Mapping[Arm, ArmProtocol]
     faults: tuple[str, ...]
     of_protocol: tuple[str, ...]
+    workers: int
 
     @property
     def all_faults(self) -> tuple[str, ...]:
@@ -82,6 +85,7 @@ class OpenedRun:
             health=self.health,
             protocol=self.protocol,
             faults=tuple(dict.fromkeys(faults)),
+            workers=self.workers,
         )
 
 
@@ -95,7 +99,7 @@ def open_run(folder: RunFolder) -> OpenedRun:
     manifest, scenario, arms = folder.manifest(), folder.scenario(), folder.arms()
     plan, ending, written = make_plan(scenario, arms), ending_of(manifest), written_of(manifest)
     table, said = _part(folder, "health", written)
-    health = audit_health(table, plan, arms)
+    health = audit_health(table, plan, arms, folder.workers())
     shown, of_protocol = _protocol(folder, arms, written, ending)
     return OpenedRun(
         folder=folder,
@@ -108,6 +112,7 @@ def open_run(folder: RunFolder) -> OpenedRun:
         protocol=shown,
         faults=(*_of_manifest(manifest, plan, written, ending), *said, *health.faults),
         of_protocol=of_protocol,
+        workers=folder.workers(),
     )
 
 

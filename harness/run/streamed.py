@@ -9,12 +9,11 @@ from __future__ import annotations
 import pyarrow as pa
 
 from harness.model.attempt import AttemptTable
-from harness.model.policy import Policy
 from harness.model.target import ARMS
 from harness.record.completeness import disagreement
 from harness.record.folder import FORMAT
 from harness.record.parquet import GroupedAttempts
-from harness.record.schema import ATTEMPTS, attempt_table
+from harness.record.schema import ATTEMPTS
 from harness.run.assess import Assessor, Ending
 from harness.run.audit import AttemptAudit, Planned
 from harness.run.pieces import Gathered, gather
@@ -25,7 +24,7 @@ class _WrongError(Exception):
     """Something is wrong with the attempts."""
 
 
-def gathered_from_file(run: OpenedRun, assessor: Assessor, policy: Policy, ending: Ending) -> Gathered | None:
+def gathered_from_file(run: OpenedRun, assessor: Assessor, ending: Ending) -> Gathered | None:
     """What a run's attempts amount to; None where they have to be read as a whole."""
     path, written = run.folder.path / "attempts.parquet", run.written
     if run.manifest.get("format") != FORMAT or written is None or written.damaged or path.name not in written.files:
@@ -33,7 +32,7 @@ def gathered_from_file(run: OpenedRun, assessor: Assessor, policy: Policy, endin
     if disagreement(path, written) is not None:
         return None
     try:
-        return _Reader(run, assessor).gathered(policy, ending)
+        return _Reader(run, assessor).gathered(ending)
     except (_WrongError, ValueError, TypeError, OSError, MemoryError, pa.ArrowException):
         return None
 
@@ -45,7 +44,7 @@ class _Reader:
         self._file = GroupedAttempts(run.folder.path / "attempts.parquet")
         self._audit = AttemptAudit(run.scenario, run.plan)
 
-    def gathered(self, policy: Policy, ending: Ending) -> Gathered:
+    def gathered(self, ending: Ending) -> Gathered:
         """Everything, piece by piece."""
         pairs = self._run.scenario.blocks.pairs
         done = self._file.pairs_done(pairs)
@@ -54,7 +53,7 @@ class _Reader:
             raise _WrongError
         judged = len(whole[: ending.pairs])
         ends = [group.last + 1 for group in self._file.groups]
-        found = gather(self._read, self._assessor.design, policy, done, ends, judged)
+        found = gather(self._read, self._assessor.design, self._assessor.policy, done, ends, judged)
         self._check_counts(found)
         return found
 
@@ -68,9 +67,9 @@ class _Reader:
             seq = rows["seq"].to_numpy()
             if bad or (seq[1:] <= seq[:-1]).any():
                 raise _WrongError
-            tables.append(attempt_table(rows, self._assessor.block_starts, self._assessor.cohorts))
+            tables.append(self._assessor.table(rows))
         if not tables:
-            tables.append(attempt_table(ATTEMPTS.empty_table(), self._assessor.block_starts, self._assessor.cohorts))
+            tables.append(self._assessor.table(ATTEMPTS.empty_table()))
         return AttemptTable.joined(tables)
 
     def _check_counts(self, found: Gathered) -> None:

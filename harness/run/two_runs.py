@@ -23,7 +23,6 @@ from harness.model.site import Site
 from harness.model.target import ARMS, Arm
 from harness.record.calibration import site_document
 from harness.record.folder import RunFolder
-from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
 from harness.run.site import Subject, find_site
 from harness.run.stored import read_run
@@ -49,7 +48,7 @@ def evidence_of_two(
     if scenario.digest != after.scenario().digest:
         raise RunError(f"{after.path}: expected the scenario of {before.path}, got another one (digests differ)")
     judging = policy or before.policy()
-    assessors = [Assessor(scenario, judging, run.plan) for run in runs]
+    assessors = [Assessor(scenario, judging, run.plan, workers=run.workers) for run in runs]
     pairs = min(len(assessor.complete_pairs(run.attempts)) for assessor, run in zip(assessors, runs, strict=True))
     endings = [run.ending for run in runs]
     health: dict[Arm, ArmHealth] = {
@@ -57,12 +56,7 @@ def evidence_of_two(
         for arm, assessor, run in zip(ARMS, assessors, runs, strict=True)
     }
     design = replace(assessors[0].design, interleaved=False)
-    table = _one_after_the_other(
-        *(
-            attempt_table(run.attempts, assessor.block_starts, assessor.cohorts)
-            for assessor, run in zip(assessors, runs, strict=True)
-        )
-    )
+    table = _one_after_the_other(*(assessor.table(run.attempts) for assessor, run in zip(assessors, runs, strict=True)))
     site = _site_of_two(before, after, judging, calibration)
     comparison = compare(table, design, judging, range(pairs), site)
     state = RunState(

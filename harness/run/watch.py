@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -20,6 +20,7 @@ from harness.load.fleet import Fleet
 from harness.model.plan import NS, Plan
 from harness.model.progress import Display, Look, Preparing, Snapshot
 from harness.model.protocol import Difference
+from harness.model.shard import worker_name
 from harness.model.target import Arm
 from harness.model.verdict import Kind
 from harness.record import protocol
@@ -37,6 +38,8 @@ GRACE_S = 15.0
 """Past the last deadline of the last login, for a journal's last flush."""
 LIVE_WINDOW_S = 60.0
 """So long the logins themselves are kept, for whoever looks at the slowest of them."""
+MASTER = "master"
+"""Of the processes that may be lost."""
 LATENCIES_S = 10.0
 RATES_S = 5.0
 
@@ -75,11 +78,15 @@ class Watch:
         self._fleet = fleet
         self._display = display
         self._judges = request.early_stop and len(folder.arms()) > 1
-        self._assessor = Assessor(request.scenario, request.policy, plan, request.site)
+        self._shares = folder.shares()
+        """How many logins each worker of an arm has to send."""
+        self._workers = folder.workers()
+        self._assessor = Assessor(request.scenario, request.policy, plan, request.site, self._workers)
         self._readers = {
-            (kind, arm): JournalReader(folder.journal(kind, arm), schema)
+            (kind, arm, worker): JournalReader(folder.journal(kind, arm, worker), schema)
             for kind, schema in SCHEMAS.items()
             for arm in folder.arms()
+            for worker in range(self._workers)
         }
         self._audit = AttemptAudit(request.scenario, plan)
         self._rows = dict.fromkeys(self._readers, 0)
@@ -104,38 +111,55 @@ class Watch:
         origin = self._wait_for_go(patience_s)
         last = self._plan.length / NS + self._request.scenario.timeout_s + GRACE_S
         while True:
-            self._fleet.events(POLL_S)
+            trouble = self._trouble(self._fleet.events(POLL_S))
             still_there(self._folder)
             elapsed = (time.monotonic_ns() - origin) / NS
             self._read()
-            ending = self._ending(elapsed, last)
+            ending = trouble or self._ending(elapsed, last)
             self._display(self._snapshot(elapsed))
             if ending is not None:
                 return ending
 
     def _wait_for_go(self, patience_s: float) -> int:
         deadline = time.monotonic() + patience_s
-        first: dict[str, Any] = {}
+        first: dict[tuple[str, int], dict[str, Any]] = {}
+        arms = self._folder.arms()
         while time.monotonic() < deadline:
             for event in self._fleet.events(POLL_S):
                 if event["event"] == "failed":
-                    raise RunError(f"{event['arm']}: {event['message']}")
+                    raise RunError(event["message"])
                 if event["event"] == "ready":
-                    first[event["arm"]] = event
-                    ready = tuple(arm for arm in self._request.arms if arm in first)
-                    self._display(preparing(self._request, self._folder, ready))
+                    first[event["arm"], event["worker"]] = event
+                    self._display(preparing(self._request, self._folder, self._ready(first)))
                 if event["event"] == "go":
-                    self._keep(first, event["wall"])
+                    self._keep({arm: first[arm, 0] for arm in arms}, event["wall"])
                     self._check_first(first)
                     return int(event["origin"])
             if lost := self._fleet.lost():
                 raise RunError(f"{', '.join(lost)}: ended before the load began; see {self._folder.path}/locust.log")
-        late = ", ".join(arm for arm in self._folder.arms() if arm not in first)
+        late = ", ".join(arm for arm in arms if arm not in self._ready(first))
         raise RunError(f"{late}: not ready within {patience_s:.0f} s; see {self._folder.path}/locust.log")
 
-    def _keep(self, first: dict[str, Any], wall: float) -> None:
-        """Write down how the first logins went, and what they showed of the protocol."""
-        shown = {arm: event.pop("protocol") for arm, event in first.items() if "protocol" in event}
+    def _ready(self, first: Mapping[tuple[str, int], object]) -> tuple[Arm, ...]:
+        """The arms whose workers are all prepared."""
+        each = range(self._workers)
+        return tuple(arm for arm in self._request.arms if all((arm, worker) in first for worker in each))
+
+    @staticmethod
+    def _trouble(events: Sequence[Mapping[str, Any]]) -> Ending | None:
+        """The end of a run whose master tells that it can't go on."""
+        for event in events:
+            if event["event"] == "lost":
+                return Ending(complete=False, interrupted=f"{event['who']} {event['why']}", lost=(event["who"],))
+            if event["event"] == "failed":
+                return Ending(complete=False, interrupted=event["message"], lost=(MASTER,))
+            if event["event"] == "denials":
+                return Ending(complete=False, interrupted=event["reason"], stopped_for_denials=True)
+        return None
+
+    def _keep(self, first: dict[Arm, dict[str, Any]], wall: float) -> None:
+        """Write down how the first logins on each arm's first worker went, and what they showed of the protocol."""
+        shown: dict[str, Any] = {arm: event.pop("protocol") for arm, event in first.items() if "protocol" in event}
         with writing(self._folder):
             self._folder.update_manifest(origin_wall=wall, first_logins=first)
             protocol.save(self._folder, shown)
@@ -146,7 +170,10 @@ class Watch:
 
     def _count(self, with_protocol: bool = False) -> None:
         """Write down how much has been measured by now: a run that is killed must not lose more than it had."""
-        attempts, health = ({arm: self._rows[kind, arm] for arm in self._folder.arms()} for kind in SCHEMAS)
+        attempts, health = (
+            {arm: sum(self._rows[kind, arm, worker] for worker in range(self._workers)) for arm in self._folder.arms()}
+            for kind in SCHEMAS
+        )
         before = written_of(self._folder.manifest()) or Written.by(self._plan)
         written = replace(before, attempts=attempts, health=health)
         if with_protocol:
@@ -154,12 +181,14 @@ class Watch:
         self._folder.update_manifest(**{KEY: written.document})
 
     @staticmethod
-    def _check_first(first: dict[str, Any]) -> None:
+    def _check_first(first: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
         """A baseline on which nobody can log in is no baseline; a candidate like that is for the judge to block."""
-        baseline = first.get("baseline")
-        if baseline is not None and baseline["outcome"] != "ok":
-            failed = baseline["steps"][-1]
-            raise RunError(f"baseline: the first login failed at {failed['step']}: {failed['status']} {failed['code']}")
+        for (arm, _), told in sorted(first.items()):
+            if arm == "baseline" and told["outcome"] != "ok":
+                failed = told["steps"][-1]
+                raise RunError(
+                    f"baseline: the first login failed at {failed['step']}: {failed['status']} {failed['code']}"
+                )
 
     def _ending(self, elapsed: float, last: float) -> Ending | None:
         if lost := self._fleet.lost():
@@ -181,16 +210,28 @@ class Watch:
                 return replace(ending, complete=True)
         enough = pairs > self._judged and self._request.stop is not None and self._request.stop(*self._tables())
         self._judged = pairs
+        if done and (wrong := self._miscounted()):
+            return Ending(complete=False, interrupted=wrong, lost=(MASTER,))
         if done or enough:
             return Ending(complete=True, pairs=pairs)
         if elapsed > last:
             return Ending(complete=False, interrupted="the plan was not executed in its time")
         return None
 
+    def _miscounted(self) -> str:
+        """Which worker of a whole plan recorded more or fewer logins than its share has, in words; empty if none."""
+        return "; ".join(
+            f"{worker_name(arm, worker, self._workers)} recorded {rows:,} logins, its share has {share:,}"
+            for arm, shares in self._shares.items()
+            for worker, share in enumerate(shares)
+            if (rows := self._rows["attempts", arm, worker]) != share
+        )
+
     def _read(self) -> None:
-        for (kind, arm), reader in self._readers.items():
+        for key, reader in self._readers.items():
+            kind, arm, _ = key
             batches = reader.new_batches()
-            self._rows[kind, arm] += sum(map(len, batches))
+            self._rows[key] += sum(map(len, batches))
             if kind == "attempts":
                 for batch in batches:
                     self._tally.add(batch)
@@ -207,7 +248,10 @@ class Watch:
     def _audited(self) -> tuple[Any, Any, tuple[str, ...]]:
         """The attempts and seconds of health that can have happened, and what else there is."""
         attempts, health = self._tables()
-        audited, seconds = self._audit.of(attempts), audit_health(health, self._plan, self._folder.arms())
+        audited, seconds = (
+            self._audit.of(attempts),
+            audit_health(health, self._plan, self._folder.arms(), self._workers),
+        )
         damage = [lost for reader in self._readers.values() for lost in reader.damage]
         return audited.table, seconds.table, (*damage, *audited.faults, *seconds.faults, *self._unknown)
 

@@ -87,12 +87,14 @@ def boundings(counted: Sequence[Counted], design: Design, policy: Policy, site: 
         pairs_each = item.grouped / design.share(stage)
         pass_from = first_look(max(policy.looks.pass_from, old_enough), pairs_each)
         horizon = design.horizon(stage, policy.discard_pairs) // item.grouped
+        # Beyond a plan that has spent its error no look is taken at what it holds, and those after it share less.
+        fresh = design.spent(stage, policy.discard_pairs) // item.grouped + 1 if design.spent_pairs else 0
         found.append(
             Bounding(
-                block_alpha=block_alpha,
-                block_from=first_look(policy.looks.block_from, pairs_each),
-                pass_alpha=policy.alpha,
-                pass_from=min(pass_from, max(horizon, LEAST_LOOK)),
+                block_alpha=block_alpha * design.error_share,
+                block_from=max(first_look(policy.looks.block_from, pairs_each), fresh),
+                pass_alpha=policy.alpha * design.error_share,
+                pass_from=max(min(pass_from, max(horizon, LEAST_LOOK)), fresh),
                 horizon=horizon,
                 spread=site.spread(item.metric, design.interleaved),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -10,7 +11,7 @@ import numpy as np
 
 from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
 from harness.model.comparison import Design
-from harness.model.shown import BlockSeries, Distribution, Kept, Shown
+from harness.model.shown import NOTHING, BlockSeries, Distribution, Kept, Shown
 from harness.model.target import ARMS, Arm
 from harness.stats.cells import Flags
 
@@ -23,7 +24,8 @@ def shown(table: AttemptTable, design: Design, discard_pairs: int = 0) -> Shown:
     discarded = (table.pair >= 0) & (table.pair < discard_pairs)
     kept = sent & (table.pair >= discard_pairs)
     block_s = table.intended_s - table.offset_s
-    response_s = np.where(table.status == _OK, table.response_s, design.timeout_s)
+    done = table.status == _OK
+    response_s = np.where(done, table.response_s, design.timeout_s)
     found: dict[tuple[Arm, str], Kept] = {}
     tried: dict[Arm, tuple[int, int]] = {}
     failures: dict[Arm, tuple[Floats, Floats]] = {}
@@ -41,9 +43,12 @@ def shown(table: AttemptTable, design: Design, discard_pairs: int = 0) -> Shown:
             parts = [times_s[begin:end] for begin, end in pairwise((0, *ends.tolist()))]
             quantiles = np.array([np.quantile(part, [0.5, 0.95]) for part in parts]).reshape(-1, 2)
             counts = of_cohort & kept
+            done_s = Distribution.of(response_s[counts & done])
+            failed_ones = int(np.count_nonzero(counts & ~done))
             own = None if table.generator is None else table.generator.own[counts] / 1e9
             found[arm, cohort] = Kept(
-                Distribution.of(response_s[counts]),
+                Distribution.joined([done_s, NOTHING.with_more(design.timeout_s, failed_ones)]),
+                done_s.with_more(math.inf, failed_ones),
                 Distribution.of(response_s[counts] + own if own is not None else np.zeros(0)),
                 BlockSeries(starts_s / 60, quantiles[:, 0], quantiles[:, 1]),
                 dict(_step_times(table, counts, design.timeout_s)),
@@ -81,6 +86,7 @@ def _joined_kept(parts: Sequence[Kept]) -> Kept:
             spent[step] = before_s + time_s, had + count
     return Kept(
         Distribution.joined([part.response_s for part in parts]),
+        Distribution.joined([part.done_s for part in parts]),
         Distribution.joined([part.with_own_s for part in parts]),
         BlockSeries(
             *(np.concatenate([getattr(part.blocks, name) for part in parts]) for name in ("start_min", "p50", "p95"))

@@ -15,6 +15,8 @@ from harness.model.policy import Limits
 from harness.model.target import ARMS, Arm
 
 DENIED_P = 0.001
+CLOCK_ERROR_AT_MOST_MS = 5.0
+"""A duet's arms are to meet the same moments."""
 SILENT_AT_MOST_S = 5.0
 """A generator that reports nothing about itself for longer, where it should each second, stood still."""
 _P99_MS = "ms at the 99th percentile"
@@ -47,7 +49,9 @@ def unsound(health: Mapping[Arm, ArmHealth], limits: Limits, arms: Sequence[Arm]
 def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Unsound]:
     """Where the generator itself was late, overloaded or lost, whatever the servers did."""
     if health.worker_lost:
-        yield Unsound(f"{arm}: its load worker was lost")
+        one = "its load worker" if health.workers == 1 else f"one of its {health.workers} load workers"
+        yield Unsound(f"{arm}: {one} was lost")
+    worst = "" if health.workers == 1 else f" (the worst of {health.workers} workers)"
     cpu = None if health.generator_cpu is None else 100 * health.generator_cpu
     unknown = []
     for what, value, limit, unit, called in (
@@ -68,11 +72,12 @@ def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Un
         ),
         ("the load worker used", cpu, 100 * limits.generator_cpu, "% of a processor core", "its use of the processor"),
         ("the load generator was silent for", health.silent_s, SILENT_AT_MOST_S, "s", "its state second by second"),
+        ("a worker's clock may be wrong by", health.clock_error_ms, CLOCK_ERROR_AT_MOST_MS, "ms", "its clocks"),
     ):
         if value is None:
             unknown.append(called)
         elif not value <= limit:  # NaN too: a limit that can't be checked is not kept
-            yield Unsound(f"{arm}: {what} {value:.3g} {unit}, {limit:.3g} allowed")
+            yield Unsound(f"{arm}: {what} {value:.3g} {unit}{worst}, {limit:.3g} allowed")
     if unknown and not health.foreign:
         yield Unsound(f"{arm}: how its load was generated is not known: nothing is recorded of {', '.join(unknown)}")
 

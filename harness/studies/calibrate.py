@@ -85,6 +85,7 @@ def calibrate(
     results: Path,
     display: Display,
     on_run: Callable[[Evidence], None],
+    workers: int | None = None,
 ) -> Calibration:
     """Run the same bits against each other, each time with a seed of its own, to the end of the plan.
 
@@ -102,7 +103,8 @@ def calibrate(
     for repeat in range(repeats.count):
         _prepare(repeats.between, repeat, environment_without(targets.secret_variables))
         seeded = scenario.model_copy(update={"seed": scenario.seed + repeat})
-        evidence = evidence_of(execute(RunRequest(seeded, aa, policy, results, early_stop=False), display))
+        request = RunRequest(seeded, aa, policy, results, early_stop=False, workers=workers)
+        evidence = evidence_of(execute(request, display))
         on_run(evidence)
         if evidence.partial:
             raise RunError(

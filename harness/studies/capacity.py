@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from harness.model.scenario import Scenario
 from harness.model.steps import LOGIN
 from harness.model.target import ARMS, Arm, Targets
 from harness.record.folder import RunFolder
-from harness.record.schema import attempt_table
 from harness.run.assess import Assessor, Ending
 from harness.run.execute import execute
 from harness.run.request import RunRequest
@@ -42,7 +41,8 @@ SEATS_AT_MOST, RATE_AT_MOST = 5000, 10_000
 class SearchSettings:
     """How a search goes: rates as multiples of the scenario's peak, and how many fine ladders of how many rungs.
 
-    ``within_s`` is the p95 that a rung has to keep, ``stated_peak`` (logins a second) what is extrapolated to.
+    ``within_s`` is the p95 that a rung has to keep, ``stated_peak`` (logins a second) what is extrapolated to,
+    ``workers`` are of each arm.
     """
 
     lowest: float
@@ -52,6 +52,7 @@ class SearchSettings:
     rungs: int
     within_s: float | None = None
     stated_peak: float | None = None
+    workers: int | None = None
 
 
 def search(
@@ -79,9 +80,9 @@ def search(
     rates: tuple[float, ...] | None = coarse
     while rates is not None:
         scenario_now = _on_ladder(scenario, rates, budget, len(ladders))
-        reader = _Reader(scenario_now, policy, budget, rates)
-        stop = reader.all_are_past if not ladders else None
-        request = RunRequest(scenario_now, targets, policy, results, early_stop=False, stop=stop)
+        request = RunRequest(scenario_now, targets, policy, results, early_stop=False, workers=settings.workers)
+        reader = _Reader(request, budget, rates)
+        request = replace(request, stop=reader.all_are_past if not ladders else None)
         folder = execute(request, display)
         ladders.append(reader.ladder(folder, coarse=not ladders))
         on_ladder(ladders[-1])
@@ -169,9 +170,10 @@ def _on_ladder(scenario: Scenario, rates: Sequence[float], budget: Budget, ladde
 class _Reader:
     """Reads one ladder's rungs from attempts and health, while it runs and afterwards."""
 
-    def __init__(self, scenario: Scenario, policy: Policy, budget: Budget, rates: Sequence[float]) -> None:
-        self._assessor = Assessor(scenario, policy, make_plan(scenario, ARMS))
-        self._limits = policy.limits
+    def __init__(self, request: RunRequest, budget: Budget, rates: Sequence[float]) -> None:
+        plan = make_plan(request.scenario, ARMS)
+        self._assessor = Assessor(request.scenario, request.policy, plan, workers=len(request.shares))
+        self._limits = request.policy.limits
         self._budget = budget
         self._rates = rates
 
@@ -179,7 +181,7 @@ class _Reader:
         """The rungs of the complete pairs."""
         pairs = len(self._assessor.complete_pairs(attempts))
         judged = attempts.filter(pc.less(attempts["pair"], pairs))
-        table = attempt_table(judged, self._assessor.block_starts, self._assessor.cohorts)
+        table = self._assessor.table(judged)
         found = {}
         for arm in ARMS:
             faults = {}

@@ -18,7 +18,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -93,10 +93,13 @@ class Family:
         self._children: list[subprocess.Popen[bytes]] = []
 
     def spawn(
-        self, argv: Sequence[str], env: Mapping[str, str], log: Path, stdout: int | None = None
+        self, argv: Sequence[str], env: Mapping[str, str], log: Path | None, stdout: int | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start ``argv``; what it says goes to ``log`` except where ``stdout`` is subprocess.PIPE. Raises OSError."""
-        with log.open("ab") as said:
+        """Start ``argv``; what it says goes to ``log`` except where ``stdout`` is subprocess.PIPE. Raises OSError.
+
+        Without a log it goes where this process's own goes.
+        """
+        with nullcontext(None) if log is None else log.open("ab") as said:
             child = self._thread.submit(_fork, argv, env, said, stdout).result()
         self._children.append(child)
         return child
@@ -116,7 +119,9 @@ class Family:
         self._thread.shutdown()
 
 
-def _fork(argv: Sequence[str], env: Mapping[str, str], said: IO[bytes], stdout: int | None) -> subprocess.Popen[bytes]:
+def _fork(
+    argv: Sequence[str], env: Mapping[str, str], said: IO[bytes] | None, stdout: int | None
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         argv,
         env=env,

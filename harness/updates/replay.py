@@ -44,12 +44,12 @@ class Outcome:
     as_expected: bool
 
 
-def replay(update: Update, results: Path, display: Display = lambda _: None) -> Evidence:
+def replay(update: Update, results: Path, display: Display = lambda _: None, workers: int | None = None) -> Evidence:
     """The evidence of one run of the update; raises LabError, ConfigError or RunError."""
     scenario, policy = scenario_of(update), policy_of(update)
     with lab_of(update, scenario) as lab:
         targets = Targets.model_validate(lab.targets)
-        request = RunRequest(scenario, targets, policy, results, marks={"update": update.name})
+        request = RunRequest(scenario, targets, policy, results, marks={"update": update.name}, workers=workers)
         folder = execute(request, display)
     return evidence_of(RunFolder.open(folder.path))
 

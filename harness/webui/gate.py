@@ -12,6 +12,7 @@ from flask import Blueprint, Response, abort, jsonify, request, send_from_direct
 from harness.config import shipped
 from harness.errors import RunError
 from harness.load.asked import AskedError
+from harness.report.language import Language, language_of
 from harness.webui.choices import scenario_choices, target_choices
 from harness.webui.files import own_page
 from harness.webui.host import REPORTS, GateHost
@@ -47,7 +48,7 @@ class GatePages:
         @routes.route("/gate/runs")
         @guarded  # type: ignore[untyped-decorator]
         def runs() -> Response:
-            return jsonify(self.host.runs())
+            return jsonify(self.host.runs(_language()))
 
         @routes.route("/gate/start", methods=["POST"])
         @guarded  # type: ignore[untyped-decorator]
@@ -66,14 +67,14 @@ class GatePages:
         @routes.route("/gate/events")
         @guarded  # type: ignore[untyped-decorator]
         def events() -> Response:
-            answer = Response(stream_with_context(self._events()), mimetype="text/event-stream")
+            answer = Response(stream_with_context(self._events(_language())), mimetype="text/event-stream")
             answer.headers["Cache-Control"] = "no-store"
             return answer
 
         @routes.route("/gate/runs/<run_id>/<name>")
         @guarded  # type: ignore[untyped-decorator]
         def file(run_id: str, name: str) -> Response:
-            if name not in REPORTS or run_id not in {path["run_id"] for path in self.host.runs()}:
+            if name not in REPORTS or not self.host.has(run_id):
                 abort(404)
             inline = name in ("report.html", "report.png")
             folder = (self.host.results / run_id).resolve()
@@ -112,11 +113,11 @@ class GatePages:
             return jsonify({"success": False, "message": str(error), "fields": {}})
         return jsonify({"success": True})
 
-    def _events(self) -> Iterator[str]:
+    def _events(self, say: Language) -> Iterator[str]:
         """Server-sent events (HTML standard, 9.2): the state whenever it has changed, once a second at most."""
         said, silent = "", 0
         while True:
-            text = self.host.text()
+            text = self.host.text(say)
             silent += 1
             if text != said:
                 said, silent = text, 0
@@ -125,3 +126,8 @@ class GatePages:
                 silent = 0
                 yield ": alive\n\n"
             time.sleep(EVENT_EVERY_S)
+
+
+def _language() -> Language:
+    """The language that a page asks for."""
+    return language_of(request.args.get("lang", ""))

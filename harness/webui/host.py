@@ -23,9 +23,10 @@ from harness.config import shipped
 from harness.config.load import load_policy, load_scenario, load_targets, load_update
 from harness.errors import AuthgateError, ConfigError, RunError
 from harness.load.asked import AskedError
+from harness.report.language import ENGLISH, Language, language_of
 from harness.run.request import RunRequest
 from harness.system.process import Family, Identity
-from harness.webui.live import LIVE, WATCHED, is_alive
+from harness.webui.live import LIVE, WATCHED, in_language, is_alive
 
 SAID_AT_MOST = 2000
 RUNS_AT_MOST = 200
@@ -45,6 +46,7 @@ class Wanted:
 
 def wanted_of(fields: Mapping[str, str], results: Path) -> Wanted:
     """The gate that a form asks for, checked as the command line does before any load; raises AskedError."""
+    spoken = ("--lang", language_of(fields.get("lang", "")).code)
     if update := fields.get("update", "").strip():
         try:
             if Path(update).name != update:
@@ -52,7 +54,7 @@ def wanted_of(fields: Mapping[str, str], results: Path) -> Wanted:
             load_update(shipped.find(update, shipped.UPDATES))
         except AuthgateError as error:
             raise AskedError({"update": str(error)}) from None
-        return Wanted(("updates", "run", update, "--results", str(results)))
+        return Wanted(("updates", "run", update, "--results", str(results), *spoken))
     wrong: dict[str, str] = {}
     read: dict[str, Any] = {}
     for field, load in (
@@ -75,7 +77,7 @@ def wanted_of(fields: Mapping[str, str], results: Path) -> Wanted:
     if wrong:
         raise AskedError(wrong)
     scenario, targets, policy = (fields[name].strip() for name in ("scenario", "targets", "policy"))
-    return Wanted(("gate", scenario, "--targets", targets, "--policy", policy, "--results", str(results)))
+    return Wanted(("gate", scenario, "--targets", targets, "--policy", policy, "--results", str(results), *spoken))
 
 
 class GateHost:
@@ -89,8 +91,8 @@ class GateHost:
         self._started = 0
         self._looked = 0.0
         self._live: dict[str, Any] | None = None
-        self._text = ""
-        self._state = (0, "")
+        self._told: dict[str, tuple[dict[str, Any] | None, dict[str, Any] | None]] = {}
+        """By language: the live file as it was read, and as it is told."""
         self.last = ""
         """The run that was followed last."""
 
@@ -124,15 +126,15 @@ class GateHost:
         self._live = found
         return found
 
-    def text(self) -> str:
-        """The state of things as one line of JSON, the same for every page that looks."""
+    def text(self, say: Language = ENGLISH) -> str:
+        """The state of things as one line of JSON, in a page's language."""
         live = self.live()
         if live is not None:
             with suppress(OSError):
                 (self.results / str(live["run_id"]) / WATCHED).touch()
         child_runs = self._child_runs()
         state = {
-            "live": live,
+            "live": self._in_language(live, say),
             "starting": child_runs and live is None and not self.last,
             "ending": child_runs and live is None and bool(self.last),
             "ended": self.last if live is None and not child_runs else "",
@@ -160,10 +162,23 @@ class GateHost:
         self._family.close()
         self._logs.cleanup()
 
-    def runs(self) -> list[dict[str, Any]]:
+    def runs(self, say: Language = ENGLISH) -> list[dict[str, Any]]:
         """The runs of the folder, the youngest first, each with its verdict if it has one."""
         folders = sorted((path for path in _folders(self.results)), key=lambda path: path.name, reverse=True)
-        return [found for path in folders[:RUNS_AT_MOST] if (found := _run(path)) is not None]
+        found = (_run(path) for path in folders[:RUNS_AT_MOST])
+        return [{**run, "sentence": say.sentence(run["sentence"])} for run in found if run is not None]
+
+    def _in_language(self, live: dict[str, Any] | None, say: Language) -> dict[str, Any] | None:
+        if live is None:
+            return None
+        of, told = self._told.get(say.code, (None, None))
+        if of is not live:
+            self._told[say.code] = (live, told := in_language(live, say))
+        return told
+
+    def has(self, run_id: str) -> bool:
+        """Whether there is a run of this name in the folder."""
+        return Path(run_id).name == run_id and _run(self.results / run_id) is not None
 
     def _find(self) -> dict[str, Any] | None:
         newest: tuple[float, dict[str, Any]] | None = None

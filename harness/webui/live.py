@@ -7,6 +7,7 @@ that nobody looks at costs the run nothing, and none can hold it up. The file go
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import time
@@ -15,8 +16,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import pyarrow.compute as pc
 
 from harness.model.comparison import QuantileShift
 from harness.model.health import ArmHealth
@@ -27,15 +26,18 @@ from harness.model.steps import LOGIN
 from harness.model.target import ARMS
 from harness.model.verdict import Finding
 from harness.report import rows, words
+from harness.report.language import ENGLISH, Language
 from harness.stats.validity import unsound
 from harness.system.files import write_whole
 from harness.system.process import Identity
+from harness.webui.logins import logins_as_json
+
+log = logging.getLogger(__name__)
 
 LIVE, WATCHED = "live.json", "live.watched"
 EVERY_S = 1.0
 LOOKED_WITHIN_S = 5.0
 """A page that has touched ``watched`` within so long is still open."""
-LOGINS_AT_MOST = 6
 CODES_AT_MOST = 12
 REASONS_AT_MOST = 6
 LARGEST = 20.0
@@ -43,7 +45,10 @@ LARGEST = 20.0
 
 
 class LiveFile:
-    """A display that keeps a run's live file; it must not cost the run anything, so it fails silently."""
+    """A display that keeps a run's live file.
+
+    A run must not end for its page, whatever is wrong with that: a failure is told in the log, and to nobody else.
+    """
 
     def __init__(self) -> None:
         self._folder: Path | None = None
@@ -53,12 +58,14 @@ class LiveFile:
         self._look: tuple[Look | None, dict[str, Any]] = (None, {})
 
     def __call__(self, now: Snapshot | Preparing) -> None:
-        with suppress(OSError, ValueError):
+        try:
             if isinstance(now, Preparing):
                 self._prepare(now)
             elif self._folder is not None and self._is_wanted():
                 self._written = time.monotonic()
                 self._write({"phase": "running", **self._running(now)})
+        except Exception:
+            log.debug("the live file could not be written", exc_info=True)
 
     def close(self) -> None:
         """The run has ended: its folder says how."""
@@ -169,6 +176,7 @@ def finding_as_json(finding: Finding) -> dict[str, Any]:
         "bounds": row.bounds,
         "margin": row.margin,
         "decision": row.decision,
+        "says": row.decision,
         "sign": row.sign,
         "note": row.note,
         "numbers": {name: _finite(getattr(finding, name)) for name in ("estimate", "low", "high", "margin")},
@@ -223,52 +231,28 @@ def failures_as_json(now: Snapshot) -> list[dict[str, Any]]:
 
 
 def generator_as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The last second of a worker's generator."""
+    """The last second of a worker's generator; None is what that second had nothing of."""
     named = ("started", "send_lag_p99_ms", "hub_stall_p99_ms", "cpu", "busy_seats", "rss_mb")
-    return {name: float(row[name]) for name in named}
+    return {name: _finite(row[name]) for name in named}
 
 
-def logins_as_json(recent: Any) -> dict[str, list[dict[str, Any]]]:
-    """The slowest logins of the last minute, and the latest that failed, each with its steps."""
-    if recent is None or not len(recent):
-        return {"slowest": [], "failed": []}
-    good = pc.equal(recent["status"], "ok")
-    took = pc.subtract(recent["ended"], recent["intended"])
-    table = recent.append_column("took", took)
-    slowest = table.filter(good).sort_by([("took", "descending")]).slice(0, LOGINS_AT_MOST)
-    failed = table.filter(pc.invert(good)).sort_by([("ended", "descending")]).slice(0, LOGINS_AT_MOST)
-    return {
-        "slowest": [login_as_json(row) for row in slowest.to_pylist()],
-        "failed": [login_as_json(row) for row in failed.to_pylist()],
-    }
+def in_language(live: Mapping[str, Any], say: Language) -> dict[str, Any]:
+    """A live file as a page shows it to a reader of a language: what the judge says is translated, names are not."""
+    if say is ENGLISH:
+        return dict(live)
+    told = dict(live)
+    if (verdict := live.get("verdict")) is not None:
+        waits = [say.sentence(reason) for reason in verdict["waits_for"]]
+        told["verdict"] = {**verdict, "sentence": say.sentence(verdict["sentence"]), "waits_for": waits}
+    told["unsound"] = [say.sentence(reason) for reason in live.get("unsound", ())]
+    told["findings"] = [
+        {**each, **{name: say.sentence(each[name]) for name in _TOLD}, "says": say(each["decision"])}
+        for each in live.get("findings", ())
+    ]
+    return told
 
 
-def login_as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """One login with its waterfall; times in ms from when it was due. Whose it was is not told."""
-    due = row["intended"]
-    return {
-        "arm": row["arm"],
-        "cohort": words.printable(row["cohort"]),
-        "at_s": row["ended"] / NS,
-        "took": words.seconds((row["ended"] - due) / NS),
-        "took_ms": (row["ended"] - due) / 1e6,
-        "status": row["status"],
-        "code": words.printable(row["code"]),
-        "tries": row["tries"],
-        "waited_ms": (row["started"] - due) / 1e6,
-        "steps": [
-            {
-                "step": words.printable(step["step"]),
-                "from_ms": (step["started"] - due) / 1e6,
-                "took_ms": (step["ended"] - step["started"]) / 1e6,
-                "took": words.seconds((step["ended"] - step["started"]) / NS),
-                "status": step["status"],
-                "code": words.printable(step["code"]),
-                "server": words.printable(step["server"] or ""),
-            }
-            for step in row["steps"]
-        ],
-    }
+_TOLD = ("baseline", "candidate", "change", "bounds", "margin", "note")
 
 
 def is_alive(live: Mapping[str, Any]) -> bool:

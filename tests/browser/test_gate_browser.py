@@ -16,14 +16,13 @@ from harness.config.shipped import GATE_LOCUSTFILE
 from harness.lab.domain import Lab
 from harness.system.process import Identity
 from tests.helpers.browser import Page, browser
+from tests.helpers.gate_page import BUSY, fill, stop
 from tests.helpers.plain_locust import Site, only_run, web_ui, write
 from tests.helpers.running import POLICY, SCENARIO
 
 pytestmark = pytest.mark.integration
 LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 60}}
 PATIENT = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 40}}
-BUSY = 120.0
-"""For a whole gate on a machine that others use too."""
 
 
 @pytest.fixture
@@ -38,14 +37,6 @@ def inputs(lab: Lab, tmp_path: Path) -> Path:
 def site(inputs: Path) -> Iterator[Site]:
     with web_ui(inputs, file=GATE_LOCUSTFILE) as serving:
         yield serving
-
-
-def fill(page: Page, site: Site, scenario: str, policy: str) -> None:
-    page.go(f"{site.url}/")
-    page.until("document.querySelectorAll('#policy option').length > 2")
-    for field, value in (("scenario", scenario), ("policy", policy)):
-        page.choose(f"#{field}", ":other")
-        page.choose(f"#{field}-file", value)
 
 
 def test_a_gate_is_started_watched_and_read_from_the_page(
@@ -89,7 +80,6 @@ def test_a_gate_is_stopped_from_the_page_and_what_was_measured_is_kept(
 ) -> None:
     page = new_page()
     fill(page, site, "long.yaml", "patient.yaml")
-    page.js("window.confirm = (text) => { window.asked = text; return true }")
     page.click("#go")
     page.until("now.live && now.live.phase === 'running' && now.live.failed.baseline[1] > 20", BUSY)
     assert not site.post("/gate/start", scenario="small.yaml", targets="targets.yaml", policy="quick.yaml")["success"]
@@ -97,8 +87,7 @@ def test_a_gate_is_stopped_from_the_page_and_what_was_measured_is_kept(
         "a gate is under way"
         in site.post("/swarm", scenario="small.yaml", targets="targets.yaml", arm="baseline")["message"]
     )
-    page.click("#stop")
-    page.until("!document.querySelector('#report').classList.contains('hidden')", BUSY)
+    stop(page)
     assert "are kept in results/" in page.js("window.asked")
     run = only_run(inputs / "results")
     manifest = run.manifest()
@@ -192,6 +181,63 @@ def test_the_page_fits_400_pixels_in_swedish_and_in_the_dark_and_is_worked_by_ke
         assert "Stoppa grinden" in page.text() and "tidigast PASS om 12 s" in page.text()
         assert page.overflow() <= 0
         page.shot(tmp_path / "live-400-dark.png")
+
+
+FINDING = {
+    "metric": "cold login p50", "cohort": "cold", "step": "login", "baseline": "6 ms", "candidate": "6.4 ms",
+    "change": "+0.4 ms", "bounds": "+0.1…+0.7 ms", "margin": "+5 ms", "decision": "notice", "says": "notice",
+    "sign": "✓", "note": "", "numbers": {"estimate": 0.06, "low": 0.02, "high": 0.1, "margin": 0.8},
+}  # fmt: skip
+PAIRS = {"metric": "cold login p50", "unit": "log_ratio", "differences": [0.05, -0.0001, None, 0.1], "estimate": 0.05,
+         "low": -0.1, "high": None, "margin": 0.8}  # fmt: skip
+LOGIN = {"arm": "candidate", "cohort": "cold", "at_s": 3, "took": "5 ms", "took_ms": 5, "status": "error",
+         "code": "LDAP 51", "tries": 1, "waited_ms": 2,
+         "steps": [{"step": "ldap_bind", "from_ms": 0, "took_ms": 5, "took": "5 ms", "status": "error",
+                    "code": "LDAP 51", "server": "127.0.0.1:389"}]}  # fmt: skip
+LIGHTS = [{"arm": "baseline", "name": name, "value": 1.0, "limit": 5.0, "unit": "ms", "ok": name != "cpu"}
+          for name in ("send_lag", "cpu")]  # fmt: skip
+SEEN = {
+    "findings": [FINDING], "pairs_of": [PAIRS], "lights": LIGHTS, "unsound": [],
+    "logins": {"slowest": [LOGIN], "failed": [LOGIN]},
+    "verdict": {"kind": "INCONCLUSIVE", "sentence": "", "waits_for": ["more pairs"], "more": 0, "final": False},
+    "generators": {"baseline": {"started": 0, "send_lag_p99_ms": None, "hub_stall_p99_ms": 1.0, "cpu": 0.1,
+                                "busy_seats": 0, "rss_mb": 90.0}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en-GB", "sv-SE"])
+def test_a_screen_reader_has_a_name_for_all_and_colour_tells_nothing_alone(
+    language: str, chromium: str, site: Site, inputs: Path, tmp_path: Path
+) -> None:
+    with browser(chromium, tmp_path, language) as new:
+        page = new()
+        page.go(f"{site.url}/gate")
+        page.until("document.querySelectorAll('#policy option').length > 2")
+        assert page.nameless() == []
+        someone_s(inputs / "results", **SEEN)
+        page.until("document.querySelectorAll('#slowest .login').length")
+        page.js("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        assert page.nameless() == []
+        seen = page.text()
+        assert "✗" in page.js("document.querySelector('#failed .waterfall').textContent"), "which step failed"
+        assert page.js("[...document.querySelectorAll('#lights .sign')].map(each => each.textContent)") == ["✓", "✗"]
+        assert "−0 %" not in page.js("document.querySelector('#pairs').textContent") and "NaN" not in seen
+        assert "null" not in seen and "undefined" not in seen
+        assert page.js("document.title").endswith("· someone · authgate")
+        assert page.js("document.documentElement.lang") == language[:2]
+        assert ("Not certain yet" in seen) is (language == "en-GB")
+        assert page.complaints == []
+
+
+def test_a_run_is_stopped_by_keys_alone(new_page: Callable[[], Page], site: Site, inputs: Path) -> None:
+    someone_s(inputs / "results")
+    page = new_page()
+    page.go(f"{site.url}/gate")
+    page.until("!document.querySelector('#live').classList.contains('hidden')")
+    page.js("window.confirm = (text) => { window.asked = text; return false }")  # it is this very test's process
+    assert any(page.tab() == "stop" for _ in range(6)), "right behind the links"
+    page.key("Enter", 13, "\r")
+    assert "20 logins are kept" in page.until("window.asked")
 
 
 def test_a_run_that_was_killed_is_not_shown_as_going_on(new_page: Callable[[], Page], site: Site, inputs: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from harness.model.evidence import Evidence
 from harness.report.html import page
+from tests.helpers.browser import Page
 from tests.helpers.evidence_samples import VERDICTS, blocked
 
 WIDTH, HEIGHT = 1200, 1600
@@ -51,3 +52,77 @@ def test_the_page_is_no_wider_than_its_window(chromium: str, tmp_path: Path) -> 
     dom = browse(chromium, tmp_path, html.replace("</body>", probe), "--dump-dom")
     overflow = int(dom.split("<title>")[1].split("</title>")[0])
     assert overflow <= 0
+
+
+SCREEN = 800
+"""Of a telephone 400 px wide, in px."""
+SMALLEST_TEXT = "Math.min(...[...document.querySelectorAll('main *')].filter(e => e.innerText && e.clientWidth)"
+LARGEST_SHRINKING = "Math.min(...[...document.images].map(e => e.clientWidth / e.naturalWidth))"
+
+
+@pytest.fixture
+def opened(new_page: Callable[[], Page], tmp_path: Path) -> Callable[[Evidence], Page]:
+    """Opens the page of a run on a telephone."""
+
+    def open_it(evidence: Evidence) -> Page:
+        path = tmp_path / "report.html"
+        path.write_text(page(evidence), encoding="utf-8")
+        shown = new_page()
+        shown.size(400, SCREEN)
+        shown.go(path.as_uri())
+        return shown
+
+    return open_it
+
+
+@pytest.mark.parametrize("name", ["block", "pass", "inconclusive", "invalid"])
+def test_a_telephone_shows_the_page_in_under_ten_screens_and_nothing_sticks_out_folded_or_not(
+    name: str, opened: Callable[[Evidence], Page]
+) -> None:
+    shown = opened(VERDICTS[name]())
+    assert shown.overflow() <= 0
+    assert shown.js("document.documentElement.scrollHeight") < 10 * SCREEN
+    shown.js("document.querySelectorAll('details').forEach(each => { each.open = true })")
+    assert shown.overflow() <= 0
+    assert shown.js(f"{SMALLEST_TEXT}.map(e => parseFloat(getComputedStyle(e).fontSize)))") >= 12
+    # Figures for narrow windows are drawn narrow: their letters keep their size.
+    assert shown.js("[...document.images].every(e => e.currentSrc === e.previousElementSibling.srcset)")
+    assert shown.js(LARGEST_SHRINKING) > 0.9
+
+
+def test_the_page_is_dark_where_the_screen_is_and_light_on_paper(opened: Callable[[Evidence], Page]) -> None:
+    shown = opened(blocked())
+    shown.prefer("dark")
+    paper, ink = "getComputedStyle(document.body).backgroundColor", "getComputedStyle(document.body).color"
+    assert (shown.js(paper), shown.js(ink)) == ("rgb(18, 24, 31)", "rgb(232, 237, 242)")
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    shown.send("Emulation.setEmulatedMedia", media="print", features=features)
+    assert shown.js(paper) == "rgb(255, 255, 255)"
+
+
+def test_paper_shows_the_folded_evidence_and_tears_no_line_of_a_table(opened: Callable[[Evidence], Page]) -> None:
+    shown = opened(blocked())
+    shown.size(1000)
+    table = "document.querySelector('#findings table')"
+    assert shown.js(f"{table}.checkVisibility({{contentVisibilityAuto: true}})") is False, "folded on the screen"
+    shown.send("Emulation.setEmulatedMedia", media="print")
+    assert shown.js(f"{table}.checkVisibility({{contentVisibilityAuto: true}})")
+    assert shown.js(f"{table}.getBoundingClientRect().height") > 100
+    torn = "getComputedStyle(each).breakInside !== 'avoid'"
+    assert shown.js(f"[...document.querySelectorAll('tr, figure, .verdict')].filter(each => {torn}).length") == 0
+    assert shown.js("getComputedStyle(document.querySelector('#findings thead')).display") == "table-header-group"
+    assert shown.js("getComputedStyle(document.querySelector('#manifest')).display") == "none"
+    assert len(shown.send("Page.printToPDF", preferCSSPageSize=True)["data"]) > 10_000
+
+
+def test_every_part_is_reached_from_the_contents_by_keys_alone(opened: Callable[[Evidence], Page]) -> None:
+    shown = opened(blocked())
+    titles = shown.js("[...document.querySelectorAll('.contents a')].map(each => each.textContent)")
+    assert [shown.tab() for _ in titles] == titles
+    assert shown.js("document.activeElement.getAttribute('href')") == "#manifest"
+    shown.key("Enter", 13, "\r")
+    shown.until("location.hash === '#manifest'")
+    shown.tab()
+    assert shown.js("document.activeElement.tagName") == "SUMMARY"
+    shown.key("Enter", 13, "\r")
+    shown.until("document.querySelector('#manifest').open")

@@ -131,6 +131,19 @@ class Page:
         path.write_bytes(base64.b64decode(data))
         return path
 
+    def nameless(self) -> list[str]:
+        """What a screen reader meets and has no name for: roles of controls, pictures, regions and tables' headings."""
+        roles = {"button", "link", "textbox", "combobox", "checkbox", "image", "progressbar", "region", "columnheader",
+                 "heading", "Iframe"}  # fmt: skip
+        nodes = self.send("Accessibility.getFullAXTree")["nodes"]
+        return [
+            f"{node['role']['value']} {node.get('properties')}"
+            for node in nodes
+            if not node["ignored"]
+            and node["role"]["value"] in roles
+            and not str(node.get("name", {}).get("value", "")).strip()
+        ]
+
     def overflow(self) -> int:
         """By how many pixels the page is wider than its window."""
         return int(self.js("document.documentElement.scrollWidth - window.innerWidth"))

@@ -85,6 +85,11 @@ class Inputs:
         (folder,) = (path for path in self.results.iterdir() if path.is_dir())
         return folder
 
+    @property
+    def run_folder(self) -> RunFolder:
+        """The one run."""
+        return RunFolder(self.run)
+
     def verdict(self) -> dict[str, Any]:
         """The run's verdict.json."""
         found: dict[str, Any] = json.loads((self.run / "verdict.json").read_text(encoding="utf-8"))
@@ -113,7 +118,12 @@ class Running:
             text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
-        until(lambda: self.attempts_on_disk() > 60, 60, "no load flowed")
+        try:
+            until(lambda: self.attempts_on_disk() > 60 or self.process.poll() is not None, 60, "no load flowed")
+        except AssertionError:
+            self.process.kill()
+            raise AssertionError(f"no load flowed: {self.process.communicate()[0]}") from None
+        assert self.process.poll() is None, self.end()
         self.family = psutil.Process(self.process.pid).children(recursive=True)
 
     def attempts_on_disk(self) -> int:
@@ -123,10 +133,10 @@ class Running:
         except (FileNotFoundError, ValueError, RunError):  # the folder is not there yet, or its manifest
             return 0
 
-    def kill(self, name: str) -> None:
-        """SIGKILL the ``master`` or the worker of an arm."""
-        (victim,) = (process for process in self.family if _part(process) == name)
-        victim.send_signal(signal.SIGKILL)
+    def kill(self, name: str, worker: int = 0, how: signal.Signals = signal.SIGKILL) -> None:
+        """Send SIGKILL, or another signal, to the ``master`` or to a worker (from 0) of an arm."""
+        (victim,) = (process for process in self.family if _part(process) == (name, worker))
+        victim.send_signal(how)
 
     def end(self) -> tuple[int, str]:
         """The exit code and all that was said."""
@@ -138,9 +148,10 @@ class Running:
         return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in self.family)
 
 
-def _part(process: psutil.Process) -> str:
+def _part(process: psutil.Process) -> tuple[str, int]:
     environment = process.environ()
-    return environment.get("AUTHGATE_ARM", "master" if "AUTHGATE_RUN" in environment else "")
+    name = environment.get("AUTHGATE_ARM", "master" if "AUTHGATE_RUN" in environment else "")
+    return name, int(environment.get("AUTHGATE_WORKER", "0"))
 
 
 def until(condition: Callable[[], bool], timeout_s: float, otherwise: str) -> None:

@@ -108,7 +108,7 @@ CASES: dict[Change, tuple[ArmProtocol, str]] = {
     ),
     "security-layer-changed": (
         changed("ldap_bind", agreed=("sign and seal",)),
-        "ldap_bind: agreed on: no security layer → sign and seal",
+        "ldap_bind: negotiated security: no security layer → sign and seal",
     ),
     "entries-changed": (changed("ldap_own_entry", entries=2), "ldap_own_entry: entries: 1 → 2"),
     "answer-grown": (changed("ldap_own_entry", answer_bytes=4000), "ldap_own_entry: answers: 400 B → 4,000 B (×10)"),

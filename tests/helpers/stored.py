@@ -99,15 +99,23 @@ def stored_run(
     late_s: Mapping[Arm, float] = MappingProxyType({}),
     health: Health = lambda second: second,
     finished: bool = True,
+    targets: Targets = TARGETS,
+    pairs: int | None = None,
+    marks: Mapping[str, object] = MappingProxyType({}),
+    seed: int = 1,
 ) -> RunFolder:
-    """A run whose candidate is ``slower`` times the baseline; one that is not ``finished`` was killed at its end."""
-    folder = RunFolder.create(results, scenario, TARGETS, policy, arms)
+    """A run whose candidate is ``slower`` times the baseline; one that is not ``finished`` was killed at its end.
+
+    With ``pairs`` it was ended after so many of its plan.
+    """
+    folder = RunFolder.create(results, scenario, targets, policy, arms)
     plan = make_plan(scenario, arms)
     protocol.save(folder, {arm: protocol.as_json(ArmProtocol({}, ())) for arm in arms})
     written = Written.by(plan).with_file(folder.path / protocol.FILE)
     for arm in arms:
         factor = slower if arm == "candidate" else 1.0
-        made = attempts_of(scenario, plan, arm, factor, late_s.get(arm, LATE_S))
+        made = attempts_of(scenario, plan, arm, factor, late_s.get(arm, LATE_S), seed)
+        made = (attempt for attempt in made if pairs is None or attempt.pair < pairs)
         rows = sorted(made, key=lambda attempt: attempt.ended)
         _journal(folder, "attempts", arm, ATTEMPTS, _by_time(rows, lambda attempt: attempt.ended), attempts_batch)
         told = [health(second) for second in seconds_of(plan, arm)]
@@ -117,9 +125,9 @@ def stored_run(
             attempts={**written.attempts, arm: len(rows)},
             health={**written.health, arm: len(told)},
         )
-    folder.update_manifest(**{KEY: written.document})
+    folder.update_manifest(**{KEY: written.document}, **marks)
     if finished:
-        folder.finish(status="complete", ending=asdict(Ending(complete=True, pairs=scenario.blocks.pairs)))
+        folder.finish(status="complete", ending=asdict(Ending(complete=True, pairs=pairs or scenario.blocks.pairs)))
     return folder
 
 

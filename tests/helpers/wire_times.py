@@ -21,7 +21,7 @@ import numpy as np
 from harness.model.attempt import Floats
 
 _FIELDS = ("frame.time_epoch", "udp.srcport", "udp.dstport", "tcp.srcport", "tcp.dstport", "tcp.len", "tcp.flags.syn",
-           "udp.length", "kerberos.msg_type", "kerberos.CNameString")  # fmt: skip
+           "udp.length", "tcp.analysis.retransmission", "kerberos.msg_type", "kerberos.CNameString")  # fmt: skip
 _AS, _TGS = "10", "12"
 _LIVE_WITHIN_S = 20.0
 
@@ -66,7 +66,9 @@ def trips(file: Path, kdc: int, ldap: int) -> tuple[dict[int, list[Trip]], list[
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
     flows: dict[tuple[int, int, str], list[tuple[float, bool, bool, str, str]]] = defaultdict(list)
     for line in said.splitlines():
-        at, usrc, udst, tsrc, tdst, length, syn, ulen, kind, user = line.split("\t")
+        at, usrc, udst, tsrc, tdst, length, syn, ulen, again, kind, user = line.split("\t")
+        if again:  # a probe for the tail (RFC 8985) of an answer that has come, and that a busy reader has not yet read
+            continue
         source, to = int(usrc or tsrc), int(udst or tdst)
         if to in (kdc, ldap) or source in (kdc, ldap):
             asks = to in (kdc, ldap)

@@ -29,6 +29,7 @@ from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.scenario import Scenario
 from harness.model.target import Target, Targets
+from harness.system.files import write_whole
 
 pytestmark = pytest.mark.integration
 
@@ -89,7 +90,7 @@ def _process_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def with_accounts(arm: AdArm, folder: Path, *users: str, **unlike: object) -> dict[str, Any]:
     """The arm's target with these accounts, whose password is right."""
     password = (arm.folder / store.CLINICIANS_CSV).read_text().splitlines()[0].partition(",")[2]
-    store.write_private(folder / "accounts.csv", "".join(f"{user},{password}\n" for user in users))
+    write_whole(folder / "accounts.csv", "".join(f"{user},{password}\n" for user in users), private=True)
     return {**arm.target, "credentials": {"csv": str(folder / "accounts.csv")}, **unlike}
 
 

@@ -41,7 +41,7 @@ def searched(inputs: Inputs, targets: object, *options: str) -> tuple[int, dict[
     said = done.stdout + done.stderr
     assert list(inputs.results.glob("capacity-*.json")), said
     (found,) = inputs.results.glob("capacity-*.json")
-    assert {path.suffix for path in inputs.results.glob("capacity-*")} == {".json", ".html", ".png"}
+    assert {path.suffix for path in inputs.results.glob("capacity-*")} == {".html", ".json", ".md", ".png", ".xml"}
     return done.returncode, json.loads(found.read_text(encoding="utf-8")), said
 
 

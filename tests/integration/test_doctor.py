@@ -99,7 +99,16 @@ def test_of_a_sound_domain_it_finds_no_problem_and_tells_no_secret(
     assert document["ready"] is True
     assert {check["where"] for check in document["checks"]} == {*lab.arms, "both arms", "this machine"}
     fine = {check["check"] for check in document["checks"] if (check["where"], check["level"]) == ("baseline", "ok")}
-    assert fine >= {"credentials", "ports", "KDC", "clock skew", "encryption", "accounts", "service tickets"}
+    assert fine >= {
+        "credentials",
+        "ports",
+        "directory",
+        "KDC",
+        "clock skew",
+        "encryption",
+        "accounts",
+        "service tickets",
+    }
     (password,) = {
         line.partition(",")[2] for line in (lab.arms["baseline"].folder / store.CLINICIANS_CSV).read_text().split()
     }
@@ -291,8 +300,16 @@ Found = dict[tuple[str, str], list[Check]]
 def test_of_a_sound_domain_controller_each_check_is_made_and_finds_no_problem(of_both: Found) -> None:
     assert at("problem", of_both) == {}
     assert at("warning", of_both) == {}
-    assert set(at("n/a", of_both)) == {"TLS EHR"}
-    assert set(at("ok", of_both)) >= {"name servers", "controller", "TLS directory", "service tickets", "accounts"}
+    assert set(at("n/a", of_both)) == {"TLS EHR", "database"}
+    assert set(at("ok", of_both)) >= {
+        "directory",
+        "EHR",
+        "name servers",
+        "controller",
+        "TLS directory",
+        "service tickets",
+        "accounts",
+    }
 
 
 def test_a_disabled_account_of_active_directory_is_named(of_both: Found) -> None:

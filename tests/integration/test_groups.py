@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from harness.lab import store
 from harness.lab.tools import find_tools, run
 from harness.login.ldap.session import PAGE
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
 from harness.model.scenario import Scenario
 from harness.model.target import Target
+from harness.system.files import write_whole
 from harness.system.process import Family, environment, free_ports, listens
 
 pytestmark = pytest.mark.integration
@@ -73,7 +73,7 @@ def directory(require_domain: None, tmp_path_factory: pytest.TempPathFactory) ->
     )
     ldif = "\n".join("\n".join([f"dn: {dn}", *lines, ""]) for dn, *lines in entries())
     run([tools["slapadd"], "-q", "-f", str(conf)], environment(), typed=ldif)
-    store.write_private(folder / "accounts.csv", "".join(f"{user},{PASSWORD}\n" for user in USERS))
+    write_whole(folder / "accounts.csv", "".join(f"{user},{PASSWORD}\n" for user in USERS), private=True)
     (port,) = free_ports(1)
     family = Family()
     try:

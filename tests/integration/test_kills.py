@@ -5,32 +5,23 @@ from __future__ import annotations
 import math
 import os
 import re
+import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
 
 from harness.lab.domain import Lab
+from tests.helpers.faults import fill, small_disk
 from tests.helpers.running import AUTHGATE, SCENARIO, Inputs, Running, finished, interrupt, until
+from tests.helpers.stored import TARGETS, stored_run
 
 pytestmark = pytest.mark.integration
 LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 20}}
 FLUSHED_S = 1.0
 """What a kill may lose at most."""
-
-
-@pytest.fixture
-def lab(require_domain: None) -> Iterator[Lab]:
-    with Lab() as running:
-        yield running
-
-
-@pytest.fixture
-def inputs(tmp_path: Path) -> Inputs:
-    return Inputs(tmp_path)
 
 
 def slow_policy() -> dict[str, object]:
@@ -118,6 +109,27 @@ def test_a_killed_gate_leaves_no_process_and_a_partial_report_comes_from_what_is
     assert "killed" in inputs.verdict()["partial"]
     assert inputs.verdict()["verdict"] != "PASS"
     assert len(inputs.attempts()) >= before
+
+
+def test_a_disk_that_is_full_is_told_with_the_place_by_whatever_command_would_write(
+    inputs: Inputs, tmp_path: Path
+) -> None:
+    run = stored_run(tmp_path / "made")
+    with small_disk(tmp_path, "2m") as disk:
+        there = Path(shutil.copytree(run.path, disk / run.path.name))
+        fill(disk)
+        gate = [*inputs.command(TARGETS.model_dump(mode="json", exclude_none=True)), "--results", str(disk / "results")]
+        # A verdict is worth more than its reports: compare's exit code is that of the PASS that it printed.
+        for command, code in (
+            (gate, 2),
+            ([*AUTHGATE, "report", str(there)], 2),
+            ([*AUTHGATE, "compare", str(there)], 0),
+        ):
+            done = finished(command)
+            assert done.returncode == code, done.stdout + done.stderr
+            assert str(disk) in done.stderr
+            assert "No space left on device" in done.stderr and "Traceback" not in done.stderr
+        assert not list((disk / "results").glob("*/*")), "no run that never was"
 
 
 def test_denials_stop_the_run_and_no_denied_account_is_tried_again(lab: Lab, inputs: Inputs, tmp_path: Path) -> None:

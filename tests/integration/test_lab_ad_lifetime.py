@@ -14,9 +14,10 @@ import pytest
 
 from harness.errors import LabError
 from harness.lab import store, supervisor
-from harness.lab.ad import namespace, programs
+from harness.lab.ad import namespace
 from harness.lab.ad.domain import AdLab
 from harness.model.target import Targets
+from harness.system import packages
 from tests.helpers.lab_ad import eventually, known_fields, tool
 
 pytestmark = pytest.mark.integration
@@ -30,7 +31,8 @@ def test_without_root_or_a_program_or_namespaces_the_way_out_is_named(
         with pytest.raises(LabError, match="root"), AdLab():
             pass
     with monkeypatch.context() as patch:
-        patch.setattr(programs, "_FILES", {"/usr/lib/nowhere/mod_wsgi.so": "libapache2-mod-wsgi-py3"})
+        absent = packages.Need("ad", "libapache2-mod-wsgi-py3", ("/usr/lib/nowhere/mod_wsgi.so",))
+        patch.setattr(packages, "needs", lambda: (absent,))
         with pytest.raises(LabError, match=r"mod_wsgi.so .*apt-get install .*libapache2-mod-wsgi-py3"), AdLab():
             pass
     with monkeypatch.context() as patch:

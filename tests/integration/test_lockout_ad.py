@@ -24,6 +24,7 @@ from harness.lab.ad.settings import PORTS
 from harness.load.fleet import LOCUSTFILE
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
+from harness.system.files import write_whole
 from harness.system.process import environment
 from tests.helpers.running import AUTHGATE, POLICY, finished
 
@@ -97,7 +98,7 @@ class Files:
         password = (lab.arms["baseline"].folder / store.CLINICIANS_CSV).read_text().splitlines()[0].partition(",")[2]
         self.accounts = folder / "accounts.csv"
         lines = (f"{user},{password if user in right else WRONG}\n" for user in users)
-        store.write_private(self.accounts, "".join(lines))
+        write_whole(self.accounts, "".join(lines), private=True)
         arms = {name: {**arm.target, "credentials": {"csv": str(self.accounts)}} for name, arm in lab.arms.items()}
         self.document: dict[str, Any] = {"environment": "lab", "arms": arms}
         self.targets = self._write(folder / "targets.yaml", self.document)
@@ -134,6 +135,7 @@ def ways_in(files: Files, user: str) -> dict[str, list[str]]:
     inputs = [files.scenario, "--targets", files.targets]
     locust = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary", "-t", "5s"]
     plain = ["--scenario", files.scenario, "--targets", files.targets, "-u", "5", "-r", "5"]
+    plain += ["--results", files.results]
     return {
         "gate": [*AUTHGATE, "gate", *inputs, "--policy", files.policy, "--results", files.results],
         "run": [*AUTHGATE, "run", *inputs, "--results", files.results],

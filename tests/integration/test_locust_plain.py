@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,9 +17,11 @@ import pytest
 import yaml
 
 from harness.lab.domain import Lab
+from harness.model.target import ARMS
 from tests.helpers.plain_locust import (
     PATIENCE_S,
     SHORT,
+    command,
     errors_in,
     headless,
     logins,
@@ -29,21 +30,9 @@ from tests.helpers.plain_locust import (
     web_ui,
     write,
 )
-from tests.helpers.running import until
+from tests.helpers.running import AUTHGATE, POLICY, finished, until
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(autouse=True)
-def _servers(require_server: Callable[..., None], cache: Path) -> None:
-    require_server()
-
-
-@pytest.fixture
-def targets(cache: Path, tmp_path: Path) -> Iterator[Path]:
-    with Lab(("baseline",)) as lab:
-        lab.write_targets(tmp_path / "targets.yaml")
-        yield tmp_path / "targets.yaml"
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("require_domain")]
 
 
 @pytest.fixture
@@ -211,6 +200,22 @@ def test_the_state_is_true_from_the_second_test_on_while_it_prepares_and_while_i
             assert {locust for phase, locust in seen if phase in ("preparing", "running")} <= {"spawning", "running"}
 
 
+def test_the_lab_that_is_up_is_offered_first(cache: Path, tmp_path: Path) -> None:
+    def lab(word: str) -> int:
+        return subprocess.run([*AUTHGATE, "lab", word], cwd=tmp_path, capture_output=True, timeout=120).returncode
+
+    assert lab("up") == 0
+    try:
+        with web_ui(tmp_path) as site:
+            for path in ("/authgate/choices", "/gate/choices"):
+                offered = json.loads(site.ask(path)[1])
+                first = offered["targets"][0]
+                assert first["lab"] and set(first["arms"]) == set(ARMS), path
+                assert Path(offered["now"]["targets"]) == Path(first["file"]), "and it is what the form begins with"
+    finally:
+        assert lab("down") == 0
+
+
 def test_a_running_test_is_not_edited_and_is_stopped_by_hand(targets: Path, scenario: Path, tmp_path: Path) -> None:
     long = write(scenario, {**SHORT, "blocks": {**SHORT["blocks"], "pairs": 200}})
     with web_ui(tmp_path) as site:
@@ -245,6 +250,29 @@ def test_a_plan_that_is_done_ends_the_test_and_its_run_is_kept(targets: Path, sc
     assert run.manifest()["status"] == "complete"
     assert (run.arms(), run.scenario().name) == (("baseline",), "short")
     assert sorted(run.attempts()["seq"].to_pylist()) == list(range(count))
+
+
+def test_what_plain_tests_leave_is_reported_and_compared_as_any_run_is(
+    cache: Path, scenario: Path, tmp_path: Path
+) -> None:
+    runs = []
+    with Lab() as lab:
+        lab.write_targets(tmp_path / "targets.yaml")
+        for arm in ARMS:
+            inputs = ("--scenario", str(scenario), "--targets", str(tmp_path / "targets.yaml"), "--arm", arm)
+            asked = command("--headless", "--only-summary", *inputs, "--results", str(tmp_path / arm))
+            assert finished(asked).returncode == 0
+            runs.append(str(only_run(tmp_path / arm).path))
+    for arm, run in zip(ARMS, runs, strict=True):
+        told = finished([*AUTHGATE, "report", run])
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "INCONCLUSIVE" in told.stdout and f"this run measured the {arm} alone" in told.stdout
+        assert {"report.html", "verdict.json"} <= {path.name for path in Path(run).iterdir()}
+        assert finished([*AUTHGATE, "compare", run]).returncode == 2
+    policy = write(tmp_path / "policy.yaml", POLICY)
+    judged = finished([*AUTHGATE, "compare", *runs, "--policy", str(policy), "--out", str(tmp_path / "judged")])
+    assert judged.returncode == 20, judged.stdout + judged.stderr
+    assert "one after the other" in judged.stdout, "and nothing is said to be missing"
 
 
 def test_seats_are_the_scenario_s_unless_said_and_too_few_are_told(

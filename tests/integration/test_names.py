@@ -14,17 +14,18 @@ import pytest
 import yaml
 
 from harness.cli.main import main
-from harness.lab import hospital, store
+from harness.lab import hospital
 from harness.lab.domain import Lab, LabArm
 from harness.login.credentials import read_accounts
 from harness.login.kerberos.client import KerberosClient
-from harness.login.kerberos.kdcs import KdcAsk, KdcContexts
+from harness.login.kerberos.kdcs import Kdcs
 from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.net.clock import StepClock
 from harness.login.path import LoginPath, LoginResult
-from harness.login.runtime import ThreadRuntime, timed
-from harness.model.endpoint import NO_NAMES
+from harness.login.runtime import ThreadRuntime
 from harness.model.scenario import Scenario
 from harness.model.target import Target
+from harness.system.files import write_whole
 
 pytestmark = pytest.mark.integration
 
@@ -87,9 +88,9 @@ def test_a_key_that_is_derived_within_a_login_is_asked_of_the_kdc_that_was_chose
         target = Target.model_validate(changed(arm, kdcs=kdcs))
         use_krb5_conf(target, tmp_path)
         accounts = read_accounts(target.credentials, target.realm)
-        kerberos = KerberosClient(target.realm, accounts, "key", KdcContexts(target, NO_NAMES))
+        kerberos = KerberosClient(target.realm, accounts, "key")
         with closing(kerberos.new_cache()) as cache:
-            kerberos.initial_ticket(USER, cache, timed, KdcAsk("127.0.0.1"))
+            kerberos.initial_ticket(USER, cache, Kdcs(target).carrier(StepClock(5.0), "127.0.0.1"))
             assert cache.client == USER
         with pytest.raises(BlockingIOError):
             silent.recv(1)
@@ -104,7 +105,7 @@ def test_of_a_file_that_is_refused_nothing_is_sent(
     arm: LabArm, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str, command: str
 ) -> None:
     accounts, targets, scenario = (tmp_path / name for name in ("accounts.csv", "targets.yaml", "scenario.yaml"))
-    store.write_private(accounts, (CASES / f"passwords-{case}.csv").read_text(encoding="utf-8"))
+    write_whole(accounts, (CASES / f"passwords-{case}.csv").read_text(encoding="utf-8"), private=True)
     targets.write_text(yaml.safe_dump({"arms": {"baseline": changed(arm, credentials={"csv": str(accounts)})}}))
     arrivals = {"curve": "constant", "rate": 1}
     asked = {"name": "test", "steps": list(STEPS), "population": {"users": 1}, "arrivals": arrivals}

@@ -69,15 +69,15 @@ def problems(fields: dict[str, Any]) -> dict[str, str]:
 
 @pytest.mark.parametrize("offset_s", [360, -360])
 @pytest.mark.parametrize("authentication", ["key", "password"])
-def test_a_kdc_whose_clock_is_six_minutes_off_gives_no_service_ticket(
+def test_a_kdc_whose_clock_is_six_minutes_off_is_followed_and_its_tickets_are_refused_which_is_no_denial(
     arm: LabArm, require_faketime: None, tmp_path: Path, offset_s: int, authentication: str
 ) -> None:
     with other_kdc(arm, offset_s=offset_s) as port:
         result = login(at_port(arm, port), tmp_path, authentication=authentication)
-        assert ended(result) == ("error", "KRB_AP_ERR_SKEW", "kdc_tgs_ldap")
+        assert ended(result) == ("error", "LDAP 49 invalidCredentials", "ldap_bind")
         said = problems(at_port(arm, port))
     assert "more than the 300 s that Kerberos tolerates" in said["clock skew"]
-    assert "KRB_AP_ERR_SKEW → set the clocks" in said["service tickets"]
+    assert "set the clocks" in said["clock skew"]
 
 
 def test_a_kdc_that_refers_to_a_realm_that_the_targets_do_not_name_ends_the_login_there(
@@ -89,7 +89,7 @@ def test_a_kdc_that_refers_to_a_realm_that_the_targets_do_not_name_ends_the_logi
     subprocess.run(command, env=settings, input=asked, text=True, check=True, capture_output=True, timeout=20)
     with other_kdc(arm, realm={"host_based_services": "ldap"}, krb5_conf="\t.other.test = OTHER.TEST\n") as port:
         fields = at_port(arm, port, service_host="ldap.other.test")
-        assert ended(login(fields, tmp_path)) == ("error", "KRB5_REALM_UNKNOWN", "kdc_tgs_ldap")
+        assert ended(login(fields, tmp_path)) == ("error", "KDC_REFERRED_TO_OTHER_REALM", "kdc_tgs_ldap")
         assert "the KDC refers to another realm for it" in problems(fields)["service tickets"]
 
 
@@ -102,7 +102,7 @@ def test_an_answer_too_big_for_udp_is_fetched_by_tcp_and_told_where_there_is_non
     with other_kdc(arm, datagram=300, tcp=False) as port:
         outcome = ended(login(at_port(arm, port), tmp_path))
         found = examine(Targets.model_validate({"arms": {"baseline": at_port(arm, port)}}), None, Machine(watched_s=0))
-    said = [f"{one.remark.found} → {one.remark.advice}" for one in found.checks if one.about == "baseline"]
+    said = [f"{one.remark.found} → {one.remark.advice}" for one in found.checks if one.where == "baseline"]
     assert any("TCP 127.0.0.1" in line and "open port" in line for line in said)
     assert outcome == ("error", "KRB5_KDC_UNREACH", "kdc_as")
 

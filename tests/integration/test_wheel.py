@@ -216,7 +216,7 @@ def test_a_lab_a_login_plain_locust_and_a_gate_work_one_after_the_other(stranger
     try:
         assert "runs" in stranger.says("authgate", "lab", "status")
         assert "login: ok" in stranger.says("authgate", "login", "clin00007", *targets)
-        plain = f'locust -f "$(authgate locustfile)" --headless --only-summary --scenario {scenario.name} -u 5 -t 8s'
+        plain = f'locust -f "$(authgate locustfile)" --headless --only-summary --scenario {scenario.name} -u 5 -t 60s'
         done = stranger.run("sh", "-c", f"{plain} {' '.join(targets)} --arm baseline")
         assert done.returncode == 0, done.stderr
         assert "ldap_bind" in done.stderr

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.fuzzing import KINDS, Case, Outcome, wrong
+from tests.helpers.damaged_inputs import KINDS, SECRET, Case
+from tests.helpers.fuzzing import Outcome, wrong
 
 SEED = 2016
-CASES_A_KIND = 25
+CASES_A_KIND = 20
 RIGHT = Outcome(code=30, signal=0, memory_b=0, said=b"INVALID\n")
 
 
 def test_no_damaged_input_ends_in_a_traceback_a_signal_or_a_pass() -> None:
     """In a process of its own, which forks one for each case and has no threads to lose by that."""
     code = (
-        "from tests.helpers.fuzzing import KINDS, cases\n"
+        "from tests.helpers.damaged_inputs import KINDS\n"
+        "from tests.helpers.fuzzing import cases\n"
         f"counts = cases({SEED}, list(KINDS), iter(range({CASES_A_KIND} * len(KINDS))))\n"
         "print(sum(counts.cases.values()), 'cases')\n"
         "raise SystemExit('\\n'.join(counts.wrong) or 0)\n"
@@ -38,6 +40,7 @@ def test_no_damaged_input_ends_in_a_traceback_a_signal_or_a_pass() -> None:
         Outcome(1, 0, 0, b""),
         Outcome(30, 0, 2 << 30, b""),
         Outcome(2, 0, 0, b"\x1b[31m"),
+        Outcome(2, 0, 0, b"got " + SECRET),
         Outcome(0, 0, 0, b"PASS"),
         Outcome(30, 0, 0, b"", hung=True),
     ],

@@ -72,11 +72,11 @@ class Resolver:
 
     def kerberos_servers(self) -> tuple[tuple[ServiceRecord, ...], Answer]:
         """The domain's KDCs (RFC 4120 §7.2.3.2)."""
-        return self._services("_kerberos._tcp", self._names.domain)
+        return self.services("_kerberos._tcp", self._names.domain)
 
     def domain_controllers(self, site: str | None = None) -> tuple[tuple[ServiceRecord, ...], Answer]:
         """The domain's controllers, or those of a site: this one, or the target's own (MS-ADTS 6.3.2.3)."""
-        return self._services("_ldap._tcp", f"dc._msdcs.{self._names.domain}", site)
+        return self.services("_ldap._tcp", f"dc._msdcs.{self._names.domain}", site)
 
     def addresses(self, host: str) -> tuple[tuple[str, ...], tuple[Answer, ...]]:
         """The addresses of a host, and the answers that say so: those of IPv4, or where it has none, of IPv6."""
@@ -89,7 +89,8 @@ class Resolver:
                 break
         return _some(found), tuple(answers)
 
-    def _services(self, service: str, domain: str, site: str | None = None) -> tuple[tuple[ServiceRecord, ...], Answer]:
+    def services(self, service: str, domain: str, site: str | None = None) -> tuple[tuple[ServiceRecord, ...], Answer]:
+        """A service's servers in a domain (RFC 2782), or those of a site: this one, or the target's own."""
         site = site or self._names.site
         at = "" if site is None else f".{site}._sites"
         answer = self._ask(f"{service}{at}.{domain}", dns.rdatatype.SRV)

@@ -214,7 +214,7 @@ class KerberosClient:
         Raises StepFailedError.
         """
         with _outcomes():
-            wanted = self._context.principal(f"{service}/{host}@{self._realm}")
+            wanted = self._context.service(f"{service}/{host}@{self._realm}")
             get_ticket(self._context, cache.name, wanted, carrier.carry)
             context = SecurityContext(service, host, cache.name, wish)
             return context, context.step()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from harness.login.kerberos.answers import SVC_UNAVAILABLE, KdcAnswer, error_code, exchange_of
 from harness.login.net.clock import StepClock
-from harness.login.net.streams import Datagrams, Stream, connect, exactly
+from harness.login.net.streams import Datagrams, Stream, connect
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import NO_NAMES, Addresses, Endpoint
@@ -23,6 +23,8 @@ from harness.model.target import Target
 
 UDP_AT_MOST = 1465
 """A longer request goes by TCP first (krb5.conf(5), udp_preference_limit)."""
+_LENGTH_BYTES = 4
+"""Before a message by TCP (RFC 4120 §7.2.2)."""
 MESSAGE_AT_MOST = 1 << 20
 """No ticket of a login comes near 1 MiB (the limit of libkrb5 itself)."""
 REFERRED = Outcome("error", "KDC_REFERRED_TO_OTHER_REALM")
@@ -52,13 +54,14 @@ MIT = KdcPolicy(each_s=1.0, connected_s=10.0, last_s=2.0, backoff_s=4.0, passes=
 class _Contact:
     """One KDC by one transport: a socket, once it is opened."""
 
-    __slots__ = ("_udp", "endpoint", "open", "request", "stream", "transport", "until")
+    __slots__ = ("_begun", "_udp", "endpoint", "open", "request", "stream", "transport", "until")
 
     def __init__(self, endpoint: Endpoint, transport: Transport) -> None:
         self.endpoint = endpoint
         self.transport = transport
         self.stream: Stream | None = None
         self._udp: Datagrams | None = None
+        self._begun = bytearray()
         self.open = False
         self.until = 0.0
 
@@ -80,17 +83,27 @@ class _Contact:
         assert socket is not None
         return socket.fileno()
 
-    def read(self, within_s: float) -> bytes:
-        """The answer; raises TimeoutError after ``within_s``, OSError, and StepFailedError."""
+    def read(self, within_s: float) -> bytes | None:
+        """The answer, or None of one that has come in part alone.
+
+        Raises TimeoutError where nothing comes within ``within_s``, OSError, and StepFailedError. A KDC that drips
+        gains no time by it: what is waited for is the whole answer, and the others are listened to meanwhile.
+        """
         if self._udp is not None:
             return self._udp.recv(within_s)
         assert self.stream is not None
         if not self.stream.readable(within_s):
             raise TimeoutError
-        size = int.from_bytes(exactly(self.stream, 4), "big")
+        if not (data := self.stream.recv()):
+            raise ConnectionResetError
+        self._begun += data
+        if len(self._begun) < _LENGTH_BYTES:
+            return None
+        size = int.from_bytes(self._begun[:_LENGTH_BYTES], "big")
         if size > MESSAGE_AT_MOST:
             raise ConnectionResetError(f"a message of {size} bytes")
-        return exactly(self.stream, size)
+        end = _LENGTH_BYTES + size
+        return bytes(self._begun[_LENGTH_BYTES:end]) if len(self._begun) >= end else None
 
     def close(self) -> None:
         """Hang up."""
@@ -156,6 +169,7 @@ class KdcCarrier:
                     break
                 if (found := self._answer(live, wait_s, request)) is not None:
                     return found[1]
+            self._clock.left_s()
             raise StepFailedError(UNREACHABLE)
         except StepFailedError as failure:
             if failure.outcome is TIMED_OUT:
@@ -175,7 +189,9 @@ class KdcCarrier:
                 if not ready.poll(0):
                     continue
                 self._clock.begin(time.monotonic_ns() + 50_000_000)  # of what is there already
-                code = error_code(contact.read(0.05))
+                if (answer := contact.read(0.05)) is None:
+                    continue
+                code = error_code(answer)
                 if code is not None:
                     self.forget()
                     return code
@@ -240,8 +256,10 @@ class KdcCarrier:
                 live.remove(contact)
                 contact.close()
                 continue
+            if answer is None:
+                continue
             self._heard(contact, answer)
-            if error_code(answer) == SVC_UNAVAILABLE:  # as libkrb5: this one can't, the next one may
+            if _unavailable(answer):  # as libkrb5: this one can't, the next one may
                 live.remove(contact)
                 contact.close()
                 continue
@@ -269,3 +287,11 @@ class KdcCarrier:
             if (asked.endpoint, asked.transport) == (contact.endpoint, contact.transport):
                 asked.note = note
                 return
+
+
+def _unavailable(answer: bytes) -> bool:
+    """Whether a KDC says that it can't answer; what can't be read is libkrb5's to refuse."""
+    try:
+        return error_code(answer) == SVC_UNAVAILABLE
+    except ValueError:
+        return False

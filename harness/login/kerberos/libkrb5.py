@@ -35,6 +35,14 @@ class _Creds(ctypes.Structure):
     _fields_ = [("magic", c_int32), ("client", c_void_p), ("server", c_void_p), ("rest", ctypes.c_byte * 112)]
 
 
+class _PrincipalData(ctypes.Structure):
+    """krb5_principal_data."""
+
+    _fields_ = [("magic", c_int32), ("realm", _Data), ("data", c_void_p), ("length", c_int32), ("type", c_int32)]
+
+
+_SERVICE_AND_HOST = 3
+"""KRB5_NT_SRV_HST: of a name of another type a KDC tells no other realm (RFC 4120 §6.2; MIT's is_referral_req)."""
 ENTERPRISE = 4
 """KRB5_PRINCIPAL_PARSE_ENTERPRISE, of a name to be parsed."""
 _OUT = POINTER(c_void_p)
@@ -117,6 +125,12 @@ class Context:
     def principal(self, name: str, flags: int = 0) -> Principal:
         """The principal of this name."""
         return Principal(self, name, flags)
+
+    def service(self, name: str) -> Principal:
+        """The principal of a service on a host, typed as GSS-API types it (RFC 4121 §4.1)."""
+        found = Principal(self, name, 0)
+        ctypes.cast(found.raw, POINTER(_PrincipalData)).contents.type = _SERVICE_AND_HOST
+        return found
 
     def derive_key(self, enctype: int, password: bytes, salt: bytes, parameters: bytes) -> bytes:
         """The key of a password (RFC 3961's string-to-key), in some ms without the interpreter's lock."""

@@ -26,6 +26,8 @@ _BIND_DONE, _ENTRY, _SEARCH_DONE, _REFERENCE, _EXTENDED_DONE = 1, 4, 5, 19, 24
 _REFERRAL, _SASL_CREDENTIALS = 3, 7
 """Context tags of an LDAPResult (RFC 4511 §4.1.9, §4.2.2)."""
 _CONTEXT = 2
+NO_MESSAGE = (LookupError, TypeError, AttributeError, RecursionError, OverflowError, ValueError)
+"""What ldap3's decoder, and a reader of what it decodes, raise of bytes that are none."""
 _ASSERTION = re.compile(r"\(([^()=]*=)([^()]*)\)")
 _ESCAPED = re.compile(rb"\\([0-9a-fA-F]{2})")
 
@@ -115,7 +117,7 @@ def take(message: bytes, number: int, answer: Answer) -> bool:
                 answer.sasl = bytes(value)
         answer.controls = decoded["controls"]
         return True
-    except (LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+    except NO_MESSAGE as error:
         raise ValueError(f"no LDAP message: {type(error).__name__}") from None
 
 

@@ -20,6 +20,7 @@ from ldap3.protocol.rfc4511 import LDAPMessage, MessageID, ProtocolOp
 from ldap3.utils.asn1 import decode_message_fast, encode
 
 from harness.login.codes import ldap_outcome
+from harness.login.ldap.messages import NO_MESSAGE
 from harness.login.net.clock import StepClock
 from harness.login.net.streams import Datagrams
 from harness.login.runtime import StepFailedError
@@ -98,7 +99,8 @@ def first_answer(servers: Sequence[Endpoint], request: bytes, clock: StepClock) 
             left = clock.left_s()
             for udp in _readable(asked, min(left, AGAIN_S) if unasked else left):
                 try:
-                    return udp.endpoint, _answer(udp)
+                    if (found := _answer(udp)) is not None:
+                        return udp.endpoint, found
                 except StepFailedError as refusal:
                     asked.remove(udp)
                     failure = refusal.outcome
@@ -113,14 +115,16 @@ def _readable(asked: Sequence[Datagrams], wait_s: float) -> list[Datagrams]:
     return [by_number[number] for number, _ in ready.poll(wait_s * 1000)]
 
 
-def _answer(udp: Datagrams) -> DomainController:
+def _answer(udp: Datagrams) -> DomainController | None:
+    """What the datagram that has come says; None of one with another message identifier, which answers nobody here."""
     try:
         answer = udp.recv()
     except OSError:
         raise StepFailedError(Outcome("error", "CONNECT_FAILED")) from None
     try:
-        return parse_response(_netlogon(answer))
-    except (ValueError, IndexError, KeyError, TypeError, struct.error, dns.exception.DNSException):
+        blob = _netlogon(answer)
+        return None if blob is None else parse_response(blob)
+    except (*NO_MESSAGE, struct.error, dns.exception.DNSException):
         raise StepFailedError(Outcome("error", "CLDAP_MALFORMED")) from None
 
 
@@ -141,9 +145,11 @@ def parse_response(blob: bytes) -> DomainController:
     return DomainController(host, domain, forest, site, client_site, flags)
 
 
-def _netlogon(datagram: bytes) -> bytes:
+def _netlogon(datagram: bytes) -> bytes | None:
     """The netlogon attribute of the answer's entry, which may share its datagram with the end of the search."""
     decoded: Any = decode_message_fast(datagram)
+    if decoded["messageID"] != _MESSAGE_ID:
+        return None
     if decoded["protocolOp"] == _SEARCH_DONE:
         code = decoded["payload"][0][3]
         raise StepFailedError(ldap_outcome(code) if code else Outcome("error", "NETLOGON_NO_ANSWER"))

@@ -13,7 +13,7 @@ from ldap3.utils.conv import escape_filter_chars
 
 from harness.login.codes import ldap_outcome
 from harness.login.ldap.messages import Entry
-from harness.login.ldap.session import DirectorySession
+from harness.login.ldap.session import MALFORMED, DirectorySession
 from harness.login.names import is_upn
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
@@ -29,6 +29,7 @@ OWN_ATTRIBUTES = ("cn", "mail", "memberOf")
 ROOT_ATTRIBUTES = ("defaultNamingContext", "dnsHostName", "supportedSASLMechanisms")
 IN_CHAIN = "1.2.840.113556.1.4.1941"
 """LDAP_MATCHING_RULE_TRANSITIVE_EVAL (MS-ADTS 3.1.1.3.4.4.3)."""
+_SID_HEAD_BYTES = 8
 FIRST_OWN_RID, DOMAIN_USERS_RID = 1000, 513
 """Relative identifiers below are those of a domain's well-known groups, as 513, Domain Users (MS-DTYP 2.4.2.4)."""
 
@@ -67,7 +68,7 @@ def nested_groups(session: DirectorySession, directory: Directory, entry: Entry,
     Who is in no group by DN is looked for by the two other ways to be in one: as posixGroup has it (memberUid, RFC 2307
     §4), and as groupOfUniqueNames (RFC 4519 §3.6).
     """
-    direct = [value.decode() for value in _values(session, entry, "memberof")]
+    direct = [value.decode(errors="replace") for value in _values(session, entry, "memberof")]
     known = frozenset(direct)
     level: Sequence[str] = direct or [entry.dn]  # not every directory keeps memberOf
     for depth in range(GROUP_DEPTH_AT_MOST):
@@ -112,6 +113,8 @@ def _values(session: DirectorySession, entry: Entry, attribute: str) -> tuple[by
         values += more
         if last == "*" or not more:
             break
+        if not (last.isascii() and last.isdigit()):
+            raise StepFailedError(MALFORMED)
         found = session.search(entry.dn, ANY, [f"{attribute};range={int(last) + 1}-*"], ldap3.BASE)
         ranged = _ranged(found[0], attribute) if found else None
     return tuple(values)
@@ -155,6 +158,8 @@ def in_chain(session: DirectorySession, entry: Entry, groups: Iterable[str]) -> 
 
 
 def sid_text(sid: bytes) -> str:
-    """A security identifier as text (MS-DTYP 2.4.2.1 and 2.4.2.2)."""
-    parts = struct.unpack_from(f"<{sid[1]}I", sid, 8)
+    """A security identifier as text (MS-DTYP 2.4.2.1 and 2.4.2.2); raises StepFailedError where it is none."""
+    if len(sid) < _SID_HEAD_BYTES or len(sid) != _SID_HEAD_BYTES + 4 * sid[1]:
+        raise StepFailedError(MALFORMED)
+    parts = struct.unpack_from(f"<{sid[1]}I", sid, _SID_HEAD_BYTES)
     return "-".join(map(str, ("S", sid[0], int.from_bytes(sid[2:8], "big"), *parts)))

@@ -46,9 +46,13 @@ PAGE = 500
 _PAGED = "1.2.840.113556.1.4.319"
 STARTTLS = "1.3.6.1.4.1.1466.20037"
 """RFC 4511 §4.14.1."""
-_MALFORMED = Outcome("error", "LDAP_MALFORMED")
+MALFORMED = Outcome("error", "LDAP_MALFORMED")
 _TOO_LARGE = Outcome("error", "LDAP_ANSWER_TOO_LARGE")
 _LENGTH_BYTES_AT_MOST = 4
+MESSAGE_AT_MOST = 1 << 20
+"""One entry above 1 MiB is no answer of a login; decoding keeps the generator from all else."""
+_ANSWERS_AT_MOST = 4
+"""How many of the longest answers that the target allows a session takes in: pages and ranges could go on for ever."""
 
 
 def check_ca_file(target: Target) -> None:
@@ -87,6 +91,24 @@ def _cookie(answer: Answer) -> bytes:
     return b""
 
 
+def read_message(stream: Any, at_most: int) -> bytes:
+    """The next message, by its outer tag and length (RFC 4511 §5.1: lengths are definite).
+
+    Raises what the stream raises, and StepFailedError for one of more than ``at_most`` bytes, or for none.
+    """
+    head = exactly(stream, 2)
+    length = head[1]
+    if length & 0x80:
+        count = length & 0x7F
+        if not 0 < count <= _LENGTH_BYTES_AT_MOST:
+            raise StepFailedError(MALFORMED)
+        more = exactly(stream, count)
+        head, length = head + more, int.from_bytes(more, "big")
+    if length > at_most:
+        raise StepFailedError(_TOO_LARGE)
+    return head + exactly(stream, length)
+
+
 class DirectorySession:
     """One login's connection to the directory; every method raises StepFailedError."""
 
@@ -97,6 +119,7 @@ class DirectorySession:
         """The server that it is connected to, or was last tried."""
         self._stream: Any = None
         self._number = 0
+        self._left = _ANSWERS_AT_MOST * directory.answer_at_most_bytes
         self.round_trips = 0
         self.entries = 0
         self.passed_over: list[str] = []
@@ -224,13 +247,13 @@ class DirectorySession:
             stream.close()
 
     def _next(self) -> int:
-        self._number += 1
+        self._number = self._number % messages.MESSAGE_IDS + 1
         return self._number
 
     def _negotiate(self, mechanism: str, token: bytes, last: bool = False) -> bytes:
         answer = self._asked(messages.sasl_bind_request(self._next(), mechanism, token))
         if last or answer.code != SASL_BIND_IN_PROGRESS:
-            self._check(answer)
+            self._check(answer, by_ticket=mechanism == ldap3.KERBEROS)
         return answer.sasl
 
     def _asked(self, request: bytes) -> Answer:
@@ -239,34 +262,23 @@ class DirectorySession:
         self._stream.sendall(request)
         answer, left = Answer(), self._directory.answer_at_most_bytes
         while True:
-            message = self._message(left)
+            message = read_message(self._stream, min(left, self._left, MESSAGE_AT_MOST))
             left -= len(message)
+            self._left -= len(message)
             try:
                 if messages.take(message, self._number, answer):
                     return answer
             except ValueError:
-                raise StepFailedError(_MALFORMED) from None
+                raise StepFailedError(MALFORMED) from None
             if len(answer.entries) > self._directory.entries_at_most:
                 raise StepFailedError(_TOO_LARGE)
 
-    def _message(self, at_most: int) -> bytes:
-        """The next message, by its outer tag and length (RFC 4511 §5.1: lengths are definite)."""
-        head = exactly(self._stream, 2)
-        length = head[1]
-        if length & 0x80:
-            count = length & 0x7F
-            if not 0 < count <= _LENGTH_BYTES_AT_MOST:
-                raise StepFailedError(_MALFORMED)
-            more = exactly(self._stream, count)
-            head, length = head + more, int.from_bytes(more, "big")
-        if length > at_most:
-            raise StepFailedError(_TOO_LARGE)
-        return head + exactly(self._stream, length)
-
     @staticmethod
-    def _check(answer: Answer) -> None:
+    def _check(answer: Answer, by_ticket: bool = False) -> None:
+        """Raise StepFailedError but for success; a ticket that is not taken is no wrong password, and denies nobody."""
         if answer.code != SUCCESS:
-            raise StepFailedError(ldap_outcome(answer.code, answer.message))
+            outcome = ldap_outcome(answer.code, answer.message)
+            raise StepFailedError(Outcome("error", outcome.code) if by_ticket else outcome)
 
     @contextmanager
     def errors(self, connecting: bool = False) -> Iterator[None]:

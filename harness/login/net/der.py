@@ -49,9 +49,9 @@ class Value:
 
     def parts(self) -> Iterator[Value]:
         """The values inside; raises ValueError where the content is cut off."""
-        rest = self.content
-        while rest:
-            value, rest = _first(rest)
+        at = 0
+        while at < len(self.content):
+            value, at = _value_at(self.content, at)
             yield value
 
     def part(self, tag: int) -> Value | None:
@@ -72,18 +72,19 @@ class Value:
 
 def decode(data: bytes) -> Value:
     """The value at the beginning of the data; raises ValueError."""
-    return _first(data)[0]
+    return _value_at(data, 0)[0]
 
 
-def _first(data: bytes) -> tuple[Value, bytes]:
-    if len(data) < 2:
+def _value_at(data: bytes, at: int) -> tuple[Value, int]:
+    """The value that begins there, and where the next one does."""
+    if len(data) < at + 2:
         raise ValueError("cut off")
-    length, begin = data[1], 2
+    length, begin = data[at + 1], at + 2
     if length == 0x80:
         raise ValueError("an indefinite length, which DER has none of")  # X.690 §10.1
     if length & 0x80:
         begin += length & 0x7F
-        length = int.from_bytes(data[2:begin], "big")
+        length = int.from_bytes(data[at + 2 : begin], "big")
     if len(data) < begin + length:
         raise ValueError("cut off")
-    return Value(data[0], data[begin : begin + length]), data[begin + length :]
+    return Value(data[at], data[begin : begin + length]), begin + length

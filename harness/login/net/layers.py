@@ -16,6 +16,7 @@ _FRAME_AT_MOST = 1 << 20
 """The largest sealed buffer that is accepted, 1 MiB; the server is told so."""
 _UNAGREED_AT_MOST = 1 << 16
 """What is sent in one buffer where no size was agreed on; what a login sends is far below it."""
+_OFFER_BYTES = 4
 SEALS = 4
 _SIGNS = 2
 NO_LAYER = 1
@@ -28,6 +29,8 @@ def strongest_layer(offer: bytes, tls: bool) -> tuple[int, bytes]:
     The strongest, as real clients do, and none within TLS, where Active Directory permits none (MS-ADTS 5.1.2.1).
     ``offer`` is a bit mask and the server's largest buffer in 3 bytes. 0 where the server asks for what can't be.
     """
+    if len(offer) != _OFFER_BYTES:
+        return 0, b""
     for layer in (NO_LAYER,) if tls else (SEALS, _SIGNS, NO_LAYER):
         if offer[0] & layer:
             size = 0 if layer == NO_LAYER else _FRAME_AT_MOST

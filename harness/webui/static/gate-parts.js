@@ -23,7 +23,12 @@ function fill(target, ...children) {
   target.replaceChildren(...children);
 }
 
-const percent = (value) => (value === null || value === undefined ? '–' : `${value > 0 ? '+' : ''}${NUMBER.format(Math.round(value * 1000) / 10)} %`);
+const percent = (value) => {
+  if (value === null || value === undefined) return '–';
+  const tenths = Math.round(value * 1000) / 10 || 0; // never −0
+  return `${tenths > 0 ? '+' : ''}${NUMBER.format(tenths)} %`;
+};
+const known = (value, told) => (value === null ? '–' : told(value));
 const short = (value) => NUMBER.format(value >= 100 ? Math.round(value) : Math.round(value * 10) / 10);
 
 /* Where a metric's bounds lie: zero left, its margin at two thirds, whatever the unit. */
@@ -53,7 +58,7 @@ function findingsTable(findings) {
     body.append(el('tr', {},
       el('td', { className: 'wide', textContent: each.metric }), cell('baseline'), cell('candidate'), cell('change'), cell('bounds'), cell('margin'),
       el('td', { className: 'figure' }, boundsFigure(each)),
-      el('td', { className: `wide decision-${each.decision.replace(' ', '-')}`, textContent: `${each.sign} ${each.decision}` })));
+      el('td', { className: `wide decision-${each.decision.replace(' ', '-')}`, textContent: `${each.sign} ${each.says}` })));
   }
   return findings.length ? el('table', { className: 'cards' }, head, body) : el('p', { className: 'soft', textContent: say('nothing_yet') });
 }
@@ -73,7 +78,7 @@ function pairsFigure(found) {
     svg('line', { class: 'zero', x1: left, y1: y(0), x2: width, y2: y(0) }), text(0, y(0)));
   if (found.margin !== null) figure.append(svg('line', { class: 'margin', x1: left, y1: y(found.margin), x2: width, y2: y(found.margin) }), text(found.margin, y(found.margin)));
   found.differences.forEach((value, index) => value !== null && figure.append(svg('circle', { class: 'dot', cx: x(index), cy: y(value), r: 3.5 })));
-  return el('figure', { style: 'margin:0 0 1rem' }, el('figcaption', { textContent: found.metric }), figure);
+  return el('figure', { className: 'pair' }, el('figcaption', { textContent: found.metric }), figure);
 }
 
 /* One login: what it waited for, and each of its steps, on one time line. */
@@ -84,10 +89,10 @@ function loginCard(login) {
   const figure = el('div', { className: 'waterfall', role: 'img', 'aria-label': says });
   const line = (name, from, took, kind, text, title) => figure.append(
     el('span', { textContent: name, title }),
-    svg('svg', { viewBox: `0 0 ${width} 10`, preserveAspectRatio: 'none' }, svg('rect', { class: kind, x: x(from), y: 1, width: Math.max(1.5, x(took)), height: 8 })),
+    svg('svg', { viewBox: `0 0 ${width} 10`, preserveAspectRatio: 'none', 'aria-hidden': 'true' }, svg('rect', { class: kind, x: x(from), y: 1, width: Math.max(1.5, x(took)), height: 8 })),
     el('span', { className: 'number', textContent: text }));
   if (login.waited_ms > 0.5) line(say('waited'), 0, login.waited_ms, 'bar-wait', `${short(login.waited_ms)} ms`, '');
-  for (const each of login.steps) line(each.step, each.from_ms, each.took_ms, each.status === 'ok' ? 'bar-step' : 'bar-bad', each.took, [each.server, each.status === 'ok' ? '' : `${each.status} ${each.code}`].filter(Boolean).join(' '));
+  for (const each of login.steps) line(each.step, each.from_ms, each.took_ms, each.status === 'ok' ? 'bar-step' : 'bar-bad', `${each.status === 'ok' ? '' : '✗ '}${each.took}`, [each.server, each.status === 'ok' ? '' : `${each.status} ${each.code}`].filter(Boolean).join(' '));
   const head = `${login.took}${login.status === 'ok' ? '' : ` – ${login.status} ${login.code}`}${login.tries > 1 ? ` (×${login.tries})` : ''}`;
   return el('div', { className: 'login' }, el('p', {}, el('strong', { textContent: head })),
     el('p', { className: 'of', textContent: say('login_of', { ...login, at: duration(login.at_s) }) }), figure);

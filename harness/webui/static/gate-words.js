@@ -16,7 +16,7 @@ Object.assign(WORDS.en, {
   pairs_title: 'Pair by pair', pairs_lead: 'The candidate’s difference in each pair of blocks; dashed: the margin; shaded: the bounds.', pairs_says: '{metric}: {count} pairs, the last {last}, estimate {estimate}, margin {margin}',
   failures_title: 'Failed logins by step and code', step: 'Step', code: 'Code', none_failed: 'No login has failed.',
   slow_title: 'Of the last minute', slowest: 'Slowest logins', waited: 'waited', failed: 'Failed logins', login_of: '{arm}, {cohort}, at {at}', login_says: '{took}: {steps}', none: 'None.', wire_title: 'What differs on the wire', no_wire: 'Single logins on the arms do not differ.',
-  report_title: 'Report', another: 'Judge another update', run_partial: 'partial', runs_title: 'Earlier runs', side_by_side: 'Open two side by side', when: 'When', verdict: 'Verdict', open: 'Open', choose_run: 'Choose {run} to compare', no_runs: 'No run is here yet.', no_report: 'no report', failed_title: 'The gate ended without a run',
+  report_title: 'Report', another: 'Judge another update', run_partial: 'partial', runs_title: 'Earlier runs', side_by_side: 'Open two side by side', when: 'When', verdict: 'Verdict', open: 'Open', compare: 'Compare', choose_run: 'Choose {run} to compare', no_runs: 'No run is here yet.', no_report: 'no report', failed_title: 'The gate ended without a run',
 });
 Object.assign(WORDS.sv, {
   nav_the_gate: 'Grind', nav_runs: 'Tidigare körningar', form_title: 'Bedöm en uppdatering',
@@ -34,6 +34,6 @@ Object.assign(WORDS.sv, {
   pairs_title: 'Par för par', pairs_lead: 'Skillnaden i varje blockpar; streckat: marginalen; skuggat: gränserna.', pairs_says: '{metric}: {count} par, senast {last}, skattning {estimate}, marginal {margin}',
   failures_title: 'Misslyckade inloggningar per steg och kod', step: 'Steg', code: 'Kod', none_failed: 'Ingen inloggning har misslyckats.',
   slow_title: 'Från senaste minuten', slowest: 'Långsammaste inloggningarna', waited: 'väntade', failed: 'Misslyckade inloggningar', login_of: '{arm}, {cohort}, vid {at}', login_says: '{took}: {steps}', none: 'Inga.', wire_title: 'Vad som skiljer på nätet', no_wire: 'Enskilda inloggningar mot armarna skiljer sig inte.',
-  report_title: 'Rapport', another: 'Bedöm en annan uppdatering', run_partial: 'ofullständig', runs_title: 'Tidigare körningar', side_by_side: 'Öppna två sida vid sida', when: 'När', verdict: 'Utslag', open: 'Öppna', choose_run: 'Välj {run} för jämförelse', no_runs: 'Här finns ingen körning än.', no_report: 'ingen rapport', failed_title: 'Grinden slutade utan körning',
+  report_title: 'Rapport', another: 'Bedöm en annan uppdatering', run_partial: 'ofullständig', runs_title: 'Tidigare körningar', side_by_side: 'Öppna två sida vid sida', when: 'När', verdict: 'Utslag', open: 'Öppna', compare: 'Jämför', choose_run: 'Välj {run} för jämförelse', no_runs: 'Här finns ingen körning än.', no_report: 'ingen rapport', failed_title: 'Grinden slutade utan körning',
 });
 translate();

@@ -76,6 +76,7 @@ function showLive(live) {
   const [kind, title, says, reasons] = headline(live);
   $('banner').className = `banner ${kind}`;
   if ($('kind').textContent !== title) $('kind').textContent = title;
+  document.title = `${title} · ${live.scenario} · authgate`;
   $('sentence').textContent = says;
   fill($('waits'), ...reasons.map((each) => el('li', { textContent: each })));
   const running = live.phase === 'running';
@@ -102,7 +103,7 @@ function showRunning(live) {
     if (found) lines.push([say('latency', { arm }), say('latency_is', { p50: found[0], p95: found[1] })]);
     if (failed) lines.push([say('failed_of', { arm }), say('failed_is', { failed: failed[0], ended: failed[1] })]);
     if (generator) lines.push([say('seats_busy', { arm }), say('seats_of', { busy: generator.busy_seats, seats: live.seats })],
-      [say('generator', { arm }), say('generator_is', { cpu: Math.round(100 * generator.cpu), rss: Math.round(generator.rss_mb), lag: short(generator.send_lag_p99_ms) })]);
+      [say('generator', { arm }), say('generator_is', { cpu: known(generator.cpu, (share) => Math.round(100 * share)), rss: known(generator.rss_mb, Math.round), lag: known(generator.send_lag_p99_ms, short) })]);
   }
   facts($('load'), lines);
   const findings = live.findings || [];
@@ -124,13 +125,13 @@ function openReports(ids) {
     run.files.includes('report.html') ? el('iframe', { src: `gate/runs/${run.run_id}/report.html`, title: `${say('report_title')} ${run.run_id}`, sandbox: 'allow-popups' }) : null)));
   show();
   $('report').scrollIntoView();
-  $('report-title').tabIndex = -1;
+  document.title = `${$('report-title').textContent} · authgate`;
   $('report-title').focus();
 }
 async function loadRuns() {
-  runs = await (await fetch('gate/runs')).json();
+  runs = await (await fetch(`gate/runs?lang=${LANGUAGE}`)).json();
   if (!runs.length) return fill($('list'), el('p', { className: 'soft', textContent: say('no_runs') }));
-  const head = el('tr', {}, ...['', say('when'), say('scenario'), say('verdict'), ''].map((text) => el('th', { scope: 'col', textContent: text })));
+  const head = el('tr', {}, ...[say('compare'), say('when'), say('scenario'), say('verdict'), say('report_title')].map((text) => el('th', { scope: 'col', textContent: text })));
   const rows = runs.map((run) => {
     const box = el('input', { type: 'checkbox', checked: chosen.includes(run.run_id), 'aria-label': say('choose_run', { run: run.run_id }) });
     box.addEventListener('change', () => {
@@ -187,9 +188,11 @@ $('form').addEventListener('submit', async (event) => {
   try {
     const update = $('update').value;
     const form = update ? { update } : { scenario: value('scenario'), targets: value('targets'), policy: value('policy') };
-    const said = await post('gate/start', form);
-    if (said.success) await hear({ ...now, live: null, starting: true, ended: '', failed: '' });
-    else complain(said.fields || {}, said.message);
+    const said = await post('gate/start', { ...form, lang: LANGUAGE });
+    if (said.success) {
+      await hear({ ...now, live: null, starting: true, ended: '', failed: '' });
+      $('live-title').focus();
+    } else complain(said.fields || {}, said.message);
   } catch {
     complain({}, say('no_answer'));
   }
@@ -206,7 +209,7 @@ $('stop').addEventListener('click', async () => {
 $('another').addEventListener('click', () => { shown = ''; show(); $('update').focus(); });
 $('compare').addEventListener('click', () => openReports(chosen));
 
-const events = new EventSource('gate/events');
+const events = new EventSource(`gate/events?lang=${LANGUAGE}`);
 let silent = false;
 events.onmessage = (event) => {
   if (silent) $('wrong').textContent = '';

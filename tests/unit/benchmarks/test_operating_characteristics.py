@@ -34,6 +34,8 @@ from tests.benchmarks.operating_characteristics.rows import (
 from tests.benchmarks.operating_characteristics.table import as_json, cell_of, markdown
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, served, simulate
 
+pytestmark = pytest.mark.slow
+
 RUNS = 6
 NOMINAL_S = 0.35
 TWICE = Candidate(factor=1.24)

@@ -28,6 +28,8 @@ from harness.record.calibration import calibration_file, save
 from tests.helpers.calibrations import CALIBRATION
 from tests.helpers.documents import CANARY, SCENARIO, TARGETS
 
+pytestmark = pytest.mark.slow
+
 QUICK = """\
 name: ci
 quick: true

@@ -18,6 +18,8 @@ from harness.system.secrets import environment_without, no_core_dumps
 from tests.helpers.evidence_samples import blocked
 from tests.helpers.stored import stored_run
 
+pytestmark = pytest.mark.slow
+
 REPORTS = ("verdict.json", "junit.xml", "summary.md", "report.png", "report.html")
 ENVIRONMENTS = {
     "UTF-8": {"LC_ALL": "C.UTF-8"},
@@ -123,8 +125,11 @@ def test_a_reader_that_waits_does_not_hold_up_the_progress(tmp_path: Path) -> No
     code = (
         "import sys; from rich.console import Console; from harness.report.progress import progress\n"
         "from harness.system.output import protect_output; protect_output()\n"
+        "from harness.config import load, shipped; from harness.model.policy import Policy\n"
+        "from harness.model.progress import Preparing\n"
+        "scenario = load.load_scenario(shipped.find('morning-rush', shipped.SCENARIOS))\n"
         "with progress(Console(), False) as display:\n"
-        "    for _ in range(20_000): display(None)\n"
+        "    for i in range(20_000): display(Preparing(str(i), scenario, Policy(), ('baseline',)))\n"
         "open('done', 'w').close()\n"
     )
     reading, writing = os.pipe()

@@ -14,6 +14,8 @@ import pytest
 
 from harness.cli.main import COMMANDS, cli
 
+pytestmark = pytest.mark.slow
+
 LOAD = frozenset(("locust", "gevent"))
 """Imported by the processes that send load, never by a command: gevent changes a process for good."""
 FIGURES = frozenset(("matplotlib", "PIL", "jinja2"))
@@ -37,14 +39,21 @@ NOT_IMPORTED: Mapping[tuple[str, ...], frozenset[str]] = {
     ("demo", "--help"): EVERYTHING - MODELS,
     ("doctor", "--help"): LOAD | FIGURES | STATISTICS | COLUMNS,
     ("login", "--help"): LOAD | FIGURES | STATISTICS | COLUMNS,
+    ("history", "--help"): LOAD | FIGURES | STATISTICS | LOGIN,
     ("import", "--help"): LOAD | FIGURES | STATISTICS,
+    ("export", "--help"): EVERYTHING - MODELS,
+    ("init", "--help"): EVERYTHING - MODELS,
     ("calibrate", "--help"): LOAD | FIGURES | LOGIN,
+    ("man", "--help"): EVERYTHING - MODELS,
+    ("notice", "--help"): LOAD | FIGURES | STATISTICS,
     ("plan", "--help"): LOAD | FIGURES | LOGIN,
     ("run", "--help"): LOAD | FIGURES | LOGIN,
     ("trend", "--help"): LOAD | FIGURES | LOGIN,
     ("capacity", "--help"): LOAD | LOGIN,
+    ("ci", "--help"): EVERYTHING - MODELS,
     ("compare", "--help"): LOAD | LOGIN,
     ("report", "--help"): LOAD | LOGIN,
+    ("worker", "--help"): LOAD | FIGURES | STATISTICS | COLUMNS | LOGIN,
 }
 """By command line: the libraries without which it must do. ``--help`` of a command imports that command's module."""
 
@@ -99,7 +108,7 @@ def test_every_command_has_a_budget_of_imports() -> None:
 def test_every_command_that_is_listed_is_there_and_says_what_it_does(name: str) -> None:
     _, summary = COMMANDS[name]
     assert summary.endswith(".")
-    context = click.Context(cast(click.Group, cli))
+    context = click.Context(cast(click.Group, cli), **cli.context_settings)
     command = cast(click.Group, cli).get_command(context, name)
     assert command is not None
     assert command.get_short_help_str(limit=200)

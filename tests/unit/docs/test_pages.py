@@ -14,6 +14,7 @@ import yaml
 from harness.cli.main import COMMANDS, cli
 from harness.config.load import load_policy, load_scenario, load_targets, load_update
 from harness.config.shipped import POLICIES, SCENARIOS, UPDATES
+from harness.load.accounts import read_own
 from harness.model.steps import STEPS
 from tests.helpers import pages
 from tests.helpers.pages import ROOT, Fence, commands, fences, name_of
@@ -21,11 +22,12 @@ from tests.helpers.pages import ROOT, Fence, commands, fences, name_of
 PAGES = pages.pages()
 FENCES = [fence for page in PAGES for fence in fences(page)]
 LINES_AT_MOST = 150
-KINDS = {*pages.COMMANDS, "yaml", "sql"}
+KINDS = {*pages.COMMANDS, "yaml", "sql", "ini", "python"}
 LOADERS = {
     "scenario": (load_scenario, SCENARIOS / "morning-rush.yaml"),
     "targets": (load_targets, SCENARIOS / "targets" / "pre-production.yaml"),
     "policy": (load_policy, POLICIES / "default.yaml"),
+    "accounts": (read_own, None),
     "update": (load_update, UPDATES / "uppsala-2016.yaml"),
 }
 """The loader of each kind of file, and the shipped one that a part is laid over."""
@@ -110,7 +112,7 @@ def faults_of(text: str) -> list[str]:
 def unknown_in(words: list[str]) -> list[str]:
     """The command of authgate that isn't there, or the options that it doesn't have; capital words are placeholders."""
     command: click.Command = cli
-    context = click.Context(cli)
+    context = click.Context(cli, **cli.context_settings)
     while words and isinstance(command, click.Group) and not words[0].startswith("-"):
         name = words.pop(0)
         if name.isupper():
@@ -119,7 +121,11 @@ def unknown_in(words: list[str]) -> list[str]:
         if below is None:
             return [f"no command {name}"]
         command = below
-    known = {option for parameter in command.get_params(click.Context(command)) for option in parameter.opts}
+    known = {
+        option
+        for parameter in command.get_params(click.Context(command, **cli.context_settings))
+        for option in parameter.opts
+    }
     options = (word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word))
     return [f"{command.name}: no option {option}" for option in options if option not in known | {"-h", "--help"}]
 

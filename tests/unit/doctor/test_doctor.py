@@ -319,7 +319,7 @@ def test_an_exception_of_our_own_is_told_as_ours_with_its_place_and_blames_no_se
     secret = b"\xe5 do not show"
     monkeypatch.setattr("harness.doctor.examine.ARM_CHECKS", (ArmCheck("credentials", choke),))
     targets = Targets.model_validate({"arms": {"baseline": TARGET}})
-    (said,) = (it.remark for it in examine(targets, None, Machine(watched_s=0)).checks if it.about == "baseline")
+    (said,) = (it.remark for it in examine(targets, None, Machine(watched_s=0)).checks if it.where == "baseline")
     assert said.level == "problem"
     assert said.found.startswith("authgate itself failed in this check (UnicodeDecodeError at doctor/examine.py:")
     assert "server" not in said.advice and "do not show" not in str(said)

@@ -14,6 +14,8 @@ from harness.importers.attempts_csv import COLUMNS, LOGIN_ID, read_attempts
 from harness.importers.foreign import Foreign
 from harness.model.target import ARMS
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[3] / "docs" / "attempts.md"
 NOT_RUN = "# Not run by the tests: "
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

@@ -18,6 +18,8 @@ from harness.model.policy import Limits
 from tests.helpers.arrivals import Simulated, closed_loop, lognormal, poisson, stalled
 from tests.helpers.foreign_files import EPOCH_S
 
+pytestmark = pytest.mark.slow
+
 PASS, BLOCK, INCONCLUSIVE, INVALID = 0, 10, 20, 30
 POLICY = """\
 name: ci
@@ -158,7 +160,7 @@ def test_a_closed_loop_is_said_and_passes_without_what_it_can_not_show(capsys: p
         "A closed loop: logins begin when others have ended (where each takes 1 % longer, there are fewer by 1.0 %"
         in out
     )
-    assert "Not judged, for the reason beside each finding: cold login p99, login p50 growth, login slow rate" in out
+    assert "Not judged (each finding says why): cold login p99, login p50 growth, login slow rate" in out
 
 
 def test_a_slower_candidate_in_a_closed_loop_never_passes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,8 @@ from tests.helpers.foreign_files import (
     stretches,
 )
 
+pytestmark = pytest.mark.slow
+
 PASS, BLOCK, INCONCLUSIVE, USAGE = 0, 10, 20, 2
 QUICK = """\
 name: ci

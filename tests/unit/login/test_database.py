@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.login.net.clock import StepClock
-from harness.login.postgres import MESSAGE_AT_MOST, WHOSE, DatabaseSession
+from harness.login.postgres import MESSAGE_AT_MOST, ROWS_AT_MOST, WHOSE, DatabaseSession
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.database import Database
@@ -117,6 +117,12 @@ def failed(*answers: bytes, timeout_s: float = PATIENCE_S, byte_every_s: float =
             client.principal()
         client.close()
     return raised.value.outcome
+
+
+def test_rows_without_an_end_are_an_answer_that_is_too_large() -> None:
+    """Until the deadline they would have taken all memory."""
+    for one in (row(bytes(1 << 16)), row(b"") * 100):
+        assert failed(GSS, WELCOME, one * (ROWS_AT_MOST // len(one) + 2)) == Outcome("error", "DB_ANSWER_TOO_LARGE")
 
 
 def test_a_login_sends_role_and_database_then_the_token_then_the_query_and_nothing_else() -> None:

@@ -15,6 +15,7 @@ from harness.login.net import der
 from harness.login.net.clock import StepClock
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.endpoint import Endpoint
+from tests.helpers.playing import Play, player
 from tests.helpers.targets import REALM, target
 
 QUICK = KdcPolicy(each_s=0.05, connected_s=0.3, last_s=0.05, backoff_s=0.05, passes=3)
@@ -156,6 +157,29 @@ def test_on_a_connection_an_answer_is_waited_for_longer_before_the_next_is_asked
         assert found.carry(REQUEST, False, REALM) == ANSWER
         assert found._clock.settle() >= 0.9 * QUICK.connected_s * 1e9
     assert found.server == str(second)
+
+
+def test_one_that_drips_is_left_for_the_next_as_a_silent_one_is_and_out_of_time_at_the_deadline() -> None:
+    drip = Play((bytes((0, 0, 2, 0)) + bytes(512),), byte_every_s=0.02)
+    with player(drip, drip) as dripping, tcp_kdc(ANSWER) as second:
+        found = carrier(dripping.endpoint, second, transport="tcp")
+        assert found.carry(REQUEST, False, REALM) == ANSWER
+        assert outcome(carrier(dripping.endpoint, transport="tcp", within_s=0.15)) == TIMED_OUT
+    assert told(found) == [(str(dripping.endpoint), "TCP", False), (str(second), "TCP", True)]
+
+
+def test_an_answer_that_begins_as_an_error_and_is_none_is_left_to_libkrb5_to_refuse() -> None:
+    garbage = b"\x7e\x05\x30\x82"
+    with udp_kdc(lambda _: garbage) as (kdc, _):
+        found = carrier(kdc)
+        assert found.carry(REQUEST, False, REALM) == garbage
+    assert found.exchanges[0].answer_bytes == len(garbage)
+
+
+def test_one_whose_hang_up_comes_with_the_deadline_is_out_of_time_and_not_unreachable() -> None:
+    """A length that no message has, of which the last byte comes when the step is over."""
+    with player(Play((b"\x30\x82\x02\x00",), byte_every_s=0.1)) as kdc:
+        assert outcome(carrier(kdc.endpoint, within_s=0.4)) == TIMED_OUT
 
 
 def test_one_that_is_unavailable_is_left_for_the_next() -> None:

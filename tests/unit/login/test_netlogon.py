@@ -18,6 +18,7 @@ from harness.login.net.clock import StepClock
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
+from tests.helpers.playing import player
 
 PATIENCE_S = 20.0
 ANSWER = bytes.fromhex(
@@ -113,6 +114,12 @@ def test_a_request_asks_for_the_domain_and_the_extended_answer() -> None:
 
 def test_a_domain_that_is_not_the_servers_has_no_answer() -> None:
     assert outcome(DONE) == Outcome("error", "NETLOGON_NO_ANSWER")
+
+
+def test_a_datagram_with_another_identifier_is_none_for_us() -> None:
+    other = DONE.replace(b"\x02\x01\x01", b"\x02\x01\x07", 1)
+    with player(reply=lambda _: (other, ANSWER.replace(b"\x02\x01\x01", b"\x02\x01\x02"), ANSWER)) as server:
+        assert ping(server.endpoint, ping_request("clinic.test"), StepClock(PATIENCE_S)).host == "dc1.clinic.test"
 
 
 def test_a_search_that_failed_says_why() -> None:

@@ -14,7 +14,7 @@ from harness.errors import CredentialError
 from harness.login.credentials import Accounts, read_accounts
 from harness.login.password_lines import LONGEST, accounts_in, decoded
 from harness.model.credentials import Credentials
-from tests.unit.config.test_load import CANARY
+from tests.helpers.documents import CANARY
 
 CASES = Path(__file__).parents[2] / "data" / "cases"
 REALM = "CLINIC.TEST"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 import pytest
@@ -44,6 +45,7 @@ def test_a_search_that_is_referred_ends_there_and_says_whither() -> None:
         (encode(der.SEQUENCE, b"\x30\x80" * 3000), "LDAP_MALFORMED"),
         (encode(der.SEQUENCE, integer(1), encode(0x64, encode(OCTETS, b"cn=x"), encode(der.SEQUENCE))) * 4,
          "LDAP_ANSWER_TOO_LARGE"),
+        (b"\x30\x83\x10\x00\x01", "LDAP_ANSWER_TOO_LARGE"),
         (b"\x30\x05\x02", "CONNECTION_LOST"),
     ],
 )  # fmt: skip
@@ -58,6 +60,25 @@ def test_what_a_directory_garbles_or_never_ends_is_an_outcome(said: bytes, code:
         with pytest.raises(StepFailedError) as raised:
             session.search("DC=other,DC=test", "(cn=x)", ["cn"])
     assert raised.value.outcome == Outcome("error", code)
+
+
+def test_ranges_and_pages_without_an_end_come_to_one_and_numbers_of_messages_begin_anew() -> None:
+    """A session takes in four of the longest answers; a login that asks more than 127 times goes on."""
+    directory = target().directory.model_copy(update={"answer_at_most_bytes": 4000})
+    result = encode(0x0A, b"\0") + encode(OCTETS) + encode(OCTETS)
+    asked = 0
+    with contextlib.ExitStack() as stack:
+        ours, theirs = (stack.enter_context(end) for end in socket.socketpair())
+        session = DirectorySession(directory, clock := StepClock(20))
+        session._stream = Stream(ours, clock)
+        with pytest.raises(StepFailedError, match="LDAP_ANSWER_TOO_LARGE"):
+            while asked < 10_000:
+                number = asked % 127 + 1
+                theirs.sendall(encode(der.SEQUENCE, integer(number), encode(0x65, result)))
+                assert session.search("", "(cn=x)", ["cn"]) == []
+                theirs.recv(4096)
+                asked += 1
+    assert 127 < asked < 4 * 4000
 
 
 @pytest.mark.parametrize(

@@ -31,3 +31,12 @@ def test_parts_add_up_and_values_far_apart_are_kept_apart() -> None:
 def test_nothing_is_a_distribution_too() -> None:
     nothing = Distribution.of(np.zeros(0))
     assert len(nothing) == 0 and len(Distribution.joined([nothing, nothing])) == 0
+
+
+def test_what_never_ended_is_slower_than_all_else() -> None:
+    done = Distribution.of(np.linspace(1, 2, 90))
+    found = Distribution.joined([done.with_more(np.inf, 10), done.with_more(np.inf, 10)])
+    assert len(found) == 200 and len(found.finite) == 180
+    assert found.quantile(1.0) == found.least(0.95) == np.inf
+    assert found.least(0.5) == pytest.approx(found.quantile(0.5), rel=1e-2)
+    assert found.least(0.9) == pytest.approx(2.0, rel=1e-3)

@@ -21,12 +21,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[], 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's figures are made, with headings and captions, and not drawn, which takes seconds and adds no word."""
-    monkeypatch.setattr("harness.report.html.svg", lambda figure: b"<?xml")
+    monkeypatch.setattr("harness.report.plates.svg", lambda figure: b"<?xml")
 
 
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without any figure, for tests of what stands around them."""
-    monkeypatch.setattr("harness.report.html._plates", lambda evidence: ())
+    monkeypatch.setattr("harness.report.html.plates", lambda *of: ())
     monkeypatch.setattr("harness.report.write.poster", lambda evidence: None)
     monkeypatch.setattr("harness.report.write.png", lambda figure: b"")

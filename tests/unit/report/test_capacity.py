@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,40 +13,24 @@ import yaml
 from rich.console import Console
 
 from harness.errors import ConfigError
-from harness.gate.capacity import judge_capacity
-from harness.model.capacity import CapacityEvidence, Ladder, Rung
+from harness.model.capacity import CapacityEvidence
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
-from harness.model.target import Arm, Targets
+from harness.model.target import Targets
 from harness.report.capacity import capacity_document, page, print_capacity, write_capacity
-from harness.stats.capacity import compare_capacities
-from harness.studies.capacity import SearchSettings, extrapolations_of, search
-from tests.benchmarks.operating_characteristics.ladders import ALPHA, BUDGET, MARGIN, ladders_of
-from tests.benchmarks.operating_characteristics.world import NAMES, Candidate
+from harness.studies.capacity import SearchSettings, search
+from tests.benchmarks.operating_characteristics.world import NAMES
+from tests.helpers.capacities import capacity_of, lost_server
 from tests.helpers.documents import SCENARIO, TARGETS
+
+pytestmark = pytest.mark.slow
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
 
 
-def evidence_of(
-    ladders: Sequence[dict[Arm, Sequence[Rung]]], peak: float | None, trouble: str = ""
-) -> CapacityEvidence:
-    comparison = compare_capacities(ladders, MARGIN, ALPHA)
-    arms: tuple[Arm, ...] = ("baseline", "candidate")
-    predicted = {arm: extrapolations_of(ladders, arm, NAMES, comparison, peak, ALPHA) for arm in arms}
-    kept = tuple(
-        Ladder(f"run-{i}", i == 0, {arm: tuple(of[arm]) for arm in arms}, trouble) for i, of in enumerate(ladders)
-    )
-    return CapacityEvidence(
-        search_id="capacity-test", scenario="rush", policy="default", environment="lab", started="2026-11-23T06:00:00",
-        block_s=15.0, trim_s=4.0, budget=BUDGET, stated_peak=peak, ladders=kept, comparison=comparison,
-        extrapolations=predicted, verdict=judge_capacity(kept[1:], comparison, predicted, peak),
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def lost() -> CapacityEvidence:
-    return evidence_of([dict(of) for of in ladders_of(Candidate(lost="ldap_bind"), (8, 1))], 50.0)
+    return lost_server()
 
 
 def printed(evidence: CapacityEvidence) -> str:
@@ -73,7 +56,7 @@ def test_the_document_is_strict_json_in_which_what_is_not_known_is_null(lost: Ca
     assert found["comparison"]["arms"]["candidate"]["over_all"]["low"] > 0
     never = [dict.fromkeys(("baseline", "candidate"), [r for r in of["baseline"] if r.state == "sustained"][:5])
              for of in (ladder.rungs for ladder in lost.ladders)]  # fmt: skip
-    unknown = capacity_document(evidence_of(never, None))  # type: ignore[arg-type]
+    unknown = capacity_document(capacity_of(never, None))  # type: ignore[arg-type]
     assert unknown["comparison"]["arms"]["candidate"]["over_all"]["high"] is None
     json.dumps(unknown, allow_nan=False)
 
@@ -87,18 +70,18 @@ def test_the_page_asks_nothing_of_the_network_and_escapes_what_it_is_given(lost:
     assert html.count("<h3>") == len(lost.ladders)
 
 
-def test_three_files_are_written_and_the_same_evidence_gives_the_same_bytes(
+def test_five_files_are_written_and_the_same_evidence_gives_the_same_bytes(
     lost: CapacityEvidence, tmp_path: Path
 ) -> None:
     write_capacity(lost, tmp_path)
     first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(first) == {"capacity-test.json", "capacity-test.png", "capacity-test.html"}
+    assert set(first) == {f"capacity-test.{end}" for end in ("json", "junit.xml", "md", "png", "html")}
     write_capacity(lost, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
 
 
 def test_a_search_that_was_cut_short_says_so_everywhere(lost: CapacityEvidence) -> None:
-    cut = evidence_of([ladder.rungs for ladder in lost.ladders[:2]], None, "interrupted by the user")  # type: ignore[misc]
+    cut = capacity_of([ladder.rungs for ladder in lost.ladders[:2]], None, "interrupted by the user")  # type: ignore[misc]
     assert "INVALID" in printed(cut)
     assert "interrupted by the user" in page(cut)
 

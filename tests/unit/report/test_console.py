@@ -1,6 +1,7 @@
 """The verdict on a terminal."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,12 +39,12 @@ def test_no_figure_of_a_table_is_cut_off_in_80_columns() -> None:
         text = printed(make())
         assert all(line.split()[-1] in {"block", "pass", "notice", "inconclusive", "likely", "slower"}
                    for line in text.splitlines() if " ms " in line and "…" in line)  # fmt: skip
-        assert "×14,347…×16,038" in text or make is not blocked
+        assert re.search(r"not in 10 s +\+9\.79…\+10\.4 s", text) or make is not blocked
 
 
 def test_a_wide_terminal_also_gets_the_change() -> None:
-    assert "×1,653 " in printed(blocked(), width=120)
-    assert "×1,653 " not in printed(blocked())
+    assert " change " in printed(blocked(), width=120)
+    assert " change " not in printed(blocked())
 
 
 def test_a_terminal_gets_colours_and_a_users_text_none_of_its_own() -> None:

@@ -21,6 +21,8 @@ from harness.report.write import write_all
 from tests.helpers.evidence_samples import VERDICTS, Planted, blocked, evidence_of, open_question, passed
 from tests.helpers.hostile import hostile, with_finding
 
+pytestmark = pytest.mark.slow
+
 Written = Callable[[Callable[[], Evidence]], list[Path]]
 every_verdict = pytest.mark.parametrize("make", VERDICTS.values(), ids=VERDICTS.keys())
 

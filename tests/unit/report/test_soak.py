@@ -29,6 +29,8 @@ from tests.benchmarks.soak import ROWS, simulate
 from tests.helpers.evidence_samples import empty, passed
 from tests.helpers.synthetic import ENDED, SOUND
 
+pytestmark = pytest.mark.slow
+
 POLICY = Policy()
 
 
@@ -119,7 +121,7 @@ def test_a_soak_that_measured_nothing_has_reports_all_the_same(tmp_path: Path) -
 @pytest.mark.usefixtures("no_figures")
 def test_failures_are_laid_to_their_cause_in_every_report(tmp_path: Path) -> None:
     evidence = failing()
-    sentence = "Failures rose by 2.1 percentage points, 95 % (88 % to 100 %) of that from kdc_as KRB5_KDC_UNREACH"
+    sentence = "Failures rose by 2.1 percentage points, 95 % (88 to 100 %) of that from kdc_as KRB5_KDC_UNREACH"
     assert rows.failures_in_a_sentence(evidence) == sentence
     paths = {path.name: path.read_bytes().decode(errors="replace") for path in write_all(evidence, tmp_path)}
     assert sentence in said(evidence) and sentence.replace("_", "") in paths["summary.md"].replace("_", "")

@@ -58,11 +58,11 @@ def alike(one: Any, other: Any, where: str = "") -> None:
 
 
 @pytest.mark.parametrize("scenario", [LONG, WITH_HEADROOM], ids=["plain", "headroom"])
-@pytest.mark.parametrize("slower", [1.0, 1.8])
+@pytest.mark.parametrize(("slower", "workers"), [(1.0, 3), (1.8, 1)])
 def test_pieces_add_up_to_the_run(
-    scenario: Scenario, slower: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario, slower: float, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = stored_run(tmp_path, scenario, slower=slower)
+    folder = stored_run(tmp_path, scenario, slower=slower, marks={"workers": workers})
     assert len(GroupedAttempts(folder.path / "attempts.parquet").groups) > 5
     in_pieces, at_once = evidence_of(folder), whole(folder, monkeypatch)
     assert in_pieces.verdict.kind == at_once.verdict.kind
@@ -70,12 +70,14 @@ def test_pieces_add_up_to_the_run(
     assert in_pieces.health.keys() == at_once.health.keys()
     for arm, health in in_pieces.health.items():
         assert health.planned == at_once.health[arm].planned
+        assert health.workers == at_once.health[arm].workers == workers
         assert health.send_lag_p99_ms == pytest.approx(at_once.health[arm].send_lag_p99_ms, rel=1e-3)
         for delay, other in zip(health.delays, at_once.health[arm].delays, strict=True):
             alike(dict(delay.by_pair), dict(other.by_pair))
     for key, kept in in_pieces.shown.kept.items():
         other_kept = at_once.shown.kept[key]
         assert len(kept.response_s) == len(other_kept.response_s)
+        assert kept.done_s.least(0.95) == pytest.approx(other_kept.done_s.least(0.95), rel=1e-3)
         assert kept.blocks.p95 == pytest.approx(other_kept.blocks.p95)
         for q in (0.0, 0.5, 0.95, 1.0):
             assert kept.response_s.quantile(q) == pytest.approx(other_kept.response_s.quantile(q), rel=1e-3)
@@ -111,7 +113,7 @@ def test_what_is_wrong_in_one_row_group_is_told_as_of_a_run_read_whole(
 
 def test_the_page_is_made_of_what_the_pieces_showed(tmp_path: Path) -> None:
     text = page(evidence_of(stored_run(tmp_path, LONG)))
-    assert text.count("data:image/svg+xml") == 4
+    assert text.count("data:image/svg+xml") == 2 * 4, "each wide and narrow"
 
 
 def test_the_page_states_times_with_and_without_the_generators_own(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from tests.helpers.arrivals import (
     timetable,
 )
 
+pytestmark = pytest.mark.slow
+
 S = 10**9
 Rng = np.random.Generator
 

@@ -16,6 +16,8 @@ from harness.model.soak import Soak
 from harness.stats.soak import LEAST_BLOCKS, coefficient, soak_of
 from tests.benchmarks.soak import judged
 
+pytestmark = pytest.mark.slow
+
 BLOCKS, BLOCK_S = 60, 120.0
 DESIGN = Design(block_s=BLOCK_S, trim_s=0.0, horizon_pairs=BLOCKS, timeout_s=10.0)
 POLICY = Policy()

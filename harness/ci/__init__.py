@@ -1,0 +1,1 @@
+"""What a pipeline shows of a verdict: comments that are updated in place, job summaries, annotations."""

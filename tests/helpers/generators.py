@@ -1,0 +1,163 @@
+"""Load generators as machines of their own: network namespaces, with a cable to the master that can be pulled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+MASTER = "198.51.100.1"
+"""Of TEST-NET-2 (RFC 5737), which leads nowhere else."""
+_CLONE_NEWNET = 0x40000000
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+
+
+class Generator:
+    """One network namespace: its loopback leads to the lab's servers, its cable to the master and nowhere else."""
+
+    def __init__(self, number: int) -> None:
+        self.name = f"authgate-{os.getpid()}-{number}"
+        self._cable = f"agm{os.getpid() % 10000}n{number}"
+        self._number = number
+
+    def make(self, bridge: str) -> None:
+        """Set the namespace up."""
+        inside = f"agw{os.getpid() % 10000}n{self._number}"
+        _ip("netns", "add", self.name)
+        _ip("link", "add", self._cable, "type", "veth", "peer", "name", inside, "netns", self.name)
+        _ip("link", "set", self._cable, "master", bridge, "up")
+        _ip("-n", self.name, "link", "set", "lo", "up")
+        _ip("-n", self.name, "addr", "add", f"198.51.100.{10 + self._number}/24", "dev", inside)
+        _ip("-n", self.name, "link", "set", inside, "up")
+
+    def remove(self) -> None:
+        """Take it down, whatever there is of it."""
+        for arguments in (("netns", "del", self.name), ("link", "del", self._cable)):
+            subprocess.run(["ip", *arguments], check=False, capture_output=True)
+
+    def pull(self, pulled: bool) -> None:
+        """Pull the cable, or put it in again."""
+        _ip("link", "set", self._cable, "down" if pulled else "up")
+
+    def worker(self, key: Path, port: int, *more: str, clock_s: int = 0) -> subprocess.Popen[str]:
+        """``authgate worker`` in it; with ``clock_s`` its monotonic clock is so far ahead."""
+        command = ["ip", "netns", "exec", self.name]
+        if clock_s:
+            command += ["unshare", "--time", "--fork", "--kill-child", "--monotonic", str(clock_s)]
+        command += [sys.executable, "-m", "harness", "worker", "--master", f"{MASTER}:{port}", "--key", str(key), *more]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def listening(self, kind: socket.SocketKind, port: int) -> socket.socket:
+        """A socket bound to this namespace's loopback, for whoever holds it."""
+
+        def make() -> socket.socket:
+            with Path(f"/run/netns/{self.name}").open("rb") as namespace:
+                if _LIBC.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            # By its protocol: else asyncio leaves TCP_NODELAY off what it accepts, and answers wait 40 ms.
+            made = socket.socket(socket.AF_INET, kind, socket.IPPROTO_TCP if kind is socket.SOCK_STREAM else 0)
+            made.bind(("127.0.0.1", port))
+            if kind is socket.SOCK_STREAM:
+                made.listen(100)
+                made.setblocking(False)
+            return made
+
+        with ThreadPoolExecutor(1) as thread:  # of its own: a namespace is a thread's
+            return thread.submit(make).result()
+
+
+@contextlib.contextmanager
+def generators(count: int, ports: Sequence[int]) -> Iterator[list[Generator]]:
+    """So many of them, whose loopback has the servers of these ports of this machine's loopback."""
+    bridge = f"agb{os.getpid() % 100000}"
+    made = [Generator(number) for number in range(count)]
+    with contextlib.ExitStack() as stack:
+        stack.callback(subprocess.run, ["ip", "link", "del", bridge], check=False, capture_output=True)
+        _ip("link", "add", bridge, "type", "bridge")
+        _ip("addr", "add", f"{MASTER}/24", "dev", bridge)
+        _ip("link", "set", bridge, "up")
+        for generator in made:
+            stack.callback(generator.remove)
+            generator.make(bridge)
+        stack.enter_context(_forwarding(made, ports))
+        yield made
+
+
+@contextlib.contextmanager
+def _forwarding(made: Sequence[Generator], ports: Sequence[int]) -> Iterator[None]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def serve() -> None:
+        for generator in made:
+            for port in ports:
+                tcp, udp = (generator.listening(kind, port) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+                await asyncio.start_server(lambda r, w, port=port: _through(r, w, port), sock=tcp)  # type: ignore[misc]
+                await loop.create_datagram_endpoint(lambda port=port: _Datagrams(port), sock=udp)  # type: ignore[misc]
+
+    asyncio.run_coroutine_threadsafe(serve(), loop).result(30)
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+async def _through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+    async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        with contextlib.suppress(OSError):
+            sink.close()
+
+    try:
+        to_server, from_here = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        writer.close()
+        return
+    await asyncio.gather(pipe(reader, from_here), pipe(to_server, writer))
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    """Each datagram goes to the server from a socket of its own, and its answer back."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._transport: Any = None
+        self._tasks: set[Any] = set()
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, address: Any) -> None:
+        transport = self._transport
+
+        class _Once(asyncio.DatagramProtocol):
+            def connection_made(self, mine: Any) -> None:
+                self._mine = mine
+                mine.sendto(data)
+
+            def datagram_received(self, answer: bytes, _: Any) -> None:
+                transport.sendto(answer, address)
+                self._mine.close()
+
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.create_datagram_endpoint(_Once, remote_addr=("127.0.0.1", self._port)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,161 @@
+"""Workers on other machines, as which network namespaces serve: each login once, and never a thinner load's PASS."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import psutil
+import pytest
+
+from harness.lab.domain import Lab
+from harness.load.wire import new_key
+from harness.model.plan import make_plan
+from harness.model.target import Targets
+from harness.record.folder import RunFolder
+from harness.system.process import free_ports
+from tests.helpers.generators import MASTER, Generator, generators
+from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, Running, finished, until
+
+pytestmark = pytest.mark.integration
+LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 20}}
+LATER: dict[str, Any] = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 15}}
+CUT_S = 5.0
+AHEAD_S = 54_321
+PATIENCE_S = 60.0
+
+
+class Site:
+    """Four generators before a lab, and a key that their workers share with the master."""
+
+    def __init__(self, lab: Lab, inputs: Inputs, made: Sequence[Generator]) -> None:
+        self.lab, self.inputs, self.generators = lab, inputs, made
+        self.key = inputs.folder / "key"
+        new_key(self.key)
+        (self.port,) = free_ports(1)
+        self.workers: list[subprocess.Popen[str]] = []
+
+    def start(self, scenario: object, policy: object, *more: str, clocks: Sequence[int] = (0, 0, 0, 0)) -> Running:
+        """A gate that listens, and a worker on each generator; until load flows."""
+        for generator, clock_s in zip(self.generators, clocks, strict=True):
+            self.workers.append(generator.worker(self.key, self.port, clock_s=clock_s))
+        command = [*self.inputs.command(self.lab.targets, scenario, policy), "--listen", f"{MASTER}:{self.port}"]
+        return Running([*command, "--expect-workers", "4", "--key", str(self.key), *more], self.inputs)
+
+    def close(self) -> None:
+        """End what is left of the workers, and show what they said."""
+        for worker in self.workers:
+            for process in [*psutil.Process(worker.pid).children(recursive=True)] if worker.poll() is None else []:
+                process.kill()
+            worker.kill()
+            print(worker.communicate()[0])  # for whoever reads of a failure
+
+
+@pytest.fixture
+def site(lab: Lab, inputs: Inputs) -> Iterator[Site]:
+    targets = Targets.model_validate(lab.targets)
+    ports = sorted({endpoint.port for target in targets.arms.values() for endpoint in target.endpoints})
+    with ExitStack() as stack:
+        made = stack.enter_context(generators(4, ports))
+        found = Site(lab, inputs, made)
+        stack.callback(found.close)
+        yield found
+
+
+def test_four_generators_give_the_verdict_and_the_master_has_each_login_once(site: Site, inputs: Inputs) -> None:
+    """Their clocks are hours apart: all begin together, and no duration depends on it."""
+    running = site.start(SCENARIO, POLICY, "--send-accounts", clocks=(0, AHEAD_S, 0, 2 * AHEAD_S))
+    late = site.generators[0].worker(site.key, site.port)
+    site.workers.append(late)
+    code, said = running.end()
+    assert code == 0, said
+    folder = RunFolder.open(inputs.run)
+    plan = make_plan(folder.scenario())
+    rows = inputs.attempts().select(["seq", "pair", "started", "ended", "intended"]).to_pylist()
+    judged = range(1 + inputs.verdict()["pairs_used"])
+    there = Counter(row["seq"] for row in rows if row["pair"] in judged)
+    assert there == Counter(a.seq for block in plan.blocks if block.pair in judged for a in block.arrivals)
+    manifest = folder.manifest()
+    assert manifest["lacking"] == [] and manifest["workers"] == 2
+    apart = sorted(round(clock["offset_ms"] / 1e3) for clock in manifest["clocks"].values())
+    assert apart == [-2 * AHEAD_S, -AHEAD_S], manifest["clocks"]
+    assert all(0 <= clock["error_ms"] < 5 for clock in manifest["clocks"].values()), manifest["clocks"]
+    assert all(worker.wait(PATIENCE_S) == 0 for worker in site.workers[:4])
+    assert late.wait(PATIENCE_S) == 2
+    said = late.communicate()[0]
+    assert "the master refuses this worker: it came when the shares of the run had been given" in said
+    site.workers.remove(late)
+    log = (inputs.run / "locust.log").read_text(encoding="utf-8")
+    assert "was refused: it came when the shares of the run had been given" in log
+
+
+def test_every_generator_is_looked_at_before_a_run(site: Site, inputs: Inputs) -> None:
+    for generator, clock_s in zip(site.generators[:2], (0, AHEAD_S), strict=True):
+        site.workers.append(generator.worker(site.key, site.port, clock_s=clock_s))
+    files = {name: inputs.write(name, what) for name, what in (("s", SCENARIO), ("t", site.lab.targets))}
+    command = [*AUTHGATE, "doctor", "--scenario", str(files["s"]), "--targets", str(files["t"]), "--json"]
+    done = finished([*command, "--listen", f"{MASTER}:{site.port}", "--expect-workers", "2", "--key", str(site.key)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    checks = json.loads(done.stdout)["checks"]
+    assert len({check["where"].partition(":")[0] for check in checks}) == 2
+    clocks = {check["found"] for check in checks if check["check"] == "clock against the master's"}
+    assert "the same" in clocks and any("known to within" in found for found in clocks)
+    assert {"open files", "ports", "credentials", "accounts"} <= {check["check"] for check in checks}
+
+
+def test_a_generator_that_is_cut_off_for_5_s_makes_the_run_invalid_and_what_it_measured_follows(
+    site: Site, inputs: Inputs
+) -> None:
+    running = site.start(LONG, LATER)
+    pulled = site.generators[3]
+    pulled.pull(True)
+    time.sleep(CUT_S)
+    pulled.pull(False)
+    code, said = running.end()
+    assert code == 30, said
+    verdict, manifest = inputs.verdict(), RunFolder.open(inputs.run).manifest()
+    assert verdict["verdict"] == "INVALID" and "was silent for 3 s" in verdict["partial"]
+    assert manifest["lacking"] == [], "it came back, with all that it had measured meanwhile"
+    assert not any("not there" in reason or "damaged" in reason for reason in verdict["reasons"])
+    assert set(Counter(inputs.attempts()["seq"].to_pylist()).values()) == {1}
+
+
+def test_a_short_cut_costs_nothing(site: Site, inputs: Inputs) -> None:
+    running = site.start(SCENARIO, POLICY)
+    site.generators[2].pull(True)
+    time.sleep(1.0)
+    site.generators[2].pull(False)
+    code, said = running.end()
+    assert code == 0, said
+    assert RunFolder.open(inputs.run).manifest()["lacking"] == []
+
+
+def test_a_generator_that_is_killed_makes_the_run_invalid_and_the_run_says_whose_logins_are_missing(
+    site: Site, inputs: Inputs
+) -> None:
+    running = site.start(LONG, LATER)
+    for process in psutil.Process(site.workers[1].pid).children(recursive=True):
+        process.send_signal(signal.SIGKILL)
+    code, said = running.end()
+    assert code == 30, said
+    (lacking,) = RunFolder.open(inputs.run).manifest()["lacking"]
+    assert lacking.split()[0] in ("baseline", "candidate") and lacking in json.dumps(inputs.verdict()["partial"])
+
+
+def test_a_killed_master_ends_the_load_of_its_workers(site: Site, inputs: Inputs) -> None:
+    running = site.start(LONG, LATER)
+    running.kill("master")
+    code, said = running.end()
+    assert code == 30, said
+    log = site.lab.arms["baseline"].folder / "kdc.log"
+    time.sleep(8)  # a worker waits 5 s for its master
+    before = log.stat().st_size
+    time.sleep(3)
+    assert log.stat().st_size == before
+    until(lambda: running.none_left(), PATIENCE_S, "the gate left something")

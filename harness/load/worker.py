@@ -102,7 +102,7 @@ class ArmWorker:
         expected = shard.cohorts(self._scenario.expected)
         warm = range(warm_population(self._scenario))
         filled = [(cohort, number) for cohort in self._scenario.warm for number in warm if shard.holds(cohort, number)]
-        planned = {(arrival.cohort, arrival.user) for block in self._blocks for arrival in block.arrivals}
+        planned = {account for block in self._blocks for account in block.arrivals.accounts}
         planned |= {(cohort, shard.first_user) for cohort in expected} | set(filled)
         users = dict.fromkeys(self._path.user(*who) for who in sorted(planned, key=lambda who: who[1]))
         self._caution.check(users)

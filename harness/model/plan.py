@@ -64,6 +64,12 @@ class Arriving(Sequence[Arrival]):
         """When each login is due, in ns from the run's origin."""
         return self.start + self.offset
 
+    @property
+    def accounts(self) -> set[tuple[str, int]]:
+        """Every cohort with each user that logs in by it."""
+        both = np.unique(self.user.astype(np.int64) * len(self.cohorts) + self.cohort)
+        return {(self.cohorts[one % len(self.cohorts)], one // len(self.cohorts)) for one in both.tolist()}
+
     def chosen(self, which: npt.NDArray[np.bool_]) -> Arriving:
         """Some of them, which keep their numbers and due times."""
         return replace(

@@ -82,11 +82,13 @@ HEALTH: Any = pa.schema(
         ("run_queue_ms", pa.float64()),
         ("worker", pa.int32()),
         ("clock_error_ms", pa.float64()),
+        ("journal_ms", pa.float64()),
     ]
 )
 """One row a second and worker of an arm (from 0), of the generator itself; ``cpu`` is the share of one core,
 ``run_queue_ms`` how long its event loop's thread was ready to run and had no processor, ``clock_error_ms`` how
-wrong its clock may be against the master's. What there was nothing to measure of is null."""
+wrong its clock may be against the master's, ``journal_ms`` how long its slowest write to disk took.
+What there was nothing to measure of is null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class HealthSecond:
     """Which of the arm's, from 0."""
     clock_error_ms: float | None = 0.0
     """0 on the master's own machine."""
+    journal_ms: float = 0.0
 
 
 def attempts_batch(attempts: Sequence[Attempt]) -> Any:
@@ -177,7 +180,7 @@ def as_now(part: Any, schema: Any) -> Any:
     return type(part).from_arrays(columns, schema=schema)
 
 
-_BEFORE = {"tries": 1, "own": 0, "run_queue_ms": None, "worker": 0, "clock_error_ms": 0.0}
+_BEFORE = {"tries": 1, "own": 0, "run_queue_ms": None, "worker": 0, "clock_error_ms": 0.0, "journal_ms": 0.0}
 """What stands for a column that not every version has written."""
 _SINCE_THE_FIRST = {*ATTEMPTS.names, *HEALTH.names} - _BEFORE.keys()
 

@@ -62,6 +62,11 @@ _LINES: tuple[tuple[str, Callable[[ArmHealth], str], Callable[[Limits], str]], .
         lambda limits: _at_most_ms(limits.hub_stall_p99_ms),
     ),
     (
+        "slowest write to disk in a second, p95",
+        lambda health: words.ABSENT if health.foreign else words.milliseconds(health.journal_ms),
+        lambda limits: _at_most_ms(limits.hub_stall_p99_ms),
+    ),
+    (
         "generator's use of a core",
         lambda health: words.share(health.generator_cpu),
         lambda limits: f"≤ {words.share(limits.generator_cpu)}",

@@ -175,6 +175,7 @@ class Assessor:
             send_lag_p99_ms=_worst(each.send_lag_p99_ms for each in generators),
             pool_wait_p99_ms=_worst(each.pool_wait_p99_ms for each in generators),
             hub_stall_p99_ms=_worst(each.hub_stall_p99_ms for each in generators),
+            journal_ms=_worst(each.journal_ms for each in generators),
             generator_cpu=_worst(each.cpu for each in generators),
             seat_waits=found.seat_waits,
             worker_lost=any(name == "master" or name.startswith(arm) for name in ending.lost),
@@ -213,6 +214,7 @@ class _Generator:
     send_lag_p99_ms: float | None
     pool_wait_p99_ms: float | None
     hub_stall_p99_ms: float | None
+    journal_ms: float | None
     cpu: float | None
     silent_s: float | None
 
@@ -225,6 +227,7 @@ def _generator(sent: Sent, told: Any, since: int, until: int) -> _Generator:
         pool_wait_p99_ms=_of_logins(sent.logins, sent.pool_wait_ns),
         # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
         hub_stall_p99_ms=quantile(_under_load(seconds, "hub_stall_p99_ms"), 0.95),
+        journal_ms=quantile(_under_load(seconds, "journal_ms"), 0.95),
         cpu=quantile(_under_load(seconds, "cpu"), 0.95),
         silent_s=_silent_s(told["t"].to_numpy(), since, until),
     )

@@ -157,7 +157,7 @@ def _health(plan: Plan) -> Any:
     seconds = np.arange(1, plan.length // NS + 1)
     figures = {"started": 1000, "send_lag_p99_ms": 1.0, "send_lag_max_ms": 2.0, "pool_wait_max_ms": 0.0,
                "hub_stall_p99_ms": 1.0, "hub_stall_max_ms": 3.0, "cpu": 0.4, "busy_seats": 5, "rss_mb": 150.0,
-               "run_queue_ms": 4.0, "worker": 0, "clock_error_ms": 0.0}  # fmt: skip
+               "run_queue_ms": 4.0, "worker": 0, "clock_error_ms": 0.0, "journal_ms": 0.1}  # fmt: skip
     tables = []
     for arm in ARMS:
         columns = {"arm": [arm] * len(seconds), "t": seconds * NS}

@@ -19,7 +19,9 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "bench_compare": ([], ["--logins", "300000"]),
     "bench_report": ([], ["--logins", "100000"]),
     "bench_relay": ([], []),
+    "bench_start": ([], []),
     "bench_worker": ([], []),
+    "bench_memory": ([], []),
     "fidelity": ([], []),
 }
 """Options of the whole form and of the short one; those without a short one are left out there."""

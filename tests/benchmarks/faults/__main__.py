@@ -31,6 +31,11 @@ this page. The lab is the embedded domain, or Active Directory where the row say
 margins as wide as that needs, so a short fault may pass. *Lost* counts logins that were on disk a second before the
 fault and are not in the evidence, *left* the gate's processes 5 s after its end; exit code -9 is the kill's own.
 
+Processor hogs in one arm's blocks alone make that arm slower, so what they may come to has a direction. In the
+candidate's blocks they may cost it a PASS, but a PASS in spite of them is one: without them its logins would have
+taken less. In the baseline's blocks they may hide a slower candidate: a PASS must hold with all that the generator
+added to the baseline taken out again. In neither may a candidate be blocked that is equal.
+
 Further below: inputs that were damaged, and servers whose answers were spoilt, by `make fuzz` (`--record`). Of an input
 no traceback, signal, memory above 1 GiB or 20 s of processor time is right, nor a PASS from what is damaged; of an
 answer nothing but an outcome of its step, within the deadline.

@@ -22,7 +22,7 @@ from harness.model.fault import Delay
 from harness.model.target import Arm
 from harness.system.process import environment
 from tests.helpers.faults import Result, Scene, expired_certificate, fill, gated, refused, small_disk
-from tests.helpers.running import POLICY, SCENARIO, Inputs, interrupt
+from tests.helpers.running import POLICY, SCENARIO, Inputs, interrupt, until
 
 LENGTH: dict[str, Any] = {"blocks": {**SCENARIO["blocks"], "pairs": 9}}
 EMBEDDED: dict[str, Any] = {**SCENARIO, **LENGTH}
@@ -173,8 +173,14 @@ def _fill_now(scene: Scene) -> None:
 
 
 def _fill_but_the_journals(scene: Scene) -> None:
-    """Room for what is still measured, and not for figures and report."""
+    """Room for what is still measured, and not for the whole of it once more."""
     fill(scene.inputs.folder, leave_b=700_000)
+
+
+def _fill_before_the_reports(scene: Scene) -> None:
+    """Once the journals have become Parquet and are gone, verdict and reports are all that is still to be written."""
+    until(lambda: not list(scene.inputs.run.glob("*.arrows")), 90, "the journals stayed")
+    fill(scene.inputs.folder)
 
 
 def _hogs_in_blocks_of(arm: Arm) -> Act:
@@ -222,7 +228,10 @@ ROWS = (
     Row("the command interrupted", _interrupted, ("INVALID", "INCONCLUSIVE"), "interrupt"),
     Row("disk full before the run", _nothing, ("none",), "space|results", run=_disk_full_before),
     Row("disk full under load", _fill_now, ("INVALID", "none"), "space", run=_disk_full_after),
-    Row("disk full when reports are written", _fill_but_the_journals, (*ANY, "none"), run=_disk_full_after),
+    Row("disk full when the journals are put together", _fill_but_the_journals, ("none",), "space",
+        run=_disk_full_after),
+    Row("disk full when verdict and reports are written", _fill_before_the_reports, ("none",), "space",
+        run=_disk_full_after),
     Row("the run's folder removed", _folder_gone, ("none",), "folder|gone|vanished", loses=True),
     Row("network cut for 5 s", _network_cut, BAD, run=_in_own_network),
     Row("candidate's certificate expired", _certificate_expired, ("BLOCK",), "TLS|ldap_connect|certificate",

@@ -230,7 +230,7 @@ ROWS = (
     Row("disk full under load", _fill_now, ("INVALID", "none"), "space", run=_disk_full_after),
     Row("disk full when the journals are put together", _fill_but_the_journals, ("none",), "space",
         run=_disk_full_after),
-    Row("disk full when verdict and reports are written", _fill_before_the_reports, ("none",), "space",
+    Row("disk full when verdict and reports are written", _fill_before_the_reports, NOT_ITS_FAULT, "space",
         run=_disk_full_after),
     Row("the run's folder removed", _folder_gone, ("none",), "folder|gone|vanished", loses=True),
     Row("network cut for 5 s", _network_cut, BAD, run=_in_own_network),

@@ -126,6 +126,7 @@ class Peers:
                 "authentication": "password" if steps == SIMPLE else "key",
                 "population": {"users": 200, "cold_share": 1},
                 "arrivals": {"curve": "constant", "rate": rate},
+                "seats": 1,  # one login at a time, as by the others: so the capture shows whose each packet is
                 "blocks": {"length_s": self.seconds / 2, "trim_s": 0.5, "pairs": 2},
             }
         )
@@ -163,7 +164,9 @@ class Peers:
         what = ["-b", self.base, "-s", "sub", "-f", f"(uid={USER})", "-C", self.password, "-t", "1"]
         command = [*java, *where, *what, "-i", str(interval), "-I", "3"]
         core_s, said = clocked(command, self.env, self.patience_s, self.folder)
-        found = re.findall(r"^\S+ +([\d.,]+) +([\d.,]+) +\d", said, re.MULTILINE)
+        found = re.findall(r"^ *([\d.,]+) +([\d.,]+) +[\d.,]+ +[\d.,]+ +[\d.,]+ *$", said, re.MULTILINE)
+        if not found:
+            raise SystemExit(f"AuthRate: {said}")
         rates, means = (np.array([float(row[place].replace(",", "")) for row in found]) for place in (0, 1))
         return Found("UnboundID AuthRate", core_s, means / 1000, round(float(rates.sum()) * interval))
 

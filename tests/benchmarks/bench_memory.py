@@ -57,7 +57,7 @@ def main() -> int:
     )
     with Lab(("baseline",)) as lab, tempfile.TemporaryDirectory() as results:
         targets = Targets.model_validate(lab.targets)
-        request = RunRequest(scenario, targets, Policy(), Path(results), ("baseline",))
+        request = RunRequest(scenario, targets, Policy(), Path(results), ("baseline",), early_stop=False, workers=1)
         health = execute(request, lambda snapshot: None).health()
     sent = np.cumsum(health["started"].to_numpy()).astype(np.float64)
     rss_mb = health["rss_mb"].to_numpy()

@@ -38,7 +38,8 @@ def started_s(scenario: Scenario, targets: Targets) -> float:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as results:
         try:
-            execute(RunRequest(scenario, targets, Policy(), Path(results), ("baseline",)), until_load)
+            asked = RunRequest(scenario, targets, Policy(), Path(results), ("baseline",), early_stop=False)
+            execute(asked, until_load)
         except _BegunError:
             return time.perf_counter() - began
     raise AssertionError("no load began")

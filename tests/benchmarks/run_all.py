@@ -23,6 +23,8 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "bench_worker": ([], []),
     "bench_memory": ([], []),
     "fidelity": ([], []),
+    "frozen": ([], []),
+    "peers": ([], []),
 }
 """Options of the whole form and of the short one; those without a short one are left out there."""
 _VERSIONS_OF = ("authgate", "locust", "gevent", "krb5", "ldap3", "numpy", "pyarrow")

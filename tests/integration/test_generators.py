@@ -132,7 +132,8 @@ def test_every_generator_is_looked_at_before_a_run(site: Site, inputs: Inputs) -
     assert len({check["where"].partition(":")[0] for check in checks}) == 2
     clocks = {check["found"] for check in checks if check["check"] == "clock against the master's"}
     assert "the same" in clocks and any("known to within" in found for found in clocks)
-    assert {"open files", "ports", "credentials", "accounts"} <= {check["check"] for check in checks}
+    wanted = {"versions", "processors", "open files", "ports", "credentials", "accounts"}
+    assert wanted <= {check["check"] for check in checks}
 
 
 def test_a_generator_that_is_cut_off_for_5_s_makes_the_run_invalid_and_what_it_measured_follows(

@@ -66,6 +66,7 @@ ARMS_CHECKS: tuple[tuple[str, Callable[[Probe, Probe], Iterator[Remark]], tuple[
     ("apart", arms.apart, ("addresses",)),
 )
 MACHINE_CHECKS: tuple[tuple[str, Callable[[Machine, Scenario | None], Iterator[Remark]]], ...] = (
+    ("versions", machine.versions),
     ("clock", machine.clock),
     ("open files", machine.files),
     ("outgoing ports", machine.ephemeral_ports),

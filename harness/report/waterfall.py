@@ -6,6 +6,7 @@ from rich.console import Console, JustifyMethod, OverflowMethod
 from rich.markup import escape
 from rich.table import Table
 
+from harness.login.codes import advice_on
 from harness.login.path import LoginResult
 from harness.model.attempt import StepTiming
 from harness.model.protocol import StepFacts
@@ -42,6 +43,8 @@ def print_waterfall(result: LoginResult, console: Console) -> None:
     waited = sum(step.service for step in result.steps)
     took = f"{waited / 1e6:.2f} ms at the servers, {(whole - waited) / 1e6:.2f} ms in this client"
     console.print(f"login: [{style}]{escape(ended)}[/] in {took}, {len(result.groups)} groups")
+    if told := advice_on(result.outcome.code):
+        console.print(escape(told))
 
 
 def _bar(step: StepTiming, began: int, whole: int) -> str:

@@ -12,6 +12,7 @@ from harness.cli.options import (
     Finite,
     elsewhere_options,
     format_option,
+    lang_option,
     policy_option,
     quiet_option,
     results_option,
@@ -26,6 +27,7 @@ from harness.model.scenario import Scenario
 from harness.model.target import Targets
 from harness.report.capacity import capacity_document, print_capacity, write_capacity
 from harness.report.console import for_tables
+from harness.report.language import language_of
 from harness.report.progress import progress
 from harness.stats.ladders import bracket
 from harness.studies.capacity import SearchSettings, search
@@ -89,6 +91,7 @@ _TIMES = Finite(0.01, 100)
     help="Predict response times at this rate, in logins/s. [default: the scenario's stated_peak]",
 )
 @format_option
+@lang_option
 def command(
     scenario: Scenario,
     targets: Targets,
@@ -105,6 +108,7 @@ def command(
     within_ms: float | None,
     peak: float | None,
     written: str,
+    lang: str,
 ) -> int:
     """Find the highest rate that each arm serves within its budget, and judge whether the update costs capacity.
 
@@ -119,7 +123,7 @@ def command(
         found = search(scenario, targets, policy, settings, results, display, lambda ladder: _tell(ladder, console))
     report = None
     try:
-        report = write_capacity(found, results)
+        report = write_capacity(found, results, language_of(lang))
     except OSError as error:
         click.echo(f"{results}: expected a folder to write reports to, got: {error.strerror}", err=True)
     finally:

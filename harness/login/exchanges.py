@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from harness.login.codes import REFUSED
 from harness.login.controllers import Controllers
 from harness.login.credentials import Accounts
 from harness.login.http import EhrSession
@@ -27,6 +28,12 @@ from harness.model.attempt import Outcome
 from harness.model.endpoint import Addresses
 from harness.model.steps import STEPS, Service, StepKind
 from harness.model.target import Target
+
+BOUND = (
+    "the bind names this TLS connection's certificate (channel binding, RFC 5929), so a directory refuses it where "
+    "something between ends TLS by another one"
+)
+"""Beside a refusal whose reason a directory keeps to itself, as slapd does."""
 
 
 class Exchanges:
@@ -183,7 +190,12 @@ class Exchanges:
             # controller than the ticket was for: else the AP-REQ is built without the KDC.
             wish = ContextWish(flags=SEALING) if bindings is None else ContextWish(bindings=bindings)
             begun = host, *self._token(login, "ldap", host, wish)
-        login.agreed.append(login.directory.bind_gssapi(*begun[1:]))
+        try:
+            login.agreed.append(login.directory.bind_gssapi(*begun[1:]))
+        except StepFailedError as failure:
+            if bindings is not None and failure.outcome.code.startswith(REFUSED):
+                login.notes.append(BOUND)
+            raise
 
     def _ldap_simple_bind(self, login: LoginState) -> None:
         login.directory.bind_simple(login.name, self._accounts.passwords[login.user].reveal())

@@ -128,7 +128,7 @@ class LoginPath:
         named = str(source.key_source) if accounts.cards is None else "credentials.smart_cards"
         count = self._scenario.population.users  # of clinicians: components are few, and take turns
         users = accounts.first(count if whose == "clinicians" else min(count, len(accounts.users)), named)
-        kerberos = KerberosClient(target.realm, accounts, how)
+        kerberos = KerberosClient(target.realm, accounts, how, target.armor)
         exchanges = Exchanges(target, accounts, kerberos, self._runtime, self._addresses, self._unheard)
         return _Clients(accounts, frozenset(accounts.users), users, kerberos, exchanges)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 
 from harness.model.base import Configured, Document, Positive
-from harness.model.credentials import Credentials
+from harness.model.credentials import Armor, Credentials
 from harness.model.database import Database
 from harness.model.ehr import Ehr
 from harness.model.endpoint import Addresses, Endpoint, Host, endpoint_at, endpoints_from_text, parse_endpoint
@@ -147,6 +147,8 @@ class Target(Configured):
     database: Database | None = None
     release: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")] | None = None
     """What is deployed there, as the site calls it (2026.11, or a build): by it runs are put in a row of updates."""
+    armor: Armor | None = None
+    """Whose ticket protects the AS exchanges, for a realm that demands FAST (RFC 6113); null: they go without."""
     service_accounts: Credentials | None = None
     """The accounts by which components log in to each other, as the front to the database: often a keytab."""
 

@@ -14,8 +14,8 @@ import numpy as np
 from harness import __version__
 from harness.errors import ConfigError, RunError
 from harness.gate.judge import judge
-from harness.model.attempt import AttemptTable
 from harness.load.elsewhere import Elsewhere
+from harness.model.attempt import AttemptTable
 from harness.model.calibration import Calibration, Noise
 from harness.model.comparison import Comparison
 from harness.model.evidence import Evidence

@@ -21,6 +21,7 @@ FIELDS = (
     "frame.time_epoch", "udp.srcport", "udp.dstport", "udp.length", "tcp.srcport", "tcp.dstport", "tcp.flags.syn",
     "tcp.flags.ack", "kerberos.msg_type", "kerberos.rm.length", "ldap.protocolOp", "ldap.sasl_buffer_length",
     "dns.flags.response", "dns.qry.type", "http.request.method", "tls.handshake.type", "tls.record.opaque_type",
+    "kerberos.padata_type",
 )  # fmt: skip
 KERBEROS_REQUESTS = {"10": "AS", "12": "TGS"}
 KERBEROS_ANSWERS = {"11", "13", "30"}

@@ -15,6 +15,7 @@ from harness.errors import LabError
 from harness.lab.ad.namespace import check_namespaces
 from harness.lab.ad.programs import find_ad_programs
 from harness.lab.tools import find_tools
+from harness.system.packages import look, said_missing
 
 RequireServer = Callable[..., None]
 
@@ -55,6 +56,13 @@ def require_ad_lab(session_cache: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(session_cache))
         yield
+
+
+@pytest.fixture(scope="session")
+def require_sso() -> None:
+    """The AD lab can have an identity provider here."""
+    _, missing = look("sso")
+    _skip_or_fail(f"{said_missing(missing)} not found" if missing else "")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import socket
 from contextlib import ExitStack
 
 from harness.errors import LabError
-from harness.lab.ad.settings import OTHER_PORTS, PORTS
+from harness.lab.ad.settings import OTHER_PORTS, PORTS, SSO_PORTS
 
 POOL = tuple(f"127.0.0.{last}" for last in range(2, 34))
 """The directory's certificate and principals name these, so there are no more."""
@@ -48,7 +48,9 @@ def _claim(address: str) -> socket.socket | None:
 
 def _taken(address: str) -> str | None:
     """A port of this address that somebody listens on, and that a server of the lab needs."""
-    needed = [(address, port) for port in (*PORTS.values(), *OTHER_PORTS)] + [(resolver_of(address), PORTS["dns"])]
+    needed = [(address, port) for port in (*PORTS.values(), *SSO_PORTS.values(), *OTHER_PORTS)] + [
+        (resolver_of(address), PORTS["dns"])
+    ]
     for host, port in needed:
         for kind, name in ((socket.SOCK_STREAM, "TCP"), (socket.SOCK_DGRAM, "UDP")):
             with socket.socket(socket.AF_INET, kind) as probe:

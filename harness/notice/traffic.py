@@ -125,8 +125,8 @@ def _servers(arm: Arm, target: Target, scenario: Scenario) -> Iterable[Server]:
     if target.ehr is not None and kinds & {"http", "ehr"}:
         yield Server(arm, "HTTP", str(target.ehr.endpoint))
     if target.sso is not None and kinds & {"idp", "rp"}:
-        for what, server in (("HTTP, identity provider", target.sso.provider), ("HTTP, relying", target.sso.oidc)):
-            yield Server(arm, what, str(server.endpoint))
+        yield Server(arm, "HTTP, identity provider", str(target.sso.provider.endpoint))
+        yield Server(arm, "HTTP, relying party", str(target.sso.oidc.endpoint))
     if target.database is not None and "db" in kinds:
         yield Server(arm, "PostgreSQL", str(target.database.endpoint))
 

@@ -140,14 +140,14 @@ def open_sessions(count: int) -> Change:
     return Change(
         f"open-sessions={count}",
         f"The identity provider holds {count:,} sessions of people who have logged on before.",
-        lambda settings: replace(settings, open_sessions=count),
+        lambda settings: replace(settings, single_sign_on=True, open_sessions=count),
     )
 
 
 SINGLE_SESSION = Change(
     "single-session",
     "The identity provider ends a clinician's other sessions at each logon, and looks for them in all that it holds.",
-    lambda settings: replace(settings, portal={**settings.portal, "singleSession": 1}),
+    lambda settings: replace(settings, single_sign_on=True, portal={**settings.portal, "singleSession": 1}),
 )
 SINGLE_SIGN_ON = Change(
     "single-sign-on",

@@ -68,8 +68,9 @@ def test_the_portal_is_asked_as_its_changes_say(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(single_sign_on.shutil, "chown", lambda *_: None)  # not everybody may
     (tmp_path / "web").mkdir()
     chosen = Settings()
-    for name in ("single-sign-on", "open-sessions=3", "single-session"):
+    for name in ("open-sessions=3", "single-session"):
         chosen = parse_change(name).apply(chosen)
+    assert chosen.single_sign_on
     single_sign_on.configure(tmp_path, chosen, "127.0.0.2")
     conf = json.loads((tmp_path / "idp/conf/lmConf-1.json").read_text())
     assert conf["singleSession"] == 1

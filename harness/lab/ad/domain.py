@@ -117,7 +117,8 @@ class AdLab(BaseLab[AdArm]):
                 target = relays.before(target, address)
             return AdArm(folder / name, address, ports, processes, target, chosen, addresses)
 
-        addresses = [{dc: take_address(stack) for dc in self._controllers} for _ in self._names]
+        more = {name: tuple(SSO_PORTS.values()) if arms[name].single_sign_on else () for name in self._names}
+        addresses = [{dc: take_address(stack, more[name]) for dc in self._controllers} for name in self._names]
         with ThreadPoolExecutor(len(self._names)) as pool:
             self.arms.update(zip(self._names, pool.map(start, self._names, addresses), strict=True))
 

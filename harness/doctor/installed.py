@@ -34,4 +34,5 @@ INSTALLED = (
     ("build of krb5, gssapi", of("build", "library")),
     ("embedded domain", of("embedded", "pbkdf2", "argon2")),
     ("AD lab", of("ad", as_root=True)),
+    ("single sign-on of the AD lab", of("sso")),
 )

@@ -15,6 +15,7 @@ from harness.lab.ad.namespace import check_namespaces
 from harness.lab.ad.programs import find_ad_programs
 from harness.lab.domain import Lab
 from harness.lab.tools import find_tools
+from harness.system.packages import look, said_missing
 from tests.helpers.needs import missing
 from tests.helpers.running import Inputs
 
@@ -51,6 +52,13 @@ def require_ad_lab(session_cache: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(session_cache))
         yield
+
+
+@pytest.fixture(scope="session")
+def require_sso() -> None:
+    """The AD lab can have an identity provider here."""
+    if absent := look("sso")[1]:
+        missing(f"{said_missing(absent)} not found")
 
 
 @pytest.fixture(scope="session")

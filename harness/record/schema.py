@@ -10,7 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.model.attempt import STATUSES, Attempt, AttemptTable, Codes, GivenUp, Places, StepColumns
+from harness.model.attempt import (
+    STATUSES,
+    Attempt,
+    AttemptTable,
+    Codes,
+    GeneratorColumns,
+    GivenUp,
+    Ints,
+    Places,
+    StepColumns,
+)
 from harness.model.plan import NS
 from harness.model.steps import CACHES, EARLIER_TRIES
 from harness.model.target import ARMS, Arm
@@ -203,10 +213,13 @@ def _with_fields(lists: Any, wanted: Any) -> Any:
     return pa.ListArray.from_arrays(offsets, structs, type=wanted)
 
 
-def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence[str] = CACHES) -> AttemptTable:
+def attempt_table(
+    table: Any, block_starts: Mapping[int, int], cohorts: Sequence[str] = CACHES, owner: Places | None = None
+) -> AttemptTable:
     """The columns of an Arrow table of ATTEMPTS, of logins of these cohorts.
 
-    ``block_starts`` maps a block's index to its start in ns; raises ValueError for a block that is not among them.
+    ``block_starts`` maps a block's index to its start in ns; ``owner`` has the worker of each login by ``seq`` (None:
+    there is one of an arm). Raises ValueError for a block that is not among them.
     """
     table = table.combine_chunks()
     intended = _ints(table["intended"])
@@ -216,9 +229,9 @@ def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence
         starts[index] = start
     if len(block) and not 0 <= block.min() <= block.max() < len(starts):
         raise ValueError("expected blocks of the plan")
-    ended, own = _ints(table["ended"]), _ints(table["own"])
-    codes, names = _places(pc.dictionary_encode(table["code"]).combine_chunks())
-    steps, given_up = _steps(table["steps"])
+    started, ended, own = (_ints(table[name]) for name in ("started", "ended", "own"))
+    codes, names = _places(_encoded(table["code"]))
+    steps, given_up, waited, waiting = _steps(table["steps"])
     return AttemptTable(
         arm=_codes(table["arm"], ARMS),
         block=block,
@@ -228,44 +241,71 @@ def attempt_table(table: Any, block_starts: Mapping[int, int], cohorts: Sequence
         cohort=_codes(table["cohort"], cohorts),
         status=_codes(table["status"], STATUSES),
         response_s=(ended - intended - own) / NS,
-        service_s=(ended - _ints(table["started"]) - own) / NS,
+        service_s=(ended - started - own) / NS,
         steps=steps,
         given_up=given_up,
         code=codes,
         codes=names,
         cohorts=tuple(cohorts),
+        generator=GeneratorColumns(
+            lag=started - intended,
+            seat_wait=_ints(table["seat_wait"]),
+            own=own,
+            worker=np.zeros(len(own), dtype=np.int16) if owner is None else owner[_ints(table["seq"])],
+            pool_wait=waited,
+            pool_row=waiting,
+        ),
     )
 
 
-def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None]:
-    """The nested steps as columns by step, and the tries given up, which as steps of a login are no failures.
+def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None, Ints, Ints]:
+    """The nested steps as columns by step, and the tries given up, which as steps of a login are no failures; then
+    each wait for a thread (ns) with the row of its login.
 
     A list's rows are found by its offsets, without a loop over logins.
     """
+    none = np.zeros(0, dtype=np.int64)
     if len(column) == 0:
-        return {}, None
+        return {}, None, none, none
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     flat = pc.list_flatten(column)
-    flat = flat.combine_chunks() if isinstance(flat, pa.ChunkedArray) else flat
-    parents = pc.list_parent_indices(column)
-    row = _ints(parents)
-    ended, started, own = (_ints(pc.struct_field(flat, name)) for name in ("ended", "started", "own"))
+    row = _ints(pc.list_parent_indices(column))
+    ended, started, own, waits = (
+        _ints(pc.struct_field(flat, name)) for name in ("ended", "started", "own", "pool_wait")
+    )
     service = (ended - started - own) / NS
     status = _codes(pc.struct_field(flat, "status"), STATUSES)
-    server = pc.dictionary_encode(pc.fill_null(pc.struct_field(flat, "server"), ""))  # older runs have none
+    server = _encoded(pc.struct_field(flat, "server"))
+    if server.null_count:  # older runs have none
+        server = _encoded(pc.fill_null(server.cast(pa.string()), ""))
     places, servers = _places(server)
-    encoded = pc.dictionary_encode(pc.struct_field(flat, "step"))
+    encoded = _encoded(pc.struct_field(flat, "step"))
     names = encoded.dictionary.to_pylist()
-    which = _ints(encoded.indices)
+    which = np.asarray(encoded.indices.to_numpy(zero_copy_only=False)).astype(np.int16)
     found = {}
     given_up = None
-    for index, name in enumerate(names):
-        mine = which == index
-        found[name] = StepColumns(row[mine], service[mine], status[mine], places[mine], servers)
+    for name, mine in zip(names, _places_of(which, len(names), len(column)), strict=True):
+        found[name] = StepColumns(row[mine], service[mine], status[mine].copy(), places[mine], servers)
         if name == EARLIER_TRIES:
             found[name].status[:] = STATUSES.index("ok")
-            under_way = pc.dictionary_encode(pc.struct_field(flat, "code").filter(pa.array(mine)))
+            codes = pc.struct_field(flat, "code").cast(pa.string())
+            under_way = _encoded(codes.take(pa.array(np.arange(len(which))[mine])))
             given_up = GivenUp(row[mine], *_places(under_way))
-    return found, given_up
+    (waited,) = np.nonzero(waits > 0)
+    return found, given_up, waits[waited], row[waited]
+
+
+def _places_of(which: Places, kinds: int, logins: int) -> Sequence[Any]:
+    """Where each kind stands among the kinds of all steps: a slice where every login took the same steps in order."""
+    if not kinds:
+        return []
+    each = len(which) // logins
+    alike = 0 < each == kinds and len(which) == each * logins and len(set(which[:each].tolist())) == kinds
+    if alike and (which.reshape(-1, each) == which[:each]).all():
+        return [slice(int(np.flatnonzero(which[:each] == kind)[0]), None, each) for kind in range(kinds)]
+    # Few distinct numbers are sorted by radix: one pass over all in place of one a kind.
+    order = np.argsort(which, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(which, minlength=kinds))[:-1])
 
 
 MOST_PLACES = np.iinfo(np.int16).max
@@ -277,16 +317,30 @@ def _places(encoded: Any) -> tuple[Places, tuple[str, ...]]:
     return places, tuple(encoded.dictionary.to_pylist())
 
 
+def _encoded(column: Any) -> Any:
+    """A column as one dictionary array; a Parquet file may have been read as one already."""
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
+
+
 def _ints(array: Any) -> Any:
-    return np.asarray(array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array.to_numpy()).astype(
-        np.int64
-    )
+    found = array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array.to_numpy()
+    return np.asarray(found).astype(np.int64, copy=False)
 
 
 def _codes(array: Any, names: Sequence[str]) -> Codes:
     """Each value's place in ``names``; a value that is not among them raises ValueError."""
-    found = pc.index_in(array, value_set=pa.array(names))
-    if found.null_count:
+    codes: Codes = codes_of(array, names).astype(np.int8, copy=False)
+    if len(codes) and codes.min() < 0:
         raise ValueError(f"expected one of {', '.join(names)}")
-    codes: Codes = _ints(found).astype(np.int8)
+    return codes
+
+
+def codes_of(array: Any, names: Sequence[str]) -> Places:
+    """Each value's place in ``names``, −1 for others and for nulls."""
+    encoded = _encoded(array)
+    at = {name: place for place, name in enumerate(names)}
+    place_of = np.array([*(at.get(value, -1) for value in encoded.dictionary.to_pylist()), -1], dtype=np.int16)
+    indices = encoded.indices.fill_null(len(encoded.dictionary)) if encoded.null_count else encoded.indices
+    codes: Places = place_of[indices.to_numpy(zero_copy_only=False)]
     return codes

@@ -232,6 +232,8 @@ PHRASES: dict[str, str] = {
         "Själva lastgeneratorn. En sen eller överlastad generator gör inloggningar långsamma av sig själv; bortom "
         "policyns gränser blir utslaget INVALID."
     ),
+    "{logins} without the generator's own time, {quantile}": "{logins} utan generatorns egen tid, {quantile}",
+    "{time}, with it {all}": "{time}, med den {all}",
     "load workers": "lastarbetare",
     "error of a worker's clock (duet)": "fel i en arbetares klocka (duett)",
     "logins planned": "planerade inloggningar",

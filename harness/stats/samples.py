@@ -87,7 +87,13 @@ def measure(
 
     ``usable`` are the pairs that count, in ascending order.
     """
-    logins = logins_of(table, design, usable)
+    return measured_of(table, logins_of(table, design, usable), design, policy, stage, settled)
+
+
+def measured_of(
+    table: AttemptTable, logins: Logins, design: Design, policy: Policy, stage: Stage, settled: Settled | None
+) -> Measured:
+    """The same of the table's logins that count."""
     counts = logins.counts
     settled = Settled.by(logins, policy, design.timeout_s) if settled is None else settled
     sizes = settled.sizes

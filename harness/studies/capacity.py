@@ -24,7 +24,6 @@ from harness.model.scenario import Scenario
 from harness.model.steps import LOGIN
 from harness.model.target import ARMS, Arm, Targets
 from harness.record.folder import RunFolder
-from harness.record.schema import attempt_table
 from harness.run.assess import Assessor, Ending
 from harness.run.execute import execute
 from harness.run.request import RunRequest
@@ -192,12 +191,12 @@ class _Reader:
         """The rungs of the complete pairs."""
         pairs = len(self._assessor.complete_pairs(attempts))
         judged = attempts.filter(pc.less(attempts["pair"], pairs))
-        table = attempt_table(judged, self._assessor.block_starts, self._assessor.cohorts)
+        table = self._assessor.table(judged)
         found = {}
         for arm in ARMS:
             faults = {}
             for pair in range(pairs):
-                of_pair = self._assessor.health_in(arm, attempts, health, range(pair, pair + 1), ending)
+                of_pair = self._assessor.health_in(arm, table, health, range(pair, pair + 1), ending)
                 if whys := "; ".join(fault.reason for fault in generator_faults(arm, of_pair, self._limits)):
                     faults[pair] = whys
             found[arm] = rungs_of(table, arm, self._rates[:pairs], self._assessor.design, self._budget, faults)

@@ -23,9 +23,10 @@ import numpy as np
 from harness import __version__
 from harness.config import shipped
 from harness.errors import AuthgateError
-from harness.model.evidence import Evidence
+from harness.model.plan import NS
 from harness.model.target import ARMS
 from harness.model.update import LabKind, Update
+from harness.record.folder import RunFolder
 from harness.report.write import write_all
 from harness.updates.replay import outcome_of, replay
 
@@ -67,10 +68,11 @@ def equal_arms(lab: LabKind, number: int) -> Update:
     )
 
 
-def rivals(evidence: Evidence) -> dict[str, bool]:
+def rivals(folder: RunFolder) -> dict[str, bool]:
     """Whom the same recorded logins would have made block; all of them, at the times that they took."""
-    table = evidence.table
-    before, after = (table.response_s[table.arm == ARMS.index(arm)] for arm in ARMS)
+    logins = folder.attempts()
+    arm, intended, ended, own = (logins[name].to_numpy() for name in ("arm", "intended", "ended", "own"))
+    before, after = ((ended - intended - own)[arm == name] / NS for name in ARMS)
     if not len(before) or not len(after):
         return {}
     p95_before, p95_after = (float(np.quantile(times, 0.95)) for times in (before, after))
@@ -101,7 +103,7 @@ def row_of(update: Update, results: Path) -> Row:
         "load_s": outcome.load_s,
         "as_expected": outcome.as_expected,
         "said": evidence.verdict.sentence,
-        "rivals": rivals(evidence),
+        "rivals": rivals(RunFolder(results / evidence.run_id)),
         "host": evidence.manifest["host"],
         "versions": evidence.manifest["versions"],
     }

@@ -41,17 +41,6 @@ AHEAD_S = 54_321
 PATIENCE_S = 60.0
 
 
-@pytest.fixture
-def lab(require_domain: None) -> Iterator[Lab]:
-    with Lab() as running:
-        yield running
-
-
-@pytest.fixture
-def inputs(tmp_path: Path) -> Inputs:
-    return Inputs(tmp_path)
-
-
 class Site:
     """Four generators before a lab, and a key that their workers share with the master."""
 

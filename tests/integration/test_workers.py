@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +30,6 @@ LATER: dict[str, Any] = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 15}
 """It doesn't pass before pair 15, so that there is time to stop something."""
 INVALID_WITHIN_S = 15.0
 """An upper bound on 3 s of silence and on what a busy machine needs to notice and to report."""
-
-
-@pytest.fixture
-def lab(require_domain: None) -> Iterator[Lab]:
-    with Lab() as running:
-        yield running
-
-
-@pytest.fixture
-def inputs(tmp_path: Path) -> Inputs:
-    return Inputs(tmp_path)
 
 
 def test_equal_arms_pass_by_two_workers_each_and_each_login_is_there_once(lab: Lab, inputs: Inputs) -> None:

@@ -175,7 +175,7 @@ def gather(read: Read, design: Design, policy: Policy, done: Ints, ends: Sequenc
 
     def of(piece: range) -> Piece:
         counting = range(piece.start, max(min(piece.stop, judged), piece.start))
-        return _piece(read(piece), design, policy, counting, settled)
+        return piece_of(read(piece), design, policy, counting, settled)
 
     found: list[Piece] = []
     with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -188,7 +188,7 @@ def gather(read: Read, design: Design, policy: Policy, done: Ints, ends: Sequenc
 
 def gathered(table: AttemptTable, design: Design, policy: Policy, judged: int) -> Gathered:
     """The same of logins that are all in memory, as one piece."""
-    return Gathered(design, policy, judged, _piece(table, design, policy, range(judged), {}))
+    return Gathered(design, policy, judged, piece_of(table, design, policy, range(judged), {}))
 
 
 def _settled(read: Read, design: Design, policy: Policy, judged: int) -> Iterator[tuple[Stage, Settled]]:
@@ -224,7 +224,7 @@ def _cuts(
         yield range(begin, len(done))
 
 
-def _piece(table: AttemptTable, design: Design, policy: Policy, judged: range, settled: Settling) -> Piece:
+def piece_of(table: AttemptTable, design: Design, policy: Policy, judged: range, settled: Settling) -> Piece:
     measured: dict[Stage, Measured] = {}
     arounds: attribution.Arounds = {}
     failing: tuple[failures.Failing, ...] = ()

@@ -94,7 +94,7 @@ LOCK = $(BIN)/python -m piptools compile -q --generate-hashes --allow-unsafe --n
 lock: development
 	$(LOCK) -o requirements-build.txt requirements-build.in
 	$(LOCK) -c requirements-build.txt -o requirements.txt pyproject.toml
-	$(LOCK) -c requirements-build.txt -c requirements.txt --extra dev -o requirements-dev.txt pyproject.toml
+	$(LOCK) -c requirements-build.txt -c requirements.txt --extra dev --extra otel -o requirements-dev.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

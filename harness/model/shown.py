@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.model.attempt import Floats, Ints
 from harness.model.target import Arm
@@ -35,20 +36,25 @@ class Distribution:
         return cls._of(np.concatenate([part.values for part in parts]), counts)
 
     @classmethod
+    def of_each(cls, values: Floats, kind: Ints, kinds: int) -> list[Self]:
+        """The distributions of values of so many kinds, which are numbered from 0."""
+        place, places = _placed(np.ascontiguousarray(values, dtype=np.float64), PLACES_AT_MOST // max(kinds, 1))
+        at = kind * places + place
+        many: Ints = np.bincount(at, minlength=kinds * places).reshape(kinds, places)
+        sums: Floats = np.bincount(at, values, minlength=kinds * places).astype(np.float64).reshape(kinds, places)
+        return [cls._held(many[one], sums[one]) for one in range(kinds)]
+
+    @classmethod
     def _of(cls, values: Floats, counts: Ints | None) -> Self:
-        if not len(values):
-            return cls(np.zeros(0), np.zeros(0, np.int64))
-        # Doubles that are not negative are in the order of their bits.
-        place = values.view(np.int64) >> _DROPPED_BITS
-        least = place.min()
-        if place.max() - least < 1 << 17:
-            place = place - least
-        else:  # zeros lie far from everything else
-            _, place = np.unique(place, return_inverse=True)
-        many = np.bincount(place, weights=counts)
-        sums = np.bincount(place, weights=values if counts is None else values * counts)
+        place, places = _placed(values, PLACES_AT_MOST)
+        many = np.bincount(place, counts, minlength=places).astype(np.int64)
+        sums = np.bincount(place, values if counts is None else values * counts, minlength=places).astype(np.float64)
+        return cls._held(many, sums)
+
+    @classmethod
+    def _held(cls, many: npt.NDArray[Any], sums: Floats) -> Self:
         (held,) = np.nonzero(many)
-        return cls(sums[held] / many[held], many[held].astype(np.int64))
+        return cls(sums[held] / many[held], many[held])
 
     def __len__(self) -> int:
         return int(self.counts.sum())
@@ -73,6 +79,10 @@ class Distribution:
         which = np.isfinite(self.values)
         return self if which.all() else Distribution(self.values[which], self.counts[which])
 
+    def joined_with(self, value: float, count: int) -> Distribution:
+        """The same and ``count`` times a value."""
+        return self if not count else Distribution.joined([self, NOTHING.with_more(value, count)])
+
     def with_more(self, value: float, count: int) -> Distribution:
         """The same and ``count`` times a value that is not below any."""
         if not count:
@@ -82,6 +92,22 @@ class Distribution:
     def at(self, ranks: Ints) -> Floats:
         """The values of these ranks, from 0 on."""
         return self.values[np.searchsorted(np.cumsum(self.counts), ranks, "right")]
+
+
+PLACES_AT_MOST = 1 << 17
+
+
+def _placed(values: Floats, at_most: int) -> tuple[Ints, int]:
+    """Where each value stands among all that are kept apart, and how many places there are."""
+    if not len(values):
+        return np.zeros(0, dtype=np.int64), 0
+    # Doubles that are not negative are in the order of their bits.
+    place = values.view(np.int64) >> _DROPPED_BITS
+    least, last = int(place.min()), int(place.max())
+    if last - least < at_most:
+        return place - least, last - least + 1
+    held, place = np.unique(place, return_inverse=True)  # zeros lie far from everything else
+    return place, len(held)
 
 
 NOTHING = Distribution(np.zeros(0), np.zeros(0, np.int64))

@@ -18,6 +18,8 @@ from harness.model.steps import STEPS, Service
 
 AccountKind = Literal["clinicians", "services"]
 """Whose logins they are: people's, or those of the components that log in to each other."""
+KdcClient = Literal["mit", "windows"]
+"""Whose order of KDCs a login follows, and whose waits."""
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, ...] = ("baseline", "candidate")
 
@@ -134,7 +136,9 @@ class Target(Configured):
     realm: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")]
     kdcs: Annotated[tuple[Endpoint, ...], Field(json_schema_extra={"minItems": 1})]
     kdc_transport: Literal["udp-first", "tcp"] = "udp-first"
-    """``udp-first`` is libkrb5's own order; Windows clients use TCP in practice, as tickets carry a PAC."""
+    """``udp-first`` is libkrb5's own order; Windows clients use TCP alone."""
+    kdc_client: KdcClient = "mit"
+    """How long a silent KDC is waited for and which is asked next: as by libkrb5, or by a Windows workstation."""
     directory: Directory
     credentials: Credentials
     dns: Dns | None = None
@@ -157,6 +161,12 @@ class Target(Configured):
         if kdcs == []:
             raise ValueError("expected a KDC or more, got none")
         return endpoints_from_text(kdcs, 88)
+
+    @model_validator(mode="after")
+    def _windows_uses_tcp(self) -> Target:
+        if self.kdc_client == "windows" and self.kdc_transport != "tcp":
+            raise ValueError(f"kdc_transport: expected tcp, which kdc_client: windows uses, got {self.kdc_transport}")
+        return self
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

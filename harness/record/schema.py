@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -267,13 +268,12 @@ def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None, Ints, I
     none = np.zeros(0, dtype=np.int64)
     if len(column) == 0:
         return {}, None, none, none
-    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    flat = pc.list_flatten(column)
-    row = _ints(pc.list_parent_indices(column))
+    lists = whole(column)
+    flat = pc.list_flatten(lists)
     ended, started, own, waits = (
         _ints(pc.struct_field(flat, name)) for name in ("ended", "started", "own", "pool_wait")
     )
-    service = (ended - started - own) / NS
+    service_ns = ended - started - own
     status = _codes(pc.struct_field(flat, "status"), STATUSES)
     server = _encoded(pc.struct_field(flat, "server"))
     if server.null_count:  # older runs have none
@@ -282,30 +282,44 @@ def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None, Ints, I
     encoded = _encoded(pc.struct_field(flat, "step"))
     names = encoded.dictionary.to_pylist()
     which = np.asarray(encoded.indices.to_numpy(zero_copy_only=False)).astype(np.int16)
+    (waited,) = np.nonzero(waits > 0)
+    if (order := _same_steps(which, len(names), len(lists))) is not None and EARLIER_TRIES not in names:
+        everyone = np.arange(len(lists))
+        service, status, places = (_turned(values, len(order)) for values in (service_ns / NS, status, places))
+        same = {
+            name: StepColumns(everyone, service[at], status[at], places[at], servers)
+            for place, name in enumerate(names)
+            for at in (order.index(place),)
+        }
+        return same, None, waits[waited], waited // len(order)
+    row = _ints(pc.list_parent_indices(lists))
+    service = service_ns / NS
     found = {}
     given_up = None
-    for name, mine in zip(names, _places_of(which, len(names), len(column)), strict=True):
+    # Few distinct numbers are sorted by radix: one pass over all in place of one a kind.
+    by_kind = np.split(
+        np.argsort(which, kind="stable"), np.cumsum(np.bincount(which, minlength=max(len(names), 1)))[:-1]
+    )
+    for name, mine in zip(names, by_kind, strict=False):
         found[name] = StepColumns(row[mine], service[mine], status[mine].copy(), places[mine], servers)
         if name == EARLIER_TRIES:
             found[name].status[:] = STATUSES.index("ok")
             codes = pc.struct_field(flat, "code").cast(pa.string())
             under_way = _encoded(codes.take(pa.array(np.arange(len(which))[mine])))
             given_up = GivenUp(row[mine], *_places(under_way))
-    (waited,) = np.nonzero(waits > 0)
     return found, given_up, waits[waited], row[waited]
 
 
-def _places_of(which: Places, kinds: int, logins: int) -> Sequence[Any]:
-    """Where each kind stands among the kinds of all steps: a slice where every login took the same steps in order."""
-    if not kinds:
-        return []
-    each = len(which) // logins
-    alike = 0 < each == kinds and len(which) == each * logins and len(set(which[:each].tolist())) == kinds
-    if alike and (which.reshape(-1, each) == which[:each]).all():
-        return [slice(int(np.flatnonzero(which[:each] == kind)[0]), None, each) for kind in range(kinds)]
-    # Few distinct numbers are sorted by radix: one pass over all in place of one a kind.
-    order = np.argsort(which, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(which, minlength=kinds))[:-1])
+def _same_steps(which: Places, kinds: int, logins: int) -> list[int] | None:
+    """The kinds of every login's steps where all took the same ones in the same order, each once; else None."""
+    if not kinds or len(which) != kinds * logins or len(set(order := which[:kinds].tolist())) < kinds:
+        return None
+    return order if (which.reshape(-1, kinds) == which[:kinds]).all() else None
+
+
+def _turned(values: npt.NDArray[Any], each: int) -> npt.NDArray[Any]:
+    """Values of so many steps of every login, login after login, as a row for each step."""
+    return np.ascontiguousarray(values.reshape(-1, each).T)
 
 
 MOST_PLACES = np.iinfo(np.int16).max
@@ -317,9 +331,16 @@ def _places(encoded: Any) -> tuple[Places, tuple[str, ...]]:
     return places, tuple(encoded.dictionary.to_pylist())
 
 
+def whole(column: Any) -> Any:
+    """A column as one array, which is no copy where it is one already."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def _encoded(column: Any) -> Any:
     """A column as one dictionary array; a Parquet file may have been read as one already."""
-    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    column = whole(column)
     return column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
 
 
@@ -341,6 +362,8 @@ def codes_of(array: Any, names: Sequence[str]) -> Places:
     encoded = _encoded(array)
     at = {name: place for place, name in enumerate(names)}
     place_of = np.array([*(at.get(value, -1) for value in encoded.dictionary.to_pylist()), -1], dtype=np.int16)
+    if len(place_of) == 2 and not encoded.null_count:  # one word, and none that is missing
+        return np.full(len(encoded), place_of[0], dtype=np.int16)
     indices = encoded.indices.fill_null(len(encoded.dictionary)) if encoded.null_count else encoded.indices
     codes: Places = place_of[indices.to_numpy(zero_copy_only=False)]
     return codes

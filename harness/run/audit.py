@@ -21,7 +21,7 @@ from harness.model.plan import NS, Block, Plan
 from harness.model.scenario import Scenario
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import ARMS, Arm
-from harness.record.schema import codes_of
+from harness.record.schema import codes_of, whole
 
 Flags = npt.NDArray[np.bool_]
 EARLY_NS = 50_000_000
@@ -109,7 +109,7 @@ class AttemptAudit:
                 good[~fine] = False
 
         scalar = [name for name in table.schema.names if name != "steps"]
-        demand(_all(_flags(pc.is_valid(table[name])) for name in scalar), "lack a value")
+        demand(_all(_known(table[name]) for name in scalar), "lack a value")
         place, number = _ints(table["seq"]) - planned.first, len(planned.intended)
         demand((place >= 0) & (place < number), "are none of the plan's")
         at = np.where(good, place, 0) if number else np.zeros(0, dtype=np.int64)
@@ -146,40 +146,81 @@ class AttemptAudit:
         self, column: Any, cohort: Ints, status: Places, tries: Ints, started: Ints, ended: Ints
     ) -> Sequence[tuple[Flags, str]]:
         """For each demand on the steps, which rows meet it."""
-        rows = len(column)
-        lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        lists = whole(column)
         counts = _ints(pc.fill_null(pc.list_value_length(lists), 0))
-        flat = pc.list_flatten(lists)
-        each: Any = int(counts[0]) if rows and (counts == counts[0]).all() else counts  # by one number is faster
-        row = np.repeat(np.arange(rows, dtype=np.int32), each)
+        flat, by = pc.list_flatten(lists), _Spread.of(counts)
         earlier = np.clip(tries, 1, self._scenario.tries) - 1
-        # How many of the login's steps on its way came before: below 0 in tries that were given up.
-        before = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts + earlier, each)
-        step = codes_of(pc.struct_field(flat, "step"), self._steps)
         known_cohort = np.maximum(cohort, 0)
-        width = self._ways.shape[1]
-        on_way = np.minimum(np.maximum(before, 0), width - 1)
-        expected = self._ways.ravel()[np.repeat(known_cohort * width, each) + on_way]
-        if EARLIER_TRIES in self._steps:
-            expected = np.where(before < 0, self._steps.index(EARLIER_TRIES), expected)
-        in_order = (step >= 0) & (step == expected)
-        begun, done = (_ints(pc.struct_field(flat, name)) for name in ("started", "ended"))
-        waited = _ints(pc.struct_field(flat, "pool_wait"))
-        of_step = codes_of(pc.struct_field(flat, "status"), STATUSES)
-        known = _flags(pc.is_valid(pc.struct_field(flat, "code"))) & (of_step >= 0)
-        spent = _ints(pc.struct_field(flat, "own"))
+        in_order = self._in_order(by, codes_of(pc.struct_field(flat, "step"), self._steps), known_cohort, earlier)
+        begun, done, waited, spent = (
+            by.steps(_ints(pc.struct_field(flat, name))) for name in ("started", "ended", "pool_wait", "own")
+        )
+        of_step = by.steps(codes_of(pc.struct_field(flat, "status"), STATUSES))
+        known = by.steps(_known(pc.struct_field(flat, "code"))) & (of_step >= 0)
         possible = (done >= begun) & (waited >= 0) & known & (spent >= 0) & (spent <= done - begun)
-        within = (begun >= np.repeat(started - EARLY_NS, each)) & (done <= np.repeat(ended + EARLY_NS, each))
+        within = (begun >= by.logins(started - EARLY_NS)) & (done <= by.logins(ended + EARLY_NS))
         ok = status == STATUSES.index("ok")
         complete = ~ok | (counts == earlier + self._taken[known_cohort])
         sent = (status != _WITHHELD) | (counts == 0)
         return (
             (complete, "are ok and lack steps of their way"),
             (sent, "were withheld and have steps"),
-            (_everywhere(in_order, row, rows), "have steps that are not their way's"),
-            (_everywhere(possible, row, rows), "have steps that can't have happened"),
-            (_everywhere(within, row, rows), "have steps outside their own time"),
+            (by.everywhere(in_order), "have steps that are not their way's"),
+            (by.everywhere(possible), "have steps that can't have happened"),
+            (by.everywhere(within), "have steps outside their own time"),
         )
+
+    def _in_order(self, by: _Spread, step: Places, cohort: Ints, earlier: Ints) -> Flags:
+        """Whether each step is the one that its login's way has there, after ``earlier`` tries that were given up."""
+        width = self._ways.shape[1]
+        # How many of the login's steps on its way came before: below 0 in tries that were given up.
+        before = by.place() - by.logins(earlier)
+        on_way = np.minimum(np.maximum(before, 0), width - 1)
+        expected = self._ways.ravel()[by.logins(cohort * width) + on_way]
+        if EARLIER_TRIES in self._steps:
+            expected = np.where(before < 0, self._steps.index(EARLIER_TRIES), expected)
+        told = by.steps(step)
+        in_order: Flags = (told >= 0) & (told == expected)
+        return in_order
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """How the steps of all logins, end to end, belong to them: ``each`` has so many, or ``counts`` says how many."""
+
+    counts: Ints
+    each: int | None
+
+    @classmethod
+    def of(cls, counts: Ints) -> Self:
+        """Of logins with so many steps."""
+        alike = len(counts) > 0 and bool((counts == counts[0]).all())
+        return cls(counts, int(counts[0]) if alike else None)
+
+    def steps(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Values of each step; in rows, a login each, where all have as many."""
+        return values if self.each is None else values.reshape(len(self.counts), self.each)
+
+    def logins(self, values: Ints) -> Ints:
+        """Values of each login, to be held against its steps."""
+        if self.each is None:
+            return np.repeat(values, self.counts)
+        return values[:1, None] if len(values) and (values == values[0]).all() else values[:, None]
+
+    def place(self) -> Ints:
+        """How many of the login's steps came before each."""
+        if self.each is not None:
+            return np.arange(self.each)[None, :]
+        return np.arange(int(self.counts.sum())) - np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
+
+    def everywhere(self, fine: Flags) -> Flags:
+        """Which logins have no step that is not fine."""
+        found = np.ones(len(self.counts), dtype=np.bool_)
+        if not fine.all():
+            rows = np.arange(len(self.counts))
+            of_step = np.repeat(rows, self.counts) if self.each is None else np.repeat(rows, self.each)
+            found[of_step[~fine.ravel()]] = False
+        return found
 
 
 def audit_health(table: Any, plan: Plan, arms: Sequence[Arm], workers: int = 1) -> Audited:
@@ -224,12 +265,9 @@ def _first(keys: Ints, good: Flags) -> Flags:
     return first
 
 
-def _everywhere(fine: Flags, row: npt.NDArray[np.int32], rows: int) -> Flags:
-    """Which rows have no part that is not fine."""
-    found = np.ones(rows, dtype=np.bool_)
-    if not fine.all():
-        found[row[~fine]] = False
-    return found
+def _known(array: Any) -> Flags:
+    """Where there is a value."""
+    return _flags(pc.is_valid(array)) if array.null_count else np.ones(len(array), dtype=np.bool_)
 
 
 def _all(flags: Any) -> Flags:

@@ -61,9 +61,10 @@ def delays_of(
 
 def _by_pair(values_ms: Floats, pair: Ints, pairs: range) -> Floats | None:
     """Each quantile of the values in each pair; None where a pair has none."""
-    order = np.argsort(pair, kind="stable")
-    ends = np.searchsorted(pair[order], [*pairs, pairs.stop])
-    parts = [values_ms[order[begin:end]] for begin, end in pairwise(ends)]
+    place = (pair - pairs.start).astype(np.min_scalar_type(len(pairs)))  # of few bits: sorted by radix
+    order = np.argsort(place, kind="stable")
+    ends = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(pairs)))])
+    parts = [values_ms[order[begin:end]] for begin, end in pairwise(ends.tolist())]
     if not all(len(part) for part in parts):
         return None
     return np.array([np.quantile(part, list(QUANTILES.values())) for part in parts]).reshape(-1, len(QUANTILES))

@@ -25,7 +25,7 @@ from harness.stats import attribution, failures, retries, samples, servers
 from harness.stats import shown as showing
 from harness.stats.cells import Flags
 from harness.stats.compare import STAGES, concluded
-from harness.stats.logins import logins_of, of_stage
+from harness.stats.logins import logins_of, of_stage, steps_timed
 from harness.stats.samples import Measured
 from harness.stats.settled import SETTLING_PAIRS, Settled
 
@@ -236,11 +236,12 @@ def piece_of(table: AttemptTable, design: Design, policy: Policy, judged: range,
         if not of_it and (stage != "expected" or judged.start):
             continue
         logins = logins_of(table, design, of_it)
-        measured[stage] = found = samples.measured_of(table, logins, design, policy, stage, settled.get(stage))
+        timed = steps_timed(table, logins, design.timeout_s) if stage == "expected" else {}
+        measured[stage] = found = samples.measured_of(table, logins, timed, design, policy, stage, settled.get(stage))
         if stage == "expected":
-            arounds = attribution.around(table, logins, design, found.settled.sizes)
+            arounds = attribution.around(table, logins, timed, found.settled.sizes)
             failing, tries = (failures.failing(table, logins),), (retries.tries_of(table, logins),)
-            answers = servers.answers_of(table, logins, design)
+            answers = servers.answers_of(table, logins, timed)
     generated = {arm: generated_of(table, arm, judged) for arm in ARMS}
     shown = showing.shown(table, design, policy.discard_pairs)
     return Piece(measured, arounds, failing, tries, answers, generated, shown)

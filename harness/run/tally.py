@@ -27,7 +27,8 @@ class Tally:
         self.failures: Counter[tuple[Arm, str, str]] = Counter()
         """Logins that failed, by arm, step and code."""
         self._window = round(window_s * NS)
-        self._recent: deque[Any] = deque()
+        self._recent: deque[tuple[Any, int, int]] = deque()
+        """Batches, each with the instants (ns) at which the first and the last of its logins ended."""
 
     @property
     def total(self) -> int:
@@ -42,14 +43,26 @@ class Tally:
         for found in pc.value_counts(batch["arm"]).to_pylist():
             self.ended[found["values"]] += found["counts"]
         self.failures.update(map(_failure, batch.filter(pc.not_equal(batch["status"], "ok")).to_pylist()))
-        self._recent.append(batch)
+        if batch["ended"].null_count:  # of a damaged journal
+            batch = batch.filter(pc.is_valid(batch["ended"]))
+        if len(batch):
+            ends = pc.min_max(batch["ended"]).as_py()
+            self._recent.append((batch, ends["min"], ends["max"]))
 
     def recent(self, now: int) -> Any:
-        """The attempts that ended within the window before ``now`` (ns), as a table of ATTEMPTS; older ones go."""
+        """The attempts that ended within the window before ``now`` (ns), as a table of ATTEMPTS; older ones go.
+
+        Batches are given as they came: but for the one or two at the window's edge nothing is copied, whose logins'
+        steps would take most of the time.
+        """
         since = now - self._window
-        while self._recent and (pc.max(self._recent[0]["ended"]).as_py() or 0) <= since:
+        while self._recent and self._recent[0][2] <= since:
             self._recent.popleft()
-        return pa.Table.from_batches(self._recent, ATTEMPTS).filter(pc.field("ended") > since)
+        within = [
+            batch if first > since else batch.filter(pc.greater(batch["ended"], since))
+            for batch, first, _ in self._recent
+        ]
+        return pa.Table.from_batches(within, ATTEMPTS)
 
 
 def _count(column: Any, counts: Any) -> None:

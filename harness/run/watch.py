@@ -262,7 +262,8 @@ class Watch:
         now = round(elapsed * NS)
         blocks = self._plan.at(now)
         recent = self._tally.recent(now)
-        of_late = recent.filter(pc.greater(recent["ended"], now - round(LATENCIES_S * NS)))
+        times = recent.select(["arm", "intended", "ended", "own"])  # without the steps, which would be copied too
+        of_late = times.filter(pc.greater(times["ended"], now - round(LATENCIES_S * NS)))
         for arm in self._folder.arms():
             self._last[arm] = _latencies(of_late, arm) or self._last[arm]
         # Both over the same seconds, and not since the block's start, where nothing has ended yet.

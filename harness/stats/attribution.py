@@ -13,8 +13,9 @@ from harness.model.comparison import Anatomy, Design, Part, StepShare
 from harness.model.metric import QUANTILES, Statistic
 from harness.model.policy import Policy
 from harness.model.steps import LOGIN
+from harness.stats.cells import Grouping
 from harness.stats.intervals import mean_interval, ratio_interval
-from harness.stats.logins import Logins, logins_of, step_times, usable_pairs
+from harness.stats.logins import Logins, Timed, logins_of, steps_timed, usable_pairs
 from harness.stats.samples import Measured
 from harness.stats.settled import Sizes, least_in_block, sizes_of
 
@@ -67,30 +68,31 @@ def anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence
     describe this run at its end and are no repeated bounds. Needs 3 pairs, or groups of pairs, that hold the quantile.
     """
     logins = logins_of(table, design, usable_pairs(pairs, design, policy))
-    return dissected(around(table, logins, design, sizes_of(logins.counts, table.cohorts)))
+    timed = steps_timed(table, logins, design.timeout_s)
+    return dissected(around(table, logins, timed, sizes_of(logins.counts, table.cohorts)))
 
 
-def around(table: AttemptTable, logins: Logins, design: Design, sizes: Sizes) -> Arounds:
-    """What the anatomy needs to know of logins that count, in groups of pairs of these sizes."""
+def around(table: AttemptTable, logins: Logins, steps: Mapping[str, Timed], sizes: Sizes) -> Arounds:
+    """What the anatomy needs to know of logins that count and their steps, in groups of pairs of these sizes."""
     found: dict[tuple[str, Statistic], Around] = {}
     if not logins.pairs:
         return found
-    whole = {step: _of_login(table, logins, step, design.timeout_s) for step in table.steps}
+    whole = {step: timed.in_each(logins) for step, timed in steps.items()}
     taken = {step: np.bincount(table.cohort[columns.row], minlength=1) for step, columns in table.steps.items()}
     for size in sorted({size for by_quantile in sizes.values() for size in by_quantile.values()}):
         mine = logins.grouped(size)
-        rank = _ranks(mine)
-        counts = mine.counts
-        for quantile, q in QUANTILES.items():
+        at = None if mine is logins else np.searchsorted(logins.rows, mine.rows)
+        grouping = Grouping.of(mine.used, mine.shape)
+        counts = grouping.counts
+        for quantile, chosen in zip(QUANTILES, _around(grouping, mine.response_s), strict=True):
             codes = [code for code, cohort in enumerate(table.cohorts) if sizes[cohort][quantile] == size]
             if not codes:
                 continue
-            (chosen,) = np.nonzero(np.abs(rank - q) <= min(0.1, (1 - q) / 2))
-            cell, rows = mine.used[chosen], mine.rows[chosen]
+            cell, places = mine.used[chosen], chosen if at is None else at[chosen]
             held = np.bincount(cell, minlength=math.prod(mine.shape)).reshape(mine.shape)
             means = {
                 step: _means(cell, values, held)
-                for step, values in ((LOGIN, mine.response_s[chosen]), *((s, whole[s][rows]) for s in whole))
+                for step, values in ((LOGIN, mine.response_s[chosen]), *((s, whole[s][places]) for s in whole))
             }
             for code in codes:
                 both = (held[code] > 0).all(axis=1)
@@ -129,26 +131,22 @@ def dissected(whole: Arounds) -> tuple[Anatomy, ...]:
     return tuple(found)
 
 
-def _ranks(logins: Logins) -> Floats:
-    """The rank of each login within its cell, from 0 to 1."""
-    size = math.prod(logins.shape)
-    counts = np.bincount(logins.used, minlength=size)
-    # Cells of few bits are sorted by radix, and the times within each by themselves: see Cells.of.
-    by_cell = np.argsort(logins.used.astype(np.min_scalar_type(size)), kind="stable")
-    times_s = logins.response_s[by_cell]
-    rank = np.empty(len(by_cell))
-    for begin, count in zip((np.cumsum(counts) - counts).tolist(), counts.tolist(), strict=True):
-        within = np.empty(count)
-        within[np.argsort(times_s[begin : begin + count], kind="stable")] = (np.arange(count) + 0.5) / max(count, 1)
-        rank[by_cell[begin : begin + count]] = within
-    return rank
-
-
-def _of_login(table: AttemptTable, logins: Logins, step: str, timeout_s: float) -> Floats:
-    """The time that each of the table's logins spent in the step; 0 where it did not reach it, or does not count."""
-    row = table.steps[step].row
-    times_s, _ = step_times(table, logins, step, timeout_s)
-    return np.bincount(row[logins.cell[row] >= 0], weights=times_s, minlength=len(table)).astype(np.float64)
+def _around(grouping: Grouping, response_s: Floats) -> list[Ints]:
+    """The logins around each quantile in their cell: those of the ranks that ``anatomy`` names."""
+    spans = [(q - min(0.1, (1 - q) / 2), q + min(0.1, (1 - q) / 2)) for q in QUANTILES.values()]
+    chosen: list[list[Ints]] = [[np.zeros(0, dtype=np.int64)] for _ in spans]
+    ordered_s = response_s[grouping.order]
+    for begin, end in zip(grouping.starts.tolist(), grouping.ends.tolist(), strict=True):
+        count = end - begin
+        # The rank of the i-th of them (from 0) is (i + 1/2) / count.
+        ends = [(math.ceil(low * count - 0.5 - 1e-9), math.floor(high * count + 0.5 + 1e-9)) for low, high in spans]
+        bounds = {bound for first, last in ends if first < last for bound in (first, last) if bound < count}
+        if not bounds:
+            continue
+        ordered = begin + ordered_s[begin:end].argpartition(sorted(bounds))  # a sort would take ten times as long
+        for found, (first, last) in zip(chosen, ends, strict=True):
+            found.append(grouping.order[ordered[first:last]])
+    return [np.concatenate(found) for found in chosen]
 
 
 def _means(cell: Ints, values: Floats, held: Ints) -> Floats:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from harness.model.attempt import AttemptTable
 from harness.model.comparison import Design
 from harness.model.policy import Policy
 from harness.model.servers import ServerTimes
 from harness.model.shown import Distribution
 from harness.model.target import ARMS, Arm
-from harness.stats.logins import Logins, logins_of, step_times, usable_pairs
+from harness.stats.logins import Logins, Timed, logins_of, steps_timed, usable_pairs
 
 
 def server_times(table: AttemptTable, design: Design, policy: Policy, pairs: Sequence[int]) -> tuple[ServerTimes, ...]:
@@ -21,28 +19,30 @@ def server_times(table: AttemptTable, design: Design, policy: Policy, pairs: Seq
 
     It describes the logins that were judged, and takes no part in the verdict.
     """
-    return answered(answers_of(table, logins_of(table, design, usable_pairs(pairs, design, policy)), design))
+    logins = logins_of(table, design, usable_pairs(pairs, design, policy))
+    return answered(answers_of(table, logins, steps_timed(table, logins, design.timeout_s)))
 
 
 Answers = Mapping[tuple[str, str, Arm, str], Distribution]
 """The times (s) of the step of a cohort, by arm and server: the keys have step, cohort, arm and server."""
 
 
-def answers_of(table: AttemptTable, logins: Logins, design: Design) -> Answers:
+def answers_of(table: AttemptTable, logins: Logins, steps: Mapping[str, Timed]) -> Answers:
     """The servers of every step of logins that count; pieces of a run add up to the whole."""
+    _, pairs, arms = logins.shape
     found: dict[tuple[str, str, Arm, str], Distribution] = {}
-    for step, columns in table.steps.items():
-        if columns.server is None or not len(columns.row):
+    for step, timed in steps.items():
+        columns = table.steps[step]
+        if columns.server is None or not len(timed.cell):
             continue
-        counting = logins.cell[columns.row] >= 0
-        row, server = columns.row[counting], columns.server[counting].astype(np.int64)
-        times_s, _ = step_times(table, logins, step, design.timeout_s)
-        kind = (table.cohort[row].astype(np.int64) * len(ARMS) + table.arm[row]) * len(columns.servers) + server
-        for here in np.flatnonzero(np.bincount(kind)).tolist():
-            rest, of_server = divmod(here, len(columns.servers))
-            of_cohort, of_arm = divmod(rest, len(ARMS))
-            key = (step, table.cohorts[of_cohort], ARMS[of_arm], columns.servers[of_server])
-            found[key] = Distribution.of(times_s[kind == here])
+        of_cohort_and_arm = timed.cell // (pairs * arms) * arms + timed.cell % arms
+        kind = of_cohort_and_arm * len(columns.servers) + columns.server[timed.at]
+        kinds = len(table.cohorts) * arms * len(columns.servers)
+        for here, times_s in enumerate(Distribution.of_each(timed.times_s, kind, kinds)):
+            if len(times_s.values):
+                rest, of_server = divmod(here, len(columns.servers))
+                of_cohort, of_arm = divmod(rest, arms)
+                found[step, table.cohorts[of_cohort], ARMS[of_arm], columns.servers[of_server]] = times_s
     return found
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
 from harness.model.comparison import Design
+from harness.model.plan import NS
 from harness.model.shown import NOTHING, BlockSeries, Distribution, Kept, Shown
 from harness.model.target import ARMS, Arm
-from harness.stats.cells import Flags
+from harness.stats.cells import Flags, Grouping
 
 _OK, _WITHHELD = STATUSES.index("ok"), STATUSES.index("withheld")
 
@@ -26,36 +28,34 @@ def shown(table: AttemptTable, design: Design, discard_pairs: int = 0) -> Shown:
     block_s = table.intended_s - table.offset_s
     done = table.status == _OK
     response_s = np.where(done, table.response_s, design.timeout_s)
+    cohorts = len(table.cohorts)
+    kind = table.arm.astype(np.int64) * cohorts + table.cohort
+    kinds = len(ARMS) * cohorts
+    taken, never = (np.bincount(kind[which], minlength=kinds) for which in (kept, kept & ~done))
+    of_done = _of_each(response_s, kind, kept & done, kinds)
+    own = table.generator.own / NS if table.generator else None
+    of_own = [NOTHING] * kinds if own is None else _of_each(response_s + own, kind, kept, kinds)
+    in_steps = _step_times(table, np.where(kept, kind, kinds), kinds, design.timeout_s)
+    blocks = _Blocks.of(table, sent & (table.pair >= 0), response_s, block_s)
     found: dict[tuple[Arm, str], Kept] = {}
     tried: dict[Arm, tuple[int, int]] = {}
-    failures: dict[Arm, tuple[Floats, Floats]] = {}
-    failed_steps: Counter[tuple[Arm, str]] = Counter()
     for code, arm in enumerate(ARMS):
-        mine = table.arm == code
-        failed = table.status[mine & kept] != _OK
-        tried[arm] = len(failed), int(np.count_nonzero(failed))
-        rows, starts_s, ends = _by_block(table, mine & sent & (table.pair >= 0), block_s)
-        failures[arm] = starts_s / 60, _shares(table.status[rows] != _OK, ends)
+        mine = slice(code * cohorts, (code + 1) * cohorts)
+        tried[arm] = int(taken[mine].sum()), int(never[mine].sum())
         for number, cohort in enumerate(table.cohorts):
-            of_cohort = mine & (table.cohort == number)
-            rows, starts_s, ends = _by_block(table, of_cohort & sent & (table.pair >= 0), block_s)
-            times_s = response_s[rows]
-            parts = [times_s[begin:end] for begin, end in pairwise((0, *ends.tolist()))]
-            quantiles = np.array([np.quantile(part, [0.5, 0.95]) for part in parts]).reshape(-1, 2)
-            counts = of_cohort & kept
-            done_s = Distribution.of(response_s[counts & done])
-            failed_ones = int(np.count_nonzero(counts & ~done))
-            own = None if table.generator is None else table.generator.own[counts] / 1e9
+            at = code * cohorts + number
             found[arm, cohort] = Kept(
-                Distribution.joined([done_s, NOTHING.with_more(design.timeout_s, failed_ones)]),
-                done_s.with_more(math.inf, failed_ones),
-                Distribution.of(response_s[counts] + own if own is not None else np.zeros(0)),
-                BlockSeries(starts_s / 60, quantiles[:, 0], quantiles[:, 1]),
-                dict(_step_times(table, counts, design.timeout_s)),
+                of_done[at].joined_with(design.timeout_s, int(never[at])),
+                of_done[at].with_more(math.inf, int(never[at])),
+                of_own[at],
+                blocks.series(code, number),
+                {step: (float(spent[at]), int(count[at])) for step, (spent, count) in in_steps.items() if count[at]},
             )
-        for step, columns in table.steps.items():
-            broken = int(np.count_nonzero(mine[columns.row[columns.status != _OK]]))
-            failed_steps[arm, step] += broken
+    failed_steps: Counter[tuple[Arm, str]] = Counter()
+    for step, columns in table.steps.items():
+        broken = np.bincount(table.arm[columns.row[columns.status != _OK]], minlength=len(ARMS))
+        failed_steps.update({(arm, step): int(count) for arm, count in zip(ARMS, broken, strict=True)})
+    failures = {arm: blocks.failures(code) for code, arm in enumerate(ARMS)}
     until_s = float(block_s[discarded].max()) + design.block_s if discarded.any() else 0.0
     return Shown(len(table), table.cohorts, found, tried, failures, failed_steps, until_s / 60)
 
@@ -100,27 +100,54 @@ def _in_time(parts: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
     return starts, shares
 
 
-def _by_block(table: AttemptTable, mask: Flags, block_s: Floats) -> tuple[Ints, Floats, Ints]:
-    """The rows of a mask block by block, when each block began (s), and where each ends among the rows."""
-    (rows,) = np.nonzero(mask)
-    block = table.block[rows]
-    if not (block[1:] >= block[:-1]).all():
-        order = np.argsort(block, kind="stable")
-        rows, block = rows[order], block[order]
-    ends = np.append(np.flatnonzero(block[1:] != block[:-1]) + 1, len(block))[: None if len(block) else 0]
-    starts = np.append(0, ends[:-1]) if len(ends) else ends
-    return rows, block_s[rows[starts]], ends
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """A table's blocks in order: whose each is, when it began (s), its logins by cohort, their p50 and p95 (s) and the
+    share of all that failed."""
+
+    arm: Ints
+    start_s: Floats
+    counts: Ints
+    p50: Floats
+    p95: Floats
+    failed: Floats
+
+    @classmethod
+    def of(cls, table: AttemptTable, which: Flags, response_s: Floats, block_s: Floats) -> Self:
+        """The blocks of some of a table's logins."""
+        (rows,) = np.nonzero(which)
+        block = table.block[rows]
+        first = int(block.min(initial=0)) if len(block) else 0
+        place, many = block - first, int(block.max(initial=-1)) - first + 1 if len(block) else 0
+        arm, start_s = np.zeros(many, dtype=np.int64), np.zeros(many)
+        arm[place], start_s[place] = table.arm[rows], block_s[rows]
+        grouping = Grouping.of(table.cohort[rows].astype(np.int64) * many + place, (len(table.cohorts), many, 1))
+        p50, p95 = (found[:, :, 0] for found in grouping.quantiles(response_s[rows], [0.5, 0.95]))
+        held = np.bincount(place, minlength=many)
+        failed = np.bincount(place[table.status[rows] != _OK], minlength=many) / np.maximum(held, 1)
+        return cls(arm, start_s, grouping.counts[:, :, 0], p50, p95, failed)
+
+    def series(self, arm: int, cohort: int) -> BlockSeries:
+        """An arm's blocks that hold logins of a cohort."""
+        (held,) = np.nonzero((self.arm == arm) & (self.counts[cohort] > 0))
+        return BlockSeries(self.start_s[held] / 60, self.p50[cohort, held], self.p95[cohort, held])
+
+    def failures(self, arm: int) -> tuple[Floats, Floats]:
+        """When each of an arm's blocks began (minutes), and the share of its logins that failed."""
+        (held,) = np.nonzero((self.arm == arm) & (self.counts.sum(axis=0) > 0))
+        return self.start_s[held] / 60, self.failed[held]
 
 
-def _shares(flags: Flags, ends: Ints) -> Floats:
-    """The share of flagged rows in each block."""
-    upto = np.append(0, np.cumsum(flags))[np.append(0, ends)]
-    shares: Floats = np.diff(upto) / np.diff(np.append(0, ends))
-    return shares
+def _of_each(values: Floats, kind: Ints, which: Flags, kinds: int) -> list[Distribution]:
+    (rows,) = np.nonzero(which)
+    return Distribution.of_each(values[rows], kind[rows], kinds)
 
 
-def _step_times(table: AttemptTable, counts: Flags, timeout_s: float) -> Iterator[tuple[str, tuple[float, int]]]:
+def _step_times(table: AttemptTable, kind: Ints, kinds: int, timeout_s: float) -> dict[str, tuple[Floats, Ints]]:
+    """By kind of login the time (s) that all together spent in each step, and how many took it; ``kinds`` is none."""
+    found = {}
     for step, columns in table.steps.items():
-        mine = counts[columns.row]
-        if taken := int(np.count_nonzero(mine)):
-            yield step, (float(np.minimum(columns.service_s, timeout_s).sum(where=mine)), taken)
+        of_step = kind[columns.row]
+        spent_s = np.bincount(of_step, np.minimum(columns.service_s, timeout_s), minlength=kinds + 1)
+        found[step] = spent_s[:kinds].astype(np.float64), np.bincount(of_step, minlength=kinds + 1)[:kinds]
+    return found

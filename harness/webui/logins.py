@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.model.attempt import Ints
@@ -29,10 +28,13 @@ def logins_as_json(recent: Any) -> dict[str, list[dict[str, Any]]]:
 
 
 def _largest(logins: Any, by: Any) -> list[dict[str, Any]]:
-    """The logins with the largest values; those with a negative one are none. Only what is shown is copied."""
+    """The logins with the largest values; those with a negative one are none.
+
+    Each is sliced out: to take them by their numbers, Arrow copies the steps of all logins of the minute first.
+    """
     values = by.to_numpy()
     most = np.argsort(-values)[:LOGINS_AT_MOST] if len(values) <= LOGINS_AT_MOST else _first(-values)
-    return [login_as_json(row) for row in logins.take(pa.array(most[values[most] >= 0])).to_pylist()]
+    return [login_as_json(logins.slice(int(at), 1).to_pylist()[0]) for at in most if values[at] >= 0]
 
 
 def _first(values: Ints) -> Ints:

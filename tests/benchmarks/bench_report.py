@@ -38,7 +38,7 @@ from harness.run.assess import Ending
 from harness.system.files import whole
 from tests.helpers.stored import TARGETS
 
-PAIRS, BLOCK_S = 600, 7.5
+BLOCK_S = 7.5
 STEPS_MS = {
     "kdc_as": 0.8,
     "kdc_tgs_ldap": 0.5,
@@ -51,23 +51,23 @@ OWN_MS, LATE_MS, SLOWER = 0.1, 0.4, 1.03
 _STEP: Any = ATTEMPTS.field("steps").type
 
 
-def scenario_of(logins: int) -> Scenario:
+def scenario_of(logins: int, pairs: int) -> Scenario:
     """A scenario with about so many logins an arm."""
     return Scenario.model_validate(
         {
             "name": "bench-report",
             "steps": list(STEPS_MS),
             "population": {"users": 2000},
-            "arrivals": {"curve": "constant", "rate": logins / (PAIRS * BLOCK_S)},
-            "blocks": {"length_s": BLOCK_S, "trim_s": 2.5, "pairs": PAIRS},
+            "arrivals": {"curve": "constant", "rate": logins / (pairs * BLOCK_S)},
+            "blocks": {"length_s": BLOCK_S, "trim_s": 2.5, "pairs": pairs},
             "seed": 2016,
         }
     )
 
 
-def write(results: Path, logins: int) -> Path:
+def write(results: Path, logins: int, pairs: int) -> Path:
     """A finished run of so many logins an arm; its folder."""
-    scenario = scenario_of(logins)
+    scenario = scenario_of(logins, pairs)
     folder = RunFolder.create(results, scenario, TARGETS, Policy(), ARMS)
     plan = make_plan(scenario)
     protocol.save(folder, {arm: protocol.as_json(ArmProtocol({}, ())) for arm in ARMS})
@@ -79,7 +79,7 @@ def write(results: Path, logins: int) -> Path:
     written = replace(Written.by(plan), attempts=planned_of(plan), health=dict.fromkeys(ARMS, seconds), whole=True)
     for name in (protocol.FILE, "attempts.parquet", "health.parquet"):
         written = written.with_file(folder.path / name)
-    ending = asdict(Ending(complete=True, pairs=PAIRS))
+    ending = asdict(Ending(complete=True, pairs=pairs))
     folder.update_manifest(status="complete", ending=ending, **{KEY: written.document})
     return folder.path
 
@@ -170,12 +170,13 @@ def main() -> int:
     """Write the run, then judge it in a fresh process; print what that took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--logins", type=int, default=10_000_000, help="an arm (%(default)s)")
+    parser.add_argument("--pairs", type=int, default=600, help="of blocks (%(default)s)")
     parser.add_argument("--keep", type=Path, help="a folder to keep the run in, or to take it from")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         results = arguments.keep or Path(name)
         kept = sorted(results.glob("*-bench-report-*"))
-        run = kept[0] if kept else write(results, arguments.logins)
+        run = kept[0] if kept else write(results, arguments.logins, arguments.pairs)
         began = time.perf_counter()
         code = subprocess.run([sys.executable, "-m", "harness", "compare", str(run)], check=False).returncode
         took_s = time.perf_counter() - began
@@ -183,7 +184,9 @@ def main() -> int:
         verdict = json.loads((run / "verdict.json").read_text())
         p50 = next(f for f in verdict["findings"] if (f["step"], f["statistic"]) == ("login", "p50"))
         megabytes = (run / "attempts.parquet").stat().st_size / 1e6
-        print(f"2 × {arguments.logins:,} logins of {len(STEPS_MS)} steps in {PAIRS} pairs, {megabytes:,.0f} MB")
+        print(
+            f"2 × {arguments.logins:,} logins of {len(STEPS_MS)} steps in {arguments.pairs} pairs, {megabytes:,.0f} MB"
+        )
         change = f"login p50 {p50['estimate']:+.2%} (planted {SLOWER - 1:+.0%} of the steps)"
         print(f"{verdict['verdict']} (exit {code}), {change}")
         cpu_s, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20

@@ -1,28 +1,11 @@
 'use strict';
 /* The gate's page: a form while nothing runs, the run while one does, its report when it has ended. */
-const $ = (id) => document.getElementById(id);
-const OTHER = ':other', FIELDS = ['update', 'scenario', 'targets', 'policy'];
+const FIELDS = ['update', 'scenario', 'targets', 'policy'];
 let choices = null, runs = [], now = { live: null }, shown = '', stopping = false, chosen = [];
 
 /* The form. */
-function option(select, value, text) {
-  select.append(el('option', { value, textContent: text }));
-}
-function value(name) {
-  return $(name).value === OTHER ? $(`${name}-file`).value.trim() : $(name).value;
-}
-function choose(name, wanted) {
-  const known = [...$(name).options].some((each) => each.value === wanted);
-  $(name).value = known ? wanted : OTHER;
-  if (!known) $(`${name}-file`).value = wanted;
-}
 function refresh() {
-  for (const name of ['scenario', 'targets', 'policy']) {
-    const file = $(`${name}-file`);
-    file.classList.toggle('hidden', $(name).value !== OTHER);
-    file.setAttribute('aria-label', `${say(name)}: ${say('file_of')}`);
-    file.placeholder = say('file_of');
-  }
+  showPaths(['scenario', 'targets', 'policy']);
   const update = choices.updates.find((each) => each.name === $('update').value);
   $('own').classList.toggle('hidden', Boolean(update));
   $('update-hint').textContent = update ? say('update_hint', update) : '';
@@ -30,18 +13,6 @@ function refresh() {
   $('scenario-hint').textContent = scenario ? say('both_hint', { ...scenario, both: duration(scenario.both_s) }) : '';
   const targets = choices.targets.find((each) => each.file === value('targets'));
   $('targets-hint').textContent = targets && targets.lab ? say('lab_hint', targets) : choices.targets.length ? '' : say('no_targets');
-}
-function complain(fields, message) {
-  let first = null;
-  for (const name of FIELDS) {
-    const text = fields[name] || '';
-    $(`${name}-wrong`).textContent = text;
-    $(name).closest('.field').classList.toggle('bad', Boolean(text));
-    $(name).setAttribute('aria-invalid', text ? 'true' : 'false');
-    if (text && !first) first = $(name).value === OTHER ? $(`${name}-file`) : $(name);
-  }
-  $('wrong').textContent = first ? '' : message || '';
-  if (first) first.focus();
 }
 async function post(path, form) {
   const answer = await fetch(path, { method: 'POST', body: new URLSearchParams(form) });

@@ -1,60 +1,21 @@
 'use strict';
 /* The form of a plain test: what may be chosen comes from the server, and what is wrong stands beside its field. */
-const $ = (id) => document.getElementById(id);
 const FIELDS = ['scenario', 'targets', 'arm', 'seats', 'run_time'];
-const OTHER = ':other';
 let choices = { scenarios: [], targets: [], arms: [], now: {} };
 
-function option(select, value, text) {
-  const made = document.createElement('option');
-  made.value = value;
-  made.textContent = text;
-  select.append(made);
-}
-
-function chosen(name) {
-  const select = $(name);
-  return select.value === OTHER ? $(`${name}-file`).value.trim() : select.value;
-}
-
-function choose(name, value) {
-  const select = $(name);
-  const known = [...select.options].some((each) => each.value === value);
-  select.value = known ? value : OTHER;
-  if (!known) $(`${name}-file`).value = value;
-}
-
 function refresh() {
-  for (const name of ['scenario', 'targets']) {
-    const other = $(name).value === OTHER, file = $(`${name}-file`);
-    file.classList.toggle('hidden', !other);
-    file.setAttribute('aria-label', `${say(name)}: ${say('file_of')}`);
-    file.placeholder = say('file_of');
-  }
-  const scenario = choices.scenarios.find((each) => each.name === chosen('scenario'));
+  showPaths(['scenario', 'targets']);
+  const scenario = choices.scenarios.find((each) => each.name === value('scenario'));
   const lasts = scenario ? duration(scenario.lasts_s) : '–';
   $('scenario-hint').textContent = scenario ? say('scenario_hint', { ...scenario, lasts }) : '';
   $('seats-hint').textContent = say('seats_hint', { seats: scenario ? scenario.seats : '–' });
   $('run_time-hint').textContent = say('run_time_hint', { lasts });
-  const targets = choices.targets.find((each) => each.file === chosen('targets'));
+  const targets = choices.targets.find((each) => each.file === value('targets'));
   $('targets-hint').textContent = targets && targets.lab ? say('lab_hint', targets) : choices.targets.length ? '' : say('no_targets');
   const arm = $('arm').value;
   $('arm').replaceChildren();
   for (const each of targets ? targets.arms : choices.arms) option($('arm'), each, each);
   if ([...$('arm').options].some((each) => each.value === arm)) $('arm').value = arm;
-}
-
-function complain(fields, message) {
-  let first = null;
-  for (const name of FIELDS) {
-    const text = fields[name] || '';
-    $(`${name}-wrong`).textContent = text;
-    $(name).closest('.field').classList.toggle('bad', Boolean(text));
-    $(name).setAttribute('aria-invalid', text ? 'true' : 'false');
-    if (text && !first) first = $(name).value === OTHER ? $(`${name}-file`) : $(name);
-  }
-  $('wrong').textContent = first ? '' : message || '';
-  if (first) first.focus();
 }
 
 async function load() {
@@ -80,7 +41,7 @@ $('form').addEventListener('submit', async (event) => {
   complain({}, '');
   $('go').disabled = true;
   $('go').textContent = say('starting');
-  const form = new URLSearchParams({ scenario: chosen('scenario'), targets: chosen('targets'), arm: $('arm').value, seats: $('seats').value.trim(), run_time: $('run_time').value.trim() });
+  const form = new URLSearchParams({ scenario: value('scenario'), targets: value('targets'), arm: $('arm').value, seats: $('seats').value.trim(), run_time: $('run_time').value.trim() });
   try {
     const answer = await fetch('swarm', { method: 'POST', body: form });
     const text = await answer.text();

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +14,8 @@ from harness.model.scenario import Scenario
 from harness.record import parquet
 from harness.record.completeness import KEY, written_of
 from harness.record.folder import RunFolder
-from harness.record.parquet import GroupedAttempts
+from harness.record.parquet import COMPLETE, GroupedAttempts, schema_for
+from harness.record.schema import ATTEMPTS
 from harness.report.html import page
 from harness.report.verdict_json import verdict_document
 from harness.run import evidence, pieces
@@ -128,9 +128,24 @@ def test_the_page_states_times_with_and_without_the_generators_own(tmp_path: Pat
 def test_logins_come_back_from_the_file_as_they_were_written(tmp_path: Path) -> None:
     folder = stored_run(tmp_path, LONG)
     file = GroupedAttempts(folder.path / "attempts.parquet")
-    seq = np.concatenate([table["seq"].to_numpy() for table in file.tables(range(PAIRS))])
-    assert seq.tolist() == sorted(folder.attempts()["seq"].to_pylist())
-    assert file.pairs_done(PAIRS).sum() == len(seq)
+    found = [row for table in file.tables(range(PAIRS)) for row in table.to_pylist()]
+    assert found == folder.attempts().to_pylist()
+    assert file.pairs_done(PAIRS).sum() == len(found)
+    assert any("steps.list.element.status" in group.alike for group in file.groups), "nothing was made up"
+
+
+def test_a_value_that_is_missing_is_written_as_that(tmp_path: Path) -> None:
+    table = stored_run(tmp_path, LONG).attempts()
+    users = table["user"].to_pylist()
+    users[3] = None
+    missing = table.set_column(table.schema.get_field_index("user"), "user", pa.array(users, pa.string()))
+    assert (schema_for(table), schema_for(missing)) == (COMPLETE, ATTEMPTS)
+    with (tmp_path / "attempts.parquet").open("wb") as file:
+        parquet.write_attempts(iter([missing]), file, schema_for(missing))
+    back = [
+        row for part in GroupedAttempts(tmp_path / "attempts.parquet").tables(range(PAIRS)) for row in part.to_pylist()
+    ]
+    assert back == missing.to_pylist()
 
 
 def _no_attempts(read: Any) -> Any:

@@ -57,3 +57,14 @@ def test_failures_are_counted_by_arm_step_and_code() -> None:
     tally.add(attempts_batch([slow]))
     assert tally.ended == {"baseline": 10, "candidate": 11}
     assert tally.failures == {("candidate", "", "denied X"): 3, ("candidate", "ldap_bind", "timeout DEADLINE"): 1}
+
+
+def test_no_login_is_copied_to_show_the_last_seconds_but_those_at_the_windows_edge() -> None:
+    tally = Tally(Plan("digest", 1, BLOCKS), window_s=5.0)
+    rows = attempts(BLOCKS[2])
+    batches = [attempts_batch(rows[start : start + 2]) for start in range(0, len(rows), 2)]
+    for batch in batches:
+        tally.add(batch)
+    shown = tally.recent(rows[3].ended + round(5.0 * NS)).column("steps").chunks
+    kept = [chunk.buffers()[1].address for chunk in shown]
+    assert kept == [batch["steps"].buffers()[1].address for batch in batches[2:]]

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-from math import lcm
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from harness.model.policy import Policy
 from harness.record.schema import ATTEMPTS
 from harness.run.assess import Assessor
 from harness.run.audit import AttemptAudit, Planned
-from harness.run.pieces import Gathered, Piece, piece_of
+from harness.run.pieces import Gathered, Piece, groups_of, piece_of
 from harness.stats.compare import STAGES
 from harness.stats.logins import logins_of, of_stage
 from harness.stats.settled import SETTLING_PAIRS, Settled
@@ -102,10 +101,7 @@ class Growing:
         """Up to which pair all groups of pairs are whole, from the last such one on."""
         if "expected" not in self._settled:
             return self._begin
-        groups = {
-            stage: lcm(*(size for sizes in found.sizes.values() for size in sizes.values()))
-            for stage, found in self._settled.items()
-        }
+        groups = groups_of(self._settled)
         counted, end = dict.fromkeys(STAGES, 0), self._begin
         for pair in range(self._begin, judged):
             if pair >= self._policy.discard_pairs:

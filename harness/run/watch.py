@@ -90,7 +90,6 @@ class Watch:
             for worker in range(self._workers)
         }
         self._growing = Growing(self._assessor, AttemptAudit(request.scenario, plan), plan)
-        """Of a run that is judged while it goes on."""
         self._rows = dict.fromkeys(self._readers, 0)
         self._tally = Tally(plan, LIVE_WINDOW_S)
         self._batches: dict[str, list[Any]] = {"attempts": [], "health": []}
@@ -102,10 +101,8 @@ class Watch:
         self._generators: dict[Arm, dict[str, Any]] = {}
         self._due = np.concatenate([block.arrivals.intended for block in plan.blocks])
         self._due.sort()
-        self._pass_from_s = None
-        if self._judges:
-            pairs = least_pairs(request.scenario, request.policy)
-            self._pass_from_s = pairs * self._assessor.design.pair_s
+        least_s = least_pairs(request.scenario, request.policy) * self._assessor.design.pair_s
+        self._pass_from_s = least_s if self._judges else None
         self._judged = 0
 
     def run(self, patience_s: float) -> Ending:
@@ -205,8 +202,7 @@ class Watch:
                 self._count()
         if pairs > self._judged and self._judges:
             ending = Ending(complete=done, pairs=pairs)
-            health, faults = self._audited_health()
-            grown = self._growing.look()
+            grown, (health, faults) = self._growing.look(), self._audited_health()
             faults = (*self._growing.faults, *faults)
             found = self._assessor.concluded(grown, health, ending, self._differences, faults)
             self._look = Look(found.verdict, found.comparison, found.health)

@@ -14,7 +14,7 @@ help:
 	@echo "make unit                the tests that need no server, in under a minute"
 	@echo "make check               lint and types alone"
 	@echo "make fuzz [SECONDS=600] [ANSWERS=60000]  damaged inputs for so long, and so many spoilt answers of servers"
-	@echo "make bench               logins a second and CPU a login of one worker"
+	@echo "make bench               every benchmark of the instrument, into results/bench"
 	@echo "make scoreboard          every update of the catalogue, replayed and judged, and equal arms (an hour)"
 	@echo "make wheel               the sdist, and the wheel that it makes, in dist/"
 	@echo "make lock [UPGRADE=yes]  bring the locks in line with pyproject.toml, or renew all of them"
@@ -57,7 +57,7 @@ demo: runtime
 test: PACKAGES = --test
 # Two processes, a file at a time each, the slow ones first: most wait for load, and a file shares its servers.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 30
 
 unit: development
 	$(BIN)/python -m pytest -n 2 -m 'not slow' tests/unit
@@ -75,7 +75,7 @@ fuzz: development
 	$(BIN)/python -m tests.property.hostile --answers $(ANSWERS) $(if $(SEED),--seed $(SEED))
 
 bench: development
-	$(BIN)/python tests/benchmarks/bench_worker.py
+	$(BIN)/python -m tests.benchmarks.run_all
 
 # The catalogue and equal arms, gated for real: an hour or so, on a machine that does nothing else.
 scoreboard: PACKAGES = --test
@@ -94,7 +94,7 @@ LOCK = $(BIN)/python -m piptools compile -q --generate-hashes --allow-unsafe --n
 lock: development
 	$(LOCK) -o requirements-build.txt requirements-build.in
 	$(LOCK) -c requirements-build.txt -o requirements.txt pyproject.toml
-	$(LOCK) -c requirements-build.txt -c requirements.txt --extra dev -o requirements-dev.txt pyproject.toml
+	$(LOCK) -c requirements-build.txt -c requirements.txt --extra dev --extra otel -o requirements-dev.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

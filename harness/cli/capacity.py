@@ -10,6 +10,7 @@ from rich.console import Console
 
 from harness.cli.options import (
     Finite,
+    elsewhere_options,
     format_option,
     lang_option,
     policy_option,
@@ -19,6 +20,7 @@ from harness.cli.options import (
     targets_option,
     workers_option,
 )
+from harness.load.elsewhere import Elsewhere
 from harness.model.capacity import Ladder
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
@@ -40,6 +42,7 @@ _TIMES = Finite(0.01, 100)
 @results_option
 @quiet_option
 @workers_option
+@elsewhere_options
 @click.option(
     "--from",
     "lowest",
@@ -96,6 +99,7 @@ def command(
     results: Path,
     quiet: bool,
     workers: int | None,
+    elsewhere: Elsewhere | None,
     lowest: float,
     highest: float,
     step: float,
@@ -112,7 +116,7 @@ def command(
     The servers are overloaded on purpose.
     """
     settings = SearchSettings(
-        lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak, workers
+        lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak, workers, elsewhere
     )
     console = Console(stderr=True) if written == "json" else for_tables()
     with progress(console, quiet) as display:

@@ -32,7 +32,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "export": (
         ("authgate export results/RUN --out run.hlog", "an HdrHistogram log"),
-        ("authgate export results/RUN --format hdr --out run.hlog", "the same, said in full"),
+        (
+            "authgate export results/RUN --otlp http://127.0.0.1:4318",
+            "to an OpenTelemetry collector",
+        ),
     ),
     "gate": (
         ("authgate gate morning-rush --targets targets.yaml", "measure both arms, and judge the update"),

@@ -1,7 +1,8 @@
-"""``authgate export``: a run's latencies in another tool's format."""
+"""``authgate export``: a run for other tools, in a file or sent to a collector."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,28 +10,42 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import FILE_PATH
-from harness.errors import ConfigError
+from harness.cli.otlp import otlp_options
+from harness.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from harness.model.attempt import Ints
     from harness.record.folder import RunFolder
+    from harness.telemetry.settings import Otlp
 
 
 @click.command("export")
 @click.argument("run", type=FILE_PATH)
 @click.option("--format", "written", type=click.Choice(("hdr",)), default="hdr", show_default=True)
-@click.option("--out", type=FILE_PATH, required=True, help="The file to write.")
-def command(run: Path, written: str, out: Path) -> int:
-    """Write RUN's response times as an HdrHistogram log (hdr): a line for each block, arm and cohort.
+@click.option("--out", type=FILE_PATH, help="The file to write.")
+@otlp_options
+def command(run: Path, written: str, out: Path | None, otlp: Otlp | None) -> int:
+    """Write RUN's response times as an HdrHistogram log (hdr), or send its metrics and traces to a collector.
 
-    Logins count as they ended, failed ones too; those that were never sent don't. The tag is ARM/COHORT/login, and
-    ARM/COHORT/STEP for each step.
+    Of a log: a line for each block, arm and cohort. Logins count as they ended, failed ones too; those that were never
+    sent don't. The tag is ARM/COHORT/login, and ARM/COHORT/STEP for each step.
     """
     from harness.record.folder import RunFolder
+
+    if out is None and otlp is None:
+        raise click.UsageError("expected --out FILE or --otlp URL, got neither")
+    folder = RunFolder.open(run)
+    if out is not None:
+        _log(folder, out)
+    if otlp is not None:
+        _send(folder, otlp)
+    return 0
+
+
+def _log(folder: RunFolder, out: Path) -> None:
     from harness.report.hdr import log_lines
     from harness.system.files import write_whole
 
-    folder = RunFolder.open(run)
     began = folder.manifest().get("origin_wall")
     start = float(began) if isinstance(began, int | float) else folder.created().timestamp()
     lines = list(log_lines(start, _intervals(folder)))
@@ -39,7 +54,15 @@ def command(run: Path, written: str, out: Path) -> int:
     except OSError as error:
         raise ConfigError(f"{out}: expected a file to write, got: {error.strerror}") from None
     click.echo(f"{out}: {len(lines) - 4} histograms")
-    return 0
+
+
+def _send(folder: RunFolder, otlp: Otlp) -> None:
+    from harness.telemetry.export import export_stored
+
+    sent = export_stored(folder, otlp, os.environ)
+    if not sent.whole:
+        raise RunError(f"--otlp: expected a collector that takes all of {folder.path.name}, got: {sent.told}")
+    click.echo(f"otlp: {sent.told}")
 
 
 def _intervals(folder: RunFolder) -> Iterator[tuple[str, float, float, Ints]]:

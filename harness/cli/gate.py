@@ -25,6 +25,7 @@ from harness.cli.options import (
     targets_option,
     workers_option,
 )
+from harness.cli.otlp import otlp_options
 from harness.cli.web import gate_page, web_option
 from harness.load.elsewhere import Elsewhere
 from harness.model.endpoint import Endpoint
@@ -33,6 +34,7 @@ from harness.model.scenario import Scenario
 from harness.model.target import ARMS, Arm, Targets
 from harness.model.verdict import Kind
 from harness.studies.soak import HOURS_AT_MOST, SHARE_OF_PEAK, SoakPlan
+from harness.telemetry.settings import Otlp
 
 if TYPE_CHECKING:
     from harness.run.request import RunRequest
@@ -76,6 +78,7 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
 @elsewhere_options
 @web_option
 @metrics_option
+@otlp_options
 @_soak_options
 @budget_options
 def command(
@@ -90,6 +93,7 @@ def command(
     elsewhere: Elsewhere | None,
     web: Endpoint | None,
     metrics: Endpoint | None,
+    otlp: Otlp | None,
     soak: SoakPlan | None,
     budget: float | None,
     earlier: Path | None,
@@ -104,10 +108,22 @@ def command(
             request = continued(
                 earlier, targets, policy if "policy" in asked else None, budget, results if "results" in asked else None
             )
-            return _measured(replace(request, workers=workers, elsewhere=elsewhere), quiet, lang, metrics)
+            return _measured(replace(request, workers=workers, elsewhere=elsewhere), quiet, lang, metrics, otlp)
         assert scenario is not None  # the options see to it
         return _judged(
-            scenario, targets, policy, results, quiet, calibration, lang, workers, elsewhere, soak, budget, metrics
+            scenario,
+            targets,
+            policy,
+            results,
+            quiet,
+            calibration,
+            lang,
+            workers,
+            elsewhere,
+            soak,
+            budget,
+            metrics,
+            otlp,
         )
 
 
@@ -117,10 +133,10 @@ def _was_given(name: str) -> bool:
     return source is click.core.ParameterSource.COMMANDLINE
 
 
-def _measured(request: RunRequest, quiet: bool, lang: str, metrics: Endpoint | None) -> int:
+def _measured(request: RunRequest, quiet: bool, lang: str, metrics: Endpoint | None, otlp: Otlp | None) -> int:
     from harness.cli.tell import judged
 
-    evidence = judged(request, quiet, lang, metrics)
+    evidence = judged(request, quiet, lang, metrics, otlp)
     if evidence.verdict.kind is Kind.INCONCLUSIVE and evidence.soak is None:
         folder = request.results / evidence.run_id
         click.echo(f"To add pairs: authgate gate --continue {folder} --targets {request.targets.source}")
@@ -140,6 +156,7 @@ def _judged(
     soak: SoakPlan | None,
     budget: float | None,
     metrics: Endpoint | None,
+    otlp: Otlp | None,
 ) -> int:
     # Before any load, but not for --help: what measures and judges takes longer to import than a command to be read.
     from harness.run.drift import check_drift
@@ -159,7 +176,7 @@ def _judged(
             workers=workers,
             elsewhere=elsewhere,
         )
-        return _measured(request, quiet, lang, metrics)
+        return _measured(request, quiet, lang, metrics, otlp)
     check_drift(policy, targets)
     site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
     if site.refusal:  # no load could change it
@@ -168,4 +185,4 @@ def _judged(
     request = RunRequest(scenario, targets, policy, results, site=site, workers=workers, elsewhere=elsewhere)
     if budget is not None:
         request = within(request, budget, Path(site.source) if site.source else None)
-    return _measured(request, quiet, lang, metrics)
+    return _measured(request, quiet, lang, metrics, otlp)

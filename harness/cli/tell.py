@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.cli.metrics import also_metrics
+from harness.cli.otlp import also_otlp
 from harness.model.endpoint import Endpoint
 from harness.model.evidence import Evidence
 from harness.report.console import for_tables, print_verdict
@@ -17,14 +18,21 @@ from harness.report.write import keep_reports
 from harness.run.evidence import evidence_of
 from harness.run.execute import execute
 from harness.run.request import RunRequest
+from harness.telemetry.settings import Otlp
 from harness.webui.live import also_live
 
 
-def judged(request: RunRequest, quiet: bool, lang: str = "en", metrics: Endpoint | None = None) -> Evidence:
-    """Make the run, and report its verdict, on the page in a language; Prometheus may ask at ``metrics`` meanwhile."""
-    with progress(Console(), quiet) as shown, also_live(shown) as live, also_metrics(live, metrics) as display:
-        folder = execute(request, display)
-    return tell(evidence_of(folder), folder.path, lang)
+def judged(
+    request: RunRequest, quiet: bool, lang: str = "en", metrics: Endpoint | None = None, otlp: Otlp | None = None
+) -> Evidence:
+    """Make the run, and report its verdict, on the page in a language.
+
+    Prometheus may ask at ``metrics`` meanwhile, and a collector gets what ``otlp`` says.
+    """
+    with also_otlp(otlp) as told:
+        with progress(Console(), quiet) as shown, also_live(shown) as live, also_metrics(live, metrics) as display:
+            folder = execute(request, told(display))
+        return tell(evidence_of(folder), folder.path, lang)
 
 
 def tell(evidence: Evidence, folder: Path | None, lang: str = "en") -> Evidence:

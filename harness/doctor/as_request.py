@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.login.kerberos.answers import PREAUTH_REQUIRED, key_infos
-from harness.login.kerberos.kdcs import MESSAGE_AT_MOST
+from harness.login.kerberos.contact import MESSAGE_AT_MOST
 from harness.login.names import is_upn
 from harness.login.net import der
 from harness.login.net.clock import StepClock

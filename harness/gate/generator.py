@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.gate.findings import decide
 from harness.model.comparison import Comparison, QuantileShift
 from harness.model.health import ArmHealth
+from harness.model.policy import Margins
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Finding
 from harness.stats.generator import NO_GAP, Gap, decides_alone, gaps
@@ -14,12 +15,13 @@ from harness.stats.validity import Unsound
 
 
 def treated_differently(
-    comparison: Comparison, findings: Sequence[Finding], health: Mapping[Arm, ArmHealth]
+    comparison: Comparison, findings: Sequence[Finding], health: Mapping[Arm, ArmHealth], margins: Margins
 ) -> Iterator[Unsound]:
     """What the generator's own difference between the arms could have decided.
 
     A metric that passes only since the baseline was disturbed is one, and so are the metrics that block if none blocks
-    without the candidate's disturbance. Whatever else blocks (a rate, an outage, what is forbidden on the wire) does.
+    without the candidate's disturbance. Whatever else blocks (a rate, an outage, what is forbidden on the wire) does;
+    and a candidate that passes in spite of its own disturbance passes.
     """
     if any(arm not in health or health[arm].foreign for arm in ARMS):
         return
@@ -29,7 +31,7 @@ def treated_differently(
     moved = [
         (shift, gap)
         for shift in latencies
-        if not decides_alone(shift, gap := found.get(shift.metric.statistic, NO_GAP), steps)
+        if not decides_alone(shift, gap := found.get(shift.metric.statistic, NO_GAP), steps, margins)
     ]
     passed = [item for item in moved if decide(item[0]) in ("pass", "notice")]
     blocked = [item for item in moved if decide(item[0]) == "block"]

@@ -58,7 +58,7 @@ def judge(
         *faults,
         *map(Unsound, state.faults),
         *unsound(health, policy.limits),
-        *treated_differently(comparison, findings, health),
+        *treated_differently(comparison, findings, health, policy.margins),
     )
     if comparison.site.refusal:
         faults = (Unsound(comparison.site.refusal), *faults)

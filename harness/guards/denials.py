@@ -1,7 +1,8 @@
 """Which accounts were denied for their password, remembered beyond the process: none is tried again by another way.
 
 A run, a single login and the doctor each try a password once; the domain counts all of them together. So each wrong one
-is written down, and its account is refused until its credentials have changed, and for a while after two of them.
+is written down, and its account is refused until its credentials have changed, and for a while after two of them. What
+workers on other machines were denied their master writes down too, and tells at the next run to those that come then.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import CredentialError
 from harness.model.attempt import Outcome
@@ -40,12 +43,16 @@ ADVICE = (
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """One wrong password: when (Unix seconds), of which account of which domain, and from which state of which file."""
+    """One wrong password: when (Unix seconds), of which account of which domain, and from which state of which file.
+
+    By its ``key`` it is the same on each machine that has heard of it, where the file is another one.
+    """
 
     at: float
     domain: str
     user: str
     source: str
+    key: str = ""
 
 
 def domain_of(targets: Targets, arm: Arm) -> str:
@@ -71,6 +78,11 @@ def source_of(credentials: Credentials | None) -> str:
     return f"{Path(name).resolve()} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
 
+def _changed_at(source: str) -> float:
+    """When the file of a source was last written, in Unix seconds."""
+    return int(source.rpartition(" ")[2]) / 1e9
+
+
 class Denials:
     """The denials of one domain, in a file that only its owner may read; raises LabError where there can be none.
 
@@ -90,7 +102,7 @@ class Denials:
         found: dict[str, str] = {}
         for user in users:
             mine = by_user.get(user.casefold(), [])
-            young = [denial for denial in mine if time.time() - denial.at < WINDOW_S]
+            young = {denial.key or denial for denial in mine if time.time() - denial.at < WINDOW_S}
             source = self._source(user)
             if source and any(denial.source == source for denial in mine):
                 found[user] = f"was denied {_ago(mine[-1].at)}, by the credentials that are there now"
@@ -105,15 +117,36 @@ class Denials:
             named += [f"{len(refused) - len(named)} more"] if len(refused) > len(named) else []
             raise CredentialError(f"accounts refused, so that none is locked: {'; '.join(named)}; {ADVICE}")
 
-    def note(self, user: str, outcome: Outcome) -> None:
-        """Write the denial down, if it is one that the domain counts."""
-        if outcome.code in WRONG_PASSWORD:
-            denial = Denial(time.time(), self._domain, user.casefold(), self._source(user))
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                os.write(file, f"{json.dumps(asdict(denial))}\n".encode())
-            finally:
-                os.close(file)
+    def note(self, user: str, outcome: Outcome) -> str:
+        """Write the denial down, if it is one that the domain counts; its key, empty where it is not."""
+        if outcome.code not in WRONG_PASSWORD:
+            return ""
+        denial = Denial(time.time(), self._domain, user.casefold(), self._source(user), secrets.token_hex(8))
+        self._append(denial)
+        return denial.key
+
+    def told(self) -> list[dict[str, Any]]:
+        """What other machines have to know of the domain's denials: which, of whom, and how many seconds ago."""
+        found = {it.key: {"user": it.user, "key": it.key, "ago_s": time.time() - it.at} for it in self._remembered()}
+        return [one for key, one in found.items() if key]
+
+    def hear(self, told: Iterable[Mapping[str, Any]]) -> None:
+        """Write down what another machine tells; by the credentials that are here, unless they have changed since."""
+        known = {(denial.key, denial.source) for denial in self._remembered()}
+        for one in told:
+            user, at = str(one["user"]).casefold(), time.time() - float(one["ago_s"])
+            source = self._source(user)
+            if source and _changed_at(source) > at:
+                source = ""
+            if (str(one["key"]), source) not in known:
+                self._append(Denial(at, self._domain, user, source, str(one["key"])))
+
+    def _append(self, denial: Denial) -> None:
+        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(file, f"{json.dumps(asdict(denial))}\n".encode())
+        finally:
+            os.close(file)
 
     @contextmanager
     def one_at_a_time(self, sleep: Callable[[float], object] = time.sleep) -> Iterator[None]:

@@ -24,6 +24,7 @@ from harness.record.calibration import site_document
 from harness.run.site import Subject, find_site
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
+from harness.stats.shown import shown
 
 CENTURY_S = 3.2e9
 """Arms that claim to be further apart are no further: a file may hold any number."""
@@ -79,7 +80,7 @@ def _judged(
         partial="",
         verdict=verdict,
         comparison=comparison,
-        table=foreign.table,
+        shown=shown(foreign.table, foreign.design, policy.discard_pairs),
         design=foreign.design,
         health=health,
         step_order=foreign.steps,

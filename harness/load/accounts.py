@@ -7,8 +7,11 @@ with the process. Targets that say where credentials lie are no secret; what lie
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -85,14 +88,38 @@ def _read(file: str) -> bytes:
         raise CredentialError(f"{path}: expected a readable file, got: {error.strerror}") from None
 
 
-def with_accounts(targets: Targets, arm: Arm, sent: Mapping[str, Mapping[str, bytes]], folder: Path) -> Targets:
-    """The targets with an arm's credentials as this machine has them; ``folder`` is for what was sent."""
+def ages_s(target: Target) -> dict[str, float]:
+    """How many seconds ago the files that a master sends were written: what was denied since is not tried again."""
+    found = {}
+    for kind in _KINDS:
+        credentials: Credentials | None = getattr(target, kind)
+        name = None if credentials is None else credentials.csv or credentials.keytab
+        if name is not None:
+            with suppress(OSError):
+                found[kind] = time.time() - Path(name).stat().st_mtime
+    return found
+
+
+def with_accounts(
+    targets: Targets,
+    arm: Arm,
+    sent: Mapping[str, Mapping[str, bytes]],
+    folder: Path,
+    ages: Mapping[str, float] = MappingProxyType({}),
+) -> Targets:
+    """The targets with an arm's credentials as this machine has them; ``folder`` is for what was sent.
+
+    Its files are as old as the master's, whose ``ages`` are in seconds.
+    """
     changes: dict[str, Any] = {}
     for kind, parts in sent.items():
         for name, data in parts.items():
             path = folder / f"{kind}.{name}"
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(data)
+            if kind in ages:
+                written = time.time() - ages[kind]
+                os.utime(path, (written, written))
             elsewhere: Credentials | Armor = getattr(targets.arms[arm], kind)
             others = dict.fromkeys(_SOURCES) if isinstance(elsewhere, Credentials) else {}
             changes[kind] = elsewhere.model_copy(update={**others, name: str(path)})

@@ -30,10 +30,10 @@ from locust.runners import STATE_MISSING, MasterRunner
 from harness.errors import RunError
 from harness.load import messages
 from harness.load.clock import HEAD_START_NS, clock_id
-from harness.load.progress import Share
+from harness.load.progress import Share, named
 from harness.load.stream import Copy
+from harness.login.caution import Caution
 from harness.model.plan import NS
-from harness.model.shard import worker_name
 from harness.record.folder import SCHEMAS, RunFolder
 from harness.version import __version__
 
@@ -64,6 +64,8 @@ class Crew:
         self._runner = runner
         self._on_counts = on_counts
         self._copies: dict[str, Copy] = {}
+        self._cautions: dict[str, Caution] = {}
+        """By which the denials of workers on other machines are remembered here."""
         self.shares: dict[str, Share] = {}
         """By client."""
         self.first: dict[str, dict[str, Any]] = {}
@@ -140,8 +142,11 @@ class Crew:
         for client, share in self.shares.items():
             files = {kind: folder.journal(kind, share.arm, share.index) for kind in SCHEMAS}
             self._copies[client] = Copy(files)
-        for client, (_, message) in parts.items():
-            self.tell(messages.PART, client, clock=clock_id(), **message)
+        targets = folder.targets()
+        self._cautions = {arm: Caution(targets, arm) for arm in targets.arms}
+        told = {arm: caution.told() for arm, caution in self._cautions.items()}
+        for client, (share, message) in parts.items():
+            self.tell(messages.PART, client, clock=clock_id(), denied=told[share.arm], **message)
 
     def wait_until_ready(self, expected: Expected, patience_s: float, on_ready: Callable[[str], None]) -> None:
         """Until each has prepared, and their shares add up to the plan; ``on_ready`` hears of each client.
@@ -258,8 +263,10 @@ class Crew:
             self.failure = f"{named(share, self.shares)}: {msg.data['message']}"
 
     def _denied(self, environment: Any, msg: Any, **_: Any) -> None:
-        if self._share(msg) is not None:
+        if (share := self._share(msg)) is not None:
             self.tell(messages.WITHHOLD, user=msg.data["user"])
+            if msg.data["key"]:
+                self._cautions[share.arm].hear([{"user": msg.data["user"], "key": msg.data["key"], "ago_s": 0.0}])
 
     def _heard(self, environment: Any, msg: Any, **_: Any) -> None:
         if (share := self._share(msg)) is not None:
@@ -283,12 +290,6 @@ class Crew:
     def _closed(self, environment: Any, msg: Any, **_: Any) -> None:
         if (share := self._share(msg)) is not None:
             share.closed, share.whole = True, bool(msg.data["whole"])
-
-
-def named(share: Share, shares: Mapping[str, Share]) -> str:
-    """A worker as words name it."""
-    of = sum(other.arm == share.arm for other in shares.values())
-    return worker_name(share.arm, share.index, of)
 
 
 def until(true: Callable[[], bool], for_s: float) -> None:

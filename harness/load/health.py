@@ -24,6 +24,8 @@ class HealthMeter:
         self._worker = worker
         self.busy_seats = 0
         self.clock_error_ms: float | None = 0.0
+        self.journal_ms = 0.0
+        """How long the slowest write to the journals took in the second."""
         self._stalls: list[float] = []
         self._lags: list[float] = []
         self._pool_waits: list[float] = []
@@ -61,6 +63,7 @@ class HealthMeter:
             cpu=(cpu_s - self._cpu_s) / max((now - self._wall_ns) / 1e9, 1e-9),
             busy_seats=self.busy_seats,
             rss_mb=_rss_mb(),
+            journal_ms=self.journal_ms,
             run_queue_ms=None if queued_ms is None or self._queued_ms is None else queued_ms - self._queued_ms,
         )
         self._cpu_s, self._wall_ns, self._queued_ms = cpu_s, now, queued_ms

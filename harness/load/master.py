@@ -16,10 +16,10 @@ import gevent
 
 from harness.errors import AuthgateError, RunError
 from harness.load import messages
-from harness.load.accounts import to_send
+from harness.load.accounts import ages_s, to_send
 from harness.load.asked import Asked, patience_s, targets_digest
-from harness.load.crew import POLL_S, Crew, Expected, named, until
-from harness.load.progress import Share, counted
+from harness.load.crew import POLL_S, Crew, Expected, until
+from harness.load.progress import Share, counted, named
 from harness.model.shard import worker_name
 from harness.model.target import Arm
 from harness.record.completeness import written_of
@@ -73,6 +73,7 @@ class Conductor:
             message |= {"folder": str(folder.path.resolve()), "elsewhere": self._elsewhere}
             if messages.SEND_VARIABLE in os.environ:
                 message["accounts"] = to_send(targets.arms[arm], by_card)
+                message["accounts_age_s"] = ages_s(targets.arms[arm])
             for index, count in enumerate(counts[arm]):
                 client = _one_for(free, arm, index)
                 if client is None:

@@ -53,7 +53,8 @@ class Part:
         self._environment = environment
         asked = Asked.of(data)
         self._scratch = scratch()
-        targets = with_accounts(asked.targets, asked.arm, data.get("accounts", {}), Path(self._scratch.name))
+        sent, ages = data.get("accounts", {}), data.get("accounts_age_s", {})
+        targets = with_accounts(asked.targets, asked.arm, sent, Path(self._scratch.name), ages)
         self.test = str(data["test"])
         shard = Shard(int(data["index"]), int(data["of"]), of_services(asked.scenario))
         self._seats = shard.seats(asked.seats)
@@ -73,8 +74,9 @@ class Part:
             targets,
             mine,
             on_attempt=self._keep,
-            on_denied=lambda user: tell(messages.DENIED, user=user),
+            on_denied=lambda user, key: tell(messages.DENIED, user=user, key=key),
             shard=shard,
+            told=data["denied"],
         )
         folder, elsewhere = Path(data["folder"]), bool(data["elsewhere"])
         self._journals = Journals(folder, asked.arm, shard.index, self.test, elsewhere, tell)

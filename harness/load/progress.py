@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from harness.guards.denial_share import DenialCount
+from harness.model.shard import worker_name
 
 Phase = Literal["ready", "preparing", "running", "done", "stopped", "failed"]
 TOO_SMALL_FROM = 0.01
@@ -134,3 +135,9 @@ class Progress:
             "fields": self.fields,
             "shares": [asdict(share) for share in self.shares.values()],
         }
+
+
+def named(share: Share, shares: Mapping[str, Share]) -> str:
+    """A worker as words name it, by its arm and its number where the arm has several."""
+    of = sum(other.arm == share.arm for other in shares.values())
+    return worker_name(share.arm, share.index, of)

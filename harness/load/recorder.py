@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import gevent
 
 from harness.load.health import HealthMeter
 from harness.model.attempt import Attempt
+from harness.model.health import NS_PER_MS
 from harness.record.journal import FLUSH_EVERY_S, JournalWriter
 from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch, health_batch
 
@@ -22,6 +24,7 @@ class Recorder:
         self._health = JournalWriter(health, HEALTH)
         self._waiting: list[Attempt] = []
         self._closed = False
+        self._slowest_ms = 0.0
 
     def keep(self, attempt: Attempt) -> None:
         """Write the attempt with the next flush."""
@@ -35,14 +38,20 @@ class Recorder:
                 if self._closed:
                     return
                 self.flush()
-            self._health.write(health_batch([meter.second(origin())]))
+            meter.journal_ms, self._slowest_ms = self._slowest_ms, 0.0
+            self._write(self._health, health_batch([meter.second(origin())]))
 
     def flush(self) -> None:
         """Hand what is waiting to the operating system."""
         waiting, self._waiting = self._waiting, []
         if waiting:
-            batch: Any = attempts_batch(waiting)
-            self._attempts.write(batch)
+            self._write(self._attempts, attempts_batch(waiting))
+
+    def _write(self, journal: JournalWriter, batch: Any) -> None:
+        """Write to the disk, which holds up the event loop for as long as it takes."""
+        began = time.monotonic_ns()
+        journal.write(batch)
+        self._slowest_ms = max(self._slowest_ms, (time.monotonic_ns() - began) / NS_PER_MS)
 
     def close(self) -> None:
         """Flush and end both journals."""

@@ -8,9 +8,10 @@ since response time counts from the intended start (no coordinated omission).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import gevent
 from gevent.event import Event
@@ -45,9 +46,10 @@ LATE = Outcome("denied", "KDC_ERR_PREAUTH_FAILED")
 
 
 class ArmWorker:
-    """The load on one arm; ``on_attempt`` hears of each finished login, ``on_denied`` of each refused account.
+    """The load on one arm; ``on_attempt`` hears of each finished login, ``on_denied`` of each refused account and by
+    which key that is remembered.
 
-    ``blocks`` are the arm's; of several workers of one arm each sends the logins of its ``shard`` alone.
+    ``blocks`` are the arm's; of several workers each sends its ``shard`` alone. ``told``: the denials of others.
     Raises UnsafeTargetError, CredentialError and ConfigError. Its logins go to addresses that it has checked itself.
     """
 
@@ -58,8 +60,9 @@ class ArmWorker:
         targets: Targets,
         blocks: Sequence[Block],
         on_attempt: Callable[[Attempt], None],
-        on_denied: Callable[[str], None] = lambda user: None,
+        on_denied: Callable[[str, str], None] = lambda user, key: None,
         shard: Shard = WHOLE,
+        told: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self._arm = arm
         self._scenario = scenario
@@ -68,21 +71,18 @@ class ArmWorker:
         self._on_attempt = on_attempt
         self._on_denied = on_denied
         # At the rate that the servers' owner agreed to: both arms prepare at once, and so do all workers of an arm.
-        self._pause_s = 0.0 if targets.max_rate is None else len(targets.arms) * shard.of / targets.max_rate
-        addresses = check_safe(targets, scenario, [arm])
+        self._pause_s = len(targets.arms) * shard.of / targets.max_rate if targets.max_rate else 0.0
+        self._target, addresses = targets.arms[arm], check_safe(targets, scenario, [arm])
         self._scratch = scratch()
-        self._target, self._addresses = targets.arms[arm], addresses
         use_krb5_conf(self._target, Path(self._scratch.name))
-        self._runtime = GeventRuntime()
-        self._path = LoginPath(self._target, scenario, self._runtime, addresses=addresses)
+        self._path = LoginPath(self._target, scenario, GeventRuntime(), addresses=addresses)
         self._caution = Caution(targets, arm, gevent.sleep)
+        self._caution.hear(told)
         self._allowance = Allowance({}, 1)
         self._by_password = {name for name, cohort in scenario.mix.items() if tries_passwords(cohort, cohort.taken)}
         self.protocol: ArmProtocol | None = None
         """What the first logins showed, once it is prepared."""
-        self._arrivals: Iterator[tuple[Block, Arrival]] = (
-            (block, arrival) for block in self._blocks for arrival in block.arrivals
-        )
+        self._arrivals = ((block, arrival) for block in self._blocks for arrival in block.arrivals)
         self._denied: set[str] = set()
         self._halted = False
         self.origin = 0
@@ -102,7 +102,7 @@ class ArmWorker:
         expected = shard.cohorts(self._scenario.expected)
         warm = range(warm_population(self._scenario))
         filled = [(cohort, number) for cohort in self._scenario.warm for number in warm if shard.holds(cohort, number)]
-        planned = {(arrival.cohort, arrival.user) for block in self._blocks for arrival in block.arrivals}
+        planned = {account for block in self._blocks for account in block.arrivals.accounts}
         planned |= {(cohort, shard.first_user) for cohort in expected} | set(filled)
         users = dict.fromkeys(self._path.user(*who) for who in sorted(planned, key=lambda who: who[1]))
         self._caution.check(users)
@@ -161,9 +161,9 @@ class ArmWorker:
         return result
 
     def _deny(self, user: str, outcome: Outcome) -> None:
-        self._caution.note(user, outcome)
+        key = self._caution.note(user, outcome)
         self.withhold(user)
-        self._on_denied(user)
+        self._on_denied(user, key)
 
     def _first_logins(self, answered: bool) -> LoginResult:
         """Whole logins by each way that the cohorts take, then a login of each warm cohort, with their protocol facts.
@@ -186,10 +186,10 @@ class ArmWorker:
             with self._caution.first_try():
                 self._caution.check([user])
                 whole.append(path.whole_login(user, name, explain=True))
-                self._caution.note(user, whole[-1].outcome)
+                if whole[-1].outcome.status == "denied":
+                    self._deny(user, whole[-1].outcome)
+                    raise RunError(f"the first login, of {user}, was denied: {whole[-1].outcome.code}")
             explained.append(explained_login(name, user, whole[-1]))
-            if whole[-1].outcome.status == "denied":
-                raise RunError(f"the first login, of {user}, was denied: {whole[-1].outcome.code}")
             if whole[-1].outcome.status != "ok":
                 break
             gevent.sleep(self._pause_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 from harness.errors import CredentialError
 from harness.guards.denials import Denials, arms_together, domain_of, source_of
@@ -50,9 +51,17 @@ class Caution:
         """While an account is tried for the first time: no other process does, and each knows what the last one met."""
         return self._denials.one_at_a_time(self._sleep)
 
-    def note(self, user: str, outcome: Outcome) -> None:
-        """Remember a denial, beyond this process."""
-        self._denials.note(user, outcome)
+    def note(self, user: str, outcome: Outcome) -> str:
+        """Remember a denial, beyond this process; the key by which other machines may hear of it, empty of none."""
+        return self._denials.note(user, outcome)
+
+    def told(self) -> list[dict[str, Any]]:
+        """The denials that are remembered here, for other machines."""
+        return self._denials.told()
+
+    def hear(self, told: Iterable[Mapping[str, Any]]) -> None:
+        """Remember those that another machine tells of."""
+        self._denials.hear(told)
 
     def standings(self, path: LoginPath, user: str, cohort: str, users: Sequence[str]) -> Standings | None:
         """How the accounts stand, asked as ``user``, who can log in; None where the domain doesn't let that be read.

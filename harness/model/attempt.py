@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -120,19 +120,37 @@ class StepColumns:
     def joined(cls, parts: Sequence[tuple[StepColumns, int]]) -> StepColumns:
         """The same step of several tables as one; each part with the number of logins in the tables before its own."""
         columns = [part for part, _ in parts]
-        servers = tuple(dict.fromkeys(server for part in columns for server in part.servers))
-        places = [
-            np.array([servers.index(server) for server in part.servers], dtype=np.int16)[part.server]
-            for part in columns
-            if part.server is not None
-        ]
+        servers, server = _places_joined([(part.servers, part.server) for part in columns])
         return cls(
             np.concatenate([part.row + shift for part, shift in parts]),
             np.concatenate([part.service_s for part in columns]),
             np.concatenate([part.status for part in columns]),
-            np.concatenate(places) if len(places) == len(columns) else None,
+            server,
             servers,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorColumns:
+    """What the load generator itself did, by login in ns: see Attempt. ``worker`` is which of its arm's (from 0) sent a
+    login; ``pool_wait`` has each step's wait for a thread, of steps that had one, and ``pool_row`` the login that it
+    was of."""
+
+    lag: Ints
+    seat_wait: Ints
+    own: Ints
+    worker: Places
+    pool_wait: Ints
+    pool_row: Ints
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[GeneratorColumns, int]]) -> GeneratorColumns:
+        """Those of several tables as one; each part with the number of logins in the tables before its own."""
+        columns = {
+            name: np.concatenate([getattr(part, name) for part, _ in parts])
+            for name in ("lag", "seat_wait", "own", "worker", "pool_wait")
+        }
+        return cls(**columns, pool_row=np.concatenate([part.pool_row + shift for part, shift in parts]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +190,8 @@ class AttemptTable:
     """The cohorts that the logins may be of, in the scenario's order."""
     given_up: GivenUp | None = None
     """None where every login was tried once."""
+    generator: GeneratorColumns | None = None
+    """None where another tool measured, which tells nothing of itself."""
 
     def __post_init__(self) -> None:
         columns = (self.block, self.pair, self.offset_s, self.intended_s, self.cohort, self.status,
@@ -185,3 +205,49 @@ class AttemptTable:
 
     def __len__(self) -> int:
         return len(self.arm)
+
+    @classmethod
+    def joined(cls, parts: Sequence[AttemptTable]) -> AttemptTable:
+        """Tables of one run, in order of time, as one."""
+        if len(parts) == 1:
+            return parts[0]
+        before = np.cumsum([0, *(len(part) for part in parts)]).tolist()
+        placed = list(zip(parts, before, strict=False))
+
+        def column(name: str) -> npt.NDArray[Any]:
+            return np.concatenate([getattr(part, name) for part in parts])
+
+        codes, code = _places_joined([(part.codes, part.code) for part in parts])
+        tried = [(part.given_up, shift) for part, shift in placed if part.given_up is not None]
+        under_way, step = _places_joined([(given_up.steps, given_up.step) for given_up, _ in tried])
+        generators = [(part.generator, shift) for part, shift in placed if part.generator is not None]
+        return cls(
+            **{name: column(name) for name in _COLUMNS},
+            steps={
+                name: StepColumns.joined([(part.steps[name], shift) for part, shift in placed if name in part.steps])
+                for name in dict.fromkeys(name for part in parts for name in part.steps)
+            },
+            code=code,
+            codes=codes,
+            cohorts=parts[0].cohorts,
+            given_up=GivenUp(np.concatenate([found.row + shift for found, shift in tried]), step, under_way)
+            if tried and step is not None
+            else None,
+            generator=GeneratorColumns.joined(generators) if len(generators) == len(parts) else None,
+        )
+
+
+_COLUMNS = ("arm", "block", "pair", "offset_s", "intended_s", "cohort", "status", "response_s", "service_s")
+
+
+def _places_joined(
+    parts: Sequence[tuple[tuple[str, ...], Places | None]],
+) -> tuple[tuple[str, ...], Places | None]:
+    """Lists of words with places in each, as one of both; no places where a part has none."""
+    words = tuple(dict.fromkeys(word for held, _ in parts for word in held))
+    known = [
+        np.array([words.index(word) for word in held], dtype=np.int16)[places]
+        for held, places in parts
+        if places is not None
+    ]
+    return words, np.concatenate(known) if known and len(known) == len(parts) else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.model.attempt import AttemptTable
 from harness.model.comparison import Anatomy, Comparison, Design
 from harness.model.failures import FailureAnatomy
 from harness.model.health import ArmHealth
@@ -13,6 +12,7 @@ from harness.model.policy import Policy
 from harness.model.protocol import Difference
 from harness.model.retries import RetryAnatomy
 from harness.model.servers import ServerTimes
+from harness.model.shown import Shown
 from harness.model.soak import Soak
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
@@ -35,7 +35,7 @@ class Evidence:
     partial: str
     verdict: Verdict
     comparison: Comparison | None
-    table: AttemptTable
+    shown: Shown
     design: Design
     health: Mapping[Arm, ArmHealth]
     step_order: tuple[str, ...]

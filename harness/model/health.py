@@ -64,6 +64,9 @@ class ArmHealth:
     """How many processes sent the arm's load; the generator's figures are those of the worst of them."""
     clock_error_ms: float | None = 0.0
     """In a duet, how wrong the clock of one of them may be against the others'; None where that is not known."""
+    journal_ms: float | None = 0.0
+    """How long writing to disk what was measured held up the event loop: the 95th percentile of each second's
+    slowest write."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ it is sent: so the rate of logins is the scenario's from the block's first secon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from harness.model.scenario import ROUNDS_LOOKBACK, Arrivals, Scenario
 from harness.model.target import ARMS, Arm
 
 NS = 1_000_000_000
+Whole = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,79 @@ class Arrival:
     intended: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Arriving(Sequence[Arrival]):
+    """A block's logins in order of time, as columns; each by itself is an Arrival.
+
+    The ``place``-th login of a block has the number ``first + place`` and is due ``offset`` ns after ``start``;
+    ``cohort`` codes ``cohorts``. A plan of 20 million logins takes 200 MB so, and 3 GB as objects.
+    """
+
+    first: int
+    start: int
+    place: Whole
+    offset: Whole
+    user: npt.NDArray[np.int32]
+    cohort: npt.NDArray[np.int8]
+    cohorts: tuple[str, ...]
+
+    @property
+    def seq(self) -> Whole:
+        """The number of each login."""
+        return self.first + self.place.astype(np.int64)
+
+    @property
+    def intended(self) -> Whole:
+        """When each login is due, in ns from the run's origin."""
+        return self.start + self.offset
+
+    @property
+    def accounts(self) -> set[tuple[str, int]]:
+        """Every cohort with each user that logs in by it."""
+        both = np.unique(self.user.astype(np.int64) * len(self.cohorts) + self.cohort)
+        return {(self.cohorts[one % len(self.cohorts)], one // len(self.cohorts)) for one in both.tolist()}
+
+    def chosen(self, which: npt.NDArray[np.bool_]) -> Arriving:
+        """Some of them, which keep their numbers and due times."""
+        return replace(
+            self, place=self.place[which], offset=self.offset[which], user=self.user[which], cohort=self.cohort[which]
+        )
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    @overload
+    def __getitem__(self, at: int) -> Arrival: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Arrival]: ...
+
+    def __getitem__(self, at: int | slice) -> Arrival | Sequence[Arrival]:
+        if isinstance(at, slice):
+            return list(self)[at]
+        return Arrival(
+            self.first + int(self.place[at]),
+            int(self.user[at]),
+            self.cohorts[self.cohort[at]],
+            self.start + int(self.offset[at]),
+        )
+
+    def __iter__(self) -> Iterator[Arrival]:
+        for place in range(len(self)):
+            yield self[place]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Arriving) and (
+            (self.first, self.start, self.cohorts) == (other.first, other.start, other.cohorts)
+            and all(
+                np.array_equal(getattr(self, name), getattr(other, name))
+                for name in ("place", "offset", "user", "cohort")
+            )
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A stretch of one arm's load; ``start`` and ``length`` in ns from the run's origin."""
@@ -45,7 +120,7 @@ class Block:
     arm: Arm
     start: int
     length: int
-    arrivals: tuple[Arrival, ...]
+    arrivals: Arriving
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +141,10 @@ class Plan:
         last = self.blocks[-1].start
         return tuple(block for block in self.blocks if block.start <= min(max(t, 0), last) < block.start + block.length)
 
+    def of_pairs(self, pairs: range) -> tuple[Block, ...]:
+        """The blocks of some pairs, in order."""
+        return tuple(block for block in self.blocks if block.pair in pairs)
+
     def of(self, arm: Arm) -> tuple[Block, ...]:
         """The blocks of one arm, in order of time."""
         return tuple(block for block in self.blocks if block.arm == arm)
@@ -73,11 +152,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Draw:
-    """One list of arrivals, as offsets in ns from a block's start."""
+    """One list of arrivals in order of time, as offsets (s) from a block's start; cohorts as the scenario's mix."""
 
-    offsets: tuple[int, ...]
-    users: tuple[int, ...]
-    cohorts: tuple[str, ...]
+    offsets: npt.NDArray[np.float64]
+    users: npt.NDArray[np.int64]
+    cohorts: npt.NDArray[np.int64]
 
 
 def make_plan(scenario: Scenario, arms: Sequence[Arm] = ARMS) -> Plan:
@@ -94,15 +173,25 @@ def make_plan(scenario: Scenario, arms: Sequence[Arm] = ARMS) -> Plan:
         headroom = scenario.headroom
         times = headroom.factor if headroom and (pair + 1) % headroom.every == 0 else 1.0
         draw = _draw(scenario, rng, pair * scenario.blocks.length_s, times)
+        drawn = _columns(draw, tuple(scenario.mix))
         for arm in order:
             start = (pair if scenario.blocks.design == "duet" else len(blocks)) * length
-            arrivals = tuple(
-                Arrival(seq + i, user, cohort, start + offset)
-                for i, (offset, user, cohort) in enumerate(zip(draw.offsets, draw.users, draw.cohorts, strict=True))
-            )
-            seq += len(arrivals)
-            blocks.append(Block(len(blocks), pair, arm, start, length, arrivals))
+            blocks.append(Block(len(blocks), pair, arm, start, length, replace(drawn, first=seq, start=start)))
+            seq += len(drawn)
     return Plan(scenario.digest, scenario.seed, tuple(blocks))
+
+
+def _columns(draw: _Draw, cohorts: tuple[str, ...]) -> Arriving:
+    """What is drawn, as it is shared by the blocks of a pair."""
+    columns = (
+        np.arange(len(draw.offsets), dtype=np.int32),
+        (draw.offsets * NS).astype(np.int64),
+        draw.users.astype(np.int32),
+        draw.cohorts.astype(np.int8),
+    )
+    for column in columns:
+        column.flags.writeable = False
+    return Arriving(0, 0, *columns, cohorts)
 
 
 def _draw(scenario: Scenario, rng: np.random.Generator, from_s: float, times: float) -> _Draw:
@@ -113,18 +202,13 @@ def _draw(scenario: Scenario, rng: np.random.Generator, from_s: float, times: fl
     mix = scenario.mix
     which = _chosen(rng, [cohort.share or 0.0 for cohort in mix.values()], len(offsets))
     warm = np.array([cohort.cache == "warm" for cohort in mix.values()])[which]
-    users = _users(scenario, rng, warm)
-    names = tuple(mix)
-    return _Draw(
-        tuple(int(t * NS) for t in offsets),
-        tuple(int(user) for user in users),
-        tuple(names[i] for i in which),
-    )
+    return _Draw(offsets, _users(scenario, rng, warm), which)
 
 
 def _draw_rounds(scenario: Scenario, rng: np.random.Generator, from_s: float, times: float) -> _Draw:
     """The logins of one block that are due in it, of rounds that began in it or before."""
     mix = scenario.mix
+    code_of = {name: code for code, name in enumerate(mix)}
     longest_s = max((len(one.logins) - 1) * one.think_s for one in scenario.rounds)
     begun = _process(scenario, rng, from_s, times / scenario.round_logins, ROUNDS_LOOKBACK * longest_s)
     which = _chosen(rng, [one.share for one in scenario.rounds], len(begun))
@@ -137,15 +221,12 @@ def _draw_rounds(scenario: Scenario, rng: np.random.Generator, from_s: float, ti
         for login in one.logins:
             offsets.append(due)
             owner.append(users[mine])
-            cohorts += [login] * len(mine)
+            cohorts.append(np.full(len(mine), code_of[login]))
             due = due + rng.exponential(one.think_s, len(mine))
     at, users = np.concatenate(offsets), np.concatenate(owner)
-    inside = [i for i in np.argsort(at, kind="stable").tolist() if 0 <= at[i] < scenario.blocks.length_s]
-    return _Draw(
-        tuple(int(at[i] * NS) for i in inside),
-        tuple(int(users[i]) for i in inside),
-        tuple(cohorts[i] for i in inside),
-    )
+    order = np.argsort(at, kind="stable")
+    inside = order[(at[order] >= 0) & (at[order] < scenario.blocks.length_s)]
+    return _Draw(at[inside], users[inside], np.concatenate(cohorts)[inside])
 
 
 def _process(
@@ -159,7 +240,7 @@ def _process(
     length_s = scenario.blocks.length_s
     count = int(rng.poisson(times * curve.peak * (before_s + length_s)))
     offsets = np.sort(rng.uniform(-before_s, length_s, count))
-    keep = rng.uniform(0.0, curve.peak, count) < np.array([curve.at(from_s + float(t)) for t in offsets])
+    keep = rng.uniform(0.0, curve.peak, count) < curve.at(from_s + offsets)
     return offsets[keep]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from harness.model.base import Configured, Document, Name, NonNegative, Rate, Seconds, Share
@@ -13,6 +15,8 @@ from harness.model.patience import Patience
 from harness.model.steps import CACHES, EARLIER_TRIES
 from harness.model.target import AccountKind
 
+Floats = npt.NDArray[np.float64]
+
 
 class ConstantRate(Configured):
     """Arrivals at one rate, in logins a second."""
@@ -20,9 +24,9 @@ class ConstantRate(Configured):
     curve: Literal["constant"]
     rate: Rate
 
-    def at(self, t_s: float) -> float:
-        """The rate at scenario time ``t_s``, in logins a second."""
-        return self.rate
+    def at(self, t_s: Floats) -> Floats:
+        """The rate at each scenario time ``t_s``, in logins a second."""
+        return np.full(len(t_s), self.rate)
 
     @property
     def peak(self) -> float:
@@ -38,9 +42,9 @@ class RampRate(Configured):
     to: Rate
     over_s: Seconds
 
-    def at(self, t_s: float) -> float:
-        """The rate at scenario time ``t_s``, in logins a second."""
-        return self.rate + (self.to - self.rate) * min(max(t_s / self.over_s, 0.0), 1.0)
+    def at(self, t_s: Floats) -> Floats:
+        """The rate at each scenario time ``t_s``, in logins a second."""
+        return self.rate + (self.to - self.rate) * np.clip(t_s / self.over_s, 0.0, 1.0)
 
     @property
     def peak(self) -> float:
@@ -63,9 +67,9 @@ class BurstRate(Configured):
             raise ValueError(f"expected length_s below every_s ({self.every_s:g}), got {self.length_s:g}")
         return self
 
-    def at(self, t_s: float) -> float:
-        """The rate at scenario time ``t_s``, in logins a second."""
-        return self.rate * (self.factor if t_s % self.every_s < self.length_s else 1.0)
+    def at(self, t_s: Floats) -> Floats:
+        """The rate at each scenario time ``t_s``, in logins a second."""
+        return np.where(t_s % self.every_s < self.length_s, self.rate * self.factor, self.rate)
 
     @property
     def peak(self) -> float:
@@ -80,9 +84,10 @@ class LadderRate(Configured):
     rates: Annotated[tuple[Rate, ...], Field(min_length=1)]
     every_s: Seconds
 
-    def at(self, t_s: float) -> float:
-        """The rate at scenario time ``t_s``, in logins a second."""
-        return self.rates[min(max(int(t_s / self.every_s + ROUNDING), 0), len(self.rates) - 1)]
+    def at(self, t_s: Floats) -> Floats:
+        """The rate at each scenario time ``t_s``, in logins a second."""
+        rung = np.trunc(t_s / self.every_s + ROUNDING).astype(np.int64)
+        return np.array(self.rates)[np.clip(rung, 0, len(self.rates) - 1)]
 
     @property
     def peak(self) -> float:

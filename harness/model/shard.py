@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from harness.model.plan import Arrival, Block, Plan
+from harness.model.plan import Arriving, Block, Plan
 from harness.model.scenario import Scenario
 
 
@@ -49,18 +49,19 @@ class Shard:
         """The same blocks with this share's arrivals alone, which keep their numbers and due times."""
         if self.of == 1:
             return tuple(blocks)
-        return tuple(replace(block, arrivals=tuple(filter(self._has, block.arrivals))) for block in blocks)
+        return tuple(replace(block, arrivals=block.arrivals.chosen(self._mine(block.arrivals))) for block in blocks)
 
     def count(self, blocks: Sequence[Block]) -> int:
         """How many of the blocks' arrivals are this share's."""
-        return sum(self._has(arrival) for block in blocks for arrival in block.arrivals)
+        return sum(int(np.count_nonzero(self._mine(block.arrivals))) for block in blocks)
 
     def seats(self, of_arm: int) -> int:
         """This share's of an arm's seats; those of all shares add up to them, where there is one for each."""
         return max(1, of_arm // self.of + (self.index < of_arm % self.of))
 
-    def _has(self, arrival: Arrival) -> bool:
-        return self.holds(arrival.cohort, arrival.user)
+    def _mine(self, arrivals: Arriving) -> npt.NDArray[np.bool_]:
+        mine: npt.NDArray[np.bool_] = _owner(arrivals, self.together, self.of) == self.index
+        return mine
 
 
 WHOLE = Shard()
@@ -81,11 +82,16 @@ def of_services(scenario: Scenario) -> frozenset[str]:
     return frozenset(name for name, cohort in scenario.mix.items() if cohort.accounts == "services")
 
 
-def owners(plan: Plan, scenario: Scenario, workers: int) -> npt.NDArray[np.int64]:
+def owners(plan: Plan, scenario: Scenario, workers: int) -> npt.NDArray[np.int16]:
     """Which of an arm's workers sends each login of a plan, by its number (``seq``)."""
     together = of_services(scenario)
-    arrivals = (arrival for block in plan.blocks for arrival in block.arrivals)
-    return np.array([0 if it.cohort in together else it.user % workers for it in arrivals], dtype=np.int64)
+    return np.concatenate([_owner(block.arrivals, together, workers) for block in plan.blocks])
+
+
+def _owner(arrivals: Arriving, together: frozenset[str], workers: int) -> npt.NDArray[np.int16]:
+    """The same of one block's logins."""
+    of_first = np.array([name in together for name in arrivals.cohorts], dtype=np.bool_)
+    return np.where(of_first[arrivals.cohort], 0, arrivals.user % workers).astype(np.int16)
 
 
 def worker_name(arm: str, index: int, of: int) -> str:

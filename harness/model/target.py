@@ -14,10 +14,13 @@ from harness.model.credentials import Armor, Credentials
 from harness.model.database import Database
 from harness.model.ehr import Ehr
 from harness.model.endpoint import Addresses, Endpoint, Host, endpoint_at, endpoints_from_text, parse_endpoint
+from harness.model.sso import SingleSignOn
 from harness.model.steps import STEPS, Service
 
 AccountKind = Literal["clinicians", "services"]
 """Whose logins they are: people's, or those of the components that log in to each other."""
+KdcClient = Literal["mit", "windows"]
+"""Whose order of KDCs a login follows, and whose waits."""
 Arm = Literal["baseline", "candidate"]
 ARMS: tuple[Arm, ...] = ("baseline", "candidate")
 
@@ -134,12 +137,15 @@ class Target(Configured):
     realm: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")]
     kdcs: Annotated[tuple[Endpoint, ...], Field(json_schema_extra={"minItems": 1})]
     kdc_transport: Literal["udp-first", "tcp"] = "udp-first"
-    """``udp-first`` is libkrb5's own order; Windows clients use TCP in practice, as tickets carry a PAC."""
+    """``udp-first`` is libkrb5's own order; Windows clients use TCP alone."""
+    kdc_client: KdcClient = "mit"
+    """How long a silent KDC is waited for and which is asked next: as by libkrb5, or by a Windows workstation."""
     directory: Directory
     credentials: Credentials
     dns: Dns | None = None
     services: Services = Services()
     ehr: Ehr | None = None
+    sso: SingleSignOn | None = None
     database: Database | None = None
     release: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")] | None = None
     """What is deployed there, as the site calls it (2026.11, or a build): by it runs are put in a row of updates."""
@@ -160,6 +166,12 @@ class Target(Configured):
             raise ValueError("expected a KDC or more, got none")
         return endpoints_from_text(kdcs, 88)
 
+    @model_validator(mode="after")
+    def _windows_uses_tcp(self) -> Target:
+        if self.kdc_client == "windows" and self.kdc_transport != "tcp":
+            raise ValueError(f"kdc_transport: expected tcp, which kdc_client: windows uses, got {self.kdc_transport}")
+        return self
+
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Every address that a login on this arm may send to."""
@@ -167,7 +179,8 @@ class Target(Configured):
         front = () if self.ehr is None else (self.ehr.endpoint,)
         database = () if self.database is None else (self.database.endpoint,)
         directory = (controller.endpoint for controller in self.directory.controllers)
-        return (*self.kdcs, *directory, *servers, *front, *database)
+        single_sign_on = () if self.sso is None else self.sso.endpoints
+        return (*self.kdcs, *directory, *servers, *front, *single_sign_on, *database)
 
     @property
     def secret_variables(self) -> frozenset[str]:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import RunError
@@ -80,8 +81,10 @@ def plan_digest(plan: Plan) -> str:
     found = hashlib.sha256(plan.scenario_digest.encode())
     for block in plan.blocks:
         found.update(f"\n{block.index} {block.pair} {block.arm} {block.start} {block.length}".encode())
-        for column in ("seq", "user", "intended", "cohort"):
-            found.update(",".join([str(getattr(one, column)) for one in block.arrivals]).encode())
+        due = block.arrivals
+        found.update(f" {due.first} {' '.join(due.cohorts)}".encode())
+        for column in (due.place, due.offset, due.user, due.cohort):
+            found.update(np.ascontiguousarray(column, dtype="<i8").data)
     return found.hexdigest()
 
 

@@ -25,6 +25,7 @@ from harness.model.shard import WORKERS_AT_MOST
 from harness.model.target import ARMS, Arm, Targets
 from harness.record.completeness import KEY, Written, disagreement, document_digest, written_of
 from harness.record.journal import JournalReader, joined
+from harness.record.parquet import schema_for, write_attempts
 from harness.record.schema import ATTEMPTS, HEALTH, as_now
 from harness.system.files import whole, write_whole
 
@@ -204,7 +205,11 @@ class RunFolder:
         for kind, part in parts.items():
             path = self.path / f"{kind}.parquet"
             with whole(path) as unfinished:
-                pq.write_table(part.table.sort_by(_ORDER[kind]), unfinished, compression="zstd")
+                rows = part.table.sort_by(_ORDER[kind])
+                if kind == "attempts":
+                    write_attempts(iter([rows]), unfinished, schema_for(rows))
+                else:
+                    pq.write_table(rows, unfinished, compression="zstd")
             written = written.with_file(path)
         self.update_manifest(**{KEY: written.document})
         for kind in SCHEMAS:

@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from harness.model.attempt import Floats
 from harness.model.comparison import StepShare
 from harness.model.evidence import Evidence
+from harness.model.shown import Distribution
 from harness.model.target import ARMS, Arm
 from harness.report import series, words
 from harness.report.language import ENGLISH, Language
@@ -113,7 +114,7 @@ def draw_ecdf(axes: Axes, evidence: Evidence, cohort: str, canvas: Canvas = WIDE
             linewidth=1.7,
             label=canvas.say(arm),
         )
-        marks = np.quantile(values[arm], [0.5, 0.95], method="inverted_cdf")
+        marks = [values[arm].least(q) for q in (0.5, 0.95)]
         axes.plot(marks, [0.5, 0.95], style.marker, color=style.colour, markersize=5, markeredgecolor="white")
     latency_axis(axes, "x", low, high, canvas)
     axes.set_ylim(0, 1.02)
@@ -176,7 +177,7 @@ def legend(figure: Figure | SubFigure, axes: Axes, columns: int = 4) -> None:
 def _draw_tail(axes: Axes, evidence: Evidence, cohort: str, canvas: Canvas) -> None:
     values = {arm: series.done_seconds(evidence, arm, cohort) for arm in ARMS}
     timeout_s = evidence.design.timeout_s
-    failed = any(np.isinf(times).any() for times in values.values())
+    failed = any(len(times.finite) < len(times) for times in values.values())
     low, high = _range(values, 1.0)
     high = max(high, timeout_s) if failed else high
     least = 1.0
@@ -258,10 +259,10 @@ def _title(cohort: str, say: Language = ENGLISH) -> str:
     return named[0].upper() + named[1:]
 
 
-def _range(values: dict[Arm, Floats], upto: float) -> tuple[float, float]:
+def _range(values: dict[Arm, Distribution], upto: float) -> tuple[float, float]:
     """From the fastest login to the quantile ``upto`` of the slower arm, of those that got done."""
-    done = [data[np.isfinite(data)] for data in values.values()]
-    return spread(*(edge for data in done if len(data) for edge in map(float, np.quantile(data, [0, upto]))))
+    done = [data.finite for data in values.values()]
+    return spread(*(edge for data in done if len(data) for edge in map(data.quantile, (0.0, upto))))
 
 
 def _mean(part: StepShare, arm: Arm) -> float:

@@ -74,7 +74,7 @@ def forest(evidence: Evidence, canvas: Canvas = WIDE) -> Figure | None:
 
 def plottable(evidence: Evidence) -> list[Finding]:
     """The findings with an estimate and a margin: the login first, then rates, then steps in the login's order."""
-    cohorts = (*evidence.table.cohorts, EVERYONE)
+    cohorts = (*evidence.shown.cohorts, EVERYONE)
     order = {step: place for place, step in enumerate((LOGIN, *evidence.step_order))}
 
     def place(finding: Finding) -> tuple[bool, bool, int, int, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-
-import numpy as np
 
 from harness.gate.advice import what_next, what_next_of_one
 from harness.model.evidence import Evidence
@@ -150,8 +149,8 @@ def _of_all(evidence: Evidence, arm: Arm, cohort: str, quantile: float) -> str:
     values = series.done_seconds(evidence, arm, cohort)
     if not len(values):
         return words.ABSENT
-    value = float(np.quantile(values, quantile, method="inverted_cdf"))
-    return words.seconds(value) if np.isfinite(value) else f"not in {words.seconds(evidence.design.timeout_s)}"
+    value = values.least(quantile)
+    return words.seconds(value) if math.isfinite(value) else f"not in {words.seconds(evidence.design.timeout_s)}"
 
 
 def _not_judged(evidence: Evidence) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
 from harness.model.policy import Limits
-from harness.report import words
+from harness.report import instrument, words
 from harness.report.language import ENGLISH, Language
 from harness.stats.validity import CLOCK_ERROR_AT_MOST_MS
 
@@ -15,7 +15,8 @@ from harness.stats.validity import CLOCK_ERROR_AT_MOST_MS
 def lines(evidence: Evidence, say: Language = ENGLISH) -> list[tuple[str, list[str]]]:
     """For each line its label, what each arm has, and what the policy allows."""
     health, policy = evidence.health, evidence.policy
-    return [
+    of_logins = [(label, [*cells, ""]) for label, cells in instrument.lines(evidence, say)]
+    return of_logins + [
         (
             say(label),
             [
@@ -58,6 +59,11 @@ _LINES: tuple[tuple[str, Callable[[ArmHealth], str], Callable[[Limits], str]], .
     (
         "stall of the event loop, p99",
         lambda health: words.milliseconds(health.hub_stall_p99_ms),
+        lambda limits: _at_most_ms(limits.hub_stall_p99_ms),
+    ),
+    (
+        "slowest write to disk in a second, p95",
+        lambda health: words.ABSENT if health.foreign else words.milliseconds(health.journal_ms),
         lambda limits: _at_most_ms(limits.hub_stall_p99_ms),
     ),
     (

@@ -232,6 +232,8 @@ PHRASES: dict[str, str] = {
         "Själva lastgeneratorn. En sen eller överlastad generator gör inloggningar långsamma av sig själv; bortom "
         "policyns gränser blir utslaget INVALID."
     ),
+    "{logins} without the generator's own time, {quantile}": "{logins} utan generatorns egen tid, {quantile}",
+    "{time}, with it {all}": "{time}, med den {all}",
     "load workers": "lastarbetare",
     "error of a worker's clock (duet)": "fel i en arbetares klocka (duett)",
     "logins planned": "planerade inloggningar",
@@ -241,6 +243,7 @@ PHRASES: dict[str, str] = {
     "send lag, p99": "försenad sändning, p99",
     "wait for a thread, p99": "väntan på en tråd, p99",
     "stall of the event loop, p99": "händelseslingans stillestånd, p99",
+    "slowest write to disk in a second, p95": "sekundens långsammaste skrivning till disk, p95",
     "generator's use of a core": "generatorns andel av en kärna",
     "logins that waited for a seat": "inloggningar som väntade på en plats",
     "worker lost": "förlorad arbetare",

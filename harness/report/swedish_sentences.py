@@ -187,6 +187,9 @@ SENTENCES: dict[str, str] = {
     "{arm}: the event loop stalled for {value} ms at the 99th percentile, {limit} allowed": (
         "{arm}: händelseslingan stod still i {value} ms vid 99:e percentilen, {limit} tillåts"
     ),
+    "{arm}: writing to disk held it up for {value} ms at a time, {limit} allowed": (
+        "{arm}: skrivning till disk uppehöll den i {value} ms åt gången, {limit} tillåts"
+    ),
     "{arm}: the load worker used {value} % of a processor core, {limit} allowed": (
         "{arm}: lastarbetaren använde {value} % av en processorkärna, {limit} tillåts"
     ),

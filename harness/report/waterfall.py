@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from rich.console import Console, JustifyMethod, OverflowMethod
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from harness.login.codes import advice_on
 from harness.login.path import LoginResult
@@ -12,6 +15,9 @@ from harness.model.attempt import StepTiming
 from harness.model.protocol import StepFacts
 
 BAR_CELLS = 24
+ROOM_BESIDE = 120
+"""From this many columns on facts stand beside their step: the other columns take about 75."""
+WIDEST = 100_000
 _COLUMNS = (
     ("step", "left"), ("start ms", "right"), ("server ms", "right"), ("client ms", "right"), ("", "left"),
     ("facts", "left"),
@@ -19,25 +25,36 @@ _COLUMNS = (
 
 
 def print_waterfall(result: LoginResult, console: Console) -> None:
-    """Print the login's steps on one time scale, then how it ended."""
+    """Print the login's steps on one time scale, then how it ended.
+
+    Facts stand beside their step where the terminal has room for them, and else below it, wrapped by its width. What is
+    no terminal gets each step in one line, however long.
+    """
+    beside = not console.is_terminal or console.width >= ROOM_BESIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, justify in _COLUMNS:
-        wraps = heading == "facts"
-        overflow: OverflowMethod = "fold" if wraps else "ellipsis"  # the end of a fact is not for cutting off
+    for heading, justify in _COLUMNS[: None if beside else -1]:
         side: JustifyMethod = "right" if justify == "right" else "left"
-        table.add_column(heading, justify=side, no_wrap=not wraps, overflow=overflow)
+        wraps = heading == "facts" and console.is_terminal
+        table.add_column(heading, justify=side, no_wrap=not wraps, overflow="fold")
     began = result.steps[0].started if result.steps else 0
     whole = max((result.steps[-1].ended - began) if result.steps else 1, 1)
+    below = []
     for step, facts in zip(result.steps, result.facts, strict=True):
-        table.add_row(
+        said = ", ".join(_facts(step, facts))
+        figures = (
             step.step,
             f"{(step.started - began) / 1e6:.2f}",
             f"{step.service / 1e6:.2f}",
             f"{step.own / 1e6:.2f}",
             _bar(step, began, whole),
-            escape(", ".join(_facts(step, facts))),
         )
+        table.add_row(*figures, *([escape(said)] if beside else []))
+        below.append(f"{step.step}: {said}")
+    if not console.is_terminal:
+        console.width = max(console.width, _natural_width(console, table))
     console.print(table)
+    for said in below if not beside else ():
+        console.print(Padding(Text(said, overflow="fold"), (0, 0, 0, 2)))
     style = "green" if result.outcome.status == "ok" else "red"
     ended = f"{result.outcome.status} {result.outcome.code}".strip()
     waited = sum(step.service for step in result.steps)
@@ -45,6 +62,10 @@ def print_waterfall(result: LoginResult, console: Console) -> None:
     console.print(f"login: [{style}]{escape(ended)}[/] in {took}, {len(result.groups)} groups")
     if told := advice_on(result.outcome.code):
         console.print(escape(told))
+
+
+def _natural_width(console: Console, table: Table) -> int:
+    return Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
 
 
 def _bar(step: StepTiming, began: int, whole: int) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.errors import RunError
@@ -20,14 +19,13 @@ from harness.model.policy import Policy
 from harness.model.protocol import Difference
 from harness.model.scenario import Scenario
 from harness.model.shard import owners
+from harness.model.shown import Distribution
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
-from harness.record.schema import SEAT_WAIT_FROM_NS, attempt_table
+from harness.record.schema import attempt_table
 from harness.run.delays import delays_of
-from harness.stats.compare import compare
-
-_FAILED = pa.array(["denied", "timeout", "error"])
+from harness.run.pieces import NONE_SENT, Gathered, Generated, Sent, gathered, generated_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +57,12 @@ KILLED = Ending(complete=False, interrupted="the run was killed before it could 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A verdict with the comparison and the health that it rests on, and the attempts that it was made from."""
+    """A verdict with the comparison and the health that it rests on, and what else the logins amount to."""
 
     verdict: Verdict
     comparison: Comparison
     health: Mapping[Arm, ArmHealth]
-    table: AttemptTable
-    pairs: Sequence[int]
+    gathered: Gathered
 
 
 def design_of(scenario: Scenario) -> Design:
@@ -89,7 +86,7 @@ class Assessor:
         """``workers`` are of each arm."""
         self._workers = workers
         self._owner = owners(plan, scenario, workers) if workers > 1 else None
-        self._policy = policy
+        self.policy = policy
         self._site = site
         self._arms = tuple(arm for arm in ARMS if any(block.arm == arm for block in plan.blocks))
         self._planned = np.zeros(max(block.pair for block in plan.blocks) + 1, dtype=np.int64)
@@ -100,8 +97,8 @@ class Assessor:
             self._planned += self._planned_of[arm]
             self._first_seq[arm] = [block.arrivals[0].seq if block.arrivals else 0 for block in plan.of(arm)]
         self._spans = {arm: [(b.start, b.start + b.length) for b in plan.of(arm)] for arm in self._arms}
-        self.cohorts = scenario.expected
-        self.block_starts = {block.index: block.start for block in plan.blocks}
+        self._cohorts = scenario.expected
+        self._block_starts = {block.index: block.start for block in plan.blocks}
         self.design = design_of(scenario)
 
     def complete_pairs(self, attempts: Any) -> list[int]:
@@ -119,6 +116,10 @@ class Assessor:
         gaps = np.flatnonzero(done < self._planned)
         return list(range(int(gaps[0]) if len(gaps) else len(self._planned)))
 
+    def table(self, attempts: Any) -> AttemptTable:
+        """The columns of an Arrow table of attempts of this plan."""
+        return attempt_table(attempts, self._block_starts, self._cohorts, self._owner)
+
     def assess(
         self,
         attempts: Any,
@@ -131,60 +132,69 @@ class Assessor:
 
         ``faults`` say what of the evidence can't be relied on; attempts and health are those that can.
         """
-        pairs = self.complete_pairs(attempts)[: ending.pairs]
-        table = attempt_table(attempts, self.block_starts, self.cohorts)
-        comparison = compare(table, self.design, self._policy, pairs, self._site)
-        healths = {arm: self.health(arm, attempts, health, ending) for arm in self._arms}
-        verdict = judge(comparison, healths, ending.state(faults), self._policy, differences)
-        return Assessment(verdict, comparison, healths, table, pairs)
+        pairs = len(self.complete_pairs(attempts)[: ending.pairs])
+        found = gathered(self.table(attempts), self.design, self.policy, pairs)
+        return self.concluded(found, health, ending, differences, faults)
+
+    def concluded(
+        self,
+        found: Gathered,
+        health: Any,
+        ending: Ending,
+        differences: Sequence[Difference] = (),
+        faults: Sequence[str] = (),
+    ) -> Assessment:
+        """The same from what the attempts amount to."""
+        comparison = found.comparison(self._site)
+        pairs = range(found.judged)
+        healths = {arm: self._health(arm, found.whole.generated[arm], health, pairs, ending) for arm in self._arms}
+        verdict = judge(comparison, healths, ending.state(faults), self.policy, differences)
+        return Assessment(verdict, comparison, healths, found)
 
     def health(self, arm: Arm, attempts: Any, health: Any, ending: Ending) -> ArmHealth:
         """How well one arm was measured, over its complete pairs."""
-        return self.health_in(arm, attempts, health, range(len(self.complete_pairs(attempts)[: ending.pairs])), ending)
+        pairs = range(len(self.complete_pairs(attempts)[: ending.pairs]))
+        table = self.table(attempts)
+        return self.health_in(arm, table, health, pairs, ending)
 
-    def health_in(self, arm: Arm, attempts: Any, health: Any, pairs: range, ending: Ending) -> ArmHealth:
+    def health_in(self, arm: Arm, table: AttemptTable, health: Any, pairs: range, ending: Ending) -> ArmHealth:
         """How well one arm was measured in some of its complete pairs, which follow each other."""
-        everything = attempts.filter(pc.equal(attempts["arm"], arm))
-        mine = everything.filter(
-            pc.and_(pc.greater_equal(everything["pair"], pairs.start), pc.less(everything["pair"], pairs.stop))
-        )
+        return self._health(arm, generated_of(table, arm, pairs), health, pairs, ending)
+
+    def _health(self, arm: Arm, found: Generated, health: Any, pairs: range, ending: Ending) -> ArmHealth:
         of_arm = [self._spans[arm][pair] for pair in pairs]
         since, until = min((start for start, _ in of_arm), default=0), max((end for _, end in of_arm), default=0)
         told = health.filter(pc.equal(health["arm"], arm))
         seconds = told.filter(pc.and_(pc.greater_equal(told["t"], since), pc.less_equal(told["t"], until)))
-        waits = mine["seat_wait"].to_numpy()
-        generators = [
-            _generator(theirs, told, since, until) for theirs, told in self._by_worker(arm, mine, told, pairs)
-        ]
-        status = everything["status"]
+        generators = [_generator(sent, mine, since, until) for sent, mine in self._by_worker(arm, found, told, pairs)]
         return ArmHealth(
             planned=int(self._planned_of[arm][pairs.start : pairs.stop].sum()),
-            started=int(pc.sum(pc.not_equal(mine["status"], "withheld")).as_py() or 0),
-            denied=int(pc.sum(pc.equal(status, "denied")).as_py() or 0),
-            failed=int(pc.sum(pc.is_in(mine["status"], value_set=_FAILED)).as_py() or 0),
+            started=found.started,
+            denied=found.denied,
+            failed=found.failed,
             send_lag_p99_ms=_worst(each.send_lag_p99_ms for each in generators),
             pool_wait_p99_ms=_worst(each.pool_wait_p99_ms for each in generators),
             hub_stall_p99_ms=_worst(each.hub_stall_p99_ms for each in generators),
+            journal_ms=_worst(each.journal_ms for each in generators),
             generator_cpu=_worst(each.cpu for each in generators),
-            seat_waits=int((waits >= SEAT_WAIT_FROM_NS).sum()),
+            seat_waits=found.seat_waits,
             worker_lost=any(name == "master" or name.startswith(arm) for name in ending.lost),
-            tried=int(pc.sum(pc.not_equal(status, "withheld")).as_py() or 0),
+            tried=found.tried,
             silent_s=_worst(each.silent_s for each in generators),
-            delays=delays_of(mine, seconds, self._spans[arm], pairs),
+            delays=delays_of(found.delays, seconds, self._spans[arm], pairs),
             workers=self._workers,
             clock_error_ms=_clock_error_ms(seconds) if self.design.duet else 0.0,
         )
 
-    def _by_worker(self, arm: Arm, logins: Any, told: Any, pairs: range) -> Iterator[tuple[Any, Any]]:
-        """The logins and seconds of each of an arm's workers that has logins in these pairs; of one, all."""
+    def _by_worker(self, arm: Arm, found: Generated, told: Any, pairs: range) -> Iterator[tuple[Sent, Any]]:
+        """What each of an arm's workers that has logins in these pairs sent, and its seconds; of one, all."""
         if self._owner is None:
-            yield logins, told
+            yield found.sent.get(0, NONE_SENT), told
             return
-        owner = self._owner[logins["seq"].to_numpy()]
         planned = self._planned_by(arm, pairs)
         for worker in range(self._workers):
             if planned[worker] or not planned.any():
-                yield logins.filter(pa.array(owner == worker)), told.filter(pc.equal(told["worker"], worker))
+                yield found.sent.get(worker, NONE_SENT), told.filter(pc.equal(told["worker"], worker))
 
     def _planned_by(self, arm: Arm, pairs: range) -> Ints:
         """How many logins each of an arm's workers has to send in these pairs."""
@@ -204,21 +214,20 @@ class _Generator:
     send_lag_p99_ms: float | None
     pool_wait_p99_ms: float | None
     hub_stall_p99_ms: float | None
+    journal_ms: float | None
     cpu: float | None
     silent_s: float | None
 
 
-def _generator(logins: Any, told: Any, since: int, until: int) -> _Generator:
+def _generator(sent: Sent, told: Any, since: int, until: int) -> _Generator:
     """One worker, by its logins and its seconds of health between two instants (ns)."""
     seconds = told.filter(pc.and_(pc.greater_equal(told["t"], since), pc.less_equal(told["t"], until)))
-    at_once = logins["seat_wait"].to_numpy() < SEAT_WAIT_FROM_NS
-    lag = (logins["started"].to_numpy() - logins["intended"].to_numpy())[at_once]
-    pool_wait = pc.struct_field(pc.list_flatten(logins["steps"]), "pool_wait").to_numpy()
     return _Generator(
-        send_lag_p99_ms=_of_logins(logins, lag / NS_PER_MS),
-        pool_wait_p99_ms=_of_logins(logins, pool_wait[pool_wait > 0] / NS_PER_MS),
+        send_lag_p99_ms=_of_logins(sent.logins, sent.lag_ns),
+        pool_wait_p99_ms=_of_logins(sent.logins, sent.pool_wait_ns),
         # The 99th percentile of each second; of those the 95th, so that one hiccup of the host isn't all.
         hub_stall_p99_ms=quantile(_under_load(seconds, "hub_stall_p99_ms"), 0.95),
+        journal_ms=quantile(_under_load(seconds, "journal_ms"), 0.95),
         cpu=quantile(_under_load(seconds, "cpu"), 0.95),
         silent_s=_silent_s(told["t"].to_numpy(), since, until),
     )
@@ -237,9 +246,11 @@ def _worst(values: Iterable[float | None]) -> float | None:
     return max(known) if known and len(known) == len(found) else None
 
 
-def _of_logins(logins: Any, waits_ms: Floats) -> float | None:
-    """The 99th percentile of what some logins waited, 0 where none of them did; None where there were no logins."""
-    return quantile(waits_ms, 0.99) if len(waits_ms) or not len(logins) else 0.0
+def _of_logins(logins: int, waits_ns: Distribution) -> float | None:
+    """The 99th percentile (ms) of what some logins waited, 0 where none of them did; None where there were none."""
+    if not len(waits_ns):
+        return 0.0 if logins else None
+    return waits_ns.quantile(0.99) / NS_PER_MS
 
 
 def _under_load(seconds: Any, name: str) -> Floats:

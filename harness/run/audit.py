@@ -7,20 +7,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.model.attempt import STATUSES, Ints
-from harness.model.plan import NS, Plan
+from harness.model.attempt import STATUSES, Ints, Places
+from harness.model.plan import NS, Block, Plan
 from harness.model.scenario import Scenario
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import ARMS, Arm
+from harness.record.schema import codes_of, whole
 
 Flags = npt.NDArray[np.bool_]
 EARLY_NS = 50_000_000
@@ -38,115 +39,188 @@ class Audited:
     faults: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a plan says of logins that follow each other, the first of which has the number ``first``."""
+
+    first: int
+    block: Ints
+    pair: Ints
+    arm: Ints
+    cohort: Ints
+    intended: Ints
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block]) -> Self:
+        """The logins of some blocks in a row."""
+        counts = [len(block.arrivals) for block in blocks]
+        block, pair, arm = (
+            np.repeat(np.array(of_block, dtype=np.int64), counts)
+            for of_block in (
+                [block.index for block in blocks],
+                [block.pair for block in blocks],
+                [ARMS.index(block.arm) for block in blocks],
+            )
+        )
+        cohort, intended = (
+            np.concatenate([np.zeros(0, np.int64), *columns])
+            for columns in ([b.arrivals.cohort for b in blocks], [b.arrivals.intended for b in blocks])
+        )
+        return cls(blocks[0].arrivals.first if blocks else 0, block, pair, arm, cohort, intended)
+
+
 class AttemptAudit:
     """What attempts of one plan have to be like."""
 
     def __init__(self, scenario: Scenario, plan: Plan) -> None:
         self._scenario = scenario
+        self._plan = plan
         self._cohorts = tuple(scenario.mix)
-        counts = [len(block.arrivals) for block in plan.blocks]
-        self._block, self._pair, self._arm = (
-            np.repeat(np.array(of_block, dtype=np.int64), counts)
-            for of_block in (
-                [block.index for block in plan.blocks],
-                [block.pair for block in plan.blocks],
-                [ARMS.index(block.arm) for block in plan.blocks],
-            )
-        )
-        codes = {name: code for code, name in enumerate(self._cohorts)}
-        arrivals = [arrival for block in plan.blocks for arrival in block.arrivals]
-        self._cohort = np.array([codes[arrival.cohort] for arrival in arrivals], dtype=np.int64)
-        self._intended = np.array([arrival.intended for arrival in arrivals], dtype=np.int64)
         self._latest = plan.length + round((scenario.timeout_s + OVERTIME_S) * NS)
         self._steps = scenario.timed_steps
         longest = max(len(cohort.taken) for cohort in scenario.mix.values())
-        self._ways = np.full((len(self._cohorts), longest + 1), -1, dtype=np.int64)
+        self._ways = np.full((len(self._cohorts), longest + 1), -1, dtype=np.int16)
         for code, cohort in enumerate(scenario.mix.values()):
             self._ways[code, : len(cohort.taken)] = [self._steps.index(step) for step in cohort.taken]
         self._taken = np.array([len(cohort.taken) for cohort in scenario.mix.values()], dtype=np.int64)
+        self._whole: Planned | None = None
 
     def of(self, table: Any) -> Audited:
         """The audit of an Arrow table of ATTEMPTS."""
+        if self._whole is None:
+            self._whole = Planned.of(self._plan.blocks)
+        bad: dict[str, int] = {}
+        return Audited(self.part(table, self._whole, bad), self.faults(bad, len(table)))
+
+    @staticmethod
+    def faults(bad: Mapping[str, int], rows: int) -> tuple[str, ...]:
+        """How many of all recorded logins are wrong in which way, in words."""
+        return tuple(f"{count:,} of {rows:,} recorded logins {what}" for what, count in bad.items())
+
+    def part(self, table: Any, planned: Planned, bad: dict[str, int]) -> Any:
+        """The rows of ``table`` that can be of these logins of the plan; what is wrong with others adds to ``bad``."""
         table = table.combine_chunks()
         rows = len(table)
         good = np.ones(rows, dtype=np.bool_)
-        faults: list[str] = []
 
         def demand(fine: Flags, what: str) -> None:
-            bad = int(np.count_nonzero(good & ~fine))
-            if bad:
-                faults.append(f"{bad:,} of {rows:,} recorded logins {what}")
+            if count := int(np.count_nonzero(good & ~fine)):
+                bad[what] = bad.get(what, 0) + count
                 good[~fine] = False
 
         scalar = [name for name in table.schema.names if name != "steps"]
-        demand(_all(_flags(pc.is_valid(table[name])) for name in scalar), "lack a value")
-        seq, number = _ints(table["seq"]), len(self._intended)
-        demand((seq >= 0) & (seq < number), "are none of the plan's")
-        at = np.where(good, seq, 0) if number else np.zeros(0, dtype=np.int64)
+        demand(_all(_known(table[name]) for name in scalar), "lack a value")
+        place, number = _ints(table["seq"]) - planned.first, len(planned.intended)
+        demand((place >= 0) & (place < number), "are none of the plan's")
+        at = np.where(good, place, 0) if number else np.zeros(0, dtype=np.int64)
         if not number:
-            return Audited(table.slice(0, 0), tuple(faults))
-        cohort = _codes(table["cohort"], self._cohorts)
+            return table.slice(0, 0)
+        cohort, intended = codes_of(table["cohort"], self._cohorts).astype(np.int64), _ints(table["intended"])
         as_planned = (
-            (_ints(table["block"]) == self._block[at])
-            & (_ints(table["pair"]) == self._pair[at])
-            & (_codes(table["arm"], ARMS) == self._arm[at])
-            & (cohort == self._cohort[at])
-            & (_ints(table["intended"]) == self._intended[at])
+            (_ints(table["block"]) == planned.block[at])
+            & (_ints(table["pair"]) == planned.pair[at])
+            & (codes_of(table["arm"], ARMS) == planned.arm[at])
+            & (cohort == planned.cohort[at])
+            & (intended == planned.intended[at])
         )
         demand(as_planned, "are not as they were planned (block, pair, arm, cohort or due time)")
-        demand(_first(seq, good), "are there twice")
+        demand(_first(place, good), "are there twice")
         started, ended = _ints(table["started"]), _ints(table["ended"])
         seat_wait = _ints(table["seat_wait"])
-        demand(started >= self._intended[at], "began before they were due")
+        demand(started >= planned.intended[at], "began before they were due")
         demand(ended >= started, "ended before they began")
         own = _ints(table["own"])
         demand((own >= 0) & (own <= ended - started), "have more time of the generator's own than there was")
         demand(ended <= self._latest, "ended long after the run")
-        demand((seat_wait >= 0) & (seat_wait <= started - self._intended[at]), "waited longer for a seat than at all")
-        status = _codes(table["status"], STATUSES)
+        waited_at_most = started - planned.intended[at]
+        demand((seat_wait >= 0) & (seat_wait <= waited_at_most), "waited longer for a seat than at all")
+        status = codes_of(table["status"], STATUSES)
         demand(status >= 0, "ended in no known way")
         tries = _ints(table["tries"])
         demand((tries >= 1) & (tries <= self._scenario.tries), "were tried more often than they may be, or never")
         for fine, what in self._of_steps(table["steps"], cohort, status, tries, started, ended):
             demand(fine, what)
-        kept = table if good.all() else table.filter(pa.array(good))
-        return Audited(kept, tuple(faults))
+        return table if good.all() else table.filter(pa.array(good))
 
     def _of_steps(
-        self, column: Any, cohort: Ints, status: Ints, tries: Ints, started: Ints, ended: Ints
+        self, column: Any, cohort: Ints, status: Places, tries: Ints, started: Ints, ended: Ints
     ) -> Sequence[tuple[Flags, str]]:
         """For each demand on the steps, which rows meet it."""
-        rows = len(column)
-        lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        lists = whole(column)
         counts = _ints(pc.fill_null(pc.list_value_length(lists), 0))
-        flat = pc.list_flatten(lists)
-        row = np.repeat(np.arange(rows), counts)
-        place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        step = _codes(pc.struct_field(flat, "step"), self._steps)
+        flat, by = pc.list_flatten(lists), _Spread.of(counts)
         earlier = np.clip(tries, 1, self._scenario.tries) - 1
-        own = place - earlier[row]
         known_cohort = np.maximum(cohort, 0)
-        expected = self._ways[known_cohort[row], np.clip(own, 0, self._ways.shape[1] - 1)]
-        if EARLIER_TRIES in self._steps:
-            expected = np.where(own < 0, self._steps.index(EARLIER_TRIES), expected)
-        in_order = (step >= 0) & (step == expected)
-        begun, done = (_ints(pc.struct_field(flat, name)) for name in ("started", "ended"))
-        waited = _ints(pc.struct_field(flat, "pool_wait"))
-        of_step = _codes(pc.struct_field(flat, "status"), STATUSES)
-        known = _flags(pc.is_valid(pc.struct_field(flat, "code"))) & (of_step >= 0)
-        spent = _ints(pc.struct_field(flat, "own"))
+        in_order = self._in_order(by, codes_of(pc.struct_field(flat, "step"), self._steps), known_cohort, earlier)
+        begun, done, waited, spent = (
+            by.steps(_ints(pc.struct_field(flat, name))) for name in ("started", "ended", "pool_wait", "own")
+        )
+        of_step = by.steps(codes_of(pc.struct_field(flat, "status"), STATUSES))
+        known = by.steps(_known(pc.struct_field(flat, "code"))) & (of_step >= 0)
         possible = (done >= begun) & (waited >= 0) & known & (spent >= 0) & (spent <= done - begun)
-        within = (begun >= started[row] - EARLY_NS) & (done <= ended[row] + EARLY_NS)
+        within = (begun >= by.logins(started - EARLY_NS)) & (done <= by.logins(ended + EARLY_NS))
         ok = status == STATUSES.index("ok")
         complete = ~ok | (counts == earlier + self._taken[known_cohort])
         sent = (status != _WITHHELD) | (counts == 0)
         return (
             (complete, "are ok and lack steps of their way"),
             (sent, "were withheld and have steps"),
-            (_everywhere(in_order, row, rows), "have steps that are not their way's"),
-            (_everywhere(possible, row, rows), "have steps that can't have happened"),
-            (_everywhere(within, row, rows), "have steps outside their own time"),
+            (by.everywhere(in_order), "have steps that are not their way's"),
+            (by.everywhere(possible), "have steps that can't have happened"),
+            (by.everywhere(within), "have steps outside their own time"),
         )
+
+    def _in_order(self, by: _Spread, step: Places, cohort: Ints, earlier: Ints) -> Flags:
+        """Whether each step is the one that its login's way has there, after ``earlier`` tries that were given up."""
+        width = self._ways.shape[1]
+        # How many of the login's steps on its way came before: below 0 in tries that were given up.
+        before = by.place() - by.logins(earlier)
+        on_way = np.minimum(np.maximum(before, 0), width - 1)
+        expected = self._ways.ravel()[by.logins(cohort * width) + on_way]
+        if EARLIER_TRIES in self._steps:
+            expected = np.where(before < 0, self._steps.index(EARLIER_TRIES), expected)
+        told = by.steps(step)
+        in_order: Flags = (told >= 0) & (told == expected)
+        return in_order
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """How the steps of all logins, end to end, belong to them: ``each`` has so many, or ``counts`` says how many."""
+
+    counts: Ints
+    each: int | None
+
+    @classmethod
+    def of(cls, counts: Ints) -> Self:
+        """Of logins with so many steps."""
+        alike = len(counts) > 0 and bool((counts == counts[0]).all())
+        return cls(counts, int(counts[0]) if alike else None)
+
+    def steps(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Values of each step; in rows, a login each, where all have as many."""
+        return values if self.each is None else values.reshape(len(self.counts), self.each)
+
+    def logins(self, values: Ints) -> Ints:
+        """Values of each login, to be held against its steps."""
+        if self.each is None:
+            return np.repeat(values, self.counts)
+        return values[:1, None] if len(values) and (values == values[0]).all() else values[:, None]
+
+    def place(self) -> Ints:
+        """How many of the login's steps came before each."""
+        if self.each is not None:
+            return np.arange(self.each)[None, :]
+        return np.arange(int(self.counts.sum())) - np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
+
+    def everywhere(self, fine: Flags) -> Flags:
+        """Which logins have no step that is not fine."""
+        found = np.ones(len(self.counts), dtype=np.bool_)
+        if not fine.all():
+            rows = np.arange(len(self.counts))
+            of_step = np.repeat(rows, self.counts) if self.each is None else np.repeat(rows, self.each)
+            found[of_step[~fine.ravel()]] = False
+        return found
 
 
 def audit_health(table: Any, plan: Plan, arms: Sequence[Arm], workers: int = 1) -> Audited:
@@ -161,7 +235,7 @@ def audit_health(table: Any, plan: Plan, arms: Sequence[Arm], workers: int = 1) 
             faults.append(f"{bad:,} of {rows:,} recorded seconds of the generator's health {what}")
             good[~fine] = False
 
-    arm, t, worker = _codes(table["arm"], arms), _ints(table["t"]), _ints(table["worker"])
+    arm, t, worker = codes_of(table["arm"], arms).astype(np.int64), _ints(table["t"]), _ints(table["worker"])
     demand((arm >= 0) & _flags(pc.is_valid(table["t"])), "are of no arm of the run's")
     latest = plan.length + round(OVERTIME_S * NS) * 60
     demand((t >= -latest) & (t <= latest), "are of another time than the run's")
@@ -180,6 +254,8 @@ def audit_health(table: Any, plan: Plan, arms: Sequence[Arm], workers: int = 1) 
 def _first(keys: Ints, good: Flags) -> Flags:
     """Whether each row is the first good one with its key; others are not asked."""
     first = np.ones(len(keys), dtype=np.bool_)
+    if (keys[1:] > keys[:-1]).all():
+        return first
     rows = np.flatnonzero(good)
     _, places = np.unique(keys[rows], return_index=True)
     if len(places) < len(rows):
@@ -189,11 +265,9 @@ def _first(keys: Ints, good: Flags) -> Flags:
     return first
 
 
-def _everywhere(fine: Flags, row: Ints, rows: int) -> Flags:
-    """Which rows have no part that is not fine."""
-    found = np.ones(rows, dtype=np.bool_)
-    found[row[~fine]] = False
-    return found
+def _known(array: Any) -> Flags:
+    """Where there is a value."""
+    return _flags(pc.is_valid(array)) if array.null_count else np.ones(len(array), dtype=np.bool_)
 
 
 def _all(flags: Any) -> Flags:
@@ -207,11 +281,6 @@ def _flags(array: Any) -> Flags:
 
 def _ints(array: Any) -> Ints:
     """A column of whole numbers, nulls as -1."""
-    filled = pc.fill_null(array, -1)
+    filled = pc.fill_null(array, -1) if array.null_count else array
     found = filled.to_numpy() if isinstance(filled, pa.ChunkedArray) else filled.to_numpy(zero_copy_only=False)
-    return np.asarray(found).astype(np.int64)
-
-
-def _codes(array: Any, names: Sequence[str]) -> Ints:
-    """Each value's place in ``names``, -1 for others."""
-    return _ints(pc.index_in(array, value_set=pa.array(names, pa.string())))
+    return np.asarray(found).astype(np.int64, copy=False)

@@ -16,13 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness.errors import ConfigError, RunError
 from harness.gate.findings import findings_of
 from harness.gate.judge import PASSING, judge
 from harness.gate.protocol import between
-from harness.model.attempt import AttemptTable, StepColumns
+from harness.model.attempt import AttemptTable
 from harness.model.comparison import Comparison, Design
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth
@@ -33,12 +31,12 @@ from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
 from harness.record.calibration import site_document, site_of
 from harness.record.folder import RunFolder
-from harness.record.schema import attempt_table
 from harness.run.assess import Assessor, design_of
 from harness.run.stored import StoredRun, read_run
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 from harness.stats.servers import server_times
+from harness.stats.shown import shown
 from harness.stats.validity import unsound
 
 MARK = "continuation"
@@ -155,7 +153,7 @@ class Together:
 
     def joined(self, attempts: Any, assessor: Assessor, pairs: Sequence[int]) -> tuple[AttemptTable, tuple[int, ...]]:
         """All attempts in one table, and the pairs of it that count."""
-        own = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
+        own = assessor.table(attempts)
         offset = self._continuation.offset
         counting = tuple(pair + offset for pair in pairs[self.policy.discard_pairs :])
         return _in_a_row([*self._before, Before(_moved(own, offset, 0, 0.0), counting, (), self._began)])
@@ -167,7 +165,7 @@ class Together:
 
     def evidence(self, run: StoredRun) -> Evidence:
         """The evidence of all runs together; health and protocol are those of the last, whose run it is."""
-        assessor = Assessor(run.scenario, self.policy, run.plan)
+        assessor = Assessor(run.scenario, self.policy, run.plan, workers=run.workers)
         pairs = assessor.complete_pairs(run.attempts)[: run.ending.pairs]
         table, counting = self.joined(run.attempts, assessor, pairs)
         comparison = compare(table, self.design, self.policy, counting, self._site)
@@ -188,7 +186,7 @@ class Together:
             partial=run.ending.why_partial,
             verdict=verdict,
             comparison=comparison,
-            table=table,
+            shown=shown(table, self.design, self.policy.discard_pairs),
             design=self.design,
             health=health,
             step_order=run.scenario.timed_steps,
@@ -228,13 +226,13 @@ def _design(scenario: Scenario, found: Continuation) -> Design:
 def _part(folder: RunFolder, policy: Policy) -> Before:
     """An earlier run's pairs, where they stand among all."""
     run = read_run(folder)
-    assessor = Assessor(run.scenario, policy, run.plan)
+    assessor = Assessor(run.scenario, policy, run.plan, workers=run.workers)
     pairs = assessor.complete_pairs(run.attempts)[: run.ending.pairs]
     found = continuation_of(folder)
     offset, skipped = (found.offset, policy.discard_pairs) if found else (0, 0)
     health = {arm: assessor.health(arm, run.attempts, run.health, run.ending) for arm in folder.arms()}
     faults = (*run.faults, *(fault.reason for fault in unsound(health, policy.limits)))
-    table = attempt_table(run.attempts, assessor.block_starts, assessor.cohorts)
+    table = assessor.table(run.attempts)
     return Before(
         _moved(table, offset, 0, 0.0),
         tuple(pair + offset for pair in pairs[skipped:]),
@@ -260,21 +258,4 @@ def _in_a_row(parts: Sequence[Before]) -> tuple[AttemptTable, tuple[int, ...]]:
     for part in parts:
         tables.append(_moved(part.table, 0, blocks, max(part.began - first, 0.0)))
         blocks += int(part.table.block.max(initial=-1)) + 1
-    starts = np.cumsum([0, *(len(table) for table in tables)])
-    steps = {
-        name: StepColumns.joined(
-            [
-                (table.steps[name], int(start))
-                for table, start in zip(tables, starts, strict=False)
-                if name in table.steps
-            ]
-        )
-        for name in dict.fromkeys(name for table in tables for name in table.steps)
-    }
-
-    def together(name: str) -> Any:
-        return np.concatenate([getattr(table, name) for table in tables])
-
-    columns = ("arm", "block", "pair", "offset_s", "intended_s", "cohort", "status", "response_s", "service_s")
-    joined = AttemptTable(**{name: together(name) for name in columns}, steps=steps, cohorts=tables[0].cohorts)
-    return joined, tuple(sorted(pair for part in parts for pair in part.pairs))
+    return AttemptTable.joined(tables), tuple(sorted(pair for part in parts for pair in part.pairs))

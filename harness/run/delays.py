@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from harness.model.attempt import Floats, Ints
+from harness.model.attempt import Floats, GeneratorColumns, Ints
 from harness.model.health import NS_PER_MS, Delay
 from harness.model.metric import QUANTILES, Statistic
 from harness.record.schema import SEAT_WAIT_FROM_NS
@@ -17,34 +18,56 @@ LATE, OWN, QUEUED = "sending logins late", "its own work on logins", "waiting fo
 """What it did meanwhile, as a sentence about it goes on."""
 
 
-def delays_of(logins: Any, seconds: Any, spans: Sequence[tuple[int, int]], pairs: range) -> tuple[Delay, ...]:
+@dataclass(frozen=True, slots=True)
+class DelayedPairs:
+    """Of one arm's logins in some pairs: how many each pair has, and the quantiles (ms, a row a pair) of how late they
+    were sent, which is charged to them, and of how long the generator worked on them or was late to read, which is not
+    but by its error. A resource that is not known of every pair is None."""
+
+    counts: Ints
+    late_ms: Floats | None
+    own_ms: Floats | None
+
+    @classmethod
+    def of(cls, generator: GeneratorColumns, rows: Ints, pair: Ints, pairs: range) -> DelayedPairs:
+        """From the rows of an arm's logins, each of which is of one of the pairs."""
+        counts = np.bincount(pair - pairs.start, minlength=len(pairs))
+        at_once = generator.seat_wait[rows] < SEAT_WAIT_FROM_NS
+        late_ms = _by_pair(generator.lag[rows][at_once] / NS_PER_MS, pair[at_once], pairs)
+        return cls(counts, late_ms, _by_pair(generator.own[rows] / NS_PER_MS, pair, pairs))
+
+
+def delays_of(
+    parts: Sequence[DelayedPairs], seconds: Any, spans: Sequence[tuple[int, int]], pairs: range
+) -> tuple[Delay, ...]:
     """The delays of one arm's logins in these pairs; ``spans`` has the start and end (ns) of the arm's block in each.
 
-    Of each login how late it was sent, which is charged to it, and how long the generator worked on it or was late to
-    read, which is not but by its error. Of each block how long the event loop was ready to run and had no processor,
-    by login. A resource that is not known of every pair is left out.
+    Beside what is known of each login there is, of each block, how long the event loop was ready to run and had no
+    processor, by login. A resource that is not known of every pair is left out.
     """
-    if not len(logins) or not len(pairs):
+    counts = np.concatenate([np.zeros(0, np.int64), *(part.counts for part in parts)])
+    if not counts.any():
         return ()
-    pair = logins["pair"].to_numpy()
-    started, intended = logins["started"].to_numpy(), logins["intended"].to_numpy()
-    at_once = logins["seat_wait"].to_numpy() < SEAT_WAIT_FROM_NS
-    late = _by_pair((started - intended)[at_once] / NS_PER_MS, pair[at_once], pairs)
-    own = _by_pair(logins["own"].to_numpy() / NS_PER_MS, pair, pairs)
-    queued = _queued(seconds, spans, np.bincount(pair - pairs.start, minlength=len(pairs)), pairs)
-    found = ((LATE, late), (OWN, own), (QUEUED, queued))
-    return tuple(Delay(resource, by_pair) for resource, by_pair in found if by_pair is not None)
+    found = {}
+    for resource, tables in ((LATE, [part.late_ms for part in parts]), (OWN, [part.own_ms for part in parts])):
+        known = [table for table in tables if table is not None]
+        if len(known) == len(tables):
+            whole = np.concatenate(known)
+            found[resource] = {name: tuple(map(float, column)) for name, column in zip(QUANTILES, whole.T, strict=True)}
+    if (queued := _queued(seconds, spans, counts, pairs)) is not None:
+        found[QUEUED] = dict(queued)
+    return tuple(Delay(resource, by_pair) for resource, by_pair in found.items())
 
 
-def _by_pair(values_ms: Floats, pair: Ints, pairs: range) -> Mapping[Statistic, tuple[float, ...]] | None:
+def _by_pair(values_ms: Floats, pair: Ints, pairs: range) -> Floats | None:
     """Each quantile of the values in each pair; None where a pair has none."""
-    order = np.argsort(pair, kind="stable")
-    ends = np.searchsorted(pair[order], [*pairs, pairs.stop])
-    parts = [values_ms[order[begin:end]] for begin, end in pairwise(ends)]
+    place = (pair - pairs.start).astype(np.min_scalar_type(len(pairs)))  # of few bits: sorted by radix
+    order = np.argsort(place, kind="stable")
+    ends = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(pairs)))])
+    parts = [values_ms[order[begin:end]] for begin, end in pairwise(ends.tolist())]
     if not all(len(part) for part in parts):
         return None
-    found = np.array([np.quantile(part, list(QUANTILES.values())) for part in parts])
-    return {name: tuple(map(float, column)) for name, column in zip(QUANTILES, found.T, strict=True)}
+    return np.array([np.quantile(part, list(QUANTILES.values())) for part in parts]).reshape(-1, len(QUANTILES))
 
 
 def _queued(

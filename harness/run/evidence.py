@@ -15,15 +15,12 @@ from harness.model.site import Site
 from harness.model.target import ARMS, Arm
 from harness.record.calibration import site_document, site_of
 from harness.record.folder import RunFolder
-from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
 from harness.run.continued import Together
 from harness.run.drift import judged_with_drift
-from harness.run.stored import StoredRun, read_run
-from harness.stats.attribution import anatomy
-from harness.stats.failures import failure_anatomy
-from harness.stats.retries import retry_anatomy
-from harness.stats.servers import server_times
+from harness.run.stored import StoredRun, open_run, read_run
+from harness.run.streamed import gathered_from_file
+from harness.stats.shown import shown
 from harness.stats.soak import soak_of
 
 
@@ -34,11 +31,11 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     """
     if "soak" in folder.manifest():
         return _soak_evidence(folder, policy)
-    run = read_run(folder)
+    run = open_run(folder)
     if set(folder.arms()) != set(ARMS):
-        return _evidence_alone(run, policy or folder.policy())
+        return _evidence_alone(run.with_attempts(), policy or folder.policy())
     if (together := Together.of(folder, policy, site)) is not None:
-        whole = together.evidence(run)
+        whole = together.evidence(run.with_attempts())
         assert whole.comparison is not None
         verdict = judged_with_drift(folder, together.policy, whole.verdict, whole.comparison)
         return replace(whole, verdict=verdict)
@@ -49,8 +46,12 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     known = site_of(manifest) if site is None else site
     assessor = Assessor(scenario, judging, run.plan, known, run.workers)
     differences = between(run.protocol.get("baseline"), run.protocol.get("candidate"))
-    found = assessor.assess(run.attempts, run.health, ending, differences or (), run.faults)
-    counted = found.table, assessor.design, judging, found.pairs
+    gathered, faults = gathered_from_file(run, assessor, ending), run.all_faults
+    if gathered is not None:
+        found = assessor.concluded(gathered, run.health, ending, differences or (), faults)
+    else:
+        stored = run.with_attempts()
+        found = assessor.assess(stored.attempts, run.health, ending, differences or (), stored.faults)
     return Evidence(
         run_id=folder.run_id,
         title=scenario.name,
@@ -59,15 +60,15 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         partial=ending.why_partial,
         verdict=judged_with_drift(folder, judging, found.verdict, found.comparison),
         comparison=found.comparison,
-        table=found.table,
+        shown=found.gathered.shown,
         design=assessor.design,
         health=found.health,
         step_order=scenario.timed_steps,
         policy=judging,
-        anatomy=anatomy(*counted),
-        failures=failure_anatomy(*counted),
-        retries=retry_anatomy(*counted),
-        servers=server_times(*counted),
+        anatomy=found.gathered.anatomy,
+        failures=found.gathered.failures,
+        retries=found.gathered.retries,
+        servers=found.gathered.servers,
         differences=differences,
     )
 
@@ -75,7 +76,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
 def _evidence_alone(run: StoredRun, policy: Policy) -> Evidence:
     """The evidence of a run of one arm: what was measured, and that nothing is judged."""
     (arm,) = run.folder.arms()
-    assessor = Assessor(run.scenario, policy, run.plan)
+    assessor = Assessor(run.scenario, policy, run.plan, workers=run.workers)
     # In a run of one arm a pair is one block.
     blocks = assessor.complete_pairs(run.attempts)[: run.ending.pairs]
     load_s = len(blocks) * assessor.design.block_s
@@ -87,7 +88,7 @@ def _evidence_alone(run: StoredRun, policy: Policy) -> Evidence:
         partial=run.ending.why_partial,
         verdict=judge_alone(arm, len(blocks), load_s, run.faults, run.ending.interrupted),
         comparison=None,
-        table=attempt_table(run.attempts, assessor.block_starts, assessor.cohorts),
+        shown=shown(assessor.table(run.attempts), assessor.design, policy.discard_pairs),
         design=assessor.design,
         health={arm: assessor.health(arm, run.attempts, run.health, run.ending)},
         step_order=run.scenario.timed_steps,
@@ -102,7 +103,7 @@ def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
     run, (arm,) = read_run(folder), folder.arms()
     manifest, scenario, attempts, judging = run.manifest, run.scenario, run.attempts, policy or folder.policy()
     assessor = Assessor(scenario, judging, run.plan, workers=run.workers)
-    table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
+    table = assessor.table(attempts)
     # In a run of one arm a pair is one block.
     pairs = assessor.complete_pairs(attempts)
     soak = soak_of(table, arm, assessor.design, judging, pairs)
@@ -115,7 +116,7 @@ def _soak_evidence(folder: RunFolder, policy: Policy | None) -> Evidence:
         partial=run.ending.why_partial,
         verdict=judge_soak(soak, health, run.ending.state(run.faults), judging),
         comparison=None,
-        table=table,
+        shown=shown(table, assessor.design, judging.discard_pairs),
         design=assessor.design,
         health=health,
         step_order=scenario.timed_steps,

@@ -48,39 +48,84 @@ class StoredRun:
     """Of each arm."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedRun:
+    """A run without its attempts: what they have to be like, and all else that a StoredRun has."""
+
+    folder: RunFolder
+    manifest: Mapping[str, Any]
+    scenario: Scenario
+    plan: Plan
+    ending: Ending
+    written: Written | None
+    health: Any
+    protocol: Mapping[Arm, ArmProtocol]
+    faults: tuple[str, ...]
+    of_protocol: tuple[str, ...]
+    workers: int
+
+    @property
+    def all_faults(self) -> tuple[str, ...]:
+        """What is wrong, where nothing is wrong with the attempts."""
+        return tuple(dict.fromkeys((*self.faults, *self.of_protocol)))
+
+    def with_attempts(self) -> StoredRun:
+        """The run with its attempts, all in memory and checked."""
+        table, said = _part(self.folder, "attempts", self.written)
+        audited = AttemptAudit(self.scenario, self.plan).of(table)
+        done = Assessor(self.scenario, self.folder.policy(), self.plan).complete_pairs(audited.table)
+        faults = (*self.faults, *said, *audited.faults, *cut(self, len(done)), *self.of_protocol)
+        return StoredRun(
+            folder=self.folder,
+            manifest=self.manifest,
+            scenario=self.scenario,
+            plan=self.plan,
+            ending=self.ending,
+            attempts=audited.table.sort_by("seq"),
+            health=self.health,
+            protocol=self.protocol,
+            faults=tuple(dict.fromkeys(faults)),
+            workers=self.workers,
+        )
+
+
 def read_run(folder: RunFolder) -> StoredRun:
     """Read a run's folder, and check all of it; raises RunError where its manifest is no run's."""
+    return open_run(folder).with_attempts()
+
+
+def open_run(folder: RunFolder) -> OpenedRun:
+    """Read and check everything but the attempts; raises RunError where its manifest is no run's."""
     manifest, scenario, arms = folder.manifest(), folder.scenario(), folder.arms()
-    plan, ending = make_plan(scenario, arms), ending_of(manifest)
-    written = written_of(manifest)
-    faults = [*_of_manifest(manifest, plan, written, ending)]
-    tables = {}
-    for kind, schema in SCHEMAS.items():
-        try:
-            part = folder.read(kind)
-            table, said = part.table, part.faults
-        except RunError as error:
-            table, said = schema.empty_table(), (str(error).replace(f"{folder.path}/", ""),)
-        tables[kind] = table
-        faults += said
-        if written is not None and not said:
-            faults += uncounted(kind, by_arm(table), written)
-    audited = AttemptAudit(scenario, plan).of(tables["attempts"])
-    health = audit_health(tables["health"], plan, arms, folder.workers())
-    faults += (*audited.faults, *health.faults, *_cut(folder, scenario, plan, audited.table, ending))
+    plan, ending, written = make_plan(scenario, arms), ending_of(manifest), written_of(manifest)
+    table, said = _part(folder, "health", written)
+    health = audit_health(table, plan, arms, folder.workers())
     shown, of_protocol = _protocol(folder, arms, written, ending)
-    return StoredRun(
+    return OpenedRun(
         folder=folder,
         manifest=manifest,
         scenario=scenario,
         plan=plan,
         ending=ending,
-        attempts=audited.table.sort_by("seq"),
+        written=written,
         health=health.table.sort_by("t"),
         protocol=shown,
-        faults=tuple(dict.fromkeys((*faults, *of_protocol))),
+        faults=(*_of_manifest(manifest, plan, written, ending), *said, *health.faults),
+        of_protocol=of_protocol,
         workers=folder.workers(),
     )
+
+
+def _part(folder: RunFolder, kind: str, written: Written | None) -> tuple[Any, tuple[str, ...]]:
+    """Attempts or health as far as they can be read, and what is missing or damaged."""
+    try:
+        part = folder.read(kind)
+        table, said = part.table, part.faults
+    except RunError as error:
+        table, said = SCHEMAS[kind].empty_table(), (str(error).replace(f"{folder.path}/", ""),)
+    if written is not None and not said:
+        said = tuple(uncounted(kind, by_arm(table), written))
+    return table, said
 
 
 def ending_of(manifest: Mapping[str, Any]) -> Ending:
@@ -115,13 +160,12 @@ def _of_manifest(manifest: Mapping[str, Any], plan: Plan, written: Written | Non
         yield "manifest.json: the run has an end, and what it wrote was not counted then"
 
 
-def _cut(folder: RunFolder, scenario: Scenario, plan: Plan, attempts: Any, ending: Ending) -> Iterator[str]:
+def cut(run: OpenedRun, whole_pairs: int) -> Iterator[str]:
     """Whether a run that came to its end has fewer complete pairs than it ended with."""
-    assessor = Assessor(scenario, folder.policy(), plan)
-    there, planned = len(assessor.complete_pairs(attempts)), assessor.design.horizon_pairs
+    planned, ending = run.scenario.blocks.pairs, run.ending
     expected = planned if ending.pairs is None else ending.pairs
-    if ending.complete and (there < expected or expected > planned):
-        yield f"attempts: {there:,} pairs are there whole, the run ended with {expected:,} of {planned:,}"
+    if ending.complete and (whole_pairs < expected or expected > planned):
+        yield f"attempts: {whole_pairs:,} pairs are there whole, the run ended with {expected:,} of {planned:,}"
 
 
 def _protocol(

@@ -23,13 +23,13 @@ from harness.model.site import Site
 from harness.model.target import ARMS, Arm
 from harness.record.calibration import site_document
 from harness.record.folder import RunFolder
-from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
 from harness.run.site import Subject, find_site
 from harness.run.stored import read_run
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 from harness.stats.servers import server_times
+from harness.stats.shown import shown
 
 
 def evidence_of_two(
@@ -56,12 +56,7 @@ def evidence_of_two(
         for arm, assessor, run in zip(ARMS, assessors, runs, strict=True)
     }
     design = replace(assessors[0].design, interleaved=False)
-    table = _one_after_the_other(
-        *(
-            attempt_table(run.attempts, assessor.block_starts, assessor.cohorts)
-            for assessor, run in zip(assessors, runs, strict=True)
-        )
-    )
+    table = _one_after_the_other(*(assessor.table(run.attempts) for assessor, run in zip(assessors, runs, strict=True)))
     site = _site_of_two(before, after, judging, calibration)
     comparison = compare(table, design, judging, range(pairs), site)
     state = RunState(
@@ -70,8 +65,7 @@ def evidence_of_two(
         stopped_for_denials=any(ending.stopped_for_denials for ending in endings),
         faults=tuple(f"{run.folder.run_id}: {fault}" for run in runs for fault in run.faults),
     )
-    shown = [run.protocol.get(run.folder.arms()[0]) for run in runs]
-    differences = between(*shown)
+    differences = between(*(run.protocol.get(run.folder.arms()[0]) for run in runs))
     return Evidence(
         run_id=f"{before.run_id} and {after.run_id}",
         title=scenario.name,
@@ -85,7 +79,7 @@ def evidence_of_two(
         partial="; ".join(filter(None, (ending.why_partial for ending in endings))),
         verdict=judge(comparison, health, state, judging, differences or ()),
         comparison=comparison,
-        table=table,
+        shown=shown(table, design, judging.discard_pairs),
         design=design,
         health=health,
         step_order=scenario.timed_steps,

@@ -98,7 +98,7 @@ class Watch:
         self._look: Look | None = None
         self._last: dict[Arm, tuple[float, float] | None] = dict.fromkeys(folder.arms())
         self._generators: dict[Arm, dict[str, Any]] = {}
-        self._due = np.array([a.intended for block in plan.blocks for a in block.arrivals], dtype=np.int64)
+        self._due = np.concatenate([block.arrivals.intended for block in plan.blocks])
         self._due.sort()
         self._pass_from_s = None
         if self._judges:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -17,41 +17,46 @@ Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
-    """Values sorted within each cell of (cohort, pair, arm), end to end; cell i begins at ``starts[i]``."""
+class Grouping:
+    """The order that brings values together by cell of (cohort, pair, arm), and where each cell ends in it."""
 
-    values: Floats
-    starts: Ints
+    order: Ints
+    ends: Ints
     counts: Ints
     """Of the shape (cohorts, pairs, arms)."""
 
     @classmethod
-    def of(cls, values: Floats, cell: Ints, shape: Shape) -> Cells:
-        """Sort values into cells numbered in C order of ``shape``; one stable sort by cell, then one sort a block."""
+    def of(cls, cell: Ints, shape: Shape) -> Grouping:
+        """Of cells numbered in C order of ``shape``."""
         counts = np.bincount(cell, minlength=math.prod(shape))
-        ends = np.cumsum(counts)
         # Cell numbers of few bits are sorted by radix, some ten times as fast as the floats beside them would be.
         order = np.argsort(cell.astype(np.min_scalar_type(math.prod(shape))), kind="stable")
-        ordered = values[order]
-        for begin, end in pairwise((0, *ends.tolist())):
-            ordered[begin:end].sort()
-        return cls(ordered, ends - counts, counts.reshape(shape))
+        return cls(order, np.cumsum(counts), counts.reshape(shape))
 
-    def quantile(self, q: float) -> Floats:
-        """The q-quantile of each cell, in the shape of ``counts``; NaN where a cell is empty.
+    @property
+    def starts(self) -> Ints:
+        """Where each cell begins in the order."""
+        return self.ends - self.counts.ravel()
+
+    def quantiles(self, values: Floats, quantiles: Sequence[float]) -> list[Floats]:
+        """Each of the quantiles of each cell's values, in the shape of ``counts``; NaN where a cell is empty.
 
         Type 8 of Hyndman & Fan, *Sample quantiles in statistical packages*, Am. Stat. 50 (1996): nearly unbiased for
         the median whatever the distribution, so that small blocks read no lower at p99 than large ones.
         """
         n = self.counts.ravel()
-        found = np.full(len(n), np.nan)
-        held = n > 0
-        at = np.clip((n[held] + 1 / 3) * q - 2 / 3, 0, n[held] - 1)
+        found = np.full((len(quantiles), len(n)), np.nan)
+        (held,) = np.nonzero(n)
+        at = np.clip((n[held] + 1 / 3) * np.array(quantiles)[:, None] - 2 / 3, 0, n[held] - 1)
         below = np.floor(at).astype(np.int64)
         above = np.minimum(below + 1, n[held] - 1)
-        low, high = (self.values[self.starts[held] + i] for i in (below, above))
-        found[held] = low + (at - below) * (high - low)
-        return found.reshape(self.counts.shape)
+        ordered, starts = values[self.order], self.starts[held]
+        ranks = np.concatenate([below, above]).T.tolist()
+        for begin, end, of_cell in zip(starts.tolist(), self.ends[held].tolist(), ranks, strict=True):
+            ordered[begin:end].partition(of_cell)  # a sort would take five times as long
+        low, high = ordered[starts + below], ordered[starts + above]
+        found[:, held] = low + (at - below) * (high - low)
+        return list(found.reshape(len(quantiles), *self.counts.shape))
 
 
 def merged(cell: Ints, shape: Shape, size: int) -> tuple[Ints, Shape]:

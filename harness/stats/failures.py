@@ -6,7 +6,9 @@ causes' shares add up to the share of failed logins, in every block and in the d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from harness.model.failures import Cause, CausePart, FailureAnatomy
 from harness.model.policy import Policy
 from harness.stats.attribution import LEAST_PAIRS
 from harness.stats.intervals import mean_interval, ratio_interval
-from harness.stats.logins import logins_of, usable_pairs
+from harness.stats.logins import Logins, logins_of, usable_pairs
 
 NAMED_AT_MOST = 8
 """Causes that are named, the commonest; the rest are one."""
@@ -29,25 +31,55 @@ def failure_anatomy(table: AttemptTable, design: Design, policy: Policy, pairs: 
     Intervals are Student's t over pairs, those of the parts by the jackknife of the ratio, as in ``anatomy``: they
     describe this run at its end and are no repeated bounds. None with fewer than 3 pairs, or where no login failed.
     """
-    logins = logins_of(table, design, usable_pairs(pairs, design, policy))
+    return explained(failing(table, logins_of(table, design, usable_pairs(pairs, design, policy))))
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """How many logins of each block failed by each cause, and the blocks' logins: by pair and arm."""
+
+    by_cause: Mapping[Cause, Ints]
+    logins: Ints
+
+
+def failing(table: AttemptTable, logins: Logins) -> Failing:
+    """The failures among logins that count; pieces of a run add up to the whole."""
     causes, cause = _causes(table)
-    failed = cause[logins.rows]
-    often = np.bincount(failed[failed >= 0], minlength=len(causes))
-    named = [int(index) for index in np.argsort(-often, kind="stable")[:NAMED_AT_MOST] if often[index]]
-    kinds = [(causes[index], failed == index) for index in named]
-    rest = (failed >= 0) & ~np.isin(failed, named)
-    shares: dict[Cause | None, Floats] = {held: logins.shares(flags)[0] for held, flags in kinds}
-    if rest.any():
-        shares[None] = logins.shares(rest)[0]
-    failing, _ = logins.shares(failed >= 0)
-    both = np.isfinite(failing).all(axis=1)
-    if not shares or np.count_nonzero(both) < LEAST_PAIRS:
+    (failed,) = np.nonzero(cause[logins.rows] >= 0)
+    shape = logins.shape[1:]
+    block = logins.used[failed] % max(math.prod(shape), 1)
+    of_block = cause[logins.rows[failed]] * math.prod(shape) + block
+    hits = np.bincount(of_block, minlength=len(causes) * math.prod(shape)).reshape(len(causes), *shape)
+    counts: Ints = logins.counts.sum(axis=0)
+    return Failing({held: found for held, found in zip(causes, hits, strict=True) if found.any()}, counts)
+
+
+def joined(pieces: Sequence[Failing]) -> Failing:
+    """Pieces of a run, in order of time, as one."""
+    causes = sorted({cause for piece in pieces for cause in piece.by_cause}, key=str)
+    return Failing(
+        {
+            cause: np.concatenate([piece.by_cause.get(cause, np.zeros_like(piece.logins)) for piece in pieces])
+            for cause in causes
+        },
+        np.concatenate([piece.logins for piece in pieces]),
+    )
+
+
+def explained(whole: Failing) -> FailureAnatomy | None:
+    """The anatomy of a run's failures."""
+    hits, counts = whole.by_cause, whole.logins
+    order = sorted(hits, key=lambda cause: -int(hits[cause].sum()))
+    named: dict[Cause | None, Ints] = {cause: hits[cause] for cause in order[:NAMED_AT_MOST]}
+    if rest := order[NAMED_AT_MOST:]:
+        named[None] = np.sum([hits[cause] for cause in rest], axis=0)
+    both = (counts > 0).all(axis=1)
+    if not named or np.count_nonzero(both) < LEAST_PAIRS:
         return None
-    whole = _added(failing[both])
-    center, low, high = mean_interval(whole)
-    shown = low > 0 or high < 0
-    held = {cause: share[both] for cause, share in shares.items()}
-    return FailureAnatomy(center, low, high, tuple(_parts(held, whole, shown)))
+    shares: dict[Cause | None, Floats] = {cause: found[both] / counts[both] for cause, found in named.items()}
+    added = _added(np.sum(list(shares.values()), axis=0))
+    center, low, high = mean_interval(added)
+    return FailureAnatomy(center, low, high, tuple(_parts(shares, added, low > 0 or high < 0)))
 
 
 def _parts(shares: Mapping[Cause | None, Floats], whole: Floats, shown: bool) -> Iterator[CausePart]:

@@ -3,10 +3,12 @@
 Absolute limits (``validity``) can't tell: where a login takes 9 ms, processes beside the generator moved one arm by a
 fifth and kept every limit of 25 ms.
 
-1. A resource's difference is the mean over pairs of candidate minus baseline. Only what lies beyond chance of it counts
-   (beyond its 97.5 % bound towards zero), so that equal arms are seldom said to differ.
+1. A resource's difference is the mean over pairs of candidate minus baseline. It counts only where it is beyond chance
+   (one-sided 97.5 %), so that equal arms are seldom said to differ; then all of it, since only its mean takes the bias
+   out: with its bound towards zero instead, of runs whose candidate stood exactly at its margin up to 40 % passed.
 2. Of several resources the largest counts: they are ways to see one disturbance, and don't add up.
-3. A bound that would have been on the other side of its margin without the difference did not decide anything.
+3. It has a direction. A disturbed baseline makes the candidate look better: a PASS must hold against the baseline
+   without it. A disturbed candidate looks worse: a BLOCK must hold without it, and a PASS in spite of it is one.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ import numpy as np
 from harness.model.comparison import QuantileShift
 from harness.model.health import ArmHealth, Delay
 from harness.model.metric import Statistic
+from harness.model.policy import Margin, Margins
 from harness.model.steps import LOGIN
+from harness.stats.samples import margin_of
 
 LEAST_PAIRS = 3
 CHANCE = 0.975
@@ -58,21 +62,23 @@ def _beyond_chance(baseline: Delay, candidate: Delay | None, statistic: Statisti
 
     differences = np.array(values) - np.array(baseline.by_pair[statistic])
     mean, error = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    certain = abs(mean) - float(stdtrit(len(differences) - 1, CHANCE)) * error
-    return math.copysign(max(certain, 0.0), mean)
+    return mean if abs(mean) > float(stdtrit(len(differences) - 1, CHANCE)) * error else 0.0
 
 
-def decides_alone(shift: QuantileShift, gap: Gap, steps: int) -> bool:
+def decides_alone(shift: QuantileShift, gap: Gap, steps: int, margins: Margins) -> bool:
     """Whether a bound that lies on the deciding side of its margin does so without the gap too.
 
-    A step of a login, which takes ``steps``, bears its part of the gap.
+    A step of a login, which takes ``steps``, bears its part of the gap. A baseline without its delay has less to add a
+    share of, so that a relative margin is less too.
     """
-    candidate_ms = 1e3 * shift.candidate
-    moved_ms = gap.ms if shift.metric.step == LOGIN else gap.ms / max(steps, 1)
-    if shift.low > shift.margin and moved_ms > 0:
-        left = max(1 - moved_ms / candidate_ms, 0.0) if candidate_ms > 0 else 0.0
+    moved_s = (gap.ms if shift.metric.step == LOGIN else gap.ms / max(steps, 1)) / 1e3
+    if shift.low > shift.margin and moved_s > 0:
+        left = 1 - moved_s / shift.candidate
         return left > 0 and shift.low + math.log(left) > shift.margin
-    if shift.high < shift.margin and moved_ms < 0:
-        more = 1 - moved_ms / candidate_ms if candidate_ms > 0 else math.inf
-        return math.isfinite(more) and shift.high + math.log(more) < shift.margin
+    if shift.high < shift.margin and moved_s < 0:
+        allowed = margin_of(shift.metric, margins)
+        assert isinstance(allowed, Margin)  # of a time, since no other metric is in log ratios
+        alone_s = max(shift.baseline + moved_s, 0.0)
+        longest_s = max(alone_s * (1 + allowed.relative), alone_s + allowed.floor_ms / 1e3)
+        return shift.baseline * math.exp(shift.high) < longest_s
     return True

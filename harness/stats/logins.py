@@ -38,6 +38,8 @@ class Logins:
     """The table's rows that count."""
     cell: Ints
     """For each row of the table its cell, −1 where the login does not count."""
+    used: Ints
+    """The cells of the rows that count."""
     response_s: Floats
     """For each row that counts."""
     failed: Flags
@@ -46,11 +48,6 @@ class Logins:
     def shape(self) -> Shape:
         """Cohorts, pairs, arms."""
         return len(self.cohorts), len(self.pairs), len(ARMS)
-
-    @property
-    def used(self) -> Ints:
-        """The cells of the rows that count."""
-        return self.cell[self.rows]
 
     @property
     def counts(self) -> Ints:
@@ -64,8 +61,8 @@ class Logins:
         cell, _ = merged(self.cell, self.shape, size)
         cell[self.cell < 0] = -1
         kept = cell[self.rows] >= 0
-        pairs = self.pairs[: len(self.pairs) // size * size : size]
-        return Logins(self.cohorts, pairs, self.rows[kept], cell, self.response_s[kept], self.failed[kept])
+        pairs, rows = self.pairs[: len(self.pairs) // size * size : size], self.rows[kept]
+        return Logins(self.cohorts, pairs, rows, cell, cell[rows], self.response_s[kept], self.failed[kept])
 
     def shares(self, flags: Flags | Floats) -> tuple[Floats, Ints]:
         """The share of flagged logins in each block, of all cohorts together, and the blocks' logins: (pairs, arms).
@@ -96,25 +93,55 @@ def logins_of(table: AttemptTable, design: Design, usable: Sequence[int]) -> Log
     (rows,) = np.nonzero(counts)
     failed = table.status[rows] != _OK
     response_s = censored(table.response_s[rows], failed, design.timeout_s)
-    return Logins(table.cohorts, tuple(usable), rows, cell, response_s, failed)
+    return Logins(table.cohorts, tuple(usable), rows, cell, cell[rows], response_s, failed)
 
 
 def censored(times_s: Floats, failed: Flags, timeout_s: Floats | float) -> Floats:
     """Times in which a failure lasts at least as long as the time-out (rule 2)."""
-    return np.where(failed, np.maximum(times_s, timeout_s), np.maximum(times_s, CLOCK_S))
+    found = np.maximum(times_s, CLOCK_S)
+    return np.where(failed, np.maximum(times_s, timeout_s), found) if failed.any() else found
 
 
-def step_times(table: AttemptTable, logins: Logins, step: str, timeout_s: float) -> tuple[Floats, Ints]:
-    """The service times of one step in logins that count, in seconds, and the cell of each.
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One step of the logins that count and took it: where each stands in the step's columns, the table's row and the
+    cell of its login, and its service time in seconds, failures as the time-out."""
+
+    at: Ints
+    row: Ints
+    cell: Ints
+    times_s: Floats
+
+    def in_each(self, logins: Logins) -> Floats:
+        """The time that each of the logins that count spent in the step; 0 where it did not reach it."""
+        if self.row is logins.rows:
+            return self.times_s
+        return np.bincount(self.row, self.times_s, minlength=len(logins.cell))[logins.rows].astype(np.float64)
+
+
+def steps_timed(table: AttemptTable, logins: Logins, timeout_s: float) -> dict[str, Timed]:
+    """Every step of the logins that count.
 
     A step that failed after tries that were given up counts as what they had left of the time-out.
     """
-    columns = table.steps[step]
-    cell = logins.cell[columns.row]
-    counts = cell >= 0
-    left_s = timeout_s - _lost_s(table)[columns.row[counts]] if EARLIER_TRIES in table.steps else timeout_s
-    times_s = censored(columns.service_s[counts], columns.status[counts] != _OK, left_s)
-    return times_s, cell[counts]
+    lost_s = _lost_s(table) if EARLIER_TRIES in table.steps else None
+    found = {}
+    for step, columns in table.steps.items():
+        if _every_login(columns.row, len(table)):
+            at = row = logins.rows
+            cell = logins.used
+        else:
+            (at,) = np.nonzero(logins.cell[columns.row] >= 0)
+            row = columns.row[at]
+            cell = logins.cell[row]
+        left_s = timeout_s if lost_s is None else timeout_s - lost_s[row]
+        found[step] = Timed(at, row, cell, censored(columns.service_s[at], columns.status[at] != _OK, left_s))
+    return found
+
+
+def _every_login(row: Ints, logins: int) -> bool:
+    """Whether these rows are those of all logins, each once and in order."""
+    return len(row) == logins > 0 and row[0] == 0 and row[-1] == logins - 1 and bool((row[1:] > row[:-1]).all())
 
 
 def _lost_s(table: AttemptTable) -> Floats:

@@ -18,8 +18,8 @@ from harness.model.metric import QUANTILES, Metric, Stage, Statistic
 from harness.model.policy import Margin, Margins, Policy
 from harness.model.steps import EARLIER_TRIES, LOGIN
 from harness.model.target import ARMS
-from harness.stats.cells import Cells, merged
-from harness.stats.logins import Logins, logins_of, step_times
+from harness.stats.cells import Grouping, merged
+from harness.stats.logins import Logins, Timed, logins_of, steps_timed
 from harness.stats.settled import Settled, Sizes, least_in_block, needed_in_block
 
 LEAST_GROUPS = 20
@@ -88,26 +88,44 @@ def measure(
     ``usable`` are the pairs that count, in ascending order.
     """
     logins = logins_of(table, design, usable)
+    timed = steps_timed(table, logins, design.timeout_s) if stage == "expected" else {}
+    return measured_of(table, logins, timed, design, policy, stage, settled)
+
+
+def measured_of(
+    table: AttemptTable,
+    logins: Logins,
+    steps: Mapping[str, Timed],
+    design: Design,
+    policy: Policy,
+    stage: Stage,
+    settled: Settled | None,
+) -> Measured:
+    """The same of the table's logins that count, and their steps."""
     counts = logins.counts
     settled = Settled.by(logins, policy, design.timeout_s) if settled is None else settled
     sizes = settled.sizes
     samples: dict[Metric, Sample] = {}
-    timed = {LOGIN: (logins.response_s, logins.used)}
-    if stage == "expected":
-        timed |= {step: step_times(table, logins, step, design.timeout_s) for step in table.steps}
-    for step, (times_s, cell) in timed.items():
+    of_logins: dict[int, tuple[Ints | None, Grouping]] = {}
+    for step, of_step in ((LOGIN, None), *steps.items()):
         if step == EARLIER_TRIES:
             continue
-        of_size: dict[int, Cells] = {}
+        times_s, cell = (logins.response_s, logins.used) if of_step is None else (of_step.times_s, of_step.cell)
+        groupings = of_logins if cell is logins.used else {}
+        wanted = _wanted(step, stage)
+        of_size: dict[int, dict[Statistic, Floats]] = {}
         for code, cohort in enumerate(table.cohorts):
-            for statistic in _wanted(step, stage):
+            for statistic in wanted:
                 size = sizes[cohort][statistic]
+                if size not in groupings:
+                    groupings[size] = _grouping(cell, logins, size)
+                kept, grouping = groupings[size]
                 if size not in of_size:
-                    of_size[size] = _cells(times_s, cell, logins, size)
-                cells = of_size[size]
+                    grouped_s = times_s if kept is None else times_s[kept]
+                    found = grouping.quantiles(grouped_s, [QUANTILES[one] for one in wanted])
+                    of_size[size] = dict(zip(wanted, found, strict=True))
                 metric = Metric(cohort, step, statistic, stage)
-                values = cells.quantile(QUANTILES[statistic])[code]
-                samples[metric] = Sample(metric, size, values, cells.counts[code])
+                samples[metric] = Sample(metric, size, of_size[size][statistic][code], grouping.counts[code])
     if stage == "expected":
         samples[ALL_LOGINS_P95] = _of_all(logins, samples, sizes)
     rates: tuple[Statistic, ...] = ("failure_rate", "slow_rate") if stage == "expected" else ("failure_rate",)
@@ -125,10 +143,9 @@ def measure(
         logins=counts,
         spent_s={
             step: np.asarray(
-                np.bincount(cell, weights=times_s, minlength=counts.size).reshape(counts.shape), np.float64
+                np.bincount(timed.cell, weights=timed.times_s, minlength=counts.size).reshape(counts.shape), np.float64
             )
-            for step, (times_s, cell) in timed.items()
-            if step != LOGIN
+            for step, timed in steps.items()
         },
     )
 
@@ -203,10 +220,11 @@ def _wanted(step: str, stage: Stage) -> tuple[Statistic, ...]:
     return ("p50", "p95", "p99") if step == LOGIN else ("p50", "p95")
 
 
-def _cells(times_s: Floats, cell: Ints, logins: Logins, size: int) -> Cells:
+def _grouping(cell: Ints, logins: Logins, size: int) -> tuple[Ints | None, Grouping]:
+    """Which of the logins in these cells fill groups of ``size`` pairs (None: all), and their grouping."""
     group, shape = merged(cell, logins.shape, size)
-    kept = group >= 0
-    return Cells.of(times_s, group, shape) if kept.all() else Cells.of(times_s[kept], group[kept], shape)
+    (kept,) = np.nonzero(group >= 0)
+    return (None, Grouping.of(group, shape)) if len(kept) == len(group) else (kept, Grouping.of(group[kept], shape))
 
 
 def _of_all(logins: Logins, samples: Mapping[Metric, Sample], sizes: Sizes) -> Sample:
@@ -216,8 +234,9 @@ def _of_all(logins: Logins, samples: Mapping[Metric, Sample], sizes: Sizes) -> S
     size = sizes[EVERYONE]["p95"]
     _, pairs, arms = logins.shape
     cell, shape = merged(logins.used % max(pairs * arms, 1), (1, pairs, arms), size)
-    cells = Cells.of(logins.response_s[cell >= 0], cell[cell >= 0], shape)
-    return Sample(ALL_LOGINS_P95, size, cells.quantile(QUANTILES["p95"])[0], cells.counts[0])
+    grouping = Grouping.of(cell[cell >= 0], shape)
+    (values,) = grouping.quantiles(logins.response_s[cell >= 0], [QUANTILES["p95"]])
+    return Sample(ALL_LOGINS_P95, size, values[0], grouping.counts[0])
 
 
 def _started_s(table: AttemptTable, logins: Logins) -> Floats:

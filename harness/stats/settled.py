@@ -13,7 +13,7 @@ from harness.model.attempt import Floats, Ints
 from harness.model.cohort import EVERYONE
 from harness.model.metric import QUANTILES, Statistic
 from harness.model.policy import Policy
-from harness.stats.cells import Cells
+from harness.stats.cells import Grouping
 from harness.stats.logins import Logins
 
 LOGINS_BEYOND = 3
@@ -45,8 +45,8 @@ class Settled:
         cohorts, _, arms = logins.shape
         cohort = logins.used[early] // max(len(logins.pairs) * arms, 1)
         cell = cohort * arms + logins.used[early] % arms
-        medians = Cells.of(logins.response_s[early], cell, (cohorts, 1, arms)).quantile(0.5)[:, 0]
-        usual_s = np.fmin.reduce(medians, axis=1)
+        (medians,) = Grouping.of(cell, (cohorts, 1, arms)).quantiles(logins.response_s[early], [0.5])
+        usual_s = np.fmin.reduce(medians[:, 0], axis=1)
         return cls(sizes_of(logins.counts, logins.cohorts), slow_after_s(usual_s, policy, timeout_s))
 
 

@@ -70,6 +70,13 @@ def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Un
             _P99_MS,
             "the loop's stalls",
         ),
+        (
+            "writing to disk held it up for",
+            health.journal_ms,
+            limits.hub_stall_p99_ms,
+            "ms at a time",
+            "its writing to disk",
+        ),
         ("the load worker used", cpu, 100 * limits.generator_cpu, "% of a processor core", "its use of the processor"),
         ("the load generator was silent for", health.silent_s, SILENT_AT_MOST_S, "s", "its state second by second"),
         ("a worker's clock may be wrong by", health.clock_error_ms, CLOCK_ERROR_AT_MOST_MS, "ms", "its clocks"),

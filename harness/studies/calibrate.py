@@ -14,6 +14,8 @@ import numpy as np
 from harness import __version__
 from harness.errors import ConfigError, RunError
 from harness.gate.judge import judge
+from harness.load.elsewhere import Elsewhere
+from harness.model.attempt import AttemptTable
 from harness.model.calibration import Calibration, Noise
 from harness.model.comparison import Comparison
 from harness.model.evidence import Evidence
@@ -26,9 +28,11 @@ from harness.model.site import Site, Spread
 from harness.model.target import ARMS, Targets
 from harness.model.verdict import Kind
 from harness.record.folder import RunFolder
+from harness.record.schema import attempt_table
 from harness.run.evidence import evidence_of
 from harness.run.execute import execute
 from harness.run.request import RunRequest
+from harness.run.stored import read_run
 from harness.stats.compare import looks
 from harness.stats.spread import between_deployments, between_levels, levels_of
 from harness.system.secrets import environment_without
@@ -83,6 +87,7 @@ def calibrate(
     display: Display,
     on_run: Callable[[Evidence], None],
     workers: int | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Calibration:
     """Run the same bits against each other, each time with a seed of its own, to the end of the plan.
 
@@ -100,7 +105,7 @@ def calibrate(
     for repeat in range(repeats.count):
         _prepare(repeats.between, repeat, environment_without(targets.secret_variables))
         seeded = scenario.model_copy(update={"seed": scenario.seed + repeat})
-        request = RunRequest(seeded, aa, policy, results, early_stop=False, workers=workers)
+        request = RunRequest(seeded, aa, policy, results, early_stop=False, workers=workers, elsewhere=elsewhere)
         evidence = evidence_of(execute(request, display))
         on_run(evidence)
         if evidence.partial:
@@ -144,20 +149,24 @@ def _prepare(command: Sequence[str], repeat: int, environment: Mapping[str, str]
 def _repeat_of(evidence: Evidence, results: Path, policy: Policy) -> _Repeat:
     comparison = evidence.comparison
     pairs = range(comparison.seen) if comparison is not None else ()
+    folder = RunFolder(results / evidence.run_id)
+    run = read_run(folder)
+    starts = {block.index: block.start for block in run.plan.blocks}
+    table = attempt_table(run.attempts, starts, run.scenario.expected)
     return _Repeat(
-        RunFolder(results / evidence.run_id),
+        folder,
         evidence.started,
-        _kind(evidence, policy),
+        _kind(evidence, table, policy),
         comparison,
-        levels_of(evidence.table, evidence.design, policy, pairs),
+        levels_of(table, evidence.design, policy, pairs),
     )
 
 
-def _kind(evidence: Evidence, policy: Policy) -> Kind:
+def _kind(evidence: Evidence, table: AttemptTable, policy: Policy) -> Kind:
     """What the gate would have answered: it stops at the first look that decides."""
     whole = evidence.comparison
     if whole is not None:
-        for seen in looks(evidence.table, evidence.design, policy, range(whole.seen), whole.site):
+        for seen in looks(table, evidence.design, policy, range(whole.seen), whole.site):
             kind = judge(seen, evidence.health, RunState(complete=False), policy).kind
             if kind in (Kind.BLOCK, Kind.PASS):
                 return kind

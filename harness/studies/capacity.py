@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from harness.errors import ConfigError
 from harness.gate.capacity import judge_capacity
+from harness.load.elsewhere import Elsewhere
 from harness.model.capacity import Budget, CapacityEvidence, Comparison, Extrapolation, Ladder, Rung, Times
 from harness.model.plan import make_plan
 from harness.model.policy import Policy
@@ -23,7 +24,6 @@ from harness.model.scenario import Scenario
 from harness.model.steps import LOGIN
 from harness.model.target import ARMS, Arm, Targets
 from harness.record.folder import RunFolder
-from harness.record.schema import attempt_table
 from harness.run.assess import Assessor, Ending
 from harness.run.execute import execute
 from harness.run.request import RunRequest
@@ -43,7 +43,7 @@ class SearchSettings:
     """How a search goes: rates as multiples of the scenario's peak, and how many fine ladders of how many rungs.
 
     ``within_s`` is the p95 that a rung has to keep, ``stated_peak`` (logins a second) what is extrapolated to,
-    ``workers`` are of each arm.
+    ``workers`` are of each arm; from ``elsewhere`` the same ones come to each ladder.
     """
 
     lowest: float
@@ -54,6 +54,7 @@ class SearchSettings:
     within_s: float | None = None
     stated_peak: float | None = None
     workers: int | None = None
+    elsewhere: Elsewhere | None = None
 
 
 def search(
@@ -81,7 +82,15 @@ def search(
     rates: tuple[float, ...] | None = coarse
     while rates is not None:
         scenario_now = _on_ladder(scenario, rates, budget, len(ladders))
-        request = RunRequest(scenario_now, targets, policy, results, early_stop=False, workers=settings.workers)
+        request = RunRequest(
+            scenario_now,
+            targets,
+            policy,
+            results,
+            early_stop=False,
+            workers=settings.workers,
+            elsewhere=settings.elsewhere,
+        )
         reader = _Reader(request, budget, rates)
         request = replace(request, stop=reader.all_are_past if not ladders else None)
         folder = execute(request, display)
@@ -182,12 +191,12 @@ class _Reader:
         """The rungs of the complete pairs."""
         pairs = len(self._assessor.complete_pairs(attempts))
         judged = attempts.filter(pc.less(attempts["pair"], pairs))
-        table = attempt_table(judged, self._assessor.block_starts, self._assessor.cohorts)
+        table = self._assessor.table(judged)
         found = {}
         for arm in ARMS:
             faults = {}
             for pair in range(pairs):
-                of_pair = self._assessor.health_in(arm, attempts, health, range(pair, pair + 1), ending)
+                of_pair = self._assessor.health_in(arm, table, health, range(pair, pair + 1), ending)
                 if whys := "; ".join(fault.reason for fault in generator_faults(arm, of_pair, self._limits)):
                     faults[pair] = whys
             found[arm] = rungs_of(table, arm, self._rates[:pairs], self._assessor.design, self._budget, faults)

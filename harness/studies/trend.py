@@ -12,7 +12,6 @@ from harness.model.metric import QUANTILES
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Kind
 from harness.record.folder import RunFolder
-from harness.record.schema import attempt_table
 from harness.run.assess import Assessor
 from harness.run.evidence import evidence_of
 from harness.run.stored import read_run
@@ -52,7 +51,7 @@ def _points(folder: RunFolder) -> Iterator[Point]:
     verdict = evidence_of(folder).verdict.kind.name if both else Kind.INVALID.name if run.faults else ""
     assessor = Assessor(run.scenario, folder.policy(), run.plan)
     attempts = run.attempts
-    table = attempt_table(attempts, assessor.block_starts, assessor.cohorts)
+    table = assessor.table(attempts)
     usable = usable_pairs(assessor.complete_pairs(attempts), assessor.design, folder.policy())
     logins = logins_of(table, assessor.design, usable)
     for arm in folder.arms():

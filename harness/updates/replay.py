@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from harness.config import shipped
@@ -18,13 +17,13 @@ from harness.lab.ad.domain import AdLab
 from harness.lab.base import CredentialKind
 from harness.lab.domain import Lab
 from harness.lab.relays import faulty_services
-from harness.model.attempt import STATUSES, AttemptTable
 from harness.model.evidence import Evidence
 from harness.model.policy import Policy
 from harness.model.progress import Display
 from harness.model.scenario import Scenario
+from harness.model.shown import Shown
 from harness.model.steps import STEPS
-from harness.model.target import ARMS, Targets
+from harness.model.target import Targets
 from harness.model.update import Expected, Update
 from harness.model.verdict import Kind
 from harness.record.folder import RunFolder
@@ -88,16 +87,12 @@ def blamed_step(evidence: Evidence) -> str | None:
         if worst.cause is not None and worst.cause.step:
             return worst.cause.step
     if verdict.kind is Kind.BLOCK and verdict.blamed_step is None and failures is None:
-        return _most_failed(evidence.table)
+        return _most_failed(evidence.shown)
     return verdict.blamed_step
 
 
-def _most_failed(table: AttemptTable) -> str | None:
-    candidates = table.arm == ARMS.index("candidate")
-    failed = {
-        step: int(np.count_nonzero(candidates[columns.row] & (columns.status != STATUSES.index("ok"))))
-        for step, columns in table.steps.items()
-    }
+def _most_failed(shown: Shown) -> str | None:
+    failed = {step: count for (arm, step), count in shown.failed_steps.items() if arm == "candidate"}
     worst = max(failed, key=lambda step: failed[step], default=None)
     return worst if worst is not None and failed[worst] else None
 

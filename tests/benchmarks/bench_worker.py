@@ -33,7 +33,9 @@ WARM_UP_S = 2.0
 def measure(scenario: Scenario, targets: Targets) -> dict[str, float]:
     """One run of the baseline alone; its figures after the warm-up."""
     with tempfile.TemporaryDirectory() as results:
-        folder = execute(RunRequest(scenario, targets, Policy(), Path(results), ("baseline",)), lambda snapshot: None)
+        folder = execute(
+            RunRequest(scenario, targets, Policy(), Path(results), ("baseline",), early_stop=False), lambda _: None
+        )
         attempts, health = folder.attempts(), folder.health()
     started = attempts["started"].to_numpy() / 1e9
     counted = started >= WARM_UP_S

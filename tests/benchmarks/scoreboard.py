@@ -13,6 +13,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from harness import __version__
 from harness.config import shipped
 from harness.errors import AuthgateError
-from harness.model.evidence import Evidence
+from harness.model.plan import NS
 from harness.model.target import ARMS
 from harness.model.update import LabKind, Update
+from harness.record.folder import RunFolder
 from harness.report.write import write_all
 from harness.updates.replay import outcome_of, replay
 
@@ -67,10 +68,11 @@ def equal_arms(lab: LabKind, number: int) -> Update:
     )
 
 
-def rivals(evidence: Evidence) -> dict[str, bool]:
+def rivals(folder: RunFolder) -> dict[str, bool]:
     """Whom the same recorded logins would have made block; all of them, at the times that they took."""
-    table = evidence.table
-    before, after = (table.response_s[table.arm == ARMS.index(arm)] for arm in ARMS)
+    logins = folder.attempts()
+    arm, intended, ended, own = (logins[name].to_numpy() for name in ("arm", "intended", "ended", "own"))
+    before, after = ((ended - intended - own)[arm == name] / NS for name in ARMS)
     if not len(before) or not len(after):
         return {}
     p95_before, p95_after = (float(np.quantile(times, 0.95)) for times in (before, after))
@@ -101,7 +103,7 @@ def row_of(update: Update, results: Path) -> Row:
         "load_s": outcome.load_s,
         "as_expected": outcome.as_expected,
         "said": evidence.verdict.sentence,
-        "rivals": rivals(evidence),
+        "rivals": rivals(RunFolder(results / evidence.run_id)),
         "host": evidence.manifest["host"],
         "versions": evidence.manifest["versions"],
     }
@@ -114,13 +116,16 @@ def markdown(rows: Sequence[Row]) -> str:
     host: Row = next((row["host"] for row in rows if "host" in row), {})
     versions: Row = next((row["versions"] for row in rows if "versions" in row), {})
     dates = sorted({row["date"] for row in rows})
+    by = Counter(row["versions"]["authgate"] for row in rows if "versions" in row)
+    measured = [f"{version} ({count} runs)" if len(by) > 1 else version for version, count in sorted(by.items())]
     right = sum(row["as_expected"] for row in updates)
     kinds = {kind: sum(row["verdict"] == kind for row in equal) for kind in sorted({r["verdict"] for r in equal})}
     lines = [
         "# Scoreboard",
         "",
-        f"- {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, authgate {__version__}; {host.get('cores')} cores, "
-        f"{host.get('system')}, Python {host.get('python')}; servers and load generator share them.",
+        f"- {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, authgate {' and '.join(measured)}; "
+        f"{host.get('cores')} cores, {host.get('system')}, Python {host.get('python')}; servers and load generator "
+        "share them.",
         f"- Servers: {', '.join(f'{name} {found}' for name, found in _debian().items())}. "
         f"Libraries: {', '.join(f'{name} {found}' for name, found in versions.items())}.",
         f"- {right} of {len(updates)} updates got the expected verdict and the right step.",

@@ -18,8 +18,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness import __version__
 from harness.config import shipped
 from harness.config.load import load_policy, load_scenario
@@ -87,9 +85,9 @@ def measured(load: str, targets: Targets, results: Path) -> Outcome:
     retries = evidence.retries
     arms: dict[Arm, Served] = {}
     for arm in ARMS:
-        p50, p95 = np.quantile(login_seconds(evidence, arm, "cold"), [0.5, 0.95])
+        p50, p95 = map(login_seconds(evidence, arm, "cold").quantile, (0.5, 0.95))
         again, tries = (getattr(retries.again, arm), getattr(retries.tries, arm)) if retries else (0.0, 1.0)
-        arms[arm] = Served(float(p50), float(p95), failed_share(evidence, arm) or 0.0, again, tries)
+        arms[arm] = Served(p50, p95, failed_share(evidence, arm) or 0.0, again, tries)
     return Outcome(load, scenario.arrivals.peak, arms, *_first_verdict(folder, scenario), folder.created().isoformat())
 
 

@@ -17,6 +17,7 @@ from harness.model.metric import QUANTILES, Metric, Statistic
 from harness.model.steps import CACHES, LOGIN, steps_of
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Decision, Finding, Kind, Verdict
+from harness.stats.shown import shown
 
 USUAL_MS = {
     "kdc_as": 0.66,
@@ -137,7 +138,7 @@ def evidence_of(
             final=True,
         ),
         comparison=comparison if both else None,
-        table=table,
+        shown=shown(table, design),
         design=design,
         health={arm: _health(int(np.sum(table.arm == ARMS.index(arm)))) for arm in planted.arms},
         step_order=STEP_ORDER,
@@ -202,7 +203,7 @@ def partial() -> Evidence:
 def empty() -> Evidence:
     """A run that ended before its first login."""
     evidence = partial()
-    return replace(evidence, table=table_of(Planted(pairs=0)), health={}, manifest={})
+    return replace(evidence, shown=shown(table_of(Planted(pairs=0)), evidence.design), health={}, manifest={})
 
 
 VERDICTS = {"block": blocked, "pass": passed, "inconclusive": open_question, "invalid": invalid,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -235,5 +236,9 @@ def _result(inputs: Inputs, code: int, said: str, before: set[int], left: int) -
         verdict = inputs.verdict()
     words = (*verdict.get("reasons", ()), verdict.get("partial", ""), verdict.get("sentence", ""))
     spoken = said.strip().splitlines()
-    told = tuple(word for word in words if word) or tuple(spoken[-1:])
-    return Result(verdict.get("verdict", "none"), code, len(before - after), left, told, said)
+    # Where nothing could be written, the verdict is on the terminal alone, and what went wrong beside it.
+    printed = re.search(r"^\W*(PASS|BLOCK|INCONCLUSIVE|INVALID)\b.*exit code", said, re.MULTILINE)
+    wanted = [line for line in spoken if "expected" in line and "got" in line]
+    told = tuple(word for word in words if word) or tuple(wanted or spoken[-1:])
+    kind = verdict.get("verdict", printed[1] if printed else "none")
+    return Result(kind, code, len(before - after), left, told, said)

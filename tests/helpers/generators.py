@@ -10,9 +10,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 MASTER = "198.51.100.1"
@@ -52,13 +53,21 @@ class Generator:
         """Pull the cable, or put it in again."""
         _ip("link", "set", self._cable, "down" if pulled else "up")
 
-    def worker(self, key: Path, port: int, *more: str, clock_s: int = 0) -> subprocess.Popen[str]:
+    def worker(
+        self,
+        key: Path,
+        port: int,
+        *more: str,
+        clock_s: int = 0,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> subprocess.Popen[str]:
         """``authgate worker`` in it; with ``clock_s`` its monotonic clock is so far ahead."""
         command = ["ip", "netns", "exec", self.name]
         if clock_s:
             command += ["unshare", "--time", "--fork", "--kill-child", "--monotonic", str(clock_s)]
         command += [sys.executable, "-m", "harness", "worker", "--master", f"{MASTER}:{port}", "--key", str(key), *more]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        env = {**os.environ, **environment}
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
 
     def listening(self, kind: socket.SocketKind, port: int) -> socket.socket:
         """A socket bound to this namespace's loopback, for whoever holds it."""
@@ -97,11 +106,57 @@ def generators(count: int, ports: Sequence[int]) -> Iterator[list[Generator]]:
 
 
 @contextlib.contextmanager
-def _forwarding(made: Sequence[Generator], ports: Sequence[int]) -> Iterator[None]:
+def _in_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
 
+
+@contextlib.contextmanager
+def far_away(port: int, new_port: int, one_way_s: float) -> Iterator[None]:
+    """The master's port once more, behind a line that takes so long each way (the kernel may have no netem)."""
+
+    async def late(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+        async def arrive() -> None:
+            while True:
+                due, data = await under_way.get()
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                if not data:
+                    return sink.close()
+                sink.write(data)
+
+        arriving = loop.create_task(arrive())
+        data = b"-"
+        while data:
+            try:
+                data = await source.read(65536)
+            except OSError:
+                data = b""
+            under_way.put_nowait((loop.time() + one_way_s, data))
+        await arriving
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            to_master, from_here = await asyncio.open_connection(MASTER, port)
+        except OSError:  # it does not listen yet: who connects tries again
+            return writer.close()
+        await asyncio.gather(late(reader, from_here), late(to_master, writer))
+
+    with _in_a_thread() as loop:
+        asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, MASTER, new_port), loop).result(30)
+        yield
+
+
+@contextlib.contextmanager
+def _forwarding(made: Sequence[Generator], ports: Sequence[int]) -> Iterator[None]:
     async def serve() -> None:
         for generator in made:
             for port in ports:
@@ -109,12 +164,9 @@ def _forwarding(made: Sequence[Generator], ports: Sequence[int]) -> Iterator[Non
                 await asyncio.start_server(lambda r, w, port=port: _through(r, w, port), sock=tcp)  # type: ignore[misc]
                 await loop.create_datagram_endpoint(lambda port=port: _Datagrams(port), sock=udp)  # type: ignore[misc]
 
-    asyncio.run_coroutine_threadsafe(serve(), loop).result(30)
-    try:
+    with _in_a_thread() as loop:
+        asyncio.run_coroutine_threadsafe(serve(), loop).result(30)
         yield
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
 
 
 async def _through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:

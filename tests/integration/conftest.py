@@ -13,8 +13,11 @@ import pytest
 from harness.errors import LabError
 from harness.lab.ad.namespace import check_namespaces
 from harness.lab.ad.programs import find_ad_programs
+from harness.lab.domain import Lab
 from harness.lab.tools import find_tools
+from harness.system.packages import look, said_missing
 from tests.helpers.needs import missing
+from tests.helpers.running import Inputs
 
 RequireServer = Callable[..., None]
 
@@ -52,6 +55,13 @@ def require_ad_lab(session_cache: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def require_sso() -> None:
+    """The AD lab can have an identity provider here."""
+    if absent := look("sso")[1]:
+        missing(f"{said_missing(absent)} not found")
+
+
+@pytest.fixture(scope="session")
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder of this test session, in which the domain is built once."""
     return tmp_path_factory.mktemp("cache")
@@ -71,6 +81,27 @@ def require_domain(require_server: RequireServer, session_cache: Path) -> Iterat
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(session_cache))
         yield
+
+
+@pytest.fixture
+def lab(require_domain: None) -> Iterator[Lab]:
+    """The embedded domain with both arms, for one test."""
+    with Lab() as running:
+        yield running
+
+
+@pytest.fixture
+def targets(require_domain: None, tmp_path: Path) -> Iterator[Path]:
+    """A targets file of the embedded domain's baseline, whose servers run."""
+    with Lab(("baseline",)) as running:
+        running.write_targets(tmp_path / "targets.yaml")
+        yield tmp_path / "targets.yaml"
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Inputs:
+    """The folder of a test's scenario, policy and runs."""
+    return Inputs(tmp_path)
 
 
 @pytest.fixture(scope="session")

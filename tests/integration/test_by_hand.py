@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +14,14 @@ import pytest
 import yaml
 
 from harness.guards.denial_share import DENIALS_AT_LEAST
-from harness.lab.domain import Lab
 from tests.helpers.pages import ROOT
 from tests.helpers.plain_locust import PATIENCE_S, command, write
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("require_domain")]
 
 LOCUSTFILE = ROOT / "tests" / "data" / "locustfile_by_hand.py"
 STEPS = ("kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry")
 RATE, LASTS_S, USERS = 20, 6, 15
-
-
-@pytest.fixture(autouse=True)
-def _servers(require_server: Callable[..., None], cache: Path) -> None:
-    require_server()
-
-
-@pytest.fixture
-def targets(cache: Path, tmp_path: Path) -> Iterator[Path]:
-    with Lab(("baseline",)) as lab:
-        lab.write_targets(tmp_path / "targets.yaml")
-        yield tmp_path / "targets.yaml"
 
 
 def changed(targets: Path, **changes: Any) -> Path:

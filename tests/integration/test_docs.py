@@ -17,6 +17,7 @@ import yaml
 from harness.lab.domain import Lab
 from harness.system.process import free_ports
 from tests.helpers import pages
+from tests.helpers.collector import Collector, collector
 from tests.helpers.pages import ROOT, Command, commands, fences, name_of
 
 pytestmark = pytest.mark.integration
@@ -48,7 +49,16 @@ def lab(require_domain: None) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def reader(lab: Lab, session_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def its() -> Iterator[Collector]:
+    """What takes the telemetry that a page sends."""
+    with collector() as found:
+        yield found
+
+
+@pytest.fixture
+def reader(
+    lab: Lab, session_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, its: Collector
+) -> Iterator[Path]:
     """The folder of somebody who reads a page, with the files that the pages take for granted."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
@@ -60,6 +70,7 @@ def reader(lab: Lab, session_cache: Path, tmp_path: Path, monkeypatch: pytest.Mo
         "PYTHONPATH": str(ROOT),
         "XDG_CACHE_HOME": str(session_cache),
         "COLUMNS": COLUMNS,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": its.url,
     }.items():
         monkeypatch.setenv(name, value)
     folder = tmp_path / "reader"

@@ -26,11 +26,6 @@ def lab(require_domain: None) -> Any:
         yield running
 
 
-@pytest.fixture
-def inputs(tmp_path: Path) -> Inputs:
-    return Inputs(tmp_path)
-
-
 def test_equal_arms_pass_with_exit_code_0_and_every_report(lab: Lab, inputs: Inputs) -> None:
     done = finished(inputs.command(lab.targets))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import subprocess
 import time
@@ -21,26 +23,22 @@ from harness.model.plan import make_plan
 from harness.model.target import Targets
 from harness.record.folder import RunFolder
 from harness.system.process import free_ports
-from tests.helpers.generators import MASTER, Generator, generators
+from tests.helpers.generators import MASTER, Generator, far_away, generators
 from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, Running, finished, until
 
 pytestmark = pytest.mark.integration
 LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 20}}
 LATER: dict[str, Any] = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 15}}
+COLD: dict[str, Any] = {
+    **SCENARIO,
+    "population": {"users": 20, "cold_share": 1.0},
+    "blocks": {**SCENARIO["blocks"], "pairs": 4},
+}
 CUT_S = 5.0
+ONE_WAY_S = 0.05
+STILL_S = 3.0
 AHEAD_S = 54_321
 PATIENCE_S = 60.0
-
-
-@pytest.fixture
-def lab(require_domain: None) -> Iterator[Lab]:
-    with Lab() as running:
-        yield running
-
-
-@pytest.fixture
-def inputs(tmp_path: Path) -> Inputs:
-    return Inputs(tmp_path)
 
 
 class Site:
@@ -57,8 +55,13 @@ class Site:
         """A gate that listens, and a worker on each generator; until load flows."""
         for generator, clock_s in zip(self.generators, clocks, strict=True):
             self.workers.append(generator.worker(self.key, self.port, clock_s=clock_s))
-        command = [*self.inputs.command(self.lab.targets, scenario, policy), "--listen", f"{MASTER}:{self.port}"]
-        return Running([*command, "--expect-workers", "4", "--key", str(self.key), *more], self.inputs)
+        return Running(self.command(scenario, policy, 4, *more), self.inputs)
+
+    def command(self, scenario: object, policy: object, workers: int, *more: str, targets: object = None) -> list[str]:
+        """A gate that listens for so many workers."""
+        command = self.inputs.command(targets or self.lab.targets, scenario, policy)
+        command += ["--listen", f"{MASTER}:{self.port}", "--expect-workers", str(workers), "--key", str(self.key)]
+        return [*command, *more]
 
     def close(self) -> None:
         """End what is left of the workers, and show what they said."""
@@ -118,7 +121,8 @@ def test_every_generator_is_looked_at_before_a_run(site: Site, inputs: Inputs) -
     assert len({check["where"].partition(":")[0] for check in checks}) == 2
     clocks = {check["found"] for check in checks if check["check"] == "clock against the master's"}
     assert "the same" in clocks and any("known to within" in found for found in clocks)
-    assert {"open files", "ports", "credentials", "accounts"} <= {check["check"] for check in checks}
+    wanted = {"versions", "processors", "open files", "ports", "credentials", "accounts"}
+    assert wanted <= {check["check"] for check in checks}
 
 
 def test_a_generator_that_is_cut_off_for_5_s_makes_the_run_invalid_and_what_it_measured_follows(
@@ -146,6 +150,80 @@ def test_a_short_cut_costs_nothing(site: Site, inputs: Inputs) -> None:
     code, said = running.end()
     assert code == 0, said
     assert RunFolder.open(inputs.run).manifest()["lacking"] == []
+
+
+def test_a_master_far_away_that_stands_still_for_3_s_costs_nothing(site: Site, inputs: Inputs) -> None:
+    """A tenth of a second to two of the generators and back: how wrong their clocks may be is known, and said."""
+    (far,) = free_ports(1)
+    with far_away(site.port, far, ONE_WAY_S):
+        for generator, port in zip(site.generators, (site.port, far, site.port, far), strict=True):
+            site.workers.append(generator.worker(site.key, port))
+        running = Running(site.command(SCENARIO, POLICY, 4), inputs)
+        running.kill("master", how=signal.SIGSTOP)
+        time.sleep(STILL_S)
+        running.kill("master", how=signal.SIGCONT)
+        code, said = running.end()
+    assert code == 0, said
+    manifest, rows = RunFolder.open(inputs.run).manifest(), inputs.attempts()["seq"].to_pylist()
+    assert manifest["lacking"] == [] and len(set(rows)) == len(rows)
+    errors = sorted(clock["error_ms"] for clock in manifest["clocks"].values())
+    assert all(1e3 * ONE_WAY_S <= error < 3e3 * ONE_WAY_S for error in errors[-2:]), errors
+    assert all(abs(clock["offset_ms"]) <= clock["error_ms"] for clock in manifest["clocks"].values()), manifest
+
+
+ODD = {
+    "expected authgate": "import harness.version\nharness.version.__version__ = '0.0.9'\n",
+    "targets: expected": "from harness.model.target import Targets\nTargets.model_dump_json = lambda self: 'others'\n",
+}
+"""What a worker is started with that has another version, or other targets; by what is said of it on both sides."""
+
+
+@pytest.mark.parametrize("why", list(ODD))
+def test_a_worker_that_is_not_like_its_master_is_refused_with_a_message_on_both_sides(
+    site: Site, inputs: Inputs, tmp_path: Path, why: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(ODD[why], encoding="utf-8")
+    path = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", str(Path.cwd()))))
+    odd = site.generators[1].worker(site.key, site.port, environment={"PYTHONPATH": path})
+    site.workers += [site.generators[0].worker(site.key, site.port), odd]
+    done = finished(site.command(SCENARIO, POLICY, 2))
+    assert done.returncode == 2 and why in done.stderr, done.stdout + done.stderr
+    assert len(inputs.attempts()) == 0, "nothing was sent"
+    said, _ = odd.communicate(timeout=PATIENCE_S)
+    assert odd.returncode == 2 and f"the master refuses this worker: {why}" in said, said
+    site.workers.remove(odd)
+
+
+def test_an_account_that_was_denied_on_one_generator_is_tried_on_no_other_at_the_next_run(
+    site: Site, inputs: Inputs, tmp_path: Path
+) -> None:
+    targets = site.lab.targets
+    file = Path(targets["arms"]["candidate"]["credentials"]["csv"])
+    lines = file.read_text(encoding="utf-8").splitlines()
+    user, place = lines[9].split(",")[0], 9
+    wrong = tmp_path / "wrong.csv"
+    wrong.touch(mode=0o600)
+    wrong.write_text("\n".join([*lines[:place], f"{user},not-it", *lines[place + 1 :]]), encoding="utf-8")
+    targets["arms"]["candidate"]["credentials"] = {"csv": str(wrong)}
+    log = site.lab.arms["candidate"].folder / "kdc.log"
+
+    def tried() -> int:
+        return log.read_text(encoding="utf-8").count(f"PREAUTH_FAILED: {user}@")
+
+    codes = []
+    for run in range(2):
+        for number, generator in enumerate(site.generators[2 * run : 2 * run + 2]):
+            cache = {"XDG_CACHE_HOME": str(tmp_path / f"machine-{run}-{number}")}
+            site.workers.append(generator.worker(site.key, site.port, environment=cache))
+        command = [*site.command(COLD, POLICY, 2, targets=targets), "--results", str(tmp_path / f"results-{run}")]
+        done = finished(command)
+        codes.append(done.returncode)
+        assert tried() == 1, f"once, and on one machine: {done.stderr}"
+        for worker in site.workers[-2:]:
+            worker.wait(PATIENCE_S)
+    assert codes[1] == 2 and codes[0] != 2, codes
+    said = rf"{user} was denied \d min ago, by the credentials that are there now"
+    assert re.search(said, done.stderr), done.stderr
 
 
 def test_a_generator_that_is_killed_makes_the_run_invalid_and_the_run_says_whose_logins_are_missing(

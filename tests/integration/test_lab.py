@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,21 +28,10 @@ from harness.model.target import Arm, Targets
 from harness.system import packages
 from harness.system.process import Family, Identity, environment
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("require_domain")]
 
 PATIENCE_S = 20.0
 """An upper bound on things that take milliseconds; only a hang reaches it."""
-
-
-@pytest.fixture(autouse=True)
-def _servers(require_server: Callable[..., None], cache: Path) -> None:
-    require_server()
-
-
-@pytest.fixture
-def lab(cache: Path) -> Iterator[Lab]:
-    with Lab() as running:
-        yield running
 
 
 def tool(arm: LabArm, *argv: str, typed: str = "", **env: str) -> str:

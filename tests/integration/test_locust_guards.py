@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import yaml
 
 from harness.errors import RunError
 from harness.guards.denial_share import DENIALS_AT_LEAST
-from harness.lab.domain import Lab
 from harness.system.process import free_ports
 from tests.helpers.plain_locust import (
     PATIENCE_S,
@@ -38,7 +37,7 @@ from tests.helpers.plain_locust import (
 )
 from tests.helpers.running import until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("require_domain")]
 LONG: dict[str, Any] = {
     "name": "long",
     "steps": STEPS,
@@ -49,18 +48,6 @@ LONG: dict[str, Any] = {
 }
 """10 s of 40 logins a second."""
 PASSWORD = "right-password"
-
-
-@pytest.fixture(autouse=True)
-def _servers(require_server: Callable[..., None], cache: Path) -> None:
-    require_server()
-
-
-@pytest.fixture
-def targets(cache: Path, tmp_path: Path) -> Iterator[Path]:
-    with Lab(("baseline",)) as lab:
-        lab.write_targets(tmp_path / "targets.yaml")
-        yield tmp_path / "targets.yaml"
 
 
 def wrong_for_a_tenth(targets: Path) -> Path:

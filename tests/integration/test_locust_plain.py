@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -34,19 +33,7 @@ from tests.helpers.plain_locust import (
 )
 from tests.helpers.running import AUTHGATE, POLICY, finished, until
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(autouse=True)
-def _servers(require_server: Callable[..., None], cache: Path) -> None:
-    require_server()
-
-
-@pytest.fixture
-def targets(cache: Path, tmp_path: Path) -> Iterator[Path]:
-    with Lab(("baseline",)) as lab:
-        lab.write_targets(tmp_path / "targets.yaml")
-        yield tmp_path / "targets.yaml"
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("require_domain")]
 
 
 @pytest.fixture

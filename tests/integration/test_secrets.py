@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import krb5
@@ -30,7 +30,7 @@ from harness.system.files import write_whole
 from harness.system.process import environment
 from tests.helpers.journals import attempt, written
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("require_domain")]
 
 PATIENCE_S = 60.0
 """An upper bound on what takes some seconds; only a hang reaches it."""
@@ -41,17 +41,6 @@ STEPS = {
     "password": ["kdc_as", "ldap_connect", "ldap_simple_bind", "ldap_own_entry", "ldap_groups"],
     "smart-card": ["kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry", "ldap_groups"],
 }
-
-
-@pytest.fixture(autouse=True)
-def _servers(require_server: Callable[..., None], cache: Path) -> None:
-    require_server()
-
-
-@pytest.fixture
-def lab(cache: Path) -> Iterator[Lab]:
-    with Lab() as running:
-        yield running
 
 
 class Secrets:

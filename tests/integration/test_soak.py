@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +18,6 @@ SECONDS = 20
 HOURS = str(SECONDS / 3600)
 # In so short a time a busy machine of two cores drifts by tens of percent; a leak in it has to be gross.
 SOAK_POLICY: dict[str, Any] = {**POLICY, "soak": {"growth_per_minute": 1.0}}
-
-
-@pytest.fixture
-def inputs(tmp_path: Path) -> Inputs:
-    return Inputs(tmp_path)
 
 
 def soak(inputs: Inputs, targets: object, *more: str, hours: str = HOURS, policy: object = SOAK_POLICY) -> list[str]:

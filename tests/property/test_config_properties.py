@@ -23,7 +23,7 @@ KINDS: dict[str, tuple[Callable[[Path], BaseModel], str]] = {
     "targets": (load_targets, TARGETS),
     "policy": (load_policy, POLICY),
 }
-MANY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -126,7 +126,7 @@ def hiding(value: str) -> st.SearchStrategy[Any]:
 KEYS = st.sampled_from(["csv", "keytab", "env", "password", "clinician", "curve", "relative"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(written=hiding(CANARY))
 def test_no_value_beneath_credentials_is_ever_said(written: Any) -> None:
     document = yaml.safe_load(TARGETS)

@@ -23,7 +23,9 @@ from tests.helpers.locks import ROOT, Entry, Lock, lock
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNS = PROJECT["project"]["dependencies"]
-DEVELOPS = PROJECT["project"]["optional-dependencies"]["dev"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+OPTIONAL = EXTRAS["otel"]
+DEVELOPS = [*EXTRAS["dev"], *OPTIONAL]
 BUILDS = PROJECT["build-system"]["requires"]
 BUILD_TOOLS = [line for line in (ROOT / "requirements-build.in").read_text().splitlines() if line[:1] not in ("", "#")]
 ASKED = {
@@ -148,7 +150,13 @@ def third_party(*folders: str) -> Iterator[tuple[str, str]]:
                     yield file, module
 
 
-@pytest.mark.parametrize(("folders", "asked"), [(("harness", "locustfiles"), RUNS), (("tests",), [*RUNS, *DEVELOPS])])
+@pytest.mark.parametrize(
+    ("folders", "asked"),
+    [
+        (("harness", "locustfiles"), [*RUNS, *OPTIONAL]),
+        (("tests",), [*RUNS, *DEVELOPS]),
+    ],
+)
 def test_what_is_imported_is_declared(folders: tuple[str, ...], asked: list[str]) -> None:
     declared = {canonicalize_name(Requirement(it).name) for it in asked}
     brought_by = packages_distributions()

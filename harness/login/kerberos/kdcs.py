@@ -1,7 +1,6 @@
 """A login's requests to KDCs: which of them is asked when, by UDP or TCP, and which one answered.
 
-The order and the waits are those of a client's own policy. MIT's are of krb5 1.20, lib/krb5/os/sendto_kdc.c
-(``k5_sendto``, ``service_tcp_connect``); tests hold them against libkrb5 itself.
+The order and the waits are those of a client's own policy (harness/login/kerberos/policies.py).
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ import select
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from harness.login.kerberos.answers import SVC_UNAVAILABLE, KdcAnswer, error_code, exchange_of
+from harness.login.kerberos.contact import Contact
+from harness.login.kerberos.policies import MIT, POLICIES, KdcPolicy
 from harness.login.net.clock import StepClock
-from harness.login.net.streams import Datagrams, Stream, connect
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import NO_NAMES, Addresses, Endpoint
@@ -23,94 +22,10 @@ from harness.model.target import Target
 
 UDP_AT_MOST = 1465
 """A longer request goes by TCP first (krb5.conf(5), udp_preference_limit)."""
-_LENGTH_BYTES = 4
-"""Before a message by TCP (RFC 4120 §7.2.2)."""
-MESSAGE_AT_MOST = 1 << 20
-"""No ticket of a login comes near 1 MiB (the limit of libkrb5 itself)."""
 REFERRED = Outcome("error", "KDC_REFERRED_TO_OTHER_REALM")
 UNREACHABLE = Outcome("error", "KRB5_KDC_UNREACH")
 LISTENED_FOR_S = 30.0
 """How long an answer that came too late is still waited for, to know whether it denied the account."""
-
-
-@dataclass(frozen=True, slots=True)
-class KdcPolicy:
-    """How long a client waits for a KDC until it asks the next one; times in seconds.
-
-    ``connected_s`` is for an answer on a connection that is there; ``last_s`` after the last KDC of the first pass,
-    ``backoff_s`` after that of the second, doubled with each further pass.
-    """
-
-    each_s: float
-    connected_s: float
-    last_s: float
-    backoff_s: float
-    passes: int
-
-
-MIT = KdcPolicy(each_s=1.0, connected_s=10.0, last_s=2.0, backoff_s=4.0, passes=3)
-
-
-class _Contact:
-    """One KDC by one transport: a socket, once it is opened."""
-
-    __slots__ = ("_begun", "_udp", "endpoint", "open", "request", "stream", "transport", "until")
-
-    def __init__(self, endpoint: Endpoint, transport: Transport) -> None:
-        self.endpoint = endpoint
-        self.transport = transport
-        self.stream: Stream | None = None
-        self._udp: Datagrams | None = None
-        self._begun = bytearray()
-        self.open = False
-        self.until = 0.0
-
-    def send(self, request: bytes, clock: StepClock, policy: KdcPolicy) -> None:
-        """Send the request, on a new socket the first time; raises OSError and StepFailedError."""
-        if self.transport == "UDP":
-            if self._udp is None:
-                self._udp = Datagrams(self.endpoint, clock)
-            self._udp.send(request)
-        elif self.stream is None:
-            self.stream = connect(self.endpoint, clock, policy.each_s)
-            self.stream.sendall(len(request).to_bytes(4, "big") + request)
-            self.until = time.monotonic() + policy.connected_s
-        self.open = True
-
-    def fileno(self) -> int:
-        """For select(2)."""
-        socket = self._udp if self.stream is None else self.stream
-        assert socket is not None
-        return socket.fileno()
-
-    def read(self, within_s: float) -> bytes | None:
-        """The answer, or None of one that has come in part alone.
-
-        Raises TimeoutError where nothing comes within ``within_s``, OSError, and StepFailedError. A KDC that drips
-        gains no time by it: what is waited for is the whole answer, and the others are listened to meanwhile.
-        """
-        if self._udp is not None:
-            return self._udp.recv(within_s)
-        assert self.stream is not None
-        if not self.stream.readable(within_s):
-            raise TimeoutError
-        if not (data := self.stream.recv()):
-            raise ConnectionResetError
-        self._begun += data
-        if len(self._begun) < _LENGTH_BYTES:
-            return None
-        size = int.from_bytes(self._begun[:_LENGTH_BYTES], "big")
-        if size > MESSAGE_AT_MOST:
-            raise ConnectionResetError(f"a message of {size} bytes")
-        end = _LENGTH_BYTES + size
-        return bytes(self._begun[_LENGTH_BYTES:end]) if len(self._begun) >= end else None
-
-    def close(self) -> None:
-        """Hang up."""
-        self.open = False
-        for socket in (self._udp, self.stream):
-            if socket is not None:
-                socket.close()
 
 
 class Kdcs:
@@ -119,17 +34,19 @@ class Kdcs:
     def __init__(self, target: Target, addresses: Addresses = NO_NAMES) -> None:
         self.realm = target.realm
         self.tcp_first = target.kdc_transport == "tcp"
+        self._policy = POLICIES[target.kdc_client]
         self._listed = tuple(at for kdc in target.kdcs for at in kdc.at(addresses))
 
     def carrier(self, clock: StepClock, first: str = "") -> KdcCarrier:
         """What carries one login's requests; the KDC at the address ``first`` is asked first, then as listed."""
-        return KdcCarrier(self, tuple(sorted(self._listed, key=lambda at: at.host != first)), clock)
+        order = tuple(sorted(self._listed, key=lambda at: at.host != first))
+        return KdcCarrier(self, order, clock, self._policy)
 
 
 class KdcCarrier:
     """Carries one login's requests to its KDCs; ``kdcs`` in the order in which they are asked.
 
-    Each request goes to the first KDC anew, as libkrb5 does it.
+    Each request goes to the first KDC anew, as libkrb5 does it; a Windows client's does so too.
     """
 
     def __init__(self, target: Kdcs, kdcs: Sequence[Endpoint], clock: StepClock, policy: KdcPolicy = MIT) -> None:
@@ -139,7 +56,7 @@ class KdcCarrier:
         self._clock = clock
         self._policy = policy
         self._answers: list[KdcAnswer] = []
-        self._unheard: list[_Contact] = []
+        self._unheard: list[Contact] = []
 
     @property
     def exchanges(self) -> tuple[KdcExchange, ...]:
@@ -159,15 +76,16 @@ class KdcCarrier:
         """
         if realm != self._realm:
             raise StepFailedError(REFERRED)
-        live: list[_Contact] = []
-        found: tuple[_Contact, bytes] | None = None
+        live: list[Contact] = []
+        found: tuple[Contact, bytes] | None = None
         try:
-            for contact, wait_s in self._plan(request, tcp_only):
+            for contact, wait_s in self._one_by_one(live) if self._policy.sends else self._plan(request, tcp_only):
                 if contact is not None and not self._sent(contact, request, live):
                     continue
                 if contact is None and not live:
                     break
                 if (found := self._answer(live, wait_s, request)) is not None:
+                    self.forget()
                     return found[1]
             self._clock.left_s()
             raise StepFailedError(UNREACHABLE)
@@ -209,13 +127,13 @@ class KdcCarrier:
         while self._unheard:
             self._unheard.pop().close()
 
-    def _plan(self, request: bytes, tcp_only: bool) -> Iterator[tuple[_Contact | None, float]]:
+    def _plan(self, request: bytes, tcp_only: bool) -> Iterator[tuple[Contact | None, float]]:
         """Whom to send to, and how long to wait then; None only waits."""
         tcp_first = self._tcp_first or len(request) > UDP_AT_MOST
         preferred: Transport = "TCP" if tcp_only or tcp_first else "UDP"
-        contacts = [_Contact(kdc, preferred) for kdc in self._kdcs]
+        contacts = [Contact(kdc, preferred) for kdc in self._kdcs]
         if not tcp_only:
-            contacts += [_Contact(kdc, "UDP" if preferred == "TCP" else "TCP") for kdc in self._kdcs]
+            contacts += [Contact(kdc, "UDP" if preferred == "TCP" else "TCP") for kdc in self._kdcs]
         pause_s = self._policy.last_s
         for number in range(self._policy.passes):
             for contact in contacts:
@@ -224,7 +142,17 @@ class KdcCarrier:
             yield None, pause_s
             pause_s = self._policy.backoff_s * 2**number
 
-    def _sent(self, contact: _Contact, request: bytes, live: list[_Contact]) -> bool:
+    def _one_by_one(self, live: list[Contact]) -> Iterator[tuple[Contact, float]]:
+        """Whom to send to, one KDC at a time; one that has been left is heard on for a denial alone."""
+        for number in range(self._policy.sends):
+            if number >= len(self._kdcs):
+                time.sleep(min(self._policy.backoff_s, self._clock.left_s()))
+                self._clock.left_s()
+            yield Contact(self._kdcs[number % len(self._kdcs)], "TCP"), self._policy.each_s
+            self._unheard += live
+            live.clear()
+
+    def _sent(self, contact: Contact, request: bytes, live: list[Contact]) -> bool:
         """Whether the request went out; a KDC that can't be reached is noted."""
         answer = KdcAnswer(contact.endpoint, contact.transport, request)
         self._answers.append(answer)
@@ -238,7 +166,7 @@ class KdcCarrier:
             live.append(contact)
         return True
 
-    def _answer(self, live: list[_Contact], wait_s: float, request: bytes) -> tuple[_Contact, bytes] | None:
+    def _answer(self, live: list[Contact], wait_s: float, request: bytes) -> tuple[Contact, bytes] | None:
         """The first answer that comes in time; those that hang up are no longer waited for."""
         until = max(time.monotonic() + wait_s, *(contact.until for contact in live))
         while live and (left := until - time.monotonic()) > 0:
@@ -266,7 +194,7 @@ class KdcCarrier:
             return contact, answer
         return None
 
-    def _readable(self, live: list[_Contact], left_s: float) -> _Contact | None:
+    def _readable(self, live: list[Contact], left_s: float) -> Contact | None:
         ready = select.poll()
         by_number = {contact.fileno(): contact for contact in live}
         for number in by_number:
@@ -276,13 +204,13 @@ class KdcCarrier:
             self._clock.left_s()
         return by_number[found[0][0]] if found else None
 
-    def _heard(self, contact: _Contact, answer: bytes) -> None:
+    def _heard(self, contact: Contact, answer: bytes) -> None:
         for asked in reversed(self._answers):
             if (asked.endpoint, asked.transport) == (contact.endpoint, contact.transport) and asked.answer is None:
                 asked.answer = answer
                 return
 
-    def _note(self, contact: _Contact, note: str) -> None:
+    def _note(self, contact: Contact, note: str) -> None:
         for asked in reversed(self._answers):
             if (asked.endpoint, asked.transport) == (contact.endpoint, contact.transport):
                 asked.note = note

@@ -29,7 +29,13 @@ HEAD = """\
 Each fault below was played to a gate under load on a lab; `python -m tests.benchmarks.faults` played them and wrote
 this page. The lab is the embedded domain, or Active Directory where the row says so. The runs are of half a minute with
 margins as wide as that needs, so a short fault may pass. *Lost* counts logins that were on disk a second before the
-fault and are not in the evidence, *left* the gate's processes 5 s after its end; exit code -9 is the kill's own.
+fault and are not in the evidence, *left* the gate's processes 5 s after its end; exit code -9 is the kill's own. Where
+a full disk takes no verdict.json the verdict is the one that was printed: it can be had again from what was measured.
+
+Processor hogs in one arm's blocks alone make that arm slower, so what they may come to has a direction. In the
+candidate's blocks they may cost it a PASS, but a PASS in spite of them is one: without them its logins would have
+taken less. In the baseline's blocks they may hide a slower candidate: a PASS must hold with all that the generator
+added to the baseline taken out again. In neither may a candidate be blocked that is equal.
 
 Further below: inputs that were damaged, and servers whose answers were spoilt, by `make fuzz` (`--record`). Of an input
 no traceback, signal, memory above 1 GiB or 20 s of processor time is right, nor a PASS from what is damaged; of an

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,60 @@ def test_an_account_that_was_denied_twice_is_refused_for_a_while_whatever_has_ch
         denials_of("REGION.TEST", f"state {number}").note("zoe", WRONG)
     with pytest.raises(CredentialError, match="zoe was denied 2 times within 30 min"):
         denials_of("REGION.TEST", "").check(["zoe"])
+
+
+@pytest.fixture
+def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Denials]:
+    """A machine's denials by its name: each has a cache and a file of credentials of its own."""
+
+    def machine(name: str) -> Denials:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+        file = tmp_path / f"{name}.csv"
+        if not file.exists():
+            file.write_text("zoe,old")
+            os.utime(file, (time.time() - 3600, time.time() - 3600))
+        return Denials("REGION.TEST", lambda _: source_of(Credentials(csv=str(file))))
+
+    return machine
+
+
+def test_an_account_that_one_machine_was_denied_is_refused_on_all_others_at_the_next_run(
+    machines: Callable[[str], Denials], tmp_path: Path
+) -> None:
+    key = machines("first worker").note("Zoe", WRONG)
+    machines("master").hear([{"user": "Zoe", "key": key, "ago_s": 0.0}])
+    second = machines("second worker")
+    second.check(["zoe"])
+    second.hear(machines("master").told())
+    with pytest.raises(CredentialError, match="zoe was denied 0 min ago, by the credentials that are there now"):
+        machines("second worker").check(["zoe"])
+    (tmp_path / "second worker.csv").write_text("zoe,new")
+    machines("second worker").check(["zoe"])
+    machines("second worker").hear(machines("master").told())
+    machines("second worker").check(["zoe"])
+
+
+def test_one_denial_counts_once_however_often_it_is_told(machines: Callable[[str], Denials], tmp_path: Path) -> None:
+    key = machines("worker").note("zoe", WRONG)
+    told = [{"user": "zoe", "key": key, "ago_s": 1.0}]
+    for _ in range(3):
+        machines("worker").hear(told)
+        machines("master").hear(told)
+    assert len(machines("master").told()) == 1
+    for name in ("worker", "master"):
+        (tmp_path / f"{name}.csv").write_text("zoe,new")
+        machines(name).check(["zoe"])
+
+
+def test_an_account_that_was_denied_on_two_machines_is_refused_for_a_while(
+    machines: Callable[[str], Denials], tmp_path: Path
+) -> None:
+    told = [{"user": "zoe", "key": machines(name).note("zoe", WRONG), "ago_s": 5.0} for name in ("first", "second")]
+    (tmp_path / "third.csv").write_text("zoe,new")
+    third = machines("third")
+    third.hear(told)
+    with pytest.raises(CredentialError, match="zoe was denied 2 times within 30 min"):
+        third.check(["zoe"])
 
 
 def test_a_denial_that_is_no_wrong_password_is_not_remembered() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cli.main import main
@@ -193,7 +193,6 @@ _PACKETS = st.tuples(
 )
 
 
-@settings(deadline=None)  # a file is written and read
 @given(st.lists(_PACKETS, max_size=40), st.floats(0.1, 100))
 def test_any_packets_give_a_scenario_that_can_be_read_or_are_refused(
     tmp_path_factory: pytest.TempPathFactory,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from harness.errors import ConfigError, CredentialError
-from harness.load.accounts import ACCOUNTS_VARIABLE, to_send, with_accounts
+from harness.load.accounts import ACCOUNTS_VARIABLE, ages_s, to_send, with_accounts
 from harness.model.target import Targets
 from tests.helpers.stored import TARGETS
 
@@ -33,6 +34,19 @@ def test_what_is_sent_arrives_in_a_file_of_its_owner_s_alone(tmp_path: Path) -> 
     found = with_accounts(targets, "candidate", sent, there).arms["candidate"].credentials
     assert found.csv is not None and Path(found.csv).parent == there
     assert Path(found.csv).read_bytes() == b"u0,secret\n" and Path(found.csv).stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_sent_is_as_old_as_what_the_master_has(tmp_path: Path) -> None:
+    """An account that was denied since the master's file was written is not tried again."""
+    file = secret(tmp_path)
+    os.utime(file, (1e9, 1e9))
+    target = (targets := given(csv=str(file))).arms["candidate"]
+    there = tmp_path / "there"
+    there.mkdir()
+    found = with_accounts(targets, "candidate", to_send(target, by_card=False), there, ages_s(target))
+    kept = found.arms["candidate"].credentials.csv
+    assert kept is not None and abs(Path(kept).stat().st_mtime - 1e9) < 5
+    assert ages_s(given(env="MY_ACCOUNTS").arms["candidate"]) == {}
 
 
 def test_a_variable_is_sent_by_its_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ class Line:
                 sender.acknowledged(said["kind"], size)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32), loss=st.floats(0, 0.6), twice=st.floats(0, 0.5),
     writes=st.lists(st.binary(min_size=1, max_size=4000), min_size=1, max_size=12),

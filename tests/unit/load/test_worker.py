@@ -22,14 +22,16 @@ class Warming:
 class Heedless:
     """A guard that remembers nothing."""
 
-    def note(self, user: str, outcome: Outcome) -> None:
-        pass
+    def note(self, user: str, outcome: Outcome) -> str:
+        return ""
 
 
 def filled(path: Warming, told: list[str]) -> set[str]:
     """What a worker withholds once it has filled the caches of two cohorts."""
     worker = ArmWorker.__new__(ArmWorker)
-    vars(worker).update(_path=path, _denied=set(), _pause_s=0.0, _on_denied=told.append, _caution=Heedless())
+    vars(worker).update(
+        _path=path, _denied=set(), _pause_s=0.0, _on_denied=lambda user, _: told.append(user), _caution=Heedless()
+    )
     worker._fill("u0", ("a", "b"))
     return worker._denied
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import gssapi
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.login.net.clock import StepClock
@@ -206,7 +206,6 @@ def test_a_database_that_is_not_there_is_an_error() -> None:
         session(port).connect(USER, negotiate)
 
 
-@settings(deadline=None)  # three connections each
 @given(st.sampled_from([b"", b"R", b"E", b"D", b"Z"]), st.binary(max_size=40))
 def test_whatever_a_database_says_is_a_login_or_an_outcome(kind: bytes, said: bytes) -> None:
     for before in ([], [GSS], [GSS, WELCOME]):

@@ -1,16 +1,19 @@
-"""Which KDC is asked when: the policy of MIT's client, against servers that are closed, silent or busy."""
+"""Which KDC is asked when: the policies of MIT's client and of Windows', on servers closed, silent or busy."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from harness.login.kerberos import kdcs as module
-from harness.login.kerberos.kdcs import REFERRED, UNREACHABLE, KdcCarrier, KdcPolicy, Kdcs
+from harness.login.kerberos.kdcs import REFERRED, UNREACHABLE, KdcCarrier, Kdcs
+from harness.login.kerberos.policies import MIT, WINDOWS, KdcPolicy
 from harness.login.net import der
 from harness.login.net.clock import StepClock
 from harness.login.runtime import TIMED_OUT, StepFailedError
@@ -19,6 +22,8 @@ from tests.helpers.playing import Play, player
 from tests.helpers.targets import REALM, target
 
 QUICK = KdcPolicy(each_s=0.05, connected_s=0.3, last_s=0.05, backoff_s=0.05, passes=3)
+WORKSTATION = replace(WINDOWS, each_s=0.2, connected_s=0.2, backoff_s=0.1)
+"""One that waits less."""
 REQUEST = b"request"
 ANSWER = b"\x6b\x03\x02\x01\x05"
 Reply = Callable[[bytes], bytes | None]
@@ -58,8 +63,8 @@ def udp_kdc(reply: Reply) -> Iterator[tuple[Endpoint, list[bytes]]]:
 
 
 @contextmanager
-def tcp_kdc(answer: bytes | None) -> Iterator[Endpoint]:
-    """One that answers so by TCP, or keeps the connection and says nothing."""
+def tcp_kdc(answer: bytes | None, after_s: float = 0.0) -> Iterator[Endpoint]:
+    """One that answers so by TCP, some time after it was asked, or keeps the connection and says nothing."""
     kept = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -72,6 +77,7 @@ def tcp_kdc(answer: bytes | None) -> Iterator[Endpoint]:
                 kept.append(peer)
                 peer.recv(65535)
                 if answer is not None:
+                    time.sleep(after_s)
                     peer.sendall(len(answer).to_bytes(4, "big") + answer)
 
         thread = threading.Thread(target=serve, daemon=True)
@@ -145,7 +151,7 @@ def test_a_silent_kdc_that_answers_after_all_is_still_heard() -> None:
 
 def test_a_closed_kdc_costs_no_wait() -> None:
     with tcp_kdc(ANSWER) as second:
-        found = carrier(gone := closed(), second, transport="tcp", policy=module.MIT, within_s=0.9)
+        found = carrier(gone := closed(), second, transport="tcp", policy=MIT, within_s=0.9)
         assert found.carry(REQUEST, False, REALM) == ANSWER
     assert told(found) == [(str(gone), "TCP", False), (str(second), "TCP", True)]
     assert found.exchanges[0].note == "Connection refused"
@@ -207,7 +213,7 @@ def test_udp_is_asked_again_on_each_pass_and_tcp_once() -> None:
 
 
 def test_where_nobody_listens_a_kdc_is_unreachable_at_once() -> None:
-    assert outcome(carrier(closed(), closed(), policy=module.MIT, within_s=0.9)) == UNREACHABLE
+    assert outcome(carrier(closed(), closed(), policy=MIT, within_s=0.9)) == UNREACHABLE
 
 
 def test_the_deadline_ends_it() -> None:
@@ -244,3 +250,59 @@ def test_a_referral_to_another_realm_is_not_followed() -> None:
     found = carrier(closed())
     assert outcome(found, realm="OTHER.TEST") == REFERRED
     assert found.exchanges == ()
+
+
+def test_a_workstation_leaves_a_silent_kdc_for_the_next_and_asks_by_tcp_alone() -> None:
+    with tcp_kdc(None) as first, tcp_kdc(ANSWER) as second:
+        found = carrier(first, second, policy=WORKSTATION)
+        assert found.carry(REQUEST, False, REALM) == ANSWER
+        assert found._clock.settle() >= 0.9 * WORKSTATION.connected_s * 1e9, "the wait for the first counts"
+    assert told(found) == [(str(first), "TCP", False), (str(second), "TCP", True)]
+    assert not found.unheard, "the login has gone on: nobody listens any more"
+
+
+def test_a_workstation_takes_no_answer_of_a_kdc_that_it_has_left() -> None:
+    with tcp_kdc(ANSWER, after_s=0.3) as first, tcp_kdc(None) as second:
+        found = carrier(first, second, policy=replace(WORKSTATION, sends=2))
+        assert outcome(found) == UNREACHABLE
+    assert told(found) == [(str(first), "TCP", False), (str(second), "TCP", False)]
+
+
+def test_a_workstation_asks_three_times_in_all_and_pauses_before_it_asks_a_kdc_again() -> None:
+    with tcp_kdc(None) as only:
+        found = carrier(only, policy=WORKSTATION)
+        assert outcome(found) == UNREACHABLE
+        waited = 3 * WORKSTATION.connected_s + 2 * WORKSTATION.backoff_s
+        assert found._clock.settle(failed=True) >= 0.9 * waited * 1e9
+    assert told(found) == 3 * [(str(only), "TCP", False)]
+
+
+def test_a_workstation_asks_the_next_at_once_where_a_kdc_is_closed() -> None:
+    with tcp_kdc(ANSWER) as second:
+        found = carrier(gone := closed(), second, policy=WINDOWS, within_s=5)
+        assert found.carry(REQUEST, False, REALM) == ANSWER
+    assert told(found) == [(str(gone), "TCP", False), (str(second), "TCP", True)]
+
+
+def test_a_workstation_s_pause_ends_at_the_deadline() -> None:
+    assert outcome(carrier(closed(), policy=WINDOWS, within_s=0.2)) == TIMED_OUT
+
+
+def test_a_denial_by_a_kdc_that_a_workstation_has_left_is_still_heard() -> None:
+    """Or its account would be tried again, and locked."""
+    with tcp_kdc(krb_error(24), after_s=0.3) as first, tcp_kdc(None) as second:
+        found = carrier(first, second, policy=replace(WORKSTATION, sends=2))
+        assert outcome(found) == UNREACHABLE
+        assert found.unheard
+        assert found.late_denial() == 24
+
+
+@pytest.mark.parametrize("client", ["mit", "windows"])
+def test_the_target_says_whose_policy_a_login_follows(client: str) -> None:
+    found = Kdcs(target(kdc_transport="tcp", kdc_client=client)).carrier(StepClock(1))
+    assert found._policy is {"mit": MIT, "windows": WINDOWS}[client]
+
+
+def test_a_workstation_by_udp_is_refused() -> None:
+    with pytest.raises(ValueError, match="kdc_transport: expected tcp, which kdc_client: windows uses, got udp-first"):
+        target(kdc_client="windows", kdc_transport="udp-first")

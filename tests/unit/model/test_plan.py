@@ -86,7 +86,7 @@ def test_arrivals_follow_the_rate_curve(arrivals: dict[str, Any]) -> None:
     curve, end_s = planned.arrivals, 275.0
     found = times_s(planned)
     grid = (np.arange(round(end_s * 1000)) + 0.5) / 1000
-    rates = np.array([curve.at(float(t)) for t in grid])
+    rates = curve.at(grid)
     expected, _ = np.histogram(grid, bins=25, range=(0, end_s), weights=rates / 1000)
     counts, _ = np.histogram(found, bins=25, range=(0, end_s))
     assert counts.sum() == len(found)

@@ -14,11 +14,23 @@ import pytest
 from harness.model.evidence import Evidence
 from harness.model.policy import Limits, Policy
 from harness.model.servers import ServerTimes
+from harness.model.shown import Distribution
 from harness.report import figures, forest, rows, series, servers
 from harness.report.html import page
 from harness.report.style import svg
 from harness.report.verdict_json import verdict_document
-from tests.helpers.evidence_samples import TIMEOUT_S, VERDICTS, blocked, empty, open_question, partial, passed
+from harness.stats.shown import shown
+from tests.helpers.evidence_samples import (
+    TIMEOUT_S,
+    VERDICTS,
+    Planted,
+    blocked,
+    empty,
+    open_question,
+    partial,
+    passed,
+    table_of,
+)  # fmt: skip
 from tests.helpers.hostile import HOSTILE, hostile, with_finding
 
 pytestmark = pytest.mark.slow
@@ -138,23 +150,24 @@ def test_the_blame_names_the_step_its_times_and_its_part_of_the_slowdown() -> No
 
 def test_a_failed_login_counts_as_the_time_out() -> None:
     evidence = blocked()
-    assert set(series.login_seconds(evidence, "candidate", "cold")) == {TIMEOUT_S}
+    assert series.login_seconds(evidence, "candidate", "cold").values.tolist() == [TIMEOUT_S]
     assert series.failed_share(evidence, "candidate") == 1.0
     assert series.failed_share(evidence, "baseline") == 0.0
     assert series.failed_share(empty(), "baseline") is None
 
 
 def test_logins_within_the_trim_are_left_out() -> None:
-    evidence = passed()
-    judged = len(series.login_seconds(evidence, "baseline", "cold"))
-    whole = replace(evidence, design=replace(evidence.design, trim_s=0.0))
-    assert judged < 0.8 * len(series.login_seconds(whole, "baseline", "cold"))
+    table, design = table_of(Planted()), passed().design
+    judged = shown(table, design).kept["baseline", "cold"].response_s
+    whole = shown(table, replace(design, trim_s=0.0)).kept["baseline", "cold"].response_s
+    assert len(judged) < 0.8 * len(whole)
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_policys_discarded_pairs_are_left_out_and_shaded_where_blocks_are_shown() -> None:
     whole = passed()
-    evidence = replace(whole, policy=Policy(discard_pairs=2))
+    of_policy = shown(table_of(Planted(pairs=24)), whole.design, discard_pairs=2)
+    evidence = replace(whole, policy=Policy(discard_pairs=2), shown=of_policy)
     counts = [len(series.login_seconds(e, "baseline", "cold")) for e in (evidence, whole)]
     assert counts[0] == pytest.approx(counts[1] * 22 / 24, rel=0.03)
     assert series.discarded_until_min(evidence) == 4 * 15.0 / 60
@@ -178,10 +191,10 @@ def test_what_shows_a_sound_measurement_stands_beside_what_is_allowed() -> None:
 
 def test_a_thinned_distribution_keeps_its_ends_and_its_slow_tail() -> None:
     values = np.random.default_rng(1).lognormal(size=300_000)
-    time, share = series.thinned(values)
+    time, share = series.thinned(Distribution.of(values))
     assert len(time) <= series.POINTS_AT_MOST
-    assert (time[0], time[-1], share[-1]) == (values.min(), values.max(), 1.0)
-    assert list(time[-3:]) == sorted(values)[-3:]
+    assert (time[0], time[-1], share[-1]) == pytest.approx((values.min(), values.max(), 1.0))
+    assert time[-3:] == pytest.approx(sorted(values)[-3:])
     assert np.allclose(np.interp([0.5, 0.95], share, time), np.quantile(values, [0.5, 0.95]), rtol=2e-3)
 
 

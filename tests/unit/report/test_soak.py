@@ -23,6 +23,7 @@ from harness.report.html import page
 from harness.report.style import svg
 from harness.report.verdict_json import VerdictDocument, verdict_document
 from harness.report.write import write_all
+from harness.stats.shown import shown
 from harness.stats.soak import soak_of
 from tests.benchmarks.soak import ROWS, simulate
 from tests.helpers.evidence_samples import empty, passed
@@ -40,7 +41,7 @@ def soaked(row: str = "leak-0.4", hours: float = 2.0, blocks: int = 60) -> Evide
     health = {soak.arm: SOUND}
     return replace(
         empty(), title="morning-rush-soak", verdict=judge_soak(soak, health, ENDED, POLICY), comparison=None,
-        table=table, design=design, health=health, step_order=tuple(table.steps), soak=soak,
+        shown=shown(table, design), design=design, health=health, step_order=tuple(table.steps), soak=soak,
     )  # fmt: skip
 
 

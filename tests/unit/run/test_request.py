@@ -38,7 +38,7 @@ def counted(scenario: Scenario, policy: Policy) -> int:
     raise AssertionError
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     every=st.none() | st.integers(2, 100),
     discarded=st.integers(0, 60),

@@ -230,7 +230,7 @@ def test_a_run_of_an_older_version_can_be_read_and_gives_no_verdict(run: RunFold
     (run.path / "manifest.json").write_text(json.dumps({**manifest, "format": UNCOUNTED}))
     assert OF_AN_OLDER_VERSION in reasons(run)
     found = evidence_of(run)
-    assert len(found.table) == sum(len(block.arrivals) for block in make_plan(SCENARIO).blocks)
+    assert found.shown.logins == sum(len(block.arrivals) for block in make_plan(SCENARIO).blocks)
     assert found.comparison is not None and found.comparison.shifts
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from harness.model.attempt import OK, Attempt, Outcome, StepTiming
-from harness.model.plan import NS, Arrival, Block, Plan
+from harness.model.plan import NS, Arriving, Block, Plan
 from harness.record.schema import attempts_batch
 from harness.run.tally import Tally
 
 BLOCKS = tuple(
     Block(index, index // 2, ("baseline", "candidate")[index % 2], index * 10 * NS, 10 * NS,
-          tuple(Arrival(10 * index + i, 0, "cold", (index * 10 + i) * NS) for i in range(10)))
+          Arriving(10 * index, index * 10 * NS, np.arange(10), np.arange(10) * NS, np.zeros(10, np.int32),
+                   np.zeros(10, np.int8), ("cold",)))
     for index in range(4)
 )  # fmt: skip
 

@@ -175,7 +175,7 @@ def test_a_baseline_that_was_never_brought_down_can_show_a_loss_and_no_more() ->
 
 
 @given(st.floats(0.2, 5.0), st.lists(st.floats(0.9, 1.1), min_size=3, max_size=5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_scaling_every_rate_scales_capacities_and_leaves_the_change_alone(factor: float, noise: list[float]) -> None:
     before = [shifted(LADDER, x) for x in noise]
     after = [shifted(LADDER, 0.8 * x) for x in reversed(noise)]
@@ -203,7 +203,7 @@ def test_the_coarse_sweep_goes_on_until_every_arm_has_failed_twice_in_a_row() ->
 
 
 @given(st.floats(1, 100), st.floats(1.2, 10), st.floats(1.02, 3), st.floats(0, 0.99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_coarse_sweep_s_rates_rise_by_one_ratio_and_stay_within_what_was_asked(
     lowest: float, times: float, step: float, shift: float
 ) -> None:
@@ -213,7 +213,7 @@ def test_the_coarse_sweep_s_rates_rise_by_one_ratio_and_stay_within_what_was_ask
 
 
 @given(st.integers(1, 8), st.integers(1, 8), st.integers(4, 20), st.floats(0, 0.99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_fine_rungs_lie_around_both_capacities_and_never_above_what_was_asked(
     first: int, second: int, rungs: int, shift: float
 ) -> None:

@@ -26,7 +26,7 @@ def trips(
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     offset=st.integers(-(10**15), 10**15),
     ppm=st.floats(-100, 100),

@@ -6,16 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.model.health import ArmHealth, Delay
-from harness.model.metric import QUANTILES
-from harness.model.policy import Policy
+from harness.model.metric import QUANTILES, Metric
+from harness.model.policy import LoginMargins, Margin, Margins, Policy
 from harness.model.verdict import Kind
 from harness.record.schema import HealthSecond
 from harness.run.delays import LATE, QUEUED
 from harness.run.evidence import evidence_of
-from harness.stats.generator import NO_GAP, gaps
+from harness.stats.generator import NO_GAP, Gap, decides_alone, gaps
+from harness.stats.samples import Sample
+from harness.stats.shift import Bounding, shift_of
 from tests.helpers.stored import POLICY, stored_run
 from tests.helpers.synthetic import SOUND
 
@@ -29,6 +32,68 @@ STRICT = Policy.model_validate(
         },
     }
 )
+
+
+PAIRS, RUNS, ALPHA = 12, 1_500, 0.025
+USUAL_S, NOISE, READ_MS = 0.020, 0.05, 0.2
+"""A login, how blocks differ in it (of ln), and by how many ms a block's delay is known wrongly."""
+TENTH = Margins(login=LoginMargins(p50=Margin(relative=0.10)))
+ONE_LOOK = Bounding(ALPHA, PAIRS, ALPHA, PAIRS, PAIRS)
+
+
+def decided(true_ratio: float, hogged: str, mean_ms: float, sd_ms: float, seed: int = 7) -> float:
+    """The share of runs that pass (or block, with the candidate ``hogged``) by a median that decides alone.
+
+    The candidate is so much slower in truth, and the generator adds a delay to the blocks of one arm.
+    """
+    rng = np.random.default_rng(seed)
+    hits = 0
+    for _ in range(RUNS):
+        values = USUAL_S * np.exp(rng.normal(0, NOISE, (PAIRS, 2))) * np.array([1.0, true_ratio])
+        delay = np.maximum(rng.normal(mean_ms, sd_ms, PAIRS), 0.0)
+        arm = ("baseline", "candidate").index(hogged)
+        values[:, arm] += delay / 1e3
+        told = [rng.normal(1.0, READ_MS / np.sqrt(2), PAIRS) for _ in range(2)]
+        told[arm] += delay
+        gap = gaps(*(delayed(tuple(map(float, each))) for each in told)).get("p50", NO_GAP)
+        sample = Sample(Metric("cold", "login", "p50"), 1, values, np.full((PAIRS, 2), 500))
+        shift = shift_of(sample, ONE_LOOK, TENTH)
+        beyond = shift.high < shift.margin if hogged == "baseline" else shift.low > shift.margin
+        hits += beyond and decides_alone(shift, gap, 5, TENTH)
+    return hits / RUNS
+
+
+AT_MOST = ALPHA + 3 * (ALPHA * (1 - ALPHA) / RUNS) ** 0.5
+
+
+@pytest.mark.parametrize(("mean_ms", "sd_ms"), [(0, 0), (0.5, 0.5), (1, 1.5), (2, 0.5), (5, 5), (20, 3)])
+@pytest.mark.parametrize("hogged", ["baseline", "candidate"])
+def test_a_disturbed_arm_makes_no_wrong_verdict_more_frequent(hogged: str, mean_ms: float, sd_ms: float) -> None:
+    """Of candidates exactly at their margin; before, 9 to 98 % passed by a baseline that was disturbed."""
+    assert decided(1.10, hogged, mean_ms, sd_ms) <= AT_MOST
+
+
+def test_a_disturbed_baseline_hides_no_slower_candidate() -> None:
+    assert decided(1.15, "baseline", 5.0, 2.0) <= 0.002
+    assert decided(1.15, "baseline", 20.0, 3.0) <= 0.002
+
+
+def test_equal_arms_pass_as_often_although_chance_tells_them_apart() -> None:
+    assert decided(1.0, "baseline", 0.0, 0.0) >= 0.97
+
+
+def test_a_candidate_that_passes_in_spite_of_its_own_disturbance_passes(tmp_path: Path) -> None:
+    """It could only have looked better without."""
+    limits = POLICY.limits.model_copy(update={"send_lag_p99_ms": 500.0})
+    lax = POLICY.model_copy(update={"limits": limits})
+    assert evidence_of(stored_run(tmp_path, policy=lax, late_s={"candidate": 0.008})).verdict.kind is Kind.PASS
+
+
+def test_steps_shorter_than_their_part_of_the_delay_pass_by_a_margin_in_ms() -> None:
+    margins = Margins()
+    values = np.full((PAIRS, 2), 0.0004) * np.exp(np.random.default_rng(1).normal(0, 0.1, (PAIRS, 2)))
+    shift = shift_of(Sample(Metric("cold", "kdc_as", "p50"), 1, values, np.full((PAIRS, 2), 500)), ONE_LOOK, margins)
+    assert decides_alone(shift, Gap(-4.0, LATE), 5, margins), "0.4 ms at most can't be 2 ms more than anything"
 
 
 def delayed(values: tuple[float, ...], resource: str = LATE) -> ArmHealth:

@@ -13,7 +13,7 @@ from harness.model.metric import Metric
 from harness.model.policy import LoginMargins, Margins, Policy
 from harness.model.steps import CACHES
 from harness.model.target import Arm
-from harness.stats.cells import Cells
+from harness.stats.cells import Grouping
 from harness.stats.samples import ALL_LOGINS_P95, Sample, joined, judgeable, measure
 from harness.stats.settled import needed_in_block, slow_after_s
 from tests.helpers.synthetic import DESIGN, PER_LOGIN, logins
@@ -225,7 +225,7 @@ def test_a_metric_without_a_margin_is_left_out_silently() -> None:
 def test_block_quantiles_are_the_median_unbiased_ones(q: float) -> None:
     rng = np.random.default_rng(3)
     values, cell = rng.lognormal(size=5000), rng.integers(0, 12, 5000)
-    found = Cells.of(values, cell, (2, 3, 2)).quantile(q)
+    (found,) = Grouping.of(cell, (2, 3, 2)).quantiles(values, [q])
     expected = [np.quantile(values[cell == i], q, method="median_unbiased") for i in range(12)]
     assert found.ravel() == pytest.approx(expected)
 

@@ -40,7 +40,7 @@ def table(candidates: list[int], failed: bool = False) -> AttemptTable:
 def found(of: AttemptTable) -> dict[tuple[str, str], tuple[int, float, float, float]]:
     rows = server_times(of, DESIGN, Policy(discard_pairs=0), [0])
     assert {(row.cohort, row.step) for row in rows} <= {("cold", "kdc_as")}
-    return {(row.arm, row.server): (row.count, row.share, row.p50_s, row.p95_s) for row in rows}
+    return {(row.arm, row.server): (row.count, row.share, round(row.p50_s, 9), round(row.p95_s, 9)) for row in rows}
 
 
 def test_each_arms_servers_have_their_share_and_their_own_times() -> None:

@@ -31,6 +31,7 @@ def test_a_sound_measurement_has_no_faults() -> None:
     [
         ({"send_lag_p99_ms": 40.0}, "baseline: logins were sent late by 40 ms at the 99th percentile, 25 allowed"),
         ({"pool_wait_p99_ms": 26.0}, "baseline: steps waited for a thread 26 ms at the 99th percentile, 25 allowed"),
+        ({"journal_ms": 180.0}, "baseline: writing to disk held it up for 180 ms at a time, 50 allowed"),
         ({"hub_stall_p99_ms": 80.0}, "baseline: the event loop stalled for 80 ms at the 99th percentile, 50 allowed"),
         ({"generator_cpu": 0.93}, "baseline: the load worker used 93 % of a processor core, 80 allowed"),
         ({"started": 9_850}, "baseline: 9,850 of 10,000 planned logins were sent, 99 % are needed"),
@@ -46,7 +47,9 @@ def test_each_fault_says_what_was_found_and_what_is_allowed(changes: dict[str, A
     assert faults("baseline", **changes) == (Unsound(words),)
 
 
-@pytest.mark.parametrize("field", ["send_lag_p99_ms", "pool_wait_p99_ms", "hub_stall_p99_ms", "generator_cpu"])
+@pytest.mark.parametrize(
+    "field", ["send_lag_p99_ms", "pool_wait_p99_ms", "hub_stall_p99_ms", "journal_ms", "generator_cpu"]
+)
 def test_a_figure_that_is_missing_is_not_within_its_limit(field: str) -> None:
     assert faults("candidate", **{field: float("nan")})
 

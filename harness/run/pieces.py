@@ -1,0 +1,286 @@
+"""What a run's logins amount to, piece by piece: a piece is some pairs in a row, and pieces add up to a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import lcm
+
+import numpy as np
+
+from harness.model.attempt import STATUSES, AttemptTable, GeneratorColumns, Ints
+from harness.model.comparison import Anatomy, Comparison, Design
+from harness.model.failures import FailureAnatomy
+from harness.model.metric import Stage
+from harness.model.policy import Policy
+from harness.model.retries import RetryAnatomy
+from harness.model.servers import ServerTimes
+from harness.model.shown import NOTHING, Distribution, Shown
+from harness.model.site import UNCALIBRATED, Site
+from harness.model.target import ARMS, Arm
+from harness.record.schema import SEAT_WAIT_FROM_NS
+from harness.run.delays import DelayedPairs
+from harness.stats import attribution, failures, retries, samples, servers
+from harness.stats import shown as showing
+from harness.stats.cells import Flags
+from harness.stats.compare import STAGES, concluded
+from harness.stats.logins import logins_of, of_stage, steps_timed
+from harness.stats.samples import Measured
+from harness.stats.settled import SETTLING_PAIRS, Settled
+
+AT_ONCE = 2
+"""Pieces that are worked on at the same time, a thread each."""
+JOINED_AT_ONCE = 16
+MANY_LOGINS = 1 << 18
+NEAR_PAIRS = 10
+"""Pairs that lie closer together are read together."""
+_WITHHELD, _DENIED = STATUSES.index("withheld"), STATUSES.index("denied")
+_FAILED = tuple(STATUSES.index(status) for status in ("denied", "timeout", "error"))
+Read = Callable[[range], AttemptTable]
+"""The logins of some pairs."""
+Settling = Mapping[Stage, Settled]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Logins that one worker sent: how late those that had a seat at once, and each wait for a thread (ns)."""
+
+    logins: int
+    lag_ns: Distribution
+    pool_wait_ns: Distribution
+
+    @classmethod
+    def joined(cls, parts: Sequence[Sent]) -> Sent:
+        """Those of pieces of a run as one."""
+        return cls(
+            sum(part.logins for part in parts),
+            Distribution.joined([part.lag_ns for part in parts]),
+            Distribution.joined([part.pool_wait_ns for part in parts]),
+        )
+
+
+NONE_SENT = Sent(0, NOTHING, NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """How the load of one arm was generated, over some of its pairs; the last three are of all its logins.
+
+    ``sent`` is by worker, of those that sent any.
+    """
+
+    started: int
+    failed: int
+    seat_waits: int
+    sent: Mapping[int, Sent]
+    delays: tuple[DelayedPairs, ...]
+    recorded: int
+    tried: int
+    denied: int
+
+    @classmethod
+    def joined(cls, parts: Sequence[Generated]) -> Generated:
+        """Those of pieces of a run, in order of time, as one."""
+        counts = {name: sum(getattr(part, name) for part in parts) for name in _COUNTS}
+        workers = sorted({worker for part in parts for worker in part.sent})
+        return cls(
+            **counts,
+            sent={worker: Sent.joined([p.sent[worker] for p in parts if worker in p.sent]) for worker in workers},
+            delays=tuple(delayed for part in parts for delayed in part.delays),
+        )
+
+
+_COUNTS = ("started", "failed", "seat_waits", "recorded", "tried", "denied")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What the logins of some pairs in a row amount to, as far as they count."""
+
+    measured: Mapping[Stage, Measured]
+    arounds: attribution.Arounds
+    failing: tuple[failures.Failing, ...]
+    tries: tuple[retries.Tries, ...]
+    answers: servers.Answers
+    generated: Mapping[Arm, Generated]
+    shown: Shown
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Piece]) -> Piece:
+        """Pieces of a run, in order of time, as one."""
+        if len(pieces) == 1:
+            return pieces[0]
+        measured = {stage: [p.measured[stage] for p in pieces if stage in p.measured] for stage in STAGES}
+        failing = [part for piece in pieces for part in piece.failing]
+        tries = [part for piece in pieces for part in piece.tries]
+        return cls(
+            {stage: samples.joined(found) for stage, found in measured.items() if found},
+            attribution.joined([piece.arounds for piece in pieces]),
+            (failures.joined(failing),) if failing else (),
+            (retries.joined(tries),) if tries else (),
+            servers.joined([piece.answers for piece in pieces]),
+            {arm: Generated.joined([piece.generated[arm] for piece in pieces]) for arm in pieces[0].generated},
+            showing.joined([piece.shown for piece in pieces]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What all of a run's logins amount to; its first ``judged`` pairs count."""
+
+    design: Design
+    policy: Policy
+    judged: int
+    whole: Piece
+
+    def comparison(self, site: Site = UNCALIBRATED) -> Comparison:
+        """The arms compared."""
+        return concluded(self.whole.measured, self.judged, self.design, self.policy, site)
+
+    @property
+    def anatomy(self) -> tuple[Anatomy, ...]:
+        """Of which steps a slowdown is made."""
+        return attribution.dissected(self.whole.arounds)
+
+    @property
+    def failures(self) -> FailureAnatomy | None:
+        """Of which causes a difference in failed logins is made."""
+        return failures.explained(self.whole.failing[0]) if self.whole.failing else None
+
+    @property
+    def retries(self) -> RetryAnatomy | None:
+        """How often logins were tried again."""
+        return retries.retried(self.whole.tries[0]) if self.whole.tries else None
+
+    @property
+    def servers(self) -> tuple[ServerTimes, ...]:
+        """Which servers answered, of steps that had several."""
+        return servers.answered(self.whole.answers)
+
+    @property
+    def shown(self) -> Shown:
+        """What reports show of the logins."""
+        return self.whole.shown
+
+
+def gather(read: Read, design: Design, policy: Policy, done: Ints, ends: Sequence[int], judged: int) -> Gathered:
+    """Read a run in pieces; ``done`` is how many logins each pair has, and the first ``judged`` pairs count.
+
+    Pieces end best before one of the pairs ``ends``. Each holds whole groups of pairs, as the first pairs of its stage
+    determine them.
+    """
+    settled = dict(_settled(read, design, policy, judged))
+    cuts = list(_cuts(settled, design, policy, done, ends, judged))
+
+    def of(piece: range) -> Piece:
+        counting = range(piece.start, max(min(piece.stop, judged), piece.start))
+        return _piece(read(piece), design, policy, counting, settled)
+
+    found: list[Piece] = []
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for piece in threads.map(of, cuts):
+            found.append(piece)
+            if len(found) == JOINED_AT_ONCE:
+                found = [Piece.joined(found)]
+    return Gathered(design, policy, judged, Piece.joined(found))
+
+
+def gathered(table: AttemptTable, design: Design, policy: Policy, judged: int) -> Gathered:
+    """The same of logins that are all in memory, as one piece."""
+    return Gathered(design, policy, judged, _piece(table, design, policy, range(judged), {}))
+
+
+def _settled(read: Read, design: Design, policy: Policy, judged: int) -> Iterator[tuple[Stage, Settled]]:
+    for stage in STAGES:
+        usable = of_stage(range(policy.discard_pairs, judged), design, stage)[:SETTLING_PAIRS]
+        if usable:
+            first, last = usable[0], usable[-1]
+            near = last - first < NEAR_PAIRS
+            spans = [range(first, last + 1)] if near else [range(pair, pair + 1) for pair in usable]
+            table = AttemptTable.joined([read(span) for span in spans])
+            yield stage, Settled.by(logins_of(table, design, usable), policy, design.timeout_s)
+
+
+def _cuts(
+    settled: Settling, design: Design, policy: Policy, done: Ints, ends: Sequence[int], judged: int
+) -> Iterator[range]:
+    """The pieces: each ends at one of ``ends`` or has many logins, and no group of pairs is cut at its end."""
+    groups = {
+        stage: lcm(*(size for by_quantile in found.sizes.values() for size in by_quantile.values()))
+        for stage, found in settled.items()
+    }
+    counted: dict[Stage, int] = dict.fromkeys(STAGES, 0)
+    begin, logins, last = 0, 0, set(ends)
+    for pair, count in enumerate(done.tolist()):
+        logins += count
+        if policy.discard_pairs <= pair < judged:
+            counted[design.stage(pair)] += 1
+        enough = pair + 1 in last or logins >= MANY_LOGINS
+        if enough and all(counted[stage] % size == 0 for stage, size in groups.items()):
+            yield range(begin, pair + 1)
+            begin, logins = pair + 1, 0
+    if begin < len(done):
+        yield range(begin, len(done))
+
+
+def _piece(table: AttemptTable, design: Design, policy: Policy, judged: range, settled: Settling) -> Piece:
+    measured: dict[Stage, Measured] = {}
+    arounds: attribution.Arounds = {}
+    failing: tuple[failures.Failing, ...] = ()
+    tries: tuple[retries.Tries, ...] = ()
+    answers: servers.Answers = {}
+    usable = range(max(judged.start, policy.discard_pairs), judged.stop)
+    for stage in STAGES:
+        of_it = of_stage(usable, design, stage)
+        if not of_it and (stage != "expected" or judged.start):
+            continue
+        logins = logins_of(table, design, of_it)
+        timed = steps_timed(table, logins, design.timeout_s) if stage == "expected" else {}
+        measured[stage] = found = samples.measured_of(table, logins, timed, design, policy, stage, settled.get(stage))
+        if stage == "expected":
+            arounds = attribution.around(table, logins, timed, found.settled.sizes)
+            failing, tries = (failures.failing(table, logins),), (retries.tries_of(table, logins),)
+            answers = servers.answers_of(table, logins, timed)
+    generated = {arm: generated_of(table, arm, judged) for arm in ARMS}
+    shown = showing.shown(table, design, policy.discard_pairs)
+    return Piece(measured, arounds, failing, tries, answers, generated, shown)
+
+
+def generated_of(table: AttemptTable, arm: Arm, pairs: range) -> Generated:
+    """How an arm's load was generated in some pairs."""
+    assert table.generator is not None  # authgate's own attempts have it
+    mine = table.arm == ARMS.index(arm)
+    status = table.status[mine]
+    (rows,) = np.nonzero(mine & (table.pair >= pairs.start) & (table.pair < pairs.stop))
+    seat_wait = table.generator.seat_wait[rows]
+    at_once = seat_wait < SEAT_WAIT_FROM_NS
+    return Generated(
+        started=int(np.count_nonzero(table.status[rows] != _WITHHELD)),
+        failed=int(np.isin(table.status[rows], _FAILED).sum()),
+        seat_waits=int(np.count_nonzero(~at_once)),
+        sent=dict(_sent(table.generator, rows, at_once)),
+        delays=(DelayedPairs.of(table.generator, rows, table.pair[rows], pairs),) if len(rows) else (),
+        recorded=len(status),
+        tried=int(np.count_nonzero(status != _WITHHELD)),
+        denied=int(np.count_nonzero(status == _DENIED)),
+    )
+
+
+def _sent(generator: GeneratorColumns, rows: Ints, at_once: Flags) -> Iterator[tuple[int, Sent]]:
+    """What each worker sent of the logins in these rows, of which some had a seat at once."""
+    by = generator.worker[rows]
+    worker_of = np.full(len(generator.own), -1, dtype=np.int16)
+    worker_of[rows] = by
+    waiting = worker_of[generator.pool_row]
+    lag_ns = np.maximum(generator.lag[rows], 0).astype(np.float64)
+    for worker in np.flatnonzero(np.bincount(by)).tolist():
+        mine = by == worker
+        yield (
+            worker,
+            Sent(
+                int(np.count_nonzero(mine)),
+                Distribution.of(lag_ns[mine & at_once]),
+                Distribution.of(generator.pool_wait[waiting == worker].astype(np.float64)),
+            ),
+        )

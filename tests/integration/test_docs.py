@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 PATIENCE_S = 240.0
 """Only a command that hangs takes so long."""
 COLUMNS = "120"
-AD = "--kind ad"
+AD, SSO = "--kind ad", "--single-sign-on"
 """What a command has in it that needs the AD lab."""
 PAIRS, LENGTH_S, RATE = 16, 15, 8
 """Of what other tools are said to have measured: pairs of blocks in turns, and logins a second."""
@@ -128,6 +128,8 @@ def test_what_a_page_tells_its_reader_to_run_runs_and_prints_what_it_says(
 ) -> None:
     if any(AD in command.text for command in runnable(page)):
         request.getfixturevalue("require_ad_lab")
+    if any(SSO in command.text for command in runnable(page)):
+        request.getfixturevalue("require_sso")
     for command in runnable(page):
         status, printed = said(command.text, reader)
         assert status == command.status, f"{command.where}: {command.text}\n{printed}"

@@ -89,7 +89,7 @@ def tell(scenario: Scenario, policy: Policy, budget: Budget, calibration: Path |
 
     design = design_of(scenario)
     click.echo(
-        f"Budget {budget.seconds / 60:g} min: {budget.pairs} of the plan's {budget.planned} pairs "
+        f"Budget {_span(budget.seconds)}: {budget.pairs} of the plan's {budget.planned} pairs "
         f"({2 if not design.duet else 1} blocks of {design.block_s:g} s each)"
     )
     if (needed := least_pairs(scenario, policy)) > budget.pairs:
@@ -110,6 +110,10 @@ def tell(scenario: Scenario, policy: Policy, budget: Budget, calibration: Path |
         size = math.expm1(one.detectable) if relative and known else one.detectable
         says = change(size, "relative" if relative else "share") if known else "not judged within it"
         click.echo(f"    {printable(one.noise.metric.label)}: {says}")
+
+
+def _span(length_s: float) -> str:
+    return f"{length_s:g} s" if length_s < 120 else f"{length_s / 60:.4g} min"
 
 
 def continued(

@@ -31,15 +31,17 @@ def export_stored(folder: RunFolder, otlp: Otlp, environment: Mapping[str, str])
     feed = Feed(folder)
     began = feed.origin_wall_s
     sender = Sender(folder, folder.created().timestamp() if began is None else began, otlp, environment)
-    every, due = interval_s(environment) * NS, None
+    every, due, taken = interval_s(environment) * NS, None, True
     for login in feed.rest():
         due = login["ended"] + every if due is None else due
         if login["ended"] > due:
             due += every * ((login["ended"] - due) // every + 1)
-            if not sender.push():  # it would fail once more for each of the others
-                return sender.sent
+            taken = taken and sender.push()  # after one that failed the rest is counted alone
         sender.add(login)
-    sender.push()
+    if taken:
+        sender.push()
+    else:
+        sender.gather()
     return sender.sent
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import deque
 from collections.abc import Mapping
 from itertools import islice
@@ -27,6 +28,7 @@ POINTS_KEPT = 360
 SPANS_KEPT = 100_000
 SPANS_AT_ONCE = 1000
 NEVER_SENT = "withheld"
+_CAUSE = re.compile(r"\[Errno -?\d+\] (?P<words>[A-Z][\w ]+)")
 
 
 class Sender:
@@ -58,16 +60,20 @@ class Sender:
 
     def push(self) -> bool:
         """Send what there is, oldest first, up to the first that fails; whether all of it was taken."""
+        self.gather()
+        self._said.first = ""
+        done = self._push_points() and self._push_spans()
+        self.sent.why = "" if done else self._said.first or self.sent.why
+        return done
+
+    def gather(self) -> None:
+        """Make what is to be sent of the logins so far, and count it."""
         if self._news and (points := self._metrics.collected()) is not None:
             self._points.append((self.sent.logins, points))
         self._news = False
         made = self._traces.taken()
         self.sent.spans += len(made)
         self._spans.extend(made)
-        self._said.first = ""
-        done = self._push_points() and self._push_spans()
-        self.sent.why = "" if done else self._said.first or self.sent.why
-        return done
 
     def _push_points(self) -> bool:
         while self._points:
@@ -115,4 +121,6 @@ class _Said(logging.Handler):
         self._logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.first = self.first or masked(one_line(record.getMessage()))[:300]
+        said = one_line(record.getMessage())
+        cause = _CAUSE.search(said)  # at the end of three libraries' own words
+        self.first = self.first or (cause["words"] if cause else masked(said)[:300])

@@ -13,7 +13,7 @@ from harness.config import shipped
 from harness.config.load import load_scenario, load_targets
 from harness.errors import ConfigError
 from harness.model.policy import Policy
-from harness.studies.budget import budget_of
+from harness.studies.budget import Budget, budget_of
 
 RUSH = load_scenario(shipped.find("morning-rush", shipped.SCENARIOS))
 TARGETS = load_targets(shipped.SCENARIOS / "targets" / "pre-production.yaml")
@@ -50,7 +50,9 @@ def test_a_budget_without_a_look_is_refused() -> None:
 def test_what_it_will_tell_is_said_beforehand(capsys: pytest.CaptureFixture[str]) -> None:
     tell(RUSH, Policy(), budget_of(RUSH, TARGETS.model_copy(update={"max_rate": None}), Policy(), 600), None)
     said = capsys.readouterr().out
-    assert "39 of the plan's 80 pairs" in said
+    assert said.startswith("Budget 10 min: 39 of the plan's 80 pairs")
+    tell(RUSH, Policy(), Budget(40.0, 2, 80), None)
+    assert capsys.readouterr().out.startswith("Budget 40 s: ")
     assert "A PASS needs" in said and "or be continued" in said
     assert "authgate calibrate" in said
 

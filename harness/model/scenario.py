@@ -6,16 +6,14 @@ import hashlib
 from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from harness.model.attempt import Floats
 from harness.model.base import Configured, Document, Name, NonNegative, Rate, Seconds, Share
 from harness.model.cohort import Authentication, Cohort, CohortName, Round, Steps, check_cohorts, in_one_order
 from harness.model.patience import Patience
 from harness.model.steps import CACHES, EARLIER_TRIES
 from harness.model.target import AccountKind
-
-Floats = npt.NDArray[np.float64]
 
 
 class ConstantRate(Configured):

@@ -17,6 +17,7 @@ from harness.errors import RunError
 from harness.gate.protocol import between
 from harness.guards.denial_share import DenialCount
 from harness.load.fleet import Fleet
+from harness.login.codes import advice_on
 from harness.model.plan import NS, Plan
 from harness.model.progress import Display, Look, Preparing, Snapshot
 from harness.model.protocol import Difference
@@ -185,9 +186,8 @@ class Watch:
         for (arm, _), told in sorted(first.items()):
             if arm == "baseline" and told["outcome"] != "ok":
                 failed = told["steps"][-1]
-                raise RunError(
-                    f"baseline: the first login failed at {failed['step']}: {failed['status']} {failed['code']}"
-                )
+                why = f"the first login failed at {failed['step']}: {failed['status']} {failed['code']}"
+                raise RunError("; ".join(filter(None, (f"baseline: {why}", advice_on(failed["code"])))))
 
     def _ending(self, elapsed: float, last: float) -> Ending | None:
         if lost := self._fleet.lost():

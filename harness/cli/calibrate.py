@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.options import (
+    elsewhere_options,
     format_option,
     policy_option,
     quiet_option,
@@ -18,6 +19,7 @@ from harness.cli.options import (
     targets_option,
     workers_option,
 )
+from harness.load.elsewhere import Elsewhere
 from harness.model.calibration import Calibration
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
@@ -37,6 +39,7 @@ from harness.studies.calibrate import Repeats, calibrate
 @results_option
 @quiet_option
 @workers_option
+@elsewhere_options
 @click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, help="How many A/A runs to make.")
 @click.option(
     "--same-bits",
@@ -56,6 +59,7 @@ def command(
     results: Path,
     quiet: bool,
     workers: int | None,
+    elsewhere: Elsewhere | None,
     repeats: int,
     same_bits: bool,
     between: str | None,
@@ -71,7 +75,7 @@ def command(
     with progress(console, quiet) as display:
         found = calibrate(
             scenario, targets, policy, how, results, display,
-            lambda evidence: console.print(f"{evidence.run_id}: {evidence.verdict.kind.name}"), workers,
+            lambda evidence: console.print(f"{evidence.run_id}: {evidence.verdict.kind.name}"), workers, elsewhere,
         )  # fmt: skip
     file = calibration_file(results, scenario.name, policy.name)
     save(found, file)

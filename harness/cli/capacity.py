@@ -10,7 +10,9 @@ from rich.console import Console
 
 from harness.cli.options import (
     Finite,
+    elsewhere_options,
     format_option,
+    lang_option,
     policy_option,
     quiet_option,
     results_option,
@@ -18,12 +20,14 @@ from harness.cli.options import (
     targets_option,
     workers_option,
 )
+from harness.load.elsewhere import Elsewhere
 from harness.model.capacity import Ladder
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
 from harness.report.capacity import capacity_document, print_capacity, write_capacity
 from harness.report.console import for_tables
+from harness.report.language import language_of
 from harness.report.progress import progress
 from harness.stats.ladders import bracket
 from harness.studies.capacity import SearchSettings, search
@@ -38,6 +42,7 @@ _TIMES = Finite(0.01, 100)
 @results_option
 @quiet_option
 @workers_option
+@elsewhere_options
 @click.option(
     "--from",
     "lowest",
@@ -86,6 +91,7 @@ _TIMES = Finite(0.01, 100)
     help="Predict response times at this rate, in logins/s. [default: the scenario's stated_peak]",
 )
 @format_option
+@lang_option
 def command(
     scenario: Scenario,
     targets: Targets,
@@ -93,6 +99,7 @@ def command(
     results: Path,
     quiet: bool,
     workers: int | None,
+    elsewhere: Elsewhere | None,
     lowest: float,
     highest: float,
     step: float,
@@ -101,6 +108,7 @@ def command(
     within_ms: float | None,
     peak: float | None,
     written: str,
+    lang: str,
 ) -> int:
     """Find the highest rate that each arm serves within its budget, and judge whether the update costs capacity.
 
@@ -108,14 +116,14 @@ def command(
     The servers are overloaded on purpose.
     """
     settings = SearchSettings(
-        lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak, workers
+        lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak, workers, elsewhere
     )
     console = Console(stderr=True) if written == "json" else for_tables()
     with progress(console, quiet) as display:
         found = search(scenario, targets, policy, settings, results, display, lambda ladder: _tell(ladder, console))
     report = None
     try:
-        report = write_capacity(found, results)
+        report = write_capacity(found, results, language_of(lang))
     except OSError as error:
         click.echo(f"{results}: expected a folder to write reports to, got: {error.strerror}", err=True)
     finally:

@@ -13,7 +13,15 @@ from harness.lab.hospital import CLINICIANS
 
 LAB_FOLDER = Path(".authgate-lab")
 
-_PORT_OF = {"slapd": "ldap", "dc": "ldap", "dc1": "ldap", "dc2": "ldap", "web": "http", "database": "postgres"}
+_PORT_OF = {
+    "slapd": "ldap",
+    "dc": "ldap",
+    "dc1": "ldap",
+    "dc2": "ldap",
+    "web": "http",
+    "database": "postgres",
+    "idp": "idp",
+}
 """The port that is shown for a server whose name is not that of its port."""
 
 
@@ -47,9 +55,14 @@ _lab_folder = click.option(
     show_default=True,
     help="Domain controllers per arm (kind ad); the second is in a site of its own.",
 )
-def up(folder: Path, kind: str, change: str | None, controllers: int) -> int:
+@click.option(
+    "--single-sign-on",
+    is_flag=True,
+    help="With an identity provider (LemonLDAP::NG) and a page that relies on it, on both arms (kind ad).",
+)
+def up(folder: Path, kind: str, change: str | None, controllers: int, single_sign_on: bool) -> int:
     """Start a lab; it runs until `authgate lab down`."""
-    status = supervisor.up(folder, kind, change=change, controllers=controllers)
+    status = supervisor.up(folder, kind, change=change, controllers=controllers, single_sign_on=single_sign_on)
     click.echo(f"ready; targets: {status.targets}")
     if change is not None:
         click.echo(f"candidate: {supervisor.says(kind, change)}")

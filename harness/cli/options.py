@@ -82,7 +82,7 @@ calibration_option = click.option(
 LANGUAGES = ("en", "sv")
 """Those of harness.report.language, which takes longer to import than a command to be read."""
 lang_option = click.option(
-    "--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of report.html."
+    "--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of the HTML page."
 )
 
 

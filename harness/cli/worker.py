@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -16,6 +17,8 @@ from harness.load.elsewhere import Listen, is_loopback
 from harness.model.target import ARMS, Arm
 
 PROCESSES_AT_MOST = 256
+PAUSE_S = 1.0
+"""Between runs, so that one whose master refuses it at once, or is not there, does not ask without end."""
 
 
 @click.command("worker")
@@ -35,11 +38,18 @@ PROCESSES_AT_MOST = 256
     show_default=True,
     help="How many workers to start here.",
 )
+@click.option("--stay", is_flag=True, help="Serve the next run too, and the one after it, until this is ended.")
 @click.option("--new-key", type=FILE_PATH, help="Write a new secret to this file, and do nothing else.")
 def command(
-    master: str | None, key: Path | None, arm: Arm | None, accounts: Path | None, count: int, new_key: Path | None
+    master: str | None,
+    key: Path | None,
+    arm: Arm | None,
+    accounts: Path | None,
+    count: int,
+    stay: bool,
+    new_key: Path | None,
 ) -> int:
-    """Serve as a worker of one run, and end with it.
+    """Serve as a worker of one run, and end with it; with --stay of one after the other.
 
     Scenario, targets and plan come from the master. What is measured is kept in a file here until the master has it.
     """
@@ -72,7 +82,11 @@ def command(
 
     family = Family()
     try:
-        started = [family.spawn(worker, environment, None) for _ in range(count)]
-        return max(abs(process.wait()) for process in started)
+        while True:
+            started = [family.spawn(worker, environment, None) for _ in range(count)]
+            code = max(abs(process.wait()) for process in started)
+            if not stay:
+                return code
+            time.sleep(PAUSE_S)
     finally:
         family.close()

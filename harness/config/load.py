@@ -20,7 +20,7 @@ from harness.model.update import Update
 
 T = TypeVar("T", bound=Configured)
 
-_SECRET = {"credentials", "service_accounts"}  # somebody may write a password there
+_SECRET = {"credentials", "service_accounts", "armor"}  # somebody may write a password there
 SCHEMAS: dict[str, type[Configured]] = {"scenario": Scenario, "targets": Targets, "policy": Policy, "update": Update}
 """The kinds of file that a user writes, by the name under which ``authgate schema`` prints them."""
 
@@ -36,8 +36,8 @@ def load_targets(path: Path) -> Targets:
     folder = path.resolve().parent
     arms = {}
     for arm, target in targets.arms.items():
-        parts = {"credentials": target.credentials, "service_accounts": target.service_accounts}
-        named = {name: _found_from(folder, part) for name, part in {**parts, "directory": target.directory}.items()}
+        parts = ("credentials", "service_accounts", "armor", "directory")
+        named = {name: _found_from(folder, getattr(target, name)) for name in parts}
         arms[arm] = target.model_copy(update=named)
     return targets.model_copy(update={"arms": arms})
 

@@ -28,7 +28,7 @@ def accounts(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     assert probe.accounts is not None
     known, scenario = probe.accounts, probe.scenario
     how: Authentication = scenario.authentication if scenario is not None else "key"
-    probe.kerberos = KerberosClient(probe.target.realm, known, how)
+    probe.kerberos = KerberosClient(probe.target.realm, known, how, probe.target.armor)
     users = sample(known.users if scenario is None else known.users[: scenario.population.users])
     fine: list[str] = []
     caution = Caution(probe.targets, probe.arm)

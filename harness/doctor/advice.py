@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.doctor.as_request import KdcAnswer, enctype_names
+from harness.login.codes import advice_on
 from harness.login.kerberos.kdcs import REFERRED
 
 CLOCKS = "set the clocks of KDC and load generator by one time source (w32tm /resync, chronyc makestep)"
@@ -48,6 +49,8 @@ _ELSE = "look for the reason in the KDC's log"
 
 def advice(code: str, realm: str, keytab: bool, answer: KdcAnswer | None) -> str:
     """For the code of an outcome; ``answer`` is what the KDC told before it was given a password or key."""
+    if told := advice_on(code):
+        return told
     code, _, restriction = code.partition(" ")
     if restriction in _BY_RESTRICTION:
         return _BY_RESTRICTION[restriction]

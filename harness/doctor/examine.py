@@ -57,8 +57,10 @@ ARM_CHECKS = (
     ArmCheck("service tickets", tickets.service_tickets, "kdc", ("tickets",)),
     ArmCheck("TLS directory", tls.directory, "ldap", ("addresses",)),
     ArmCheck("TLS EHR", tls.ehr, "http", ("addresses",)),
+    ArmCheck("TLS single sign-on", tls.single_sign_on, "rp", ("addresses",)),
     ArmCheck("directory", questions.directory, "ldap", ("addresses",)),
     ArmCheck("EHR", questions.ehr, "http", ("addresses",)),
+    ArmCheck("single sign-on", questions.single_sign_on, "rp", ("addresses",)),
     ArmCheck("database", questions.database, "db", ("addresses",)),
 )
 ARMS_CHECKS: tuple[tuple[str, Callable[[Probe, Probe], Iterator[Remark]], tuple[str, ...]], ...] = (
@@ -66,6 +68,7 @@ ARMS_CHECKS: tuple[tuple[str, Callable[[Probe, Probe], Iterator[Remark]], tuple[
     ("apart", arms.apart, ("addresses",)),
 )
 MACHINE_CHECKS: tuple[tuple[str, Callable[[Machine, Scenario | None], Iterator[Remark]]], ...] = (
+    ("versions", machine.versions),
     ("clock", machine.clock),
     ("open files", machine.files),
     ("outgoing ports", machine.ephemeral_ports),

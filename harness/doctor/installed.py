@@ -32,6 +32,7 @@ def of(*groups: str, as_root: bool = False) -> Callable[[Machine, Scenario | Non
 
 INSTALLED = (
     ("build of krb5, gssapi", of("build", "library")),
-    ("embedded domain", of("embedded", "pbkdf2")),
+    ("embedded domain", of("embedded", "pbkdf2", "argon2")),
     ("AD lab", of("ad", as_root=True)),
+    ("single sign-on of the AD lab", of("sso")),
 )

@@ -8,12 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from platform import platform, python_version
 
 from harness.model.diagnosis import Remark, not_applicable, ok, warning
 from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
 from harness.system.process import open_files
+from harness.version import __version__
 
 COARSE_S = 1e-5
 """A hundredth of the shortest steps, which take about 1 ms."""
@@ -39,6 +42,11 @@ class Machine:
             return (self.root / path).read_text().strip()
         except OSError:
             return None
+
+
+def versions(_: Machine, __: Scenario | None) -> Iterator[Remark]:
+    """What measures: to be the same on every generator; a worker of another version is refused by its master."""
+    yield ok(f"authgate {__version__}, Locust {version('locust')}, Python {python_version()}, {platform()}")
 
 
 def clock(_: Machine, __: Scenario | None) -> Iterator[Remark]:

@@ -17,7 +17,7 @@ _REPEATED_SYN_S = 1.0
 
 
 def ports(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
-    """The directory, the EHR's front and the database accept connections without delay."""
+    """The directory, web servers and the database accept connections without delay."""
     target = probe.target
     wanted: list[tuple[str, Endpoint]] = []
     if probe.takes("ldap"):
@@ -25,6 +25,8 @@ def ports(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
         wanted += [("directory.further_controllers", it.endpoint) for it in target.directory.further_controllers]
     if target.ehr is not None and probe.takes("http"):
         wanted.append(("ehr.url", target.ehr.endpoint))
+    if target.sso is not None and probe.takes("rp"):
+        wanted += [(f"sso.{key}.url", server.endpoint) for key, server in target.sso.servers.items()]
     if target.database is not None and probe.takes("db"):
         wanted.append(("database.uri", target.database.endpoint))
     for key, endpoint in wanted:

@@ -83,6 +83,8 @@ _IN_WORDS = {
     "HTTP_MALFORMED": "it answers otherwise than a web server",
     "HTTP_TOO_LARGE": "its page is too large for a login's",
     "KDC_MALFORMED": "it answers otherwise than a KDC",
+    "LOGIN_NOT_ASKED": "it gives its page to anybody",
+    "REDIRECTS_TOO_MANY": "it redirects without end",
     "LDAP_ANSWER_TOO_LARGE": "its answer is larger than directory.answer_at_most_bytes or entries_at_most allow",
     "LDAP_MALFORMED": "it answers otherwise than an LDAP server",
 }

@@ -1,7 +1,8 @@
 """The first question of each protocol that logins connect for: an open port alone is no server.
 
 Asked by the login's own clients, as a login asks it, and of no account: the directory for its root entry (RFC 4512
-§5.1), the front for its page without a token, the database for a session, up to what it wants to be shown.
+§5.1), the front for its page without a token, what relies on single sign-on for being sent there, the database for a
+session, up to what it wants to be shown.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from harness.login.net.clock import StepClock
 from harness.login.net.tls import FAILED
 from harness.login.postgres import DatabaseSession
 from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.login.sso import SingleSignOnSession
+from harness.login.web import UNAUTHORIZED
 from harness.model.database import Database
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.ehr import Ehr
 from harness.model.endpoint import Endpoint
+from harness.model.sso import SingleSignOn
 from harness.model.target import Controller
 
 _ANSWER_WITHIN_S = 3.0
@@ -91,6 +95,38 @@ def _judged(found: str, status: int, negotiates: bool) -> Remark:
     if status == 200:
         return warning(f"{found}, to anybody", "protect the page by HTTP Negotiate, or no login there is measured")
     return problem(found, "correct the path of ehr.url: a login takes 200 alone, after 401 with Negotiate")
+
+
+def single_sign_on(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
+    """The relying party sends a login to the identity provider, which asks for a ticket by HTTP Negotiate."""
+    wanted = probe.target.sso
+    assert wanted is not None
+    if any(endpoint not in probe.connected for endpoint in probe.at(wanted.provider.endpoint)):
+        yield not_applicable(f"{wanted.provider.endpoint}: no connection to ask by")
+        return
+    for endpoint in probe.at(wanted.oidc.endpoint):
+        ask = partial(_sent_to_provider, probe, wanted, endpoint)
+        yield _asked(probe, endpoint, wanted.oidc.page, f"arms.{probe.arm}.sso", ask, deadline)
+
+
+def _sent_to_provider(probe: Probe, wanted: SingleSignOn, endpoint: Endpoint, clock: StepClock) -> Remark:
+    endpoints = {"provider": probe.at(wanted.provider.endpoint), "oidc": (endpoint,)}
+    notes: list[str] = []
+    session = SingleSignOnSession(wanted, endpoints, probe.target.directory.ca_file, clock, notes)
+    try:
+        status, negotiates = session.greet()
+    except StepFailedError:
+        if not notes:
+            raise
+        return problem(f"{endpoint}, asked for {wanted.oidc.page}: {notes[0]}", "name it, or correct who is relied on")
+    finally:
+        session.close()
+    found = f"{endpoint} sends to {wanted.provider.service_host}: HTTP {status}"
+    if status == UNAUTHORIZED and negotiates:
+        return ok(f"{found}, Negotiate offered")
+    return problem(
+        f"{found}, Negotiate not offered", "have the provider authenticate this machine's logins by HTTP Negotiate"
+    )
 
 
 def database(probe: Probe, deadline: StepClock) -> Iterator[Remark]:

@@ -1,4 +1,4 @@
-"""TLS of the directory and of the EHR's front: version, certificate, and whether a login would accept it."""
+"""TLS of the directory and of web servers: version, certificate, and whether a login would accept it."""
 
 from __future__ import annotations
 
@@ -53,6 +53,20 @@ def ehr(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     check_ca_file(probe.target)
     for checked in probe.at(wanted.endpoint):
         yield _examined(probe, "EHR", checked, wanted.service_host, False, deadline)
+
+
+def single_sign_on(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
+    """Likewise those of the identity provider and of what relies on it."""
+    wanted = probe.target.sso
+    assert wanted is not None
+    encrypted = {key: server for key, server in wanted.servers.items() if server.tls}
+    if not encrypted:
+        yield not_applicable("no TLS (http)")
+        return
+    check_ca_file(probe.target)
+    for key, server in encrypted.items():
+        for checked in probe.at(server.endpoint):
+            yield _examined(probe, f"single sign-on, {key}", checked, server.service_host, False, deadline)
 
 
 def _examined(probe: Probe, server: str, endpoint: Endpoint, name: str, starttls: bool, deadline: StepClock) -> Remark:

@@ -9,6 +9,20 @@ from typing import Literal
 from harness.errors import LabError
 
 Certificate = Literal["ec-p256", "rsa-4096"]
+Scheme = Literal["pbkdf2", "argon2", "bcrypt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """How passwords are hashed, and its cost: PBKDF2-SHA256's iterations, Argon2's memory in KiB (2 passes over it, one
+    lane), the power of two of bcrypt's rounds."""
+
+    scheme: Scheme
+    cost: int
+
+
+BCRYPT_COST_AT_MOST = 16
+"""65,536 rounds take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +33,8 @@ class Settings:
     """Whether the KDC writes each clinician's last success and failures, which it needs to lock accounts."""
     kdc_datagram: int | None = None
     """The largest answer in bytes that the KDC gives by UDP; to a larger one it says RESPONSE_TOO_BIG (RFC 4120)."""
-    pbkdf2_iterations: int | None = None
-    """How passwords are hashed: PBKDF2-SHA256 with so many iterations; None is {SSHA}, salted SHA-1."""
+    passwords: Storage | None = None
+    """How passwords are hashed; None is {SSHA}, salted SHA-1."""
     indexes: tuple[str, ...] = ("objectClass", "uid", "member", "memberOf")
     """The attributes that have an index."""
     certificate: Certificate = "ec-p256"
@@ -29,6 +43,10 @@ class Settings:
     """People in the directory other than the clinicians, who never log in."""
     starttls: bool = False
     """Whether clients are configured to use StartTLS."""
+    cards_trusted: bool = True
+    """Whether the KDC trusts the authority that has issued the clinicians' smart cards."""
+    cpu_percent: int | None = None
+    """How much of one processor both servers together may use; None is all there is."""
     other: tuple[str, ...] = field(default=())
     """Lines of slapd.conf(5), global section, in addition to the lab's own."""
 
@@ -45,7 +63,24 @@ class Change:
 
 def _pbkdf2(iterations: int) -> Change:
     says = f"Passwords are hashed by PBKDF2-SHA256 with {iterations:,} iterations instead of one round of SHA-1."
-    return Change("", says, lambda settings: replace(settings, pbkdf2_iterations=iterations))
+    return Change("", says, lambda settings: replace(settings, passwords=Storage("pbkdf2", iterations)))
+
+
+def _argon2(kib: int) -> Change:
+    says = f"Passwords are hashed by Argon2 over {kib:,} KiB of memory, twice, instead of one round of SHA-1."
+    return Change("", says, lambda settings: replace(settings, passwords=Storage("argon2", kib)))
+
+
+def _bcrypt(cost: int) -> Change:
+    if cost > BCRYPT_COST_AT_MOST:
+        raise LabError(f"bcrypt: expected {BCRYPT_COST_AT_MOST} or less, got {cost}")
+    says = f"Passwords are hashed by bcrypt with 2^{cost} rounds instead of one round of SHA-1."
+    return Change("", says, lambda settings: replace(settings, passwords=Storage("bcrypt", cost)))
+
+
+def _cpu_quota(percent: int) -> Change:
+    says = f"The KDC and the directory together get {percent} % of one processor."
+    return Change("", says, lambda settings: replace(settings, cpu_percent=percent))
 
 
 def _datagram(size: int) -> Change:
@@ -87,6 +122,11 @@ _PLAIN: Mapping[str, Change] = {
             lambda settings: replace(settings, other=(*settings.other, "security simple_bind=128")),
         ),
         Change(
+            "cards-untrusted",
+            "The KDC does not trust the authority that has issued the clinicians' smart cards.",
+            lambda settings: replace(settings, cards_trusted=False),
+        ),
+        Change(
             "starttls",
             "Clients protect LDAP by StartTLS.",
             lambda settings: replace(settings, starttls=True),
@@ -95,6 +135,9 @@ _PLAIN: Mapping[str, Change] = {
 }
 _WITH_NUMBER: Mapping[str, tuple[int, Callable[[int], Change]]] = {
     "pbkdf2": (1, _pbkdf2),
+    "argon2": (8, _argon2),
+    "bcrypt": (4, _bcrypt),
+    "cpu-quota": (1, _cpu_quota),
     "kdc-datagram": (1, _datagram),
     "directory-threads": (2, _threads),
     "others": (1, _others),

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.lab import hospital
-from harness.lab.changes import Certificate, Settings
+from harness.lab.changes import Certificate, Scheme, Settings, Storage
 from harness.lab.tools import Tools, missing_error, run
+from harness.system.files import write_whole
 from harness.system.packages import needs
 from harness.system.process import environment
 
@@ -22,7 +23,9 @@ _DATA = "ldap-data"
 KEY = "ldap-key.pem"
 _SCHEMAS = ("core", "cosine", "inetorgperson")
 _BACKENDS = ("back_mdb", "memberof")
-_PBKDF2 = "pw-pbkdf2"
+_MODULES: Mapping[Scheme, str] = {"pbkdf2": "pw-pbkdf2", "argon2": "argon2"}
+"""What slapd loads to read a hash; bcrypt is crypt(3)'s."""
+_ARGON2_PASSES = 2
 _KEYS: Mapping[Certificate, tuple[str, ...]] = {
     "ec-p256": ("ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
     "rsa-4096": ("rsa:4096",),
@@ -39,14 +42,11 @@ def change(tools: Tools, folder: Path, settings: Settings, password: str) -> Non
     """Give the clone in ``folder`` what the settings ask of certificate and entries; raises LabError."""
     if settings.certificate != DEFAULT.certificate:
         _make_certificate(tools, folder, settings.certificate)
-    if settings.pbkdf2_iterations is None and not settings.others:
+    if settings.passwords is None and not settings.others:
         return
-    if settings.pbkdf2_iterations is not None:
-        if not _is_loadable(tools, _PBKDF2):
-            raise missing_error("pbkdf2", (need for need in needs() if need.group == "pbkdf2"))
-        password_hash = _pbkdf2(password, settings.pbkdf2_iterations)
-    else:
-        password_hash = _ssha(password)
+    password_hash = (
+        _ssha(password) if settings.passwords is None else _hash(tools, folder, settings.passwords, password)
+    )
     shutil.rmtree(folder / _DATA)
     _fill(tools, folder, password_hash, settings.others)
 
@@ -68,7 +68,8 @@ def _fill(tools: Tools, folder: Path, password_hash: str, others: int = 0) -> No
 
 def configuration(tools: Tools, folder: Path, settings: Settings = DEFAULT) -> str:
     """The text of a slapd.conf(5) for the database in ``folder``."""
-    wanted = (*_BACKENDS, *((_PBKDF2,) if settings.pbkdf2_iterations is not None else ()))
+    scheme = "" if settings.passwords is None else settings.passwords.scheme
+    wanted = (*_BACKENDS, *(module for name, module in _MODULES.items() if name == scheme))
     loaded = "\n".join(f"moduleload {name}.la" for name in wanted if _is_loadable(tools, name))
     indexes = "\n".join(f"index {attribute} eq" for attribute in settings.indexes)
     other = "".join(f"{line}\n" for line in settings.other)
@@ -107,6 +108,26 @@ def _word(path: Path) -> str:
 
 def _is_loadable(tools: Tools, name: str) -> bool:
     return tools.modules is not None and (tools.modules / f"{name}.la").exists()
+
+
+def _hash(tools: Tools, folder: Path, storage: Storage, password: str) -> str:
+    """The password hashed as slapd is to store it; raises LabError."""
+    module = _MODULES.get(storage.scheme)
+    if module is not None and not _is_loadable(tools, module):
+        raise missing_error(storage.scheme, (need for need in needs() if need.group == storage.scheme))
+    if storage.scheme == "pbkdf2":
+        return _pbkdf2(password, storage.cost)
+    how = {
+        "argon2": ["-o", f"module-path={tools.modules}", "-o",
+                   f"module-load=argon2.la m={storage.cost} t={_ARGON2_PASSES} p=1", "-h", "{ARGON2}"],
+        "bcrypt": ["-h", "{CRYPT}", "-c", f"$2b${storage.cost:02d}$%.22s"],
+    }  # fmt: skip
+    secret = folder / "to-be-hashed"
+    write_whole(secret, password, private=True)
+    try:
+        return run([tools["slappasswd"], *how[storage.scheme], "-T", str(secret)], environment()).strip()
+    finally:
+        secret.unlink()
 
 
 def _ssha(password: str) -> str:

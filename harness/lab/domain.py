@@ -19,6 +19,7 @@ from harness.login.kerberos.krb5conf import krb5_conf
 from harness.model.fault import Fault, Service
 from harness.model.target import ARMS, Arm, Target
 from harness.system.process import Family, Identity, environment, free_ports, listens
+from harness.system.quota import limited
 
 READY_S = 5.0
 """How long an arm's servers may take until they listen; built domains need 0.1 s."""
@@ -79,9 +80,10 @@ class Lab(BaseLab[LabArm]):
         for name in self._names:
             settings = settings_of(self._changes if name == "candidate" else self._common)
             starter = _ArmStarter(tools, family, folder / name, self._credentials, settings)
-            self.arms[name] = starter.start(
-                built, self._behind, self._faults if name == "candidate" else self._common_faults
-            )
+            arm = starter.start(built, self._behind, self._faults if name == "candidate" else self._common_faults)
+            self.arms[name] = arm
+            if settings.cpu_percent is not None:
+                stack.enter_context(limited((arm.kdc_pid, arm.slapd_pid), settings.cpu_percent))
 
 
 class _ArmStarter:

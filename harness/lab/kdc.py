@@ -66,6 +66,7 @@ def configuration(folder: Path, port: int, settings: Settings = DEFAULT) -> str:
     # By default neither is written: it would be one write, with a flush, at every login.
     spared = "false" if settings.kdc_writes else "true"
     datagram = "" if settings.kdc_datagram is None else f"\tkdc_max_dgram_reply_size = {settings.kdc_datagram}\n"
+    anchor = pki.CA_CERTIFICATE if settings.cards_trusted else pki.KDC_CERTIFICATE
     return f"""[kdcdefaults]
 	kdc_listen = 127.0.0.1:{port}
 	kdc_tcp_listen = 127.0.0.1:{port}
@@ -79,7 +80,7 @@ def configuration(folder: Path, port: int, settings: Settings = DEFAULT) -> str:
 		default_principal_flags = +preauth
 		supported_enctypes = {" ".join(f"{enctype}:normal" for enctype in _ENCTYPES)}
 		pkinit_identity = FILE:{folder}/{pki.KDC_CERTIFICATE},{folder}/{pki.KDC_KEY}
-		pkinit_anchors = FILE:{folder}/{pki.CA_CERTIFICATE}
+		pkinit_anchors = FILE:{folder}/{anchor}
 		pkinit_revoke = FILE:{folder}/{pki.REVOCATIONS}
 		pkinit_require_crl_checking = true
 	}}

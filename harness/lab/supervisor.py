@@ -70,10 +70,12 @@ def up(
     credentials: CredentialKind = "csv",
     change: str | None = None,
     controllers: int = 1,
+    single_sign_on: bool = False,
 ) -> LabStatus:
     """Start a lab that runs until ``down``, and return when logins succeed; raises LabError.
 
-    ``controllers`` are those of AdLab, ``credentials`` those of both; ``change`` is the name of one of the kind's.
+    ``controllers`` are those of AdLab, ``credentials`` those of both; ``change`` is the name of one of the kind's;
+    ``single_sign_on`` puts an identity provider into each arm of the AD lab.
     """
     if kind not in LAB_KINDS:
         raise LabError(f"lab: expected a kind among {', '.join(LAB_KINDS)}, got {kind!r}")
@@ -81,10 +83,13 @@ def up(
         says(kind, change)
     if controllers != 1 and kind != "ad":
         raise LabError(f"lab: expected kind ad for {controllers} controllers, got {kind!r}")
+    if single_sign_on and kind != "ad":
+        raise LabError(f"lab: expected kind ad for single sign-on, got {kind!r}")
     command, env = module_command("harness.lab.supervisor")
     options = [str(directory.resolve()), "--kind", kind, "--credentials", credentials, "--arms", *arms]
     options += ["--change", change] if change else []
     options += ["--controllers", str(controllers)]
+    options += ["--single-sign-on"] if single_sign_on else []
     env["XDG_CACHE_HOME"] = str(cache_home().parent)
     with _private_log(directory) as log:
         supervisor = subprocess.Popen(
@@ -207,12 +212,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--credentials", choices=get_args(CredentialKind), default="csv")
     parser.add_argument("--controllers", type=int, default=1)
+    parser.add_argument("--single-sign-on", action="store_true")
     options = parser.parse_args(argv)
     lab: Lab | AdLab
     try:
         if options.kind == "ad":
             change = ad_changes.parse_change(options.change) if options.change else None
-            lab = AdLab(options.arms, change=change, credentials=options.credentials, controllers=options.controllers)
+            lab = AdLab(
+                options.arms,
+                change=change,
+                common=[ad_changes.SINGLE_SIGN_ON] if options.single_sign_on else [],
+                credentials=options.credentials,
+                controllers=options.controllers,
+            )
         else:
             chosen = [changes.parse_change(options.change)] if options.change else []
             lab = Lab(options.arms, changes=chosen, credentials=options.credentials)

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from harness.errors import ConfigError, CredentialError, one_line
 from harness.login.secret_files import private_file
 from harness.model.base import Configured
-from harness.model.credentials import Credentials
+from harness.model.credentials import Armor, Credentials
 from harness.model.target import Arm, Target, Targets
 
 ACCOUNTS_VARIABLE = "AUTHGATE_ACCOUNTS"
@@ -34,6 +34,7 @@ class Own(Configured):
 
     credentials: Credentials | None = None
     service_accounts: Credentials | None = None
+    armor: Armor | None = None
 
 
 _OWN = TypeAdapter(dict[Arm, Own])
@@ -73,12 +74,18 @@ def to_send(target: Target, by_card: bool) -> dict[str, dict[str, bytes]]:
             found[kind] = {"csv": value.encode()}
             continue
         name = "csv" if credentials.csv is not None else "keytab"
-        path = private_file(Path(getattr(credentials, name)))
-        try:
-            found[kind] = {name: path.read_bytes()}
-        except OSError as error:
-            raise CredentialError(f"{path}: expected a readable file, got: {error.strerror}") from None
+        found[kind] = {name: _read(getattr(credentials, name))}
+    if target.armor is not None:
+        found["armor"] = {"keytab": _read(target.armor.keytab)}
     return found
+
+
+def _read(file: str) -> bytes:
+    path = private_file(Path(file))
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CredentialError(f"{path}: expected a readable file, got: {error.strerror}") from None
 
 
 def ages_s(target: Target) -> dict[str, float]:
@@ -113,11 +120,11 @@ def with_accounts(
             if kind in ages:
                 written = time.time() - ages[kind]
                 os.utime(path, (written, written))
-            elsewhere: Credentials = getattr(targets.arms[arm], kind)
-            source = {**dict.fromkeys(_SOURCES), name: str(path)}
-            changes[kind] = elsewhere.model_copy(update=source)
+            elsewhere: Credentials | Armor = getattr(targets.arms[arm], kind)
+            others = dict.fromkeys(_SOURCES) if isinstance(elsewhere, Credentials) else {}
+            changes[kind] = elsewhere.model_copy(update={**others, name: str(path)})
     if (own := os.environ.get(ACCOUNTS_VARIABLE)) is not None:
         here = read_own(Path(own)).get(arm, Own())
-        changes |= {kind: given for kind in _KINDS if (given := getattr(here, kind)) is not None}
+        changes |= {kind: given for kind in Own.model_fields if (given := getattr(here, kind)) is not None}
     target = targets.arms[arm].model_copy(update=changes)
     return targets.model_copy(update={"arms": {**targets.arms, arm: target}})

@@ -21,6 +21,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +66,6 @@ class Crew:
         self._on_counts = on_counts
         self._copies: dict[str, Copy] = {}
         self._cautions: dict[str, Caution] = {}
-        """By which the denials of workers on other machines are remembered here."""
         self.shares: dict[str, Share] = {}
         """By client."""
         self.first: dict[str, dict[str, Any]] = {}
@@ -266,7 +266,8 @@ class Crew:
         if (share := self._share(msg)) is not None:
             self.tell(messages.WITHHOLD, user=msg.data["user"])
             if msg.data["key"]:
-                self._cautions[share.arm].hear([{"user": msg.data["user"], "key": msg.data["key"], "ago_s": 0.0}])
+                with suppress(OSError):  # the worker's own machine remembers it all the same
+                    self._cautions[share.arm].hear([{"user": msg.data["user"], "key": msg.data["key"], "ago_s": 0.0}])
 
     def _heard(self, environment: Any, msg: Any, **_: Any) -> None:
         if (share := self._share(msg)) is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 
 from harness.login.kerberos.error_table import BASE, NAMES
-from harness.login.restrictions import of_bind, of_kdc
+from harness.login.restrictions import BAD_BINDINGS, of_bind, of_kdc
 from harness.model.attempt import Outcome
 
 _KERBEROS_DENIED = {1, 6, 12, 18, 21, 23, 24, 62, 66, 71, 72, 75, 77}
@@ -35,6 +35,30 @@ _LDAP = {
     80: "other",
 }
 _LDAP_DENIED = {48, 49}
+REFUSED = "LDAP 49 "
+"""How the code of a refused bind begins (invalidCredentials)."""
+
+
+DEMANDS_FAST = Outcome("error", "KDC_DEMANDS_FAST_ARMOR")
+"""A KDC that takes keys and passwords under armour alone; no account is refused by it, since none was shown."""
+ARMOR_FAILED = "FAST_ARMOR"
+"""Before the code of a workstation that gets no ticket to armour logins by: it says nothing of the clinician."""
+_ADVICE = {
+    DEMANDS_FAST.code: (
+        "the KDC takes no login without FAST armour (RFC 6113): give the targets armor, a keytab and principal of the "
+        "workstation"
+    ),
+    ARMOR_FAILED: "the workstation that armours logins got no ticket: correct armor in the targets, or its account",
+    BAD_BINDINGS: (
+        "the directory refuses the channel binding: its TLS certificate is another one than this client sees, as where "
+        "a load balancer ends TLS; connect past it"
+    ),
+}
+
+
+def advice_on(code: str) -> str:
+    """What an outcome's code means and what to do, in a sentence; empty for one that is a protocol's own."""
+    return next((_ADVICE[word] for word in code.split() if word in _ADVICE), "")
 
 
 def kerberos_name(number: int) -> str:
@@ -62,8 +86,9 @@ def kerberos_outcome(code: int, answer: bytes = b"") -> Outcome:
 
 def ldap_outcome(code: int, message: str = "") -> Outcome:
     """The outcome of an LDAP result code other than success; its diagnostic message may say why."""
-    name = _LDAP.get(code, "result")
-    return Outcome("denied" if code in _LDAP_DENIED else "error", f"LDAP {code} {name} {of_bind(message)}".strip())
+    name, reason = _LDAP.get(code, "result"), of_bind(message)
+    denied = code in _LDAP_DENIED and reason != BAD_BINDINGS  # which says nothing of the account
+    return Outcome("denied" if denied else "error", f"LDAP {code} {name} {reason}".strip())
 
 
 def sql_outcome(state: str) -> Outcome:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from harness.login.codes import REFUSED
 from harness.login.controllers import Controllers
 from harness.login.credentials import Accounts
 from harness.login.http import EhrSession
@@ -21,12 +22,19 @@ from harness.login.locating import Locating
 from harness.login.net.clock import StepClock
 from harness.login.postgres import DatabaseSession
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
+from harness.login.sso import SingleSignOnSession
 from harness.login.state import LoginState
 from harness.login.unheard import Unheard
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Addresses
 from harness.model.steps import STEPS, Service, StepKind
 from harness.model.target import Target
+
+BOUND = (
+    "the bind names this TLS connection's certificate (channel binding, RFC 5929), so a directory refuses it where "
+    "something between ends TLS by another one"
+)
+"""Beside a refusal whose reason a directory keeps to itself, as slapd does."""
 
 
 class Exchanges:
@@ -55,6 +63,11 @@ class Exchanges:
         self._servers: dict[StepKind, str] = {"kdc": kdc, "http": front, "ehr": front}
         if target.database is not None:
             self._servers["db"], self._db_host = str(target.database.endpoint), target.database.service_host
+        self._sso_endpoints = {}
+        if target.sso is not None:
+            self._sso_endpoints = {key: it.endpoint.at(addresses) for key, it in target.sso.servers.items()}
+            self._servers["idp"] = str(target.sso.provider.endpoint)
+            self._servers["rp"] = str(target.sso.oidc.endpoint)
         self._controllers = Controllers(target, addresses)
         self._fronts = target.ehr.endpoint.at(addresses) if target.ehr is not None else ()
         self._databases = target.database.endpoint.at(addresses) if target.database is not None else ()
@@ -74,6 +87,10 @@ class Exchanges:
             "ldap_in_chain": self._ldap_in_chain,
             "http_negotiate": self._http_negotiate,
             "ehr_query": self._ehr_query,
+            "oidc_start": lambda login: self._sso(login).start(),
+            "oidc_authorize": self._oidc_authorize,
+            "oidc_callback": lambda login: self._sso(login).callback(),
+            "oidc_page": self._oidc_page,
             "db_connect": self._db_connect,
             "db_query": self._db_query,
         }
@@ -88,7 +105,12 @@ class Exchanges:
         ehr = EhrSession(target.ehr, self._fronts, ca_file, clock) if target.ehr is not None else None
         database = DatabaseSession(target.database, self._databases, clock) if target.database is not None else None
         order = tickets.controllers or self._controllers.listed
-        return LoginState(user, tickets, clock, DirectorySession(target.directory, clock), ehr, database, order)
+        notes: list[str] = []
+        sso = None
+        if target.sso is not None:
+            sso = SingleSignOnSession(target.sso, self._sso_endpoints, ca_file, clock, notes)
+        directory = DirectorySession(target.directory, clock)
+        return LoginState(user, tickets, clock, directory, ehr, sso, database, order, notes=notes)
 
     def take(self, step: str, login: LoginState) -> None:
         """Take one step, within the deadline of the login's clock; raises StepFailedError."""
@@ -183,7 +205,12 @@ class Exchanges:
             # controller than the ticket was for: else the AP-REQ is built without the KDC.
             wish = ContextWish(flags=SEALING) if bindings is None else ContextWish(bindings=bindings)
             begun = host, *self._token(login, "ldap", host, wish)
-        login.agreed.append(login.directory.bind_gssapi(*begun[1:]))
+        try:
+            login.agreed.append(login.directory.bind_gssapi(*begun[1:]))
+        except StepFailedError as failure:
+            if bindings is not None and failure.outcome.code.startswith(REFUSED):
+                login.notes.append(BOUND)
+            raise
 
     def _ldap_simple_bind(self, login: LoginState) -> None:
         login.directory.bind_simple(login.name, self._accounts.passwords[login.user].reveal())
@@ -217,11 +244,11 @@ class Exchanges:
     # The EHR.
 
     def _http_negotiate(self, login: LoginState) -> None:
-        page = self._ehr(login).front(partial(self._spnego, login))
+        page = self._ehr(login).front(partial(self._spnego, login, self._ehr_host))
         login.agreed.append("mutual" if page.mutual else "server not authenticated")
 
     def _ehr_query(self, login: LoginState) -> None:
-        page = self._ehr(login).chart(partial(self._spnego, login))
+        page = self._ehr(login).chart(partial(self._spnego, login, self._ehr_host))
         if f"{login.name}@{self._target.realm}".encode() not in page.body:
             raise StepFailedError(Outcome("error", "PRINCIPAL_MISSING"))
 
@@ -230,8 +257,24 @@ class Exchanges:
         assert login.ehr is not None
         return login.ehr
 
-    def _spnego(self, login: LoginState, bindings: Any) -> tuple[Any, bytes]:
-        return self._token(login, "HTTP", self._ehr_host, ContextWish(mech=SPNEGO_MECH, bindings=bindings))
+    def _spnego(self, login: LoginState, host: str, bindings: Any) -> tuple[Any, bytes]:
+        return self._token(login, "HTTP", host, ContextWish(mech=SPNEGO_MECH, bindings=bindings))
+
+    # Single sign-on.
+
+    def _oidc_authorize(self, login: LoginState) -> None:
+        assert self._target.sso is not None
+        host = self._target.sso.provider.service_host
+        mutual = self._sso(login).authorize(partial(self._spnego, login, host))
+        login.agreed.append("mutual" if mutual else "server not authenticated")
+
+    def _oidc_page(self, login: LoginState) -> None:
+        self._sso(login).page()
+
+    @staticmethod
+    def _sso(login: LoginState) -> SingleSignOnSession:
+        assert login.sso is not None
+        return login.sso
 
     # The database.
 

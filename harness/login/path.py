@@ -43,20 +43,22 @@ class _Shown:
     records: int = 0
     received: int = 0
     tickets: tuple[TicketFacts, ...] = ()
-    statuses: tuple[int, ...] = ()
+    statuses: tuple[tuple[int, ...], ...] = ()
     tls: tuple[TlsFacts | None, ...] = ()
 
     @classmethod
     def by(cls, login: LoginState) -> _Shown:
-        directory, web, database = login.directory, login.ehr, login.database
+        directory, database = login.directory, login.database
+        webs = [web for web in (login.ehr, login.sso) if web is not None]
+        connected = [one for one in (directory, *webs, database) if one is not None]
         return cls(
-            login.locating_round_trips + sum(one.round_trips for one in (directory, web, database) if one is not None),
+            login.locating_round_trips + sum(one.round_trips for one in connected),
             directory.entries,
             login.dns_records,
-            directory.received + (0 if web is None else web.received),
+            directory.received + sum(web.received for web in webs),
             login.tickets.tickets(),
-            () if web is None else tuple(web.statuses),
-            (directory.tls, None if web is None else web.tls),
+            tuple(tuple(web.statuses) for web in webs),
+            (directory.tls, *(tls for web in webs for tls in web.tls)),
         )
 
 
@@ -128,7 +130,7 @@ class LoginPath:
         named = str(source.key_source) if accounts.cards is None else "credentials.smart_cards"
         count = self._scenario.population.users  # of clinicians: components are few, and take turns
         users = accounts.first(count if whose == "clinicians" else min(count, len(accounts.users)), named)
-        kerberos = KerberosClient(target.realm, accounts, how)
+        kerberos = KerberosClient(target.realm, accounts, how, target.armor)
         exchanges = Exchanges(target, accounts, kerberos, self._runtime, self._addresses, self._unheard)
         return _Clients(accounts, frozenset(accounts.users), users, kerberos, exchanges)
 
@@ -288,7 +290,9 @@ class LoginPath:
             exchanges=tuple(one for carrier in login.carriers for one in carrier.exchanges),
             queries=tuple(login.queries),
             tls=opened[0] if opened else None,
-            statuses=after.statuses[len(before.statuses) :],
+            statuses=tuple(
+                s for old, new in zip(before.statuses, after.statuses, strict=True) for s in new[len(old) :]
+            ),
             agreed=tuple(login.agreed),
             notes=tuple(login.notes),
         )

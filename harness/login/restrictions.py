@@ -20,6 +20,8 @@ _BY_STATUS = {
     0xC0000234: "ACCOUNT_LOCKED_OUT",
 }
 """NTSTATUS (MS-ERREF 2.3.1), without STATUS_ before it."""
+BAD_BINDINGS = "BAD_CHANNEL_BINDINGS"
+"""SEC_E_BAD_BINDINGS (MS-ERREF 2.1.1): the client's TLS connection is not the server's, or the client named none."""
 _BY_WIN32 = {
     0x530: "INVALID_LOGON_HOURS",
     0x531: "INVALID_WORKSTATION",
@@ -28,8 +30,9 @@ _BY_WIN32 = {
     0x701: "ACCOUNT_EXPIRED",
     0x773: "PASSWORD_MUST_CHANGE",
     0x775: "ACCOUNT_LOCKED_OUT",
+    0x80090346: BAD_BINDINGS,
 }
-"""Win32 errors (MS-ERREF 2.2), which a refused simple bind has as its ``data``."""
+"""Win32 errors (MS-ERREF 2.2), which a refused bind has as its ``data``, and one HRESULT."""
 RESTRICTIONS = frozenset(_BY_STATUS.values())
 _EXTENDED = 3
 """KERB_ERR_TYPE_EXTENDED (MS-KILE 2.2.2): a KERB-EXT-ERROR (2.2.1) follows; with Samba in a PA-DATA of this number."""
@@ -54,6 +57,6 @@ def of_kdc(message: bytes) -> str:
 
 
 def of_bind(message: str) -> str:
-    """The reason that the diagnostic message of a refused simple bind gives; empty where it gives none."""
+    """The reason that the diagnostic message of a refused bind gives; empty where it gives none."""
     found = _DATA.search(message)
     return _BY_WIN32.get(int(found[1], 16), "") if found else ""

@@ -14,6 +14,7 @@ from harness.login.ldap.messages import Entry
 from harness.login.ldap.session import DirectorySession
 from harness.login.net.clock import StepClock
 from harness.login.postgres import DatabaseSession
+from harness.login.sso import SingleSignOnSession
 from harness.model.protocol import DnsQuery
 
 
@@ -26,6 +27,7 @@ class LoginState:
     clock: StepClock
     directory: DirectorySession
     ehr: EhrSession | None
+    sso: SingleSignOnSession | None
     database: DatabaseSession | None
     order: Order
     """The domain controllers, the one to go to first."""
@@ -62,7 +64,6 @@ class LoginState:
     def close(self) -> None:
         """Hang up everywhere; tickets are the caller's."""
         self.directory.close()
-        if self.ehr is not None:
-            self.ehr.close()
-        if self.database is not None:
-            self.database.close()
+        for connected in (self.ehr, self.sso, self.database):
+            if connected is not None:
+                connected.close()

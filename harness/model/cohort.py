@@ -5,13 +5,14 @@ Logins of different cohorts are different metrics, whose quantiles are never mix
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from harness.model.base import Configured, Share
-from harness.model.steps import LOGIN, STEPS, Cache, steps_of
+from harness.model.steps import CACHES, LOGIN, STEPS, Cache, steps_of
 from harness.model.target import AccountKind
 
 EVERYONE = "all"
@@ -88,3 +89,27 @@ def in_one_order(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
                 order.insert(place, step)
             place = order.index(step) + 1
     return tuple(order)
+
+
+def check_cohorts(cohorts: Mapping[str, Cohort], rounds: Sequence[Round]) -> None:
+    """Raise ValueError where cohorts don't fit each other, or the rounds that their logins come in."""
+    for name, cohort in cohorts.items():
+        _check_cohort(name, cohort, shared=not rounds)
+    named = dict.fromkeys(login for one in rounds for login in one.logins)
+    if rounds and named.keys() != cohorts.keys():
+        raise ValueError(f"expected those that rounds name ({', '.join(named)}), got {', '.join(cohorts) or 'none'}")
+    shares = [one.share for one in rounds] or [cohort.share or 0.0 for cohort in cohorts.values()]
+    if cohorts and not math.isclose(sum(shares), 1, abs_tol=SHARES_DIFFER):
+        raise ValueError(f"expected shares {'of rounds ' if rounds else ''}that sum to 1, got {sum(shares):.6g}")
+
+
+def _check_cohort(name: str, cohort: Cohort, shared: bool) -> None:
+    """Raise ValueError where a cohort can't be called so, or has a share too many or too few, or no step to take."""
+    if name in RESERVED or (name in CACHES and name != cohort.cache):
+        raise ValueError(f"expected another name than {name}, which means something else in reports")
+    if shared and not cohort.share:
+        raise ValueError(f"expected a share above 0 of {name}, got {'none' if cohort.share is None else 0}")
+    if not shared and cohort.share is not None:
+        raise ValueError(f"expected no share of {name} together with rounds, from which it follows")
+    if not cohort.taken:
+        raise ValueError(f"expected a step of {name} that a warm cache does not leave out, got none")

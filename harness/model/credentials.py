@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from typing import Annotated
+
+from pydantic import Field, model_validator
 
 from harness.model.base import Configured
 from harness.model.endpoint import Host
@@ -18,6 +20,15 @@ class SmartCards(Configured):
     kdc_hosts: tuple[Host, ...] = ()
     """Names of which a KDC's certificate may carry one where it doesn't name the realm's krbtgt, as those of Active
     Directory's domain controllers."""
+
+
+class Armor(Configured):
+    """The workstation's own account, under whose ticket the clinicians' AS exchanges are armoured (FAST, RFC 6113)."""
+
+    keytab: str
+    """A keytab with the account's keys (mode 0600), as the workstation has them."""
+    principal: Annotated[str, Field(pattern=r"^[^@\s]+$")]
+    """The account's principal without its realm, as host/ws001.clinic.example, or WS001$ in Active Directory."""
 
 
 class Credentials(Configured):

@@ -1,4 +1,4 @@
-"""The EHR's front: a web server that clinicians reach by HTTP Negotiate."""
+"""Web servers that clinicians log in to, and the EHR's front among them: what they reach by HTTP Negotiate."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from harness.model.base import Configured
 from harness.model.endpoint import Endpoint, Host, endpoint_at, parse_endpoint
 
 
-class Ehr(Configured):
-    """An arm's electronic health record: a web front behind HTTP Negotiate, and its database behind that."""
+class WebServer(Configured):
+    """A web server: the page that logins ask it for, and the name that it has."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")]
-    """The page that answers at once; https is verified against directory.ca_file, or else the system's certificates."""
+    """The page; https is verified against directory.ca_file, or else the system's certificates."""
     service_host: Host
-    """The host part of the service's principal, HTTP/HOST, and the name that the front is asked by."""
-    database_path: Annotated[str, Field(pattern=r"^[^?#\s]+$")] | None = None
-    """The page, relative to the URL, that asks the database on the clinician's behalf and shows their principal."""
+    """The name that it is asked by; where it takes Kerberos, the host part of its principal, HTTP/HOST."""
 
     @property
     def tls(self) -> bool:
@@ -32,14 +30,13 @@ class Ehr(Configured):
 
     @property
     def page(self) -> str:
-        """The path of the front's own page."""
+        """The path of the page."""
         return f"/{self._parts[1]}"
 
     @property
-    def database_page(self) -> str:
-        """The path of the page that asks the database."""
-        asked = self.database_path or ""
-        return asked if asked.startswith("/") else f"{self.page.rpartition('/')[0]}/{asked}"
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, name and port by which links to it and redirects lead there (RFC 6454 §4)."""
+        return "https" if self.tls else "http", self.service_host, self.endpoint.port
 
     @property
     def _parts(self) -> tuple[str, str]:
@@ -54,3 +51,19 @@ class Ehr(Configured):
         except ValidationError:
             raise ValueError(f"expected a host and a port from 1 to 65535, got {url!r}") from None
         return url
+
+
+class Ehr(WebServer):
+    """An arm's electronic health record: a web front behind HTTP Negotiate, and its database behind that.
+
+    Its URL is the page that answers at once.
+    """
+
+    database_path: Annotated[str, Field(pattern=r"^[^?#\s]+$")] | None = None
+    """The page, relative to the URL, that asks the database on the clinician's behalf and shows their principal."""
+
+    @property
+    def database_page(self) -> str:
+        """The path of the page that asks the database."""
+        asked = self.database_path or ""
+        return asked if asked.startswith("/") else f"{self.page.rpartition('/')[0]}/{asked}"

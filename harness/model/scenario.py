@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import Annotated, Literal
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from harness.model.base import Configured, Document, Name, NonNegative, Rate, Seconds, Share
-from harness.model.cohort import RESERVED, SHARES_DIFFER, Authentication, Cohort, CohortName, Round, Steps, in_one_order
+from harness.model.cohort import Authentication, Cohort, CohortName, Round, Steps, check_cohorts, in_one_order
 from harness.model.patience import Patience
 from harness.model.steps import CACHES, EARLIER_TRIES
 from harness.model.target import AccountKind
@@ -178,21 +177,11 @@ class Scenario(Document):
     def _cohorts_or_steps(cls, cohorts: dict[str, Cohort], info: ValidationInfo) -> dict[str, Cohort]:
         if not {"steps", "population", "rounds"} <= info.data.keys():
             return cohorts  # what is wrong there is said there
-        rounds: tuple[Round, ...] = info.data["rounds"]
         if bool(cohorts) == bool(info.data["steps"]):
             raise ValueError(f"expected either steps or cohorts, got {'both' if cohorts else 'neither'}")
         if cohorts and info.data["population"].cold_share != 1:
             raise ValueError("expected no population.cold_share together with cohorts, whose caches say it")
-        for name, cohort in cohorts.items():
-            _check_cohort(name, cohort, shared=not rounds)
-        named = dict.fromkeys(login for one in rounds for login in one.logins)
-        if rounds and named.keys() != cohorts.keys():
-            raise ValueError(
-                f"expected those that rounds name ({', '.join(named)}), got {', '.join(cohorts) or 'none'}"
-            )
-        shares = [one.share for one in rounds] or [cohort.share or 0.0 for cohort in cohorts.values()]
-        if cohorts and not math.isclose(sum(shares), 1, abs_tol=SHARES_DIFFER):
-            raise ValueError(f"expected shares {'of rounds ' if rounds else ''}that sum to 1, got {sum(shares):.6g}")
+        check_cohorts(cohorts, info.data["rounds"])
         return cohorts
 
     @model_validator(mode="after")
@@ -309,15 +298,3 @@ class Scenario(Document):
         # Without the keys of the form that isn't used, a scenario has the digest that it had before there were two.
         unused = () if self.cohorts else ("cohorts", "rounds")
         return hashlib.sha256(self.model_dump_json(exclude={*left_out, *unused}).encode()).hexdigest()
-
-
-def _check_cohort(name: str, cohort: Cohort, shared: bool) -> None:
-    """Raise ValueError where a cohort can't be called so, or has a share too many or too few, or no step to take."""
-    if name in RESERVED or (name in CACHES and name != cohort.cache):
-        raise ValueError(f"expected another name than {name}, which means something else in reports")
-    if shared and not cohort.share:
-        raise ValueError(f"expected a share above 0 of {name}, got {'none' if cohort.share is None else 0}")
-    if not shared and cohort.share is not None:
-        raise ValueError(f"expected no share of {name} together with rounds, from which it follows")
-    if not cohort.taken:
-        raise ValueError(f"expected a step of {name} that a warm cache does not leave out, got none")

@@ -18,8 +18,9 @@ EARLIER_TRIES = "earlier_tries"
 judged."""
 
 
-StepKind = Literal["dns", "cldap", "kdc", "ldap", "http", "ehr", "db"]
-"""The kind of server that a step speaks to; ``ehr`` is the database behind the front that ``http`` logs in to."""
+StepKind = Literal["dns", "cldap", "kdc", "ldap", "http", "ehr", "idp", "rp", "db"]
+"""The kind of server that a step speaks to; ``ehr`` is the database behind the front that ``http`` logs in to, ``rp``
+what relies on the identity provider ``idp``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ STEPS: dict[str, Step] = {
         _ticket("kdc_tgs_ldap", "ldap", "directory.service_host"),
         _ticket("kdc_tgs_cifs", "cifs", "services.cifs", "services.cifs"),
         _ticket("kdc_tgs_http", "HTTP", "ehr.service_host", "ehr"),
+        _ticket("kdc_tgs_idp", "HTTP", "sso.provider.service_host", "sso"),
         _ticket("kdc_tgs_postgres", "postgres", "database.service_host", "database"),
         Step("ldap_connect", "ldap", "LDAP connection, with TLS where configured (RFC 4511, 4513)"),
         Step("ldap_rootdse", "ldap", "LDAP read of the server's root entry (RFC 4512 §5.1)", ("ldap_connect",)),
@@ -111,6 +113,33 @@ STEPS: dict[str, Step] = {
             "the EHR's database asked on the clinician's behalf (MS-SFU)",
             ("http_negotiate",),
             fields=("ehr.database_path",),
+        ),
+        Step(
+            "oidc_start",
+            "rp",
+            "OpenID Connect: the relying party sends the browser to its provider (OIDC Core 1.0 §3.1.2.1)",
+            fields=("sso",),
+        ),
+        Step(
+            "oidc_authorize",
+            "idp",
+            "OpenID Connect: HTTP Negotiate at the provider, which gives a code (OIDC Core 1.0 §3.1.2.5)",
+            ("kdc_tgs_idp", "oidc_start"),
+            fields=("sso",),
+        ),
+        Step(
+            "oidc_callback",
+            "rp",
+            "OpenID Connect: the code at the relying party, which gets the tokens for it (OIDC Core 1.0 §3.1.3)",
+            ("oidc_authorize",),
+            fields=("sso",),
+        ),
+        Step(
+            "oidc_page",
+            "rp",
+            "OpenID Connect: the relying party's page, by the session's cookie",
+            ("oidc_callback",),
+            fields=("sso",),
         ),
         Step(
             "db_connect",

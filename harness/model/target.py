@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 
 from harness.model.base import Configured, Document, Positive
-from harness.model.credentials import Credentials
+from harness.model.credentials import Armor, Credentials
 from harness.model.database import Database
 from harness.model.ehr import Ehr
 from harness.model.endpoint import Addresses, Endpoint, Host, endpoint_at, endpoints_from_text, parse_endpoint
+from harness.model.sso import SingleSignOn
 from harness.model.steps import STEPS, Service
 
 AccountKind = Literal["clinicians", "services"]
@@ -144,9 +145,12 @@ class Target(Configured):
     dns: Dns | None = None
     services: Services = Services()
     ehr: Ehr | None = None
+    sso: SingleSignOn | None = None
     database: Database | None = None
     release: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")] | None = None
     """What is deployed there, as the site calls it (2026.11, or a build): by it runs are put in a row of updates."""
+    armor: Armor | None = None
+    """Whose ticket protects the AS exchanges, for a realm that demands FAST (RFC 6113); null: they go without."""
     service_accounts: Credentials | None = None
     """The accounts by which components log in to each other, as the front to the database: often a keytab."""
 
@@ -175,7 +179,8 @@ class Target(Configured):
         front = () if self.ehr is None else (self.ehr.endpoint,)
         database = () if self.database is None else (self.database.endpoint,)
         directory = (controller.endpoint for controller in self.directory.controllers)
-        return (*self.kdcs, *directory, *servers, *front, *database)
+        single_sign_on = () if self.sso is None else self.sso.endpoints
+        return (*self.kdcs, *directory, *servers, *front, *single_sign_on, *database)
 
     @property
     def secret_variables(self) -> frozenset[str]:

@@ -95,6 +95,8 @@ _KINDS: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ),
     ("web logins (HTTP Negotiate)", lambda step: STEPS[step].kind == "http"),
     ("queries of the EHR's database", lambda step: STEPS[step].kind == "ehr"),
+    ("single sign-ons (HTTP Negotiate at the provider)", lambda step: STEPS[step].kind == "idp"),
+    ("pages of what relies on single sign-on", lambda step: STEPS[step].kind == "rp"),
     ("database connections", lambda step: step == "db_connect"),
 )
 
@@ -122,6 +124,9 @@ def _servers(arm: Arm, target: Target, scenario: Scenario) -> Iterable[Server]:
         yield from (Server(arm, "DNS", str(server)) for server in target.dns.servers)
     if target.ehr is not None and kinds & {"http", "ehr"}:
         yield Server(arm, "HTTP", str(target.ehr.endpoint))
+    if target.sso is not None and kinds & {"idp", "rp"}:
+        yield Server(arm, "HTTP, identity provider", str(target.sso.provider.endpoint))
+        yield Server(arm, "HTTP, relying party", str(target.sso.oidc.endpoint))
     if target.database is not None and "db" in kinds:
         yield Server(arm, "PostgreSQL", str(target.database.endpoint))
 

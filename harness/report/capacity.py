@@ -24,6 +24,7 @@ from harness.report import rows, words
 from harness.report.capacity_ci import capacity_junit, capacity_summary
 from harness.report.capacity_figure import figure
 from harness.report.console import VERDICT_STYLES as BADGES
+from harness.report.language import ENGLISH, Language
 from harness.report.pages import template
 from harness.report.style import VERDICT_STYLES, png, svg
 from harness.system.files import write_whole
@@ -59,24 +60,25 @@ def print_capacity(evidence: CapacityEvidence, console: Console, report: Path | 
     console.print()
 
 
-def write_capacity(evidence: CapacityEvidence, results: Path) -> Path:
+def write_capacity(evidence: CapacityEvidence, results: Path, say: Language = ENGLISH) -> Path:
     """Write the search's JSON, JUnit, Markdown, PNG and HTML into the folder of its runs; returns the page's file.
 
-    Raises OSError.
+    The page is in the language asked for, what machines and chats read in English. Raises OSError.
     """
     document = json.dumps(capacity_document(evidence), indent=2, allow_nan=False)
     write_whole(results / f"{evidence.search_id}.json", f"{document}\n")
     write_whole(results / f"{evidence.search_id}.junit.xml", capacity_junit(evidence))
     write_whole(results / f"{evidence.search_id}.md", capacity_summary(evidence))
     write_whole(results / f"{evidence.search_id}.png", png(figure(evidence)))
-    return write_whole(results / f"{evidence.search_id}.html", page(evidence))
+    return write_whole(results / f"{evidence.search_id}.html", page(evidence, say))
 
 
-def page(evidence: CapacityEvidence) -> str:
-    """The report as one self-contained HTML page."""
+def page(evidence: CapacityEvidence, say: Language = ENGLISH) -> str:
+    """The report as one self-contained HTML page in a language."""
     kind = evidence.verdict.kind
-    encoded = base64.b64encode(svg(figure(evidence))).decode("ascii")
+    encoded = base64.b64encode(svg(figure(evidence, say))).decode("ascii")
     return template("capacity.html.j2").render(
+        say=say,
         evidence=evidence,
         kind=kind,
         style=VERDICT_STYLES[kind],

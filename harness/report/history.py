@@ -71,7 +71,7 @@ def reports_from(rows: Sequence[Row], folder: Path) -> dict[str, str]:
     """Where each run's report is, as a link from a page in this folder."""
     found = {}
     for past in (past for row in rows for past in row.runs if past.report):
-        there = os.path.relpath((past.path / "report.html").resolve(), folder.resolve())
+        there = os.path.relpath(Path(past.report).resolve(), folder.resolve())
         found[past.run_id] = quote(Path(there).as_posix())
     return found
 

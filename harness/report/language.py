@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.report import swedish, swedish_sentences
+from harness.report import swedish, swedish_sentences, swedish_studies
 
 Pattern = tuple[re.Pattern[str], str]
 _HOLE = re.compile(r"\\\{(\w+)\\\}")
@@ -73,7 +73,9 @@ def _patterns(sentences: Mapping[str, str]) -> tuple[Pattern, ...]:
 
 
 ENGLISH = Language("en")
-SWEDISH = Language("sv", swedish.PHRASES, _patterns(swedish_sentences.SENTENCES))
+SWEDISH = Language(
+    "sv", swedish_studies.PHRASES | swedish.PHRASES, _patterns(swedish_studies.SENTENCES | swedish_sentences.SENTENCES)
+)
 LANGUAGES = {language.code: language for language in (ENGLISH, SWEDISH)}
 
 

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.login.codes import advice_on
 from harness.login.path import LoginResult
 from harness.model.attempt import StepTiming
 from harness.model.protocol import StepFacts
@@ -59,6 +60,8 @@ def print_waterfall(result: LoginResult, console: Console) -> None:
     waited = sum(step.service for step in result.steps)
     took = f"{waited / 1e6:.2f} ms at the servers, {(whole - waited) / 1e6:.2f} ms in this client"
     console.print(f"login: [{style}]{escape(ended)}[/] in {took}, {len(result.groups)} groups")
+    if told := advice_on(result.outcome.code):
+        console.print(escape(told))
 
 
 def _natural_width(console: Console, table: Table) -> int:

@@ -175,7 +175,7 @@ def gather(read: Read, design: Design, policy: Policy, done: Ints, ends: Sequenc
 
     def of(piece: range) -> Piece:
         counting = range(piece.start, max(min(piece.stop, judged), piece.start))
-        return _piece(read(piece), design, policy, counting, settled)
+        return piece_of(read(piece), design, policy, counting, settled)
 
     found: list[Piece] = []
     with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -188,7 +188,7 @@ def gather(read: Read, design: Design, policy: Policy, done: Ints, ends: Sequenc
 
 def gathered(table: AttemptTable, design: Design, policy: Policy, judged: int) -> Gathered:
     """The same of logins that are all in memory, as one piece."""
-    return Gathered(design, policy, judged, _piece(table, design, policy, range(judged), {}))
+    return Gathered(design, policy, judged, piece_of(table, design, policy, range(judged), {}))
 
 
 def _settled(read: Read, design: Design, policy: Policy, judged: int) -> Iterator[tuple[Stage, Settled]]:
@@ -202,14 +202,19 @@ def _settled(read: Read, design: Design, policy: Policy, judged: int) -> Iterato
             yield stage, Settled.by(logins_of(table, design, usable), policy, design.timeout_s)
 
 
+def groups_of(settled: Settling) -> Mapping[Stage, int]:
+    """Of each stage that has settled, of how many pairs a piece has to hold multiples, so that no group is cut."""
+    return {
+        stage: lcm(*(size for by_quantile in found.sizes.values() for size in by_quantile.values()))
+        for stage, found in settled.items()
+    }
+
+
 def _cuts(
     settled: Settling, design: Design, policy: Policy, done: Ints, ends: Sequence[int], judged: int
 ) -> Iterator[range]:
     """The pieces: each ends at one of ``ends`` or has many logins, and no group of pairs is cut at its end."""
-    groups = {
-        stage: lcm(*(size for by_quantile in found.sizes.values() for size in by_quantile.values()))
-        for stage, found in settled.items()
-    }
+    groups = groups_of(settled)
     counted: dict[Stage, int] = dict.fromkeys(STAGES, 0)
     begin, logins, last = 0, 0, set(ends)
     for pair, count in enumerate(done.tolist()):
@@ -224,7 +229,11 @@ def _cuts(
         yield range(begin, len(done))
 
 
-def _piece(table: AttemptTable, design: Design, policy: Policy, judged: range, settled: Settling) -> Piece:
+def piece_of(table: AttemptTable, design: Design, policy: Policy, judged: range, settled: Settling) -> Piece:
+    """What the logins of a table amount to, of which those of the pairs ``judged`` count.
+
+    What has not ``settled`` is settled by these pairs: they are then the first of the run.
+    """
     measured: dict[Stage, Measured] = {}
     arounds: attribution.Arounds = {}
     failing: tuple[failures.Failing, ...] = ()

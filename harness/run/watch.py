@@ -30,6 +30,7 @@ from harness.record.journal import JournalReader
 from harness.record.schema import ATTEMPTS, HEALTH
 from harness.run.assess import Assessor, Ending
 from harness.run.audit import AttemptAudit, audit_health
+from harness.run.growing import Growing
 from harness.run.request import RunRequest, least_pairs
 from harness.run.tally import Tally
 
@@ -88,11 +89,11 @@ class Watch:
             for arm in folder.arms()
             for worker in range(self._workers)
         }
-        self._audit = AttemptAudit(request.scenario, plan)
+        self._growing = Growing(self._assessor, AttemptAudit(request.scenario, plan), plan)
         self._rows = dict.fromkeys(self._readers, 0)
         self._tally = Tally(plan, LIVE_WINDOW_S)
         self._batches: dict[str, list[Any]] = {"attempts": [], "health": []}
-        """Only where this run is judged while it goes on: hours of a soak are left on disk."""
+        """Where somebody looks while it goes on: its health, and the attempts if they are asked for whole."""
         self._differences: tuple[Difference, ...] = ()
         self._unknown: tuple[str, ...] = ()
         self._look: Look | None = None
@@ -100,10 +101,8 @@ class Watch:
         self._generators: dict[Arm, dict[str, Any]] = {}
         self._due = np.concatenate([block.arrivals.intended for block in plan.blocks])
         self._due.sort()
-        self._pass_from_s = None
-        if self._judges:
-            pairs = least_pairs(request.scenario, request.policy)
-            self._pass_from_s = pairs * self._assessor.design.pair_s
+        least_s = least_pairs(request.scenario, request.policy) * self._assessor.design.pair_s
+        self._pass_from_s = least_s if self._judges else None
         self._judged = 0
 
     def run(self, patience_s: float) -> Ending:
@@ -203,8 +202,9 @@ class Watch:
                 self._count()
         if pairs > self._judged and self._judges:
             ending = Ending(complete=done, pairs=pairs)
-            attempts, health, faults = self._audited()
-            found = self._assessor.assess(attempts, health, ending, self._differences, faults)
+            grown, (health, faults) = self._growing.look(), self._audited_health()
+            faults = (*self._growing.faults, *faults)
+            found = self._assessor.concluded(grown, health, ending, self._differences, faults)
             self._look = Look(found.verdict, found.comparison, found.health)
             if found.verdict.kind in (Kind.PASS, Kind.BLOCK) and found.verdict.final:
                 return replace(ending, complete=True)
@@ -235,9 +235,11 @@ class Watch:
             if kind == "attempts":
                 for batch in batches:
                     self._tally.add(batch)
+                    if self._judges:
+                        self._growing.add(batch)
             elif batches:
                 self._generators[arm] = batches[-1].to_pylist()[-1]
-            if self._judges or self._request.stop is not None:
+            if self._request.stop is not None or (self._judges and kind == "health"):
                 self._batches[kind].extend(batches)
 
     def _tables(self) -> tuple[Any, Any]:
@@ -245,15 +247,12 @@ class Watch:
         attempts, health = self._batches["attempts"], self._batches["health"]
         return pa.Table.from_batches(attempts, ATTEMPTS), pa.Table.from_batches(health, HEALTH)
 
-    def _audited(self) -> tuple[Any, Any, tuple[str, ...]]:
-        """The attempts and seconds of health that can have happened, and what else there is."""
-        attempts, health = self._tables()
-        audited, seconds = (
-            self._audit.of(attempts),
-            audit_health(health, self._plan, self._folder.arms(), self._workers),
-        )
+    def _audited_health(self) -> tuple[Any, tuple[str, ...]]:
+        """The seconds of health that can have been, and what else there is of it and of the journals."""
+        health = pa.Table.from_batches(self._batches["health"], HEALTH)
+        seconds = audit_health(health, self._plan, self._folder.arms(), self._workers)
         damage = [lost for reader in self._readers.values() for lost in reader.damage]
-        return audited.table, seconds.table, (*damage, *audited.faults, *seconds.faults, *self._unknown)
+        return seconds.table, (*damage, *seconds.faults, *self._unknown)
 
     def _snapshot(self, elapsed: float) -> Snapshot:
         now = round(elapsed * NS)

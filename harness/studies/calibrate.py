@@ -14,6 +14,7 @@ import numpy as np
 from harness import __version__
 from harness.errors import ConfigError, RunError
 from harness.gate.judge import judge
+from harness.load.elsewhere import Elsewhere
 from harness.model.attempt import AttemptTable
 from harness.model.calibration import Calibration, Noise
 from harness.model.comparison import Comparison
@@ -86,6 +87,7 @@ def calibrate(
     display: Display,
     on_run: Callable[[Evidence], None],
     workers: int | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Calibration:
     """Run the same bits against each other, each time with a seed of its own, to the end of the plan.
 
@@ -103,7 +105,7 @@ def calibrate(
     for repeat in range(repeats.count):
         _prepare(repeats.between, repeat, environment_without(targets.secret_variables))
         seeded = scenario.model_copy(update={"seed": scenario.seed + repeat})
-        request = RunRequest(seeded, aa, policy, results, early_stop=False, workers=workers)
+        request = RunRequest(seeded, aa, policy, results, early_stop=False, workers=workers, elsewhere=elsewhere)
         evidence = evidence_of(execute(request, display))
         on_run(evidence)
         if evidence.partial:

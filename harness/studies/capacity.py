@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from harness.errors import ConfigError
 from harness.gate.capacity import judge_capacity
+from harness.load.elsewhere import Elsewhere
 from harness.model.capacity import Budget, CapacityEvidence, Comparison, Extrapolation, Ladder, Rung, Times
 from harness.model.plan import make_plan
 from harness.model.policy import Policy
@@ -42,7 +43,7 @@ class SearchSettings:
     """How a search goes: rates as multiples of the scenario's peak, and how many fine ladders of how many rungs.
 
     ``within_s`` is the p95 that a rung has to keep, ``stated_peak`` (logins a second) what is extrapolated to,
-    ``workers`` are of each arm.
+    ``workers`` are of each arm; from ``elsewhere`` the same ones come to each ladder.
     """
 
     lowest: float
@@ -53,6 +54,7 @@ class SearchSettings:
     within_s: float | None = None
     stated_peak: float | None = None
     workers: int | None = None
+    elsewhere: Elsewhere | None = None
 
 
 def search(
@@ -80,7 +82,15 @@ def search(
     rates: tuple[float, ...] | None = coarse
     while rates is not None:
         scenario_now = _on_ladder(scenario, rates, budget, len(ladders))
-        request = RunRequest(scenario_now, targets, policy, results, early_stop=False, workers=settings.workers)
+        request = RunRequest(
+            scenario_now,
+            targets,
+            policy,
+            results,
+            early_stop=False,
+            workers=settings.workers,
+            elsewhere=settings.elsewhere,
+        )
         reader = _Reader(request, budget, rates)
         request = replace(request, stop=reader.all_are_past if not ladders else None)
         folder = execute(request, display)

@@ -26,7 +26,10 @@ FALSE_ALARMS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What one run showed of one metric: both arms' levels in seconds or shares, and the change with its bounds."""
+    """What one run showed of one metric: both arms' levels in seconds or shares, and the change with its bounds.
+
+    ``unit`` is that of the change: ``relative`` (0.1 is +10 %) or ``share``.
+    """
 
     label: str
     baseline: float | None
@@ -40,7 +43,9 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One run of the past; ``verdict`` is empty where it was not judged. ``workload`` and ``servers`` are digests."""
+    """One run of the past; ``verdict`` is empty where it was not judged. ``workload`` and ``servers`` are digests,
+    ``releases`` what is deployed on each arm, as the targets call it, ``report`` where its report is: empty where there
+    is none, in a document relative to that. ``levels`` are by the metric's key."""
 
     path: Path
     run_id: str
@@ -56,8 +61,8 @@ class Past:
     status: str
     verdict: str
     sentence: str
-    blamed: str
-    report: bool
+    blamed_step: str
+    report: str
     levels: Mapping[str, Level] = field(default_factory=dict)
 
 
@@ -210,8 +215,8 @@ def _past(folder: RunFolder) -> Past:
         status=str(manifest["status"]),
         verdict=str(verdict.get("verdict") or ""),
         sentence=str(verdict.get("sentence") or ""),
-        blamed=str(verdict.get("blamed_step") or ""),
-        report=(folder.path / "report.html").is_file(),
+        blamed_step=str(verdict.get("blamed_step") or ""),
+        report=str(report) if (report := folder.path / "report.html").is_file() else "",
         levels=dict(_levels(verdict)),
     )
 

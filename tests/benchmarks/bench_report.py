@@ -74,7 +74,7 @@ def write(results: Path, logins: int, pairs: int) -> Path:
     with whole(folder.path / "attempts.parquet") as file:
         write_attempts(_attempts(plan), file)
     with whole(folder.path / "health.parquet") as file:
-        pq.write_table(_health(plan), file)
+        pq.write_table(health_of(plan), file)
     seconds = plan.length // NS
     written = replace(Written.by(plan), attempts=planned_of(plan), health=dict.fromkeys(ARMS, seconds), whole=True)
     for name in (protocol.FILE, "attempts.parquet", "health.parquet"):
@@ -89,7 +89,7 @@ def _attempts(plan: Plan) -> Iterator[Any]:
     rng = np.random.default_rng(plan.seed)
     tables: list[Any] = []
     for block in plan.blocks:
-        tables.append(_of_block(block, rng))
+        tables.append(of_block(block, rng))
         if len(tables) % 2 == 0 and sum(map(len, tables)) > 1 << 17:
             yield pa.concat_tables(tables)
             tables = []
@@ -97,7 +97,7 @@ def _attempts(plan: Plan) -> Iterator[Any]:
         yield pa.concat_tables(tables)
 
 
-def _of_block(block: Block, rng: np.random.Generator) -> Any:
+def of_block(block: Block, rng: np.random.Generator) -> Any:
     due = block.arrivals
     count, steps = len(due), len(STEPS_MS)
     slower = SLOWER if block.arm == "candidate" else 1.0
@@ -152,7 +152,7 @@ def _words(codes: Any, words: list[str]) -> Any:
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(words)).cast(pa.string())
 
 
-def _health(plan: Plan) -> Any:
+def health_of(plan: Plan) -> Any:
     """A row a second and arm, of a generator with little to do."""
     seconds = np.arange(1, plan.length // NS + 1)
     figures = {"started": 1000, "send_lag_p99_ms": 1.0, "send_lag_max_ms": 2.0, "pool_wait_max_ms": 0.0,

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,20 +111,39 @@ def main() -> None:
     }
     found = {how: {name: rates(how, truth, runs) for name, truth in truths.items()} for how in WAYS}
     (HERE / "continuing.json").write_text(f"{json.dumps({'runs': runs, 'rates': found}, indent=2)}\n")
+    (HERE / "continuing.md").write_text(markdown(runs, found))
+
+
+def markdown(runs: int, found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """The table for people, with what the designs allow and how well the simulation can tell."""
+    truths = next(iter(found.values()))
+    alpha = Policy().alpha
+    allowed = {how: 100 * alpha * sum(design.error_share for design, _ in _judging(how)) for how in found}
+    shares = [cell["BLOCK"] for row in found.values() for cell in row.values()]
+    error = max(math.sqrt(share * (1 - share) / runs) for share in shares)
     lines = [
         "# What it costs to continue a run",
         "",
         "Simulated by `python -m tests.benchmarks.continuing`, which says how. BLOCK / PASS in percent of "
         f"{runs:,} runs a cell;",
-        "the rest is INCONCLUSIVE at its end. The policy's error is 2.5 % of a false BLOCK, and of a false PASS.",
+        "the rest is INCONCLUSIVE at its end. The policy's error in one run is 2.5 % of a false BLOCK, and of a false "
+        "PASS;",
+        "the last column has what all verdicts of a run and its continuations together may block falsely. The standard",
+        f"error of a share is {100 * error:.2f} points or less.",
         "",
-        f"| | {' | '.join(truths)} |",
-        f"|:--|{'--:|' * len(truths)}",
+        f"| | {' | '.join(truths)} | allowed |",
+        f"|:--|{'--:|' * (len(truths) + 1)}",
     ]
     for how, row in found.items():
         cells = (f"{100 * cell['BLOCK']:.2g} / {100 * cell['PASS']:.3g}" for cell in row.values())
-        lines.append(f"| {how} | {' | '.join(cells)} |")
-    (HERE / "continuing.md").write_text("\n".join([*lines, ""]))
+        lines.append(f"| {how} | {' | '.join(cells)} | {allowed[how]:.2f} |")
+    return "\n".join([*lines, ""])
+
+
+def _judging(how: str) -> list[tuple[Design, int]]:
+    """The stages that spend error of their own; the rest of a plan spends what the plan left."""
+    found = stages(how)
+    return found[:1] + [stage for stage in found[1:] if stage[0].spent_pairs]
 
 
 if __name__ == "__main__":

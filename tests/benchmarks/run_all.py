@@ -18,6 +18,7 @@ from pathlib import Path
 BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "bench_compare": ([], ["--logins", "300000"]),
     "bench_report": ([], ["--logins", "100000"]),
+    "bench_look": ([], ["--logins", "200000"]),
     "bench_relay": ([], []),
     "bench_start": ([], []),
     "bench_worker": ([], []),

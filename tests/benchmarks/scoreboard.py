@@ -13,6 +13,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from harness import __version__
 from harness.config import shipped
 from harness.errors import AuthgateError
 from harness.model.plan import NS
@@ -116,13 +116,16 @@ def markdown(rows: Sequence[Row]) -> str:
     host: Row = next((row["host"] for row in rows if "host" in row), {})
     versions: Row = next((row["versions"] for row in rows if "versions" in row), {})
     dates = sorted({row["date"] for row in rows})
+    by = Counter(row["versions"]["authgate"] for row in rows if "versions" in row)
+    measured = [f"{version} ({count} runs)" if len(by) > 1 else version for version, count in sorted(by.items())]
     right = sum(row["as_expected"] for row in updates)
     kinds = {kind: sum(row["verdict"] == kind for row in equal) for kind in sorted({r["verdict"] for r in equal})}
     lines = [
         "# Scoreboard",
         "",
-        f"- {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, authgate {__version__}; {host.get('cores')} cores, "
-        f"{host.get('system')}, Python {host.get('python')}; servers and load generator share them.",
+        f"- {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, authgate {' and '.join(measured)}; "
+        f"{host.get('cores')} cores, {host.get('system')}, Python {host.get('python')}; servers and load generator "
+        "share them.",
         f"- Servers: {', '.join(f'{name} {found}' for name, found in _debian().items())}. "
         f"Libraries: {', '.join(f'{name} {found}' for name, found in versions.items())}.",
         f"- {right} of {len(updates)} updates got the expected verdict and the right step.",

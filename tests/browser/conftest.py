@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from harness.errors import LabError
 from harness.lab.domain import Lab
 from harness.lab.tools import find_tools
 from tests.helpers.browser import Page, browser
+from tests.helpers.needs import missing
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +20,7 @@ def chromium() -> str:
     """The browser; where CI is set its absence is a failure."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
-        message = "no chromium on the PATH: Debian's package chromium has it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        missing("no chromium on the PATH: Debian's package chromium has it")
     return found
 
 
@@ -40,9 +37,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     try:
         find_tools()
     except LabError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        missing(str(error))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         with Lab() as running:

@@ -21,6 +21,7 @@ FIELDS = (
     "frame.time_epoch", "udp.srcport", "udp.dstport", "udp.length", "tcp.srcport", "tcp.dstport", "tcp.flags.syn",
     "tcp.flags.ack", "kerberos.msg_type", "kerberos.rm.length", "ldap.protocolOp", "ldap.sasl_buffer_length",
     "dns.flags.response", "dns.qry.type", "http.request.method", "tls.handshake.type", "tls.record.opaque_type",
+    "kerberos.padata_type",
 )  # fmt: skip
 KERBEROS_REQUESTS = {"10": "AS", "12": "TGS"}
 KERBEROS_ANSWERS = {"11", "13", "30"}
@@ -140,7 +141,7 @@ def confirm(login: LoginResult, packets: Sequence[Packet], ports: Ports) -> None
     assert login.outcome.status == "ok"
     steps, claimed = 0, _Claims()
     for step, facts in zip(login.steps, login.facts, strict=True):
-        mine = _between(packets, step.started, step.ended)
+        mine = between(packets, step.started, step.ended)
         requests = [what for packet in mine for what in asked(packet, ports)]
         steps += len(requests)
         if step.step == "ldap_connect":
@@ -155,7 +156,7 @@ def confirm(login: LoginResult, packets: Sequence[Packet], ports: Ports) -> None
         if step.step.startswith("kdc"):
             assert answers == [one.answer_bytes for one in facts.exchanges if one.answer_bytes is not None], step.step
         claimed.learn(facts)
-    whole = _between(packets, login.steps[0].started, login.steps[-1].ended)
+    whole = between(packets, login.steps[0].started, login.steps[-1].ended)
     assert steps == sum(len(asked(packet, ports)) for packet in whole)
     assert len(_connections(whole, ports)) == 1
 
@@ -191,7 +192,7 @@ def _connections(packets: Sequence[Packet], ports: Ports) -> list[Packet]:
     return [packet for packet in packets if packet.connects and ports.get((packet.layer, packet.to)) in ("ldap", "tls")]
 
 
-def _between(packets: Sequence[Packet], started: int, ended: int) -> list[Packet]:
+def between(packets: Sequence[Packet], started: int, ended: int) -> list[Packet]:
     """The packets of a stretch of time on the monotonic clock (ns)."""
     readings = [(time.monotonic_ns(), time.time_ns(), time.monotonic_ns()) for _ in range(20)]
     before, wall, after = min(readings, key=lambda reading: reading[2] - reading[0])

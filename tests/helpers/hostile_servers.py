@@ -32,9 +32,11 @@ from harness.login.ldap.session import DirectorySession
 from harness.login.net import der
 from harness.login.net.clock import StepClock
 from harness.login.postgres import DatabaseSession
+from harness.login.sso import SingleSignOnSession
 from harness.model.database import Database
 from harness.model.ehr import Ehr
 from harness.model.endpoint import Endpoint
+from harness.model.sso import SingleSignOn
 from harness.model.target import Dns, Target
 from tests.helpers.damage import damaged
 from tests.helpers.recorded import recorded
@@ -117,7 +119,7 @@ _BASE = "DC=region,DC=test"
 
 def every_ask(folder: Path) -> list[Ask]:
     """What each client asks, with what was answered once."""
-    return [*_kdc(folder), *_ldap(), *_cldap(), *_dns(), *_http(), *_postgres()]
+    return [*_kdc(folder), *_ldap(), *_cldap(), *_dns(), *_http(), *_single_sign_on(), *_postgres()]
 
 
 def _kdc(folder: Path) -> Iterator[Ask]:
@@ -297,6 +299,45 @@ def _http() -> Iterator[Ask]:
     answers = (asks, front, asks_again, chart)
     for number, answer in enumerate(answers):
         yield Ask("http", pages, answer, answers[:number])
+
+
+_FORM = f"""<html><body onload="document.forms[0].submit()">
+<form method="post" action="http://{region.EHR_HOST}/oidc/callback"><input type="hidden" name="code" value="f092caa0">
+<input type="hidden" name="state" value="tpQlVS"></form></body></html>"""
+
+
+def _single_sign_on() -> Iterator[Ask]:
+    """As the lab's servers answer, but for a port in links, which are not known where an answer is written down."""
+    session = "Set-Cookie: mod_auth_openidc_session=c8x0; Path=/; HttpOnly; SameSite=Lax"
+    cookie = "Set-Cookie: lemonldap=6343f7b1; domain=.region.test; path=/; HttpOnly=1; SameSite=Lax"
+    started = _said("302 Found", f"Location: http://{region.IDP_HOST}/oauth2/authorize?response_type=code&state=tpQlVS")
+    asks = _said("401 Unauthorized", "WWW-Authenticate: Negotiate")
+    code = f"Location: http://{region.EHR_HOST}/oidc/callback?code=f092caa0&state=tpQlVS"
+    back = _said("302 Found", f"Location: http://{region.EHR_HOST}/journal", session)
+    for given in (_said("302 Found", code, cookie), _said("200 OK", cookie, body=_FORM)):
+        answers = (started, asks, given, back, _said("200 OK", body="clin00007"))
+        for number, answer in enumerate(answers):
+            yield Ask("http", _signed_on, answer, answers[:number], anew=True)
+
+
+def _said(status: str, *headers: str, body: str = "") -> bytes:
+    lines = "".join(f"{line}\r\n" for line in headers)
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{lines}\r\n{body}".encode()
+
+
+def _signed_on(endpoint: Endpoint, clock: StepClock) -> None:
+    names = {"provider": region.IDP_HOST, "oidc": region.EHR_HOST}
+    servers = {key: {"url": f"http://{endpoint}/journal", "service_host": name} for key, name in names.items()}
+    sso = SingleSignOn.model_validate(servers)
+    session = SingleSignOnSession(sso, {key: [endpoint] for key in names}, None, clock, [])
+    session._keys = {("http", name, 80): key for key, name in names.items()}
+    try:
+        session.start()
+        session.authorize(lambda _: (Refuses(), b"token"))
+        session.callback()
+        session.page()
+    finally:
+        session.close()
 
 
 def _postgres() -> Iterator[Ask]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,8 @@ from harness.lab.ad.namespace import check_namespaces
 from harness.lab.ad.programs import find_ad_programs
 from harness.lab.domain import Lab
 from harness.lab.tools import find_tools
+from harness.system.packages import look, said_missing
+from tests.helpers.needs import missing
 from tests.helpers.running import Inputs
 
 RequireServer = Callable[..., None]
@@ -35,16 +36,10 @@ def require_server() -> RequireServer:
                 find_tools()
             except LabError as error:
                 reason = str(error)
-        _skip_or_fail(reason)
+        if reason:
+            missing(reason)
 
     return require
-
-
-def _skip_or_fail(reason: str) -> None:
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -53,10 +48,17 @@ def require_ad_lab(session_cache: Path) -> Iterator[None]:
     try:
         check_namespaces(find_ad_programs())
     except LabError as error:
-        _skip_or_fail(str(error))
+        missing(str(error))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(session_cache))
         yield
+
+
+@pytest.fixture(scope="session")
+def require_sso() -> None:
+    """The AD lab can have an identity provider here."""
+    if absent := look("sso")[1]:
+        missing(f"{said_missing(absent)} not found")
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +108,7 @@ def inputs(tmp_path: Path) -> Inputs:
 def require_faketime() -> None:
     """A program can be run at another time (libfaketime)."""
     if not list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")):
-        _skip_or_fail("libfaketime.so.1 not found in /usr/lib")
+        missing("libfaketime.so.1 not found in /usr/lib")
 
 
 @pytest.fixture(scope="session")
@@ -115,4 +117,4 @@ def require_capture(require_server: RequireServer) -> None:
     require_server("tshark", "dumpcap")
     listed = subprocess.run(["dumpcap", "-D"], capture_output=True, text=True, check=False)
     if not re.search(r"^\d+\. lo\b", listed.stdout, re.MULTILINE):
-        _skip_or_fail(f"dumpcap: may not capture on lo: {listed.stderr.strip()}")
+        missing(f"dumpcap: may not capture on lo: {listed.stderr.strip()}")

@@ -32,7 +32,7 @@ LATER: dict[str, Any] = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 15}
 COLD: dict[str, Any] = {
     **SCENARIO,
     "population": {"users": 20, "cold_share": 1.0},
-    "blocks": {**SCENARIO["blocks"], "pairs": 3},
+    "blocks": {**SCENARIO["blocks"], "pairs": 4},
 }
 CUT_S = 5.0
 ONE_WAY_S = 0.05
@@ -121,7 +121,8 @@ def test_every_generator_is_looked_at_before_a_run(site: Site, inputs: Inputs) -
     assert len({check["where"].partition(":")[0] for check in checks}) == 2
     clocks = {check["found"] for check in checks if check["check"] == "clock against the master's"}
     assert "the same" in clocks and any("known to within" in found for found in clocks)
-    assert {"open files", "ports", "credentials", "accounts"} <= {check["check"] for check in checks}
+    wanted = {"versions", "processors", "open files", "ports", "credentials", "accounts"}
+    assert wanted <= {check["check"] for check in checks}
 
 
 def test_a_generator_that_is_cut_off_for_5_s_makes_the_run_invalid_and_what_it_measured_follows(
@@ -217,9 +218,9 @@ def test_an_account_that_was_denied_on_one_generator_is_tried_on_no_other_at_the
         command = [*site.command(COLD, POLICY, 2, targets=targets), "--results", str(tmp_path / f"results-{run}")]
         done = finished(command)
         codes.append(done.returncode)
+        assert tried() == 1, f"once, and on one machine: {done.stderr}"
         for worker in site.workers[-2:]:
             worker.wait(PATIENCE_S)
-        assert tried() == 1, "once, and on one machine"
     assert codes[1] == 2 and codes[0] != 2, codes
     said = rf"{user} was denied \d min ago, by the credentials that are there now"
     assert re.search(said, done.stderr), done.stderr

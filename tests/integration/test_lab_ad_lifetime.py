@@ -46,6 +46,8 @@ def test_options_of_the_other_kind_are_refused(tmp_path: Path) -> None:
         supervisor.up(tmp_path, change="ehr-workers=1")
     with pytest.raises(LabError, match="ehr-workers=N"):
         supervisor.up(tmp_path, "ad", change="nonsense")
+    with pytest.raises(LabError, match="expected kind ad for single sign-on"):
+        supervisor.up(tmp_path, single_sign_on=True)
 
 
 def namespace_of(pid: int) -> str:

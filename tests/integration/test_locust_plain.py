@@ -18,6 +18,7 @@ import yaml
 
 from harness.lab.domain import Lab
 from harness.model.target import ARMS
+from tests.helpers.needs import missing
 from tests.helpers.plain_locust import (
     PATIENCE_S,
     SHORT,
@@ -116,7 +117,7 @@ def own_address() -> str | None:
 def test_the_refusal_comes_before_the_first_packet(targets: Path, scenario: Path, tmp_path: Path) -> None:
     address = own_address()
     if address is None:
-        pytest.skip("this machine has no address but loopback")
+        missing("this machine has no address but loopback")
     with ExitStack() as stack:
         kdc_udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         kdc_udp.bind((address, 0))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.cli.main import main
 from harness.config import shipped
 from harness.lab import changes as embedded
 from harness.lab import store
@@ -112,6 +113,35 @@ def test_passwords_are_hashed_as_said_and_still_let_their_owners_in_by_tls_alone
         stored = b"{PBKDF2-SHA256}1000$" in (arm.folder / "ldap-data" / "data.mdb").read_bytes()
         assert stored == (name == "candidate")
     assert key == {"baseline": "Server public key is 256 bit", "candidate": "Server public key is 4096 bit"}
+
+
+@pytest.mark.parametrize(("change", "stored"), [("argon2=8192", b"{ARGON2}$argon2"), ("bcrypt=5", b"{CRYPT}$2b$05$")])
+def test_a_dear_hash_is_what_the_directory_stores_and_lets_its_owner_in(
+    change: str, stored: bytes, require_domain: None
+) -> None:
+    with Lab(("candidate",), changes=[embedded.parse_change(change)]) as dear:
+        arm = dear.arms["candidate"]
+        secret = arm.folder / "secret"
+        write_whole(secret, store.password(arm.folder), private=True)
+        url = f"ldap://127.0.0.1:{arm.ports['ldap']}"
+        who = ("ldapwhoami", "-x", "-D", user_dn(CLINICIANS[3]), "-H", url)
+        assert answer(arm, *who, "-y", str(secret)).returncode == 0
+        assert answer(arm, *who, "-w", "not it").returncode != 0
+        assert stored in (arm.folder / "ldap-data" / "data.mdb").read_bytes()
+        assert not list(arm.folder.glob("to-be-hashed"))
+
+
+def test_a_card_of_an_authority_that_the_kdc_does_not_trust_is_refused_at_the_first_step(
+    require_domain: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Lab(changes=[embedded.parse_change("cards-untrusted")]) as lab:
+        lab.write_targets(tmp_path / "targets.yaml")
+        said = {}
+        for name in lab.arms:
+            login = ["login", CLINICIANS[7], "--targets", str(tmp_path / "targets.yaml"), "--arm", name]
+            said[name] = main([*login, "--scenario", "smart-card"]), capsys.readouterr().out
+    assert said["baseline"][0] == 0, said
+    assert said["candidate"][0] == 1 and "login: error KDC_ERR_CANT_VERIFY_CERTIFICATE" in said["candidate"][1], said
 
 
 def test_a_search_without_an_index_finds_what_one_with_an_index_finds(lab: Lab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+import subprocess
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -18,10 +19,12 @@ from harness.model.fault import Hold
 from harness.model.plan import make_plan
 from harness.model.shard import owners
 from harness.record.folder import RunFolder
-from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, Running, finished
+from harness.system.process import free_ports
+from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, Running, finished, until
 
 pytestmark = pytest.mark.integration
 TWO = ("--workers", "2")
+SHORT = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 4}}
 LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 20}}
 LATER: dict[str, Any] = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 15}}
 """It doesn't pass before pair 15, so that there is time to stop something."""
@@ -88,6 +91,28 @@ def test_one_of_an_arm_s_workers_that_stops_makes_the_run_invalid_and_keeps_what
     assert any("one of its 2 load workers was lost" in reason for reason in verdict["reasons"])
     assert len(inputs.attempts()) >= before
     assert running.none_left(), [process.status() for process in running.family if psutil.pid_exists(process.pid)]
+
+
+def test_workers_that_stay_serve_the_runs_of_a_calibration_one_after_the_other(lab: Lab, inputs: Inputs) -> None:
+    """Its runs are as those of a search for capacity: the same workers come to each."""
+    (port,) = free_ports(1)
+    there = ["--master", f"127.0.0.1:{port}", "--count", "2", "--stay"]
+    _, *command = inputs.command(lab.targets, SHORT)[len(AUTHGATE) :]
+    listening = ["--listen", f"127.0.0.1:{port}", "--expect-workers", "2", "--repeats", "2", "-q"]
+    with subprocess.Popen([*AUTHGATE, "worker", *there], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT) as worker:
+        try:
+            done = finished([*AUTHGATE, "calibrate", *command, *listening])
+            assert worker.poll() is None
+        finally:
+            family = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
+            worker.send_signal(signal.SIGINT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = [RunFolder.open(path) for path in inputs.results.iterdir() if path.is_dir()]
+    assert len(runs) == 2
+    for run in runs:
+        assert run.manifest()["elsewhere"] and run.manifest()["lacking"] == []
+        assert len(run.attempts()) == sum(map(sum, run.shares().values()))
+    until(lambda: not any(process.is_running() for process in family), 10, "a worker that was ended stayed")
 
 
 def test_denials_on_several_workers_stop_the_run_together_and_no_denied_account_is_tried_again(

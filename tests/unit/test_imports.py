@@ -115,3 +115,10 @@ def test_an_import_of_another_test_module_is_seen_in_every_form() -> None:
                  "def f():\n    from tests.integration import test_lab", "from tests import unit"):  # fmt: skip
         assert imports_of_tests(text), text
     assert not imports_of_tests("from tests.helpers.running import Inputs\nfrom tests.benchmarks.soak import ROWS")
+
+
+def test_no_test_is_skipped_by_another_way_than_the_one_that_fails_in_ci() -> None:
+    """Optional readers of our files, which CI has not, are skipped by importorskip and skipif."""
+    own = ROOT / "tests/helpers/needs.py"
+    found = [path for path in sources("tests") if "pytest." + "skip(" in path.read_text(encoding="utf-8")]
+    assert found == [own]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
 from contextlib import ExitStack
 
 from harness.errors import LabError
@@ -17,15 +18,18 @@ def resolver_of(address: str) -> str:
     return f"127.0.1.{address.rpartition('.')[2]}"
 
 
-def take_address(stack: ExitStack) -> str:
-    """A free address of the pool, this process's until ``stack`` is unwound or the process ends; raises LabError."""
+def take_address(stack: ExitStack, more: Collection[int] = ()) -> str:
+    """A free address of the pool, this process's until ``stack`` is unwound or the process ends; raises LabError.
+
+    ``more`` are TCP ports that are needed beside those of every arm.
+    """
     reasons: dict[str, None] = {}
     for address in POOL:
         claim = _claim(address)
         if claim is None:
             reasons["another lab has it"] = None
             continue
-        taken = _taken(address)
+        taken = _taken(address, more)
         if taken is None:
             stack.enter_context(claim)
             return address
@@ -46,9 +50,10 @@ def _claim(address: str) -> socket.socket | None:
     return claim
 
 
-def _taken(address: str) -> str | None:
+def _taken(address: str, more: Collection[int]) -> str | None:
     """A port of this address that somebody listens on, and that a server of the lab needs."""
-    needed = [(address, port) for port in (*PORTS.values(), *OTHER_PORTS)] + [(resolver_of(address), PORTS["dns"])]
+    own = (*PORTS.values(), *OTHER_PORTS, *more)
+    needed = [*((address, port) for port in own), (resolver_of(address), PORTS["dns"])]
     for host, port in needed:
         for kind, name in ((socket.SOCK_STREAM, "TCP"), (socket.SOCK_DGRAM, "UDP")):
             with socket.socket(socket.AF_INET, kind) as probe:

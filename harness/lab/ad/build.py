@@ -75,7 +75,7 @@ def edit(programs: Programs, folder: Path, request: dict[str, object], controlle
 
 def _build(programs: Programs, folder: Path) -> None:
     folder.chmod(0o711)  # Apache and PostgreSQL run as users of their own; the folder above is closed to others.
-    for name in ("dc/private", "dc/state", "dc/cache", "dc/run", "logs", "tls", "web/run", "db"):
+    for name in ("dc/private", "dc/state", "dc/cache", "dc/run", "logs", "tls", "web/run", "idp", "db"):
         (folder / name).mkdir(parents=True)
     # Copies, since the checkout may be where the servers see something else.
     copies = {_SAMBA_EDIT: "samba_edit.py", _EHR_APP: "web/ehr_app.py", _FORWARDER: "forwarder.py"}
@@ -104,7 +104,12 @@ def _populate(programs: Programs, folder: Path) -> None:
     services = [attributes["servicePrincipalName"] for attributes in region.SERVICE_ACCOUNTS.values()]
     principals = [region.TEMPLATE, *services]
     every_key = "every.keytab"
-    hosts = (region.EHR_HOST, region.DATABASE_HOST, *(f"{name}.{region.DOMAIN}" for name in region.WORKSTATIONS))
+    hosts = (
+        region.EHR_HOST,
+        region.IDP_HOST,
+        region.DATABASE_HOST,
+        *(f"{name}.{region.DOMAIN}" for name in region.WORKSTATIONS),
+    )
     request = {
         "modify": [_password_policy(), _principals_of_dc()],
         "add": list(region.entries(passwords)),
@@ -123,6 +128,7 @@ def _populate(programs: Programs, folder: Path) -> None:
     accounts = (e.renamed(f"{name}@{region.REALM}") for name, service in components.items() for e in keys[service])
     _write_keytab(folder / COMPONENTS_KEYTAB, accounts)
     _write_keytab(folder / "web" / "http.keytab", keys[region.EHR_SERVICE])
+    _write_keytab(folder / "idp" / "http.keytab", keys[region.IDP_SERVICE])
     _write_keytab(folder / "db" / "postgres.keytab", keys[region.DATABASE_SERVICE])
     lines = (f"{user},{passwords[region.TEMPLATE]}\n" for user in region.USERS)
     write_whole(folder / store.CLINICIANS_CSV, "".join(lines), private=True)
@@ -192,8 +198,9 @@ def _journal() -> str:
 
 
 def _owners(folder: Path) -> None:
-    for name, owner in {"web/run": "www-data", "web/http.keytab": "www-data", "db/postgres.keytab": "postgres"}.items():
-        shutil.chown(folder / name, owner, owner)
+    for name in ("web/run", "web/http.keytab", "idp/http.keytab"):
+        shutil.chown(folder / name, "www-data", "www-data")
+    shutil.chown(folder / "db/postgres.keytab", "postgres", "postgres")
     delegated = folder / "web" / "delegated"
     delegated.mkdir(0o700)
     shutil.chown(delegated, "www-data", "www-data")

@@ -133,6 +133,29 @@ NO_DELEGATION = _entries(
 )
 
 
+def open_sessions(count: int) -> Change:
+    """The identity provider has ``count`` sessions open already; raises LabError outside 1 to 100,000."""
+    if not 1 <= count <= 100_000:
+        raise LabError(f"open-sessions: expected one of 1 to 100000, got {count}")
+    return Change(
+        f"open-sessions={count}",
+        f"The identity provider holds {count:,} sessions of people who have logged on before.",
+        lambda settings: replace(settings, single_sign_on=True, open_sessions=count),
+    )
+
+
+SINGLE_SESSION = Change(
+    "single-session",
+    "The identity provider ends a clinician's other sessions at each logon, and looks for them in all that it holds.",
+    lambda settings: replace(settings, single_sign_on=True, portal={**settings.portal, "singleSession": 1}),
+)
+SINGLE_SIGN_ON = Change(
+    "single-sign-on",
+    "There is an identity provider, and a page of the web front that relies on it (OpenID Connect).",
+    lambda settings: replace(settings, single_sign_on=True),
+)
+
+
 _PLAIN: Mapping[str, Change] = {
     change.name: change
     for change in (
@@ -144,6 +167,8 @@ _PLAIN: Mapping[str, Change] = {
         NO_EHR_SPN,
         NO_DELEGATION,
         NO_SUBNET,
+        SINGLE_SIGN_ON,
+        SINGLE_SESSION,
     )
 }
 _WITH_NUMBER: Mapping[str, Callable[[int], Change]] = {
@@ -152,6 +177,7 @@ _WITH_NUMBER: Mapping[str, Callable[[int], Change]] = {
     "dc-workers": dc_workers,
     "disabled-percent": disabled_percent,
     "nested-groups": nested_groups,
+    "open-sessions": open_sessions,
 }
 _WITH_SECONDS: Mapping[str, Callable[[float], Change]] = {"slow-reverse-dns": slow_reverse_dns}
 

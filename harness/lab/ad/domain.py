@@ -11,13 +11,13 @@ from pathlib import Path
 
 from harness.errors import LabError
 from harness.lab import pki, store
-from harness.lab.ad import build, region, settings
+from harness.lab.ad import build, region, settings, single_sign_on
 from harness.lab.ad.addresses import resolver_of, take_address
 from harness.lab.ad.changes import Change
 from harness.lab.ad.namespace import Servers, check_namespaces
 from harness.lab.ad.programs import Programs, find_ad_programs
 from harness.lab.ad.ready import wait_until_ready
-from harness.lab.ad.settings import PORTS, Settings
+from harness.lab.ad.settings import PORTS, SSO_PORTS, Settings
 from harness.lab.base import BaseLab, CredentialKind, RunningArm
 from harness.lab.relays import faulty_services, start_relays
 from harness.login.kerberos.krb5conf import krb5_conf
@@ -29,6 +29,8 @@ from harness.system.process import Family, Identity
 @dataclass(frozen=True, slots=True)
 class AdArm(RunningArm):
     """One running arm: processes ``dc``, ``database``, ``web``; ports by service as ``settings.PORTS`` has them.
+
+    With single sign-on there are ``idp``, the identity provider's web server, and ``portal`` behind that.
 
     With two controllers they are ``dc1``, at the arm's address as web front and database, and ``dc2``.
     """
@@ -84,25 +86,28 @@ class AdLab(BaseLab[AdArm]):
         self._credentials = credentials
 
     def _start(self, folder: Path, family: Family, stack: ExitStack) -> None:
-        programs = find_ad_programs()
+        arms = {name: _settings_of(self._changes if name == "candidate" else self._common) for name in self._names}
+        programs = find_ad_programs(any(chosen.single_sign_on for chosen in arms.values()))
         check_namespaces(programs)
         built = build.built(programs) if len(self._controllers) == 1 else build.built_with_two(programs)
 
         def start(name: Arm, addresses: Mapping[str, str]) -> AdArm:
-            chosen = _settings_of(self._changes if name == "candidate" else self._common)
+            chosen = arms[name]
             store.clone(built, folder / name)
             _configure(programs, folder / name, addresses, chosen)
             servers = Servers(programs, family, folder / name, addresses, chosen)
             stack.callback(servers.close)
             ca_file = str(_certificate(folder / name, chosen))
             late_s = chosen.reverse_dns_delay_s
-            wait_until_ready(programs, folder / name, addresses, ca_file, lambda: servers.running, late_s)
+            wait_until_ready(
+                programs, folder / name, addresses, ca_file, lambda: servers.running, late_s, chosen.single_sign_on
+            )
             if chosen.ldif:  # On the running servers, as it is done in life; it may break what has just been checked.
                 for controller in self._controllers:
                     build.edit(programs, folder / name, {"ldif": chosen.ldif}, controller)
             address = addresses[region.DC_NAME]
             target = ad_target(folder / name, addresses, chosen, self._credentials)
-            processes, ports = servers.processes(), dict(PORTS)
+            processes, ports = servers.processes(), {**PORTS, **(SSO_PORTS if chosen.single_sign_on else {})}
             if self._behind:
                 behind = {service: PORTS[_PORT_OF.get(service, service)] for service in self._behind}
                 faults = self._faults if name == "candidate" else self._common_faults
@@ -112,7 +117,8 @@ class AdLab(BaseLab[AdArm]):
                 target = relays.before(target, address)
             return AdArm(folder / name, address, ports, processes, target, chosen, addresses)
 
-        addresses = [{dc: take_address(stack) for dc in self._controllers} for _ in self._names]
+        more = {name: tuple(SSO_PORTS.values()) if arms[name].single_sign_on else () for name in self._names}
+        addresses = [{dc: take_address(stack, more[name]) for dc in self._controllers} for name in self._names]
         with ThreadPoolExecutor(len(self._names)) as pool:
             self.arms.update(zip(self._names, pool.map(start, self._names, addresses), strict=True))
 
@@ -141,6 +147,8 @@ def _configure(programs: Programs, folder: Path, addresses: Mapping[str, str], c
     (folder / "resolv.conf").write_text(settings.resolv_conf(resolver_of(address)))
     (folder / "hosts").write_text(settings.hosts(address))
     (folder / "web" / "httpd.conf").write_text(settings.httpd_conf(chosen, address))
+    if chosen.single_sign_on:
+        single_sign_on.configure(folder, chosen, address)
     data = folder / "db" / "data"
     (data / "postgresql.conf").write_text(settings.postgresql_conf(chosen, address))
     (data / "pg_hba.conf").write_text(settings.pg_hba_conf())
@@ -178,6 +186,7 @@ def ad_target(
             "service_host": region.EHR_HOST,
             "database_path": "db",
         },
+        **({"sso": single_sign_on.target(address)} if chosen.single_sign_on else {}),
         "database": {"uri": f"postgres://{address}:{PORTS['postgres']}/ehr", "service_host": region.DATABASE_HOST},
         "service_accounts": {"keytab": str(folder / build.COMPONENTS_KEYTAB)},
     }

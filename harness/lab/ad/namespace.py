@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import LabError
-from harness.lab.ad import region
+from harness.lab.ad import region, single_sign_on
 from harness.lab.ad.addresses import resolver_of
 from harness.lab.ad.programs import SYSTEM_PYTHON, Programs
 from harness.lab.ad.settings import FOLDERS, HOME, SMB_CONFS, Settings
@@ -38,6 +38,12 @@ cd /
 %s
 setpriv --reuid=postgres --regid=postgres --clear-groups "$3" -D {HOME}/db/data >{HOME}/logs/db.out 2>&1 &
 "$4" -D FOREGROUND -f {HOME}/web/httpd.conf >{HOME}/logs/web.out 2>&1 &
+if [ -n "$7" ]; then
+	LLNG_DEFAULTCONFFILE={single_sign_on.PORTAL_INI} setpriv --reuid=www-data --regid=www-data --clear-groups "$7" \
+		-s FCGI --listen {single_sign_on.SOCKET} --nproc {single_sign_on.PORTAL_WORKERS} -E deployment \
+		--no-default-middleware {single_sign_on.PORTAL} >{HOME}/logs/portal.out 2>&1 &
+	"$4" -D FOREGROUND -f {HOME}/{single_sign_on.HTTPD_CONF} >{HOME}/logs/idp.out 2>&1 &
+fi
 wait
 """
 
@@ -62,18 +68,20 @@ class Servers:
     def __init__(
         self, programs: Programs, family: Family, folder: Path, addresses: Mapping[str, str], settings: Settings
     ) -> None:
-        self._paths = {
-            "dc": programs["samba"],
-            "database": str(programs.postgresql / "postgres"),
-            "web": programs["apache2"],
-        }
         # Replay caches would be locked files in /var/tmp that both arms wait for.
         env = environment(KRB5_CONFIG=f"{HOME}/krb5.conf", KRB5RCACHENAME="none:")
-        arguments = [str(folder), *(self._paths[name] for name in ("dc", "database", "web")), settings.process_model]
+        servers = (programs["samba"], str(programs.postgresql / "postgres"), programs["apache2"])
+        arguments = [str(folder), *servers, settings.process_model]
         forwarding = [resolver_of(addresses[region.DC_NAME]), str(settings.reverse_dns_delay_s), *addresses.values()]
-        self._controllers = {f"{FOLDERS[name]}.out": name for name in addresses}
+        controllers = {f"{FOLDERS[name]}.out": name if len(addresses) > 1 else "dc" for name in addresses}
+        self._names = {
+            **controllers,
+            "db.out": "database",
+            **{f"{name}.out": name for name in ("web", "idp", "portal")},
+        }
         start = _INIT % "\n".join(map(_start_controller, addresses))
-        init = ["sh", "-c", start, "sh", *arguments, " ".join(forwarding)]
+        portal = programs["plackup"] if settings.single_sign_on else ""
+        init = ["sh", "-c", start, "sh", *arguments, " ".join(forwarding), portal]
         self._family = family
         self._unshare = family.spawn([programs["unshare"], *_NAMESPACES, *init], env, folder / "logs" / "init.out")
 
@@ -83,26 +91,19 @@ class Servers:
         return self._unshare.poll() is None
 
     def processes(self) -> dict[str, Identity]:
-        """The servers by name (``dc``, or ``dc1`` and ``dc2``; ``database``, ``web``), each by the process that forks
-        its workers."""
+        """The servers by name (``dc``, or ``dc1`` and ``dc2``; ``database``, ``web``; with single sign-on ``idp`` and
+        ``portal``), each by the process that forks its workers."""
         init = self._init()
         found: dict[str, Identity] = {}
         for pid in _children(init.pid) if init else ():
             try:
-                program = str(Path(f"/proc/{pid}/exe").readlink())
-                names = [name for name, path in self._paths.items() if str(Path(path).resolve()) == program]
-                if names:
-                    name = names[0] if names[0] != "dc" else self._controller(pid)
+                # Some write over their command line, and two are the same program: the output of each is its own.
+                name = self._names.get(Path(f"/proc/{pid}/fd/1").readlink().name)
+                if name is not None:
                     found.setdefault(name, Identity.of(pid))
             except OSError:  # It ended as we looked.
                 continue
         return found
-
-    def _controller(self, pid: int) -> str:
-        if len(self._controllers) == 1:
-            return "dc"
-        # Samba writes over its command line; its output is its own.
-        return self._controllers[Path(f"/proc/{pid}/fd/1").readlink().name]
 
     def close(self) -> None:
         """End every process of the arm, and return when they are gone."""

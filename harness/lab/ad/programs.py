@@ -35,9 +35,9 @@ class Programs:
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def find_ad_programs() -> Programs:
+def find_ad_programs(single_sign_on: bool = False) -> Programs:
     """The programs of this machine; raises LabError with what is missing, the rights to run them among it."""
-    found, missing = look("ad")
+    found, missing = look("ad", *(("sso",) if single_sign_on else ()))
     if missing:
         raise missing_error("AD lab", missing)
     if os.geteuid() != 0:

@@ -14,7 +14,7 @@ from harness.lab.ad import region
 from harness.lab.ad.addresses import resolver_of
 from harness.lab.ad.build import CLINICIANS_KEYTAB
 from harness.lab.ad.programs import Programs
-from harness.lab.ad.settings import PORTS, SMB_CONFS
+from harness.lab.ad.settings import PORTS, SMB_CONFS, SSO_PORTS
 from harness.lab.tools import run
 from harness.system.process import environment
 
@@ -33,6 +33,7 @@ def wait_until_ready(
     ca_file: str,
     running: Callable[[], bool],
     late_s: float = 0.0,
+    single_sign_on: bool = False,
 ) -> None:
     """Return when every service of the arm has answered as it should, of each of its controllers.
 
@@ -41,7 +42,8 @@ def wait_until_ready(
     service that doesn't answer in time, or once ``running`` says no.
     """
     deadline = time.monotonic() + READY_S + 2 * late_s
-    whole = [_Checks(programs, folder, name, addresses, ca_file, _ANSWER_S + late_s) for name in addresses]
+    answer_s = _ANSWER_S + late_s
+    whole = [_Checks(programs, folder, name, addresses, ca_file, answer_s, single_sign_on) for name in addresses]
     for check in [check for checks in reversed(whole) for check in checks.all()]:
         while True:
             try:
@@ -66,7 +68,9 @@ class _Checks:
         addresses: Mapping[str, str],
         ca_file: str,
         answer_s: float,
+        single_sign_on: bool,
     ) -> None:
+        self._single_sign_on = single_sign_on
         self._answer_s = answer_s
         self._ca_file = ca_file
         self._programs = programs
@@ -80,7 +84,8 @@ class _Checks:
     def all(self) -> tuple[Callable[[], None], ...]:
         controller = (self._dns, self._kdc, self._cldap, self._directory)
         rest = (self._web, self._chain) if self._name == region.DC_NAME else ()
-        return (*controller, *rest, self._end)
+        signed_on = (self._signed_on,) if rest and self._single_sign_on else ()
+        return (*controller, *rest, *signed_on, self._end)
 
     def _dns(self) -> None:
         names = [f"_kerberos._tcp.dc._msdcs.{region.DOMAIN}", f"_ldap._tcp.dc._msdcs.{region.DOMAIN}"]
@@ -119,13 +124,21 @@ class _Checks:
     def _chain(self) -> None:
         self._expect(_USER, self._page("db"))
 
+    def _signed_on(self) -> None:
+        ports = {region.EHR_HOST: SSO_PORTS["oidc"], region.IDP_HOST: SSO_PORTS["idp"]}
+        way = [word for host, port in ports.items() for word in _connect(host, port, self._address)]
+        # curl sends a ticket to another host than the first one only where it is told to.
+        there = ("--silent", "--fail", "--location-trusted", "--cookie", "", "--negotiate", "--user", ":")
+        url = f"http://{region.EHR_HOST}:{SSO_PORTS['oidc']}/"
+        self._expect(_USER, self._tool("curl", *there, *way, "--noproxy", "*", url))
+
     def _end(self) -> None:
         self._ccache.unlink()
 
     def _page(self, path: str) -> str:
         port = PORTS["http"]
         url = f"http://{region.EHR_HOST}:{port}/{path}"
-        connect = ("--connect-to", f"{region.EHR_HOST}:{port}:{self._address}:{port}", "--noproxy", "*")
+        connect = (*_connect(region.EHR_HOST, port, self._address), "--noproxy", "*")
         return self._tool("curl", "--silent", "--fail", "--negotiate", "--user", ":", *connect, url)
 
     def _tool(self, name: str, *arguments: str) -> str:
@@ -141,6 +154,11 @@ class _Checks:
     def _expect(words: str, answer: str) -> None:
         if words.lower() not in answer.lower():
             raise LabError(f"expected {words} in the answer, got {answer.strip()!r}")
+
+
+def _connect(host: str, port: int, address: str) -> tuple[str, str]:
+    """Of curl: what is asked for by the name goes to the address."""
+    return "--connect-to", f"{host}:{port}:{address}:{port}"
 
 
 def _said(folder: Path) -> str:

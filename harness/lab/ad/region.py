@@ -25,8 +25,10 @@ SUBNET = "127.0.0.0/8"
 """The clients' subnet, mapped to the first site."""
 CONFIGURATION = f"CN=Configuration,{SUFFIX}"
 SUBNET_DN = f"CN={SUBNET},CN=Subnets,CN=Sites,{CONFIGURATION}"
-DC_HOST, EHR_HOST, DATABASE_HOST = (f"{name}.{DOMAIN}" for name in (DC_NAME, "ehr", "pg"))
+DC_HOST, EHR_HOST, DATABASE_HOST, IDP_HOST = (f"{name}.{DOMAIN}" for name in (DC_NAME, "ehr", "pg", "idp"))
 EHR_SERVICE, DATABASE_SERVICE = f"HTTP/{EHR_HOST}", f"postgres/{DATABASE_HOST}"
+IDP_SERVICE = f"HTTP/{IDP_HOST}"
+"""The identity provider's, which runs where single sign-on is asked for."""
 INTEGRATION_SERVICE = f"integration/engine.{DOMAIN}"
 
 WORKSTATIONS = tuple(f"ws{number:03d}" for number in range(1, 21))
@@ -49,6 +51,7 @@ SERVICE_ACCOUNTS: Mapping[str, Mapping[str, str]] = {
     "svc-ehr": {"servicePrincipalName": EHR_SERVICE, "msDS-AllowedToDelegateTo": DATABASE_SERVICE},
     "svc-db": {"servicePrincipalName": DATABASE_SERVICE},
     "svc-integration": {"servicePrincipalName": INTEGRATION_SERVICE},
+    "svc-idp": {"servicePrincipalName": IDP_SERVICE},
 }
 
 COMPONENTS = ("svc-ehr", "svc-integration")

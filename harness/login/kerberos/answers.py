@@ -5,7 +5,7 @@ RFC 4120: §5.4.1 (KDC-REQ), §5.4.2 (KDC-REP), §5.9.1 (KRB-ERROR), §5.2.7.5 (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import krb5
@@ -19,7 +19,8 @@ PREAUTH_REQUIRED = 25
 SVC_UNAVAILABLE = 29
 _TOO_BIG = 52
 _AS_REP, _ERROR = der.application(11), der.application(30)
-_PA_ETYPE_INFO2 = 19
+_PA_ENC_TIMESTAMP, _PA_ETYPE_INFO2, _PA_FX_FAST, _PA_SPAKE = 2, 19, 136, 151
+"""RFC 4120 §5.2.7, RFC 6113 §5.4.2, draft-ietf-kitten-krb-spake-preauth."""
 
 
 @dataclass(slots=True)
@@ -51,6 +52,25 @@ def error_code(answer: bytes) -> int | None:
 
 def key_infos(answer: bytes) -> tuple[KeyInfo, ...]:
     """The account's keys in the KDC's order, as an answer in an AS exchange tells them; raises ValueError."""
+    return tuple(_infos(_padata(answer)))
+
+
+def demands_fast(answer: bytes) -> bool:
+    """Whether a KDC takes a password or key under armour alone (FAST, RFC 6113): it offers that, and no way without.
+
+    A KDC also offers PKINIT to everybody, which needs a card.
+    """
+    try:
+        if error_code(answer) != PREAUTH_REQUIRED:
+            return False
+        offered = {one.field(1).number() for one in _padata(answer)}
+    except (ValueError, IndexError):
+        return False
+    return _PA_FX_FAST in offered and not offered & {_PA_ENC_TIMESTAMP, _PA_SPAKE}
+
+
+def _padata(answer: bytes) -> Iterator[der.Value]:
+    """Every PA-DATA of an answer in an AS exchange; raises ValueError."""
     message = der.decode(answer)
     fields = der.decode(message.content)
     if message.tag == _ERROR:
@@ -62,12 +82,13 @@ def key_infos(answer: bytes) -> tuple[KeyInfo, ...]:
         padata = der.decode(given.content) if given is not None else None
     else:
         raise ValueError("neither a ticket nor an error")
-    return tuple(_infos(padata)) if padata is not None and padata.tag == der.SEQUENCE else ()
+    if padata is not None and padata.tag == der.SEQUENCE:
+        yield from (one for one in padata.parts() if one.tag == der.SEQUENCE)
 
 
-def _infos(padata: der.Value) -> Iterator[KeyInfo]:
-    for one in padata.parts():
-        if one.tag == der.SEQUENCE and one.field(1).number() == _PA_ETYPE_INFO2:
+def _infos(padata: Iterable[der.Value]) -> Iterator[KeyInfo]:
+    for one in padata:
+        if one.field(1).number() == _PA_ETYPE_INFO2:
             for entry in der.decode(one.field(2).content).parts():
                 salt, parameters = entry.part(der.context(1)), entry.part(der.context(2))
                 yield KeyInfo(

@@ -15,10 +15,11 @@ import gssapi
 import krb5
 
 from harness.errors import CredentialError, KdcUnavailableError
-from harness.login.codes import kerberos_outcome
+from harness.login.codes import DEMANDS_FAST, kerberos_outcome
 from harness.login.controllers import Order
 from harness.login.credentials import Accounts
-from harness.login.kerberos.answers import KeyInfo, chosen_key, enctype_name, ticket_enctype
+from harness.login.kerberos.answers import KeyInfo, chosen_key, demands_fast, enctype_name, ticket_enctype
+from harness.login.kerberos.armor import ArmorTicket
 from harness.login.kerberos.kdcs import KdcCarrier
 from harness.login.kerberos.keytab import read_keytab
 from harness.login.kerberos.libkrb5 import (
@@ -36,6 +37,7 @@ from harness.login.names import is_upn, principal_of
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.cohort import Authentication
+from harness.model.credentials import Armor
 from harness.model.protocol import TicketFacts
 
 FAILURES_NAMED = 3
@@ -86,7 +88,9 @@ class _KeyInfoFound(Exception):  # noqa: N818 - what was looked for, and no erro
 class KerberosClient:
     """The Kerberos client of one arm's clinicians."""
 
-    def __init__(self, realm: str, accounts: Accounts, authentication: Authentication) -> None:
+    def __init__(
+        self, realm: str, accounts: Accounts, authentication: Authentication, armor: Armor | None = None
+    ) -> None:
         if authentication == "password" and accounts.keytab is not None:
             raise CredentialError("authentication: password needs credentials.csv or credentials.env, got a keytab")
         self._realm = realm
@@ -94,6 +98,9 @@ class KerberosClient:
         self._authentication = authentication
         self._keytabs: dict[str, krb5.KeyTab] = {}
         self._given = None if accounts.keytab is None else read_keytab(accounts.keytab)
+        self._armor = None if armor is None else ArmorTicket(armor, realm)
+        if armor is not None and self._armor is not None and not self._armor.has_key:
+            raise CredentialError(f"{armor.keytab}: expected a key of {armor.principal}@{realm} (armor), got none")
         self._name = f"MEMORY:authgate-{next(_keytab_numbers)}"
         """Two clients of one process, as of two arms, may know other keys of the same user."""
         self._context = Context()
@@ -110,8 +117,10 @@ class KerberosClient:
         From passwords, the salt and parameters are the KDC's own answer (RFC 4120 §5.2.7.5), one exchange a user, which
         is no attempt at a password; ``carrier`` makes what carries it, within a deadline of its own. Raises
         CredentialError with the first users that have no key: KdcUnavailableError where the fault is the KDC's, which a
-        later login asks again.
+        later login asks again. The ticket that armours logins is obtained first.
         """
+        if self._armor is not None:
+            self._obtain_armor(self._armor, carrier())
         if self._authentication != "key":
             return
         failures: dict[str, Outcome] = {}
@@ -129,6 +138,14 @@ class KerberosClient:
             named = "; ".join(f"{user}: {_told(outcome)}" for user, outcome in failures.items())
             kind = CredentialError if theirs else KdcUnavailableError
             raise kind(f"realm {self._realm}: no key for {named}")
+
+    def _obtain_armor(self, armor: ArmorTicket, carrier: KdcCarrier) -> None:
+        try:
+            armor.cache(carrier)
+        except StepFailedError as failure:
+            told = _told(failure.outcome)
+            kind = CredentialError if armor.refused else KdcUnavailableError
+            raise kind(f"realm {self._realm}: no ticket for the workstation that armours logins: {told}") from None
 
     def _key_of(self, user: str, carrier: KdcCarrier, run: Step) -> krb5.KeyTab:
         context = self._keys
@@ -183,26 +200,32 @@ class KerberosClient:
             heard[:] = [carrier.carry(request, tcp_only, realm)]
             return heard[0]
 
-        with _outcomes(heard):
-            exchange = self._exchange(user, carrier, run)
-            exchange.run(carry, run if self.computes else here)
-            exchange.store(cache.name)
-            cache.filled = True
+        try:
+            with _outcomes(heard):
+                exchange = self._exchange(user, carrier, run)
+                exchange.run(carry, run if self.computes else here)
+                exchange.store(cache.name)
+                cache.filled = True
+        except StepFailedError:
+            if self._authentication != "smart-card" and heard and demands_fast(heard[-1]):
+                raise StepFailedError(DEMANDS_FAST) from None
+            raise
         owner = krb5.cc_get_principal(self._keys, krb5.cc_resolve(self._keys, cache.name.encode()))
         cache.client = b"/".join(owner.components).decode(errors="replace")
 
     def _exchange(self, user: str, carrier: KdcCarrier, run: Step) -> InitialExchange:
+        armor = "" if self._armor is None else self._armor.cache(carrier)
         if (cards := self._accounts.cards) is not None and self._authentication == "smart-card":
             context = Context()  # of its own, in which the plugin keeps its card; made, with the plugin, in 0.3 ms
-            return InitialExchange(context, self._principal(user, context), cards.settings(user), is_upn(user))
+            return InitialExchange(context, self._principal(user, context), cards.settings(user), is_upn(user), armor)
         if self._authentication == "key":
             if user not in self._keytabs:
                 self._keytabs[user] = self._key_of(user, carrier, run)  # no KDC would say when keys were derived
-            exchange = InitialExchange(self._context, self._principal(user), canonicalize=is_upn(user))
+            exchange = InitialExchange(self._context, self._principal(user), canonicalize=is_upn(user), armor=armor)
             exchange.by_keytab(self._keytab_name(user))
             return exchange
         context = Context()  # of its own, since a thread has it meanwhile
-        exchange = InitialExchange(context, self._principal(user, context), canonicalize=is_upn(user))
+        exchange = InitialExchange(context, self._principal(user, context), canonicalize=is_upn(user), armor=armor)
         exchange.by_password(self._accounts.passwords[user].reveal())
         return exchange
 

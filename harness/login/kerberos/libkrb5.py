@@ -45,6 +45,8 @@ _SERVICE_AND_HOST = 3
 """KRB5_NT_SRV_HST: of a name of another type a KDC tells no other realm (RFC 4120 §6.2; MIT's is_referral_req)."""
 ENTERPRISE = 4
 """KRB5_PRINCIPAL_PARSE_ENTERPRISE, of a name to be parsed."""
+_FAST_REQUIRED = 1
+"""KRB5_FAST_REQUIRED: armour every request, and take no answer without."""
 _OUT = POINTER(c_void_p)
 _STEP = (c_void_p, c_void_p, POINTER(_Data), POINTER(_Data), POINTER(_Data), POINTER(c_uint))
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
@@ -52,6 +54,8 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "krb5_parse_name_flags": (c_void_p, c_char_p, c_int32, _OUT),
     "krb5_get_init_creds_opt_alloc": (c_void_p, _OUT),
     "krb5_get_init_creds_opt_set_pa": (c_void_p, c_void_p, c_char_p, c_char_p),
+    "krb5_get_init_creds_opt_set_fast_ccache_name": (c_void_p, c_void_p, c_char_p),
+    "krb5_get_init_creds_opt_set_fast_flags": (c_void_p, c_void_p, c_int32),
     "krb5_init_creds_init": (c_void_p, c_void_p, c_void_p, c_void_p, c_int32, c_void_p, _OUT),
     "krb5_init_creds_set_keytab": (c_void_p, c_void_p, c_void_p),
     "krb5_init_creds_set_password": (c_void_p, c_void_p, c_char_p),
@@ -215,9 +219,11 @@ class InitialExchange:
         principal: Principal,
         settings: tuple[tuple[bytes, bytes], ...] = (),
         canonicalize: bool = False,
+        armor: str = "",
     ) -> None:
         """``settings`` are pre-authentication options by name, as of kinit's -X; with ``canonicalize`` the KDC says
-        whose ticket it is (RFC 6806)."""
+        whose ticket it is (RFC 6806); ``armor`` is the cache of the ticket that protects the exchange, as of kinit's
+        -T (RFC 6113)."""
         self._context = context
         self._principal = principal
         self._options = _made(_QUICK.krb5_get_init_creds_opt_alloc, context.raw)
@@ -226,6 +232,10 @@ class InitialExchange:
         _QUICK.krb5_get_init_creds_opt_set_canonicalize(self._options, int(canonicalize))
         for name, value in settings:
             _checked(_QUICK.krb5_get_init_creds_opt_set_pa(context.raw, self._options, name, value))
+        if armor:
+            set_cache = _QUICK.krb5_get_init_creds_opt_set_fast_ccache_name
+            _checked(set_cache(context.raw, self._options, armor.encode()))
+            _checked(_QUICK.krb5_get_init_creds_opt_set_fast_flags(context.raw, self._options, _FAST_REQUIRED))
         self._raw = _made(_QUICK.krb5_init_creds_init, context.raw, principal.raw, None, None, 0, self._options)
 
     def __del__(self) -> None:

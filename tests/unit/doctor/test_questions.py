@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from harness.login.net.clock import StepClock
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.diagnosis import Remark
 from harness.model.endpoint import Endpoint
+from harness.model.sso import SingleSignOn
 from harness.model.target import Targets
 from tests.helpers.playing import HOST, Play, player
+from tests.helpers.web_servers import PATIENCE_S, front
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +64,42 @@ def told(server: str, *plays: Play, **directory: object) -> Remark:
     with player(*plays) as made:
         (remark,) = check(probe_of(made.endpoint, **directory), StepClock(ANSWER_S))
     return remark
+
+
+REDIRECT = "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("link", "answer", "level", "words"),
+    [
+        ("http://idp.clinic.test:{port}/x", NEGOTIATES, "ok", "sends to idp.clinic.test: HTTP 401, Negotiate offered"),
+        ("http://idp.clinic.test:{port}/x", NEGOTIATES.replace(b"Negotiate", b"Basic"), "problem", "not offered"),
+        (
+            "http://elsewhere.test/x?code=1",
+            NEGOTIATES,
+            "problem",
+            "was sent to http://elsewhere.test:80, a server that",
+        ),
+        ("/x", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "problem", "to anybody (LOGIN_NOT_ASKED)"),
+    ],
+)
+def test_what_relies_on_single_sign_on_sends_to_a_provider_that_asks_for_a_ticket(
+    link: str, answer: bytes, level: str, words: str
+) -> None:
+    """Both are one server here, of two names."""
+    with socket.create_server((HOST, 0)) as listener:
+        port = listener.getsockname()[1]
+        endpoint = Endpoint(host=HOST, port=port)
+        with front(REDIRECT.format(link.format(port=port)).encode(), answer, listens=listener):
+            probe = probe_of(endpoint)
+            url = f"http://{endpoint}/"
+            names = {"provider": "idp.clinic.test", "oidc": "ehr.clinic.test"}
+            sso = SingleSignOn.model_validate({key: {"url": url, "service_host": it} for key, it in names.items()})
+            arm = probe.target.model_copy(update={"sso": sso})
+            probe.targets = probe.targets.model_copy(update={"arms": {"baseline": arm}})
+            (remark,) = questions.single_sign_on(probe, StepClock(PATIENCE_S))
+    assert (remark.level, words in remark.found) == (level, True), remark
+    assert "code" not in remark.found
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import dns.message
 import dns.reversename
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import LabError
-from harness.lab.ad import changes, region, settings
+from harness.lab.ad import changes, region, settings, single_sign_on
 from harness.lab.ad.changes import parse_change
 from harness.lab.ad.settings import Settings
 from harness.lab.ad.system_python.forwarder import is_reverse
@@ -31,7 +33,7 @@ def test_arms_with_equal_settings_differ_in_their_address_alone(text: Text) -> N
     "spelling",
     ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2", "udp-first", "rc4-only-database",
      "rc4-only-ehr", "no-ehr-spn", "no-delegation", "log-level=10", "dc-workers=1", "disabled-percent=10",
-     "nested-groups=200", "no-subnet", "slow-reverse-dns=4.5"],
+     "nested-groups=200", "no-subnet", "slow-reverse-dns=4.5", "single-sign-on", "single-session", "open-sessions=9"],
 )  # fmt: skip
 def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> None:
     change = parse_change(spelling)
@@ -43,7 +45,7 @@ def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> N
 @pytest.mark.parametrize(
     "wrong",
     ["", "rsa", "ehr-workers", "ehr-workers=", "ehr-workers=0", "ehr-workers=many", "log-level=11", "dc-workers=0",
-     "disabled-percent=101", "nested-groups=201", "slow-reverse-dns=-1", "slow-reverse-dns=1e3"],
+     "disabled-percent=101", "nested-groups=201", "open-sessions=0", "slow-reverse-dns=-1", "slow-reverse-dns=1e3"],
 )  # fmt: skip
 def test_a_change_that_is_not_known_is_refused_with_those_that_are(wrong: str) -> None:
     with pytest.raises(LabError, match="expected one"):
@@ -54,6 +56,30 @@ def test_a_delay_that_the_resolver_would_not_wait_for_is_refused() -> None:
     for wrong in ("0", "30", "1000"):
         with pytest.raises(LabError, match="above 0 and below 30"):
             parse_change(f"slow-reverse-dns={wrong}")
+
+
+def test_a_front_without_single_sign_on_includes_nothing_of_it() -> None:
+    without, with_it = (settings.httpd_conf(Settings(single_sign_on=on), "127.0.0.2") for on in (False, True))
+    assert "Include" not in without
+    assert with_it.replace("Include /mnt/web/oidc.conf", "") == without
+
+
+def test_the_portal_is_asked_as_its_changes_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single_sign_on.shutil, "chown", lambda *_: None)  # not everybody may
+    (tmp_path / "web").mkdir()
+    chosen = Settings()
+    for name in ("open-sessions=3", "single-session"):
+        chosen = parse_change(name).apply(chosen)
+    assert chosen.single_sign_on
+    single_sign_on.configure(tmp_path, chosen, "127.0.0.2")
+    conf = json.loads((tmp_path / "idp/conf/lmConf-1.json").read_text())
+    assert conf["singleSession"] == 1
+    assert len([path for path in (tmp_path / "idp/sessions").iterdir() if path.is_file()]) == 3
+    (client,) = conf["oidcRPMetaDataOptions"].values()
+    secret = client["oidcRPMetaDataOptionsClientSecret"]
+    assert f"OIDCClientSecret {secret}\n" in (tmp_path / "web/oidc.conf").read_text()
+    holders = [path for path in tmp_path.rglob("*") if path.is_file() and secret in path.read_text()]
+    assert len(holders) == 2 and all(path.stat().st_mode & 0o077 == 0 for path in holders)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.7", "2001:db8::1"])

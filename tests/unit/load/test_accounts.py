@@ -60,6 +60,27 @@ def test_a_variable_is_sent_by_its_value(tmp_path: Path, monkeypatch: pytest.Mon
     assert Path(found.csv).read_text(encoding="utf-8") == "u0,secret"
 
 
+def test_the_workstation_s_keytab_goes_with_the_accounts_that_it_armours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keytab = secret(tmp_path).rename(tmp_path / "ws001.keytab")
+    target = given(csv=str(secret(tmp_path))).arms["candidate"]
+    armor = {"keytab": str(keytab), "principal": "host/ws001"}
+    target = type(target).model_validate({**target.model_dump(mode="json"), "armor": armor})
+    targets = Targets(arms={"candidate": target})
+    there = tmp_path / "there"
+    there.mkdir()
+    sent = to_send(target, by_card=False)
+    found = with_accounts(targets, "candidate", sent, there).arms["candidate"].armor
+    assert found is not None and found.principal == "host/ws001"
+    assert Path(found.keytab).parent == there and Path(found.keytab).stat().st_mode & 0o777 == 0o600
+    own = tmp_path / "own.yaml"
+    own.write_text("candidate: {armor: {keytab: /etc/krb5.keytab, principal: host/here}}\n", encoding="utf-8")
+    monkeypatch.setenv(ACCOUNTS_VARIABLE, str(own))
+    here = with_accounts(targets, "candidate", {}, there).arms["candidate"].armor
+    assert here is not None and (here.keytab, here.principal) == ("/etc/krb5.keytab", "host/here")
+
+
 def test_cards_stay_where_they_are(tmp_path: Path) -> None:
     cards = {"folder": "/cards", "anchors": "/anchors.pem"}
     targets = given(csv=str(secret(tmp_path)), smart_cards=cards)

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from harness.login.codes import kerberos_outcome, ldap_outcome
+from harness.login.codes import advice_on, kerberos_outcome, ldap_outcome
 from harness.model.attempt import Outcome
 
 KRB5_BASE = -1765328384
@@ -76,3 +76,11 @@ def test_a_code_of_another_table_is_an_error_and_keeps_its_number(code: int) -> 
 def test_an_ldap_code_keeps_its_number_beside_its_name(code: int, status: str, name: str) -> None:
     found = ldap_outcome(code)
     assert (found.status, found.code) == (status, name)
+
+
+def test_active_directory_s_refusal_of_a_channel_binding_is_no_denial_and_is_told_in_a_sentence() -> None:
+    said = "80090346: LdapErr: DSID-0C090569, comment: AcceptSecurityContext error, data 80090346, v4563"
+    found = ldap_outcome(49, said)
+    assert (found.status, found.code) == ("error", "LDAP 49 invalidCredentials BAD_CHANNEL_BINDINGS")
+    assert advice_on(found.code).startswith("the directory refuses the channel binding")
+    assert advice_on("LDAP 49 invalidCredentials") == ""

@@ -33,6 +33,10 @@ WHOLE: dict[str, Any] = {
     "dns": {"servers": ["127.0.0.2:5353", "::1"], "domain": "clinic.test"},
     "services": {"host": "ws001.clinic.test", "cifs": "dc1.clinic.test"},
     "ehr": {"url": "http://127.0.0.3:8080/portal/", "service_host": "ehr.clinic.test", "database_path": "db"},
+    "sso": {
+        "provider": {"url": "http://127.0.0.5/", "service_host": "idp.clinic.test"},
+        "oidc": {"url": "http://127.0.0.3:8081/", "service_host": "ehr.clinic.test"},
+    },
     "database": {"uri": "postgres://127.0.0.4:5433/ehr", "service_host": "pg.clinic.test"},
     "service_accounts": {"keytab": "services.keytab"},
 }
@@ -78,6 +82,7 @@ def with_needs(step: str) -> list[str]:
         ("kdc_tgs_cifs", "services.cifs", "a value, which step kdc_tgs_cifs needs, got none"),
         ("kdc_tgs_http", "ehr", "a value, which step kdc_tgs_http needs, got none"),
         ("ehr_query", "ehr.database_path", "a value, which step ehr_query needs, got none"),
+        ("kdc_tgs_idp", "sso", "a value, which step kdc_tgs_idp needs, got none"),
         ("kdc_tgs_postgres", "database", "a value, which step kdc_tgs_postgres needs, got none"),
         ("ldap_token_groups", "directory.schema_kind", "ad, which step ldap_token_groups needs, got posix"),
     ],
@@ -98,7 +103,16 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as raised:
         check(tmp_path, list(STEPS), TARGET)
     keys = [line.split(": ")[1].removeprefix("arms.baseline.") for line in str(raised.value).splitlines()]
-    steps = ["dns", "services.host", "services.cifs", "ehr", "database", "directory.schema_kind", "ehr.database_path"]
+    steps = [
+        "dns",
+        "services.host",
+        "services.cifs",
+        "ehr",
+        "sso",
+        "database",
+        "directory.schema_kind",
+        "ehr.database_path",
+    ]
     assert keys == steps
 
 
@@ -130,6 +144,9 @@ def test_every_shipped_scenario_is_served_by_a_target_that_says_all() -> None:
         ({"ehr": {"url": "http://127.0.0.1/\r\nX: y", "service_host": "x"}}, "ehr.url: "),
         ({"ehr": {"url": "http://127.0.0.1/", "service_host": "x\r\n"}}, "ehr.service_host: "),
         ({"ehr": {"url": "http://127.0.0.1/", "service_host": "x", "database_path": "a b"}}, "ehr.database_path: "),
+        ({"sso": {"provider": {"url": "http://127.0.0.1/", "service_host": "x"}}}, "sso.oidc: expected a value"),
+        ({"sso": {name: {"url": "http://127.0.0.1/", "service_host": "x"} for name in ("provider", "oidc")}},
+         "sso: oidc: expected another name or port than the provider's, got http://x:80"),
         ({"database": {"uri": "postgres://127.0.0.1:0/ehr", "service_host": "x"}},
          "database.uri: expected a host and a port from 1 to 65535, got '127.0.0.1:0'"),
         ({"database": {"uri": "postgres://127.0.0.1", "service_host": "x"}},

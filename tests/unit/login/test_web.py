@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from typing import Any
 
 import gssapi
@@ -15,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.login.http import PAGE_AT_MOST, EhrSession, Page
+from harness.login.http import EhrSession, Page
 from harness.login.net.clock import StepClock
 from harness.login.runtime import TIMED_OUT, StepFailedError
+from harness.login.web import PAGE_AT_MOST
 from harness.model.attempt import Outcome
 from harness.model.ehr import Ehr
+from tests.helpers.web_servers import PATIENCE_S, front
 
-PATIENCE_S = 20.0
 TOKEN, PROOF = b"first token", b"the server's proof"
 ASKS = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 2\r\n\r\nno"
 GIVEN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -32,49 +30,6 @@ def with_header(answer: bytes, header: str) -> bytes:
 
 
 PROVEN = with_header(GIVEN, f"WWW-Authenticate: Negotiate {base64.b64encode(PROOF).decode()}")
-
-
-@dataclass
-class Front:
-    """A front that gives one answer after the other, each to a request of its own."""
-
-    port: int
-    requests: list[str] = field(default_factory=list)
-    connections: int = 0
-
-
-@contextmanager
-def front(*answers: bytes, byte_every_s: float = 0.0) -> Iterator[Front]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(PATIENCE_S)
-        found = Front(listener.getsockname()[1])
-        over = threading.Event()
-
-        def serve() -> None:
-            left = list(answers)
-            while left:
-                connection, _ = listener.accept()
-                found.connections += 1
-                with connection, suppress(OSError):
-                    while left and (request := connection.recv(65536)):
-                        found.requests.append(request.decode())
-                        answer = left.pop(0)
-                        if not byte_every_s:
-                            connection.sendall(answer)
-                        for byte in answer if byte_every_s else b"":
-                            connection.sendall(bytes([byte]))
-                            if over.wait(byte_every_s):
-                                return
-                        if b"Connection: close" in answer or not left:
-                            break
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield found
-        finally:
-            over.set()
-            thread.join(PATIENCE_S)
 
 
 class Context:

@@ -13,10 +13,14 @@ TARGET = Target.model_validate(
         "credentials": {"env": "CLINIC_ACCOUNTS"},
         "services": {"host": "ws001.clinic.test", "cifs": "files.clinic.test"},
         "ehr": {"url": "http://127.0.0.3:8080/portal/", "service_host": "ehr.clinic.test"},
+        "sso": {
+            "provider": {"url": "http://127.0.0.5/", "service_host": "idp.clinic.test"},
+            "oidc": {"url": "http://127.0.0.3:8081/", "service_host": "ehr.clinic.test"},
+        },
         "database": {"uri": "postgres://127.0.0.4:5433/ehr", "service_host": "pg.clinic.test"},
     }
 )
-BARE = TARGET.model_copy(update={"services": type(TARGET.services)(), "ehr": None, "database": None})
+BARE = TARGET.model_copy(update={"services": type(TARGET.services)(), "ehr": None, "sso": None, "database": None})
 
 
 def test_each_ticket_step_says_for_which_service_and_where_a_target_has_its_host() -> None:
@@ -26,6 +30,7 @@ def test_each_ticket_step_says_for_which_service_and_where_a_target_has_its_host
         "kdc_tgs_ldap": "ldap/dc1.clinic.test",
         "kdc_tgs_cifs": "cifs/files.clinic.test",
         "kdc_tgs_http": "HTTP/ehr.clinic.test",
+        "kdc_tgs_idp": "HTTP/idp.clinic.test",
         "kdc_tgs_postgres": "postgres/pg.clinic.test",
     }
 

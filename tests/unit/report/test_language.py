@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,28 +15,50 @@ import pytest
 from harness.cli import options
 from harness.gate.advice import LONGER, NEXT, SOAK_LONGER, what_next, what_next_of_one
 from harness.gate.alone import judge_alone
+from harness.gate.capacity import judge_capacity
 from harness.gate.judge import judge
+from harness.gate.soak import judge_soak
+from harness.model.capacity import CapacityEvidence, CapacityShift, Span
+from harness.model.comparison import Fade
 from harness.model.evidence import Evidence
+from harness.model.health import RunState
 from harness.model.progress import Look
+from harness.model.target import ARMS
 from harness.model.verdict import Verdict
-from harness.report import html, plates, rows, soundness, swedish, swedish_sentences, wire
+from harness.report import (
+    capacity_figure,
+    html,
+    plates,
+    rows,
+    soundness,
+    swedish,
+    swedish_sentences,
+    swedish_studies,
+    wire,
+)
+from harness.report.capacity import page as capacity_page
 from harness.report.growth import CAPTION
 from harness.report.html import page
 from harness.report.language import ENGLISH, LANGUAGES, SWEDISH, language_of
 from harness.webui.live import in_language, look_as_json
+from tests.helpers.capacities import lost_server
 from tests.helpers.evidence_samples import VERDICTS, blocked
+from tests.helpers.soaks import MARGIN, growth, soak
+from tests.helpers.soaks import verdict as verdict_on
 from tests.helpers.synthetic import ENDED, HEALTH, POLICY, SOUND, World, compared
 
 REPORT = Path(rows.__file__).parent
 TEMPLATE = (REPORT / "report.html.j2").read_text(encoding="utf-8")
+TEMPLATES = [TEMPLATE, (REPORT / "capacity.html.j2").read_text(encoding="utf-8")]
 every_verdict = pytest.mark.parametrize("make", VERDICTS.values(), ids=VERDICTS.keys())
 
 
 def said_in_the_template() -> Iterator[str]:
-    """What the template passes through the language, and the titles of its tables."""
-    yield from re.findall(r'\bsay\("([^"]+)"', TEMPLATE)
-    for titles in re.findall(r"(?:head|named)\((\[[^\]]*\])", TEMPLATE):
-        yield from ast.literal_eval(titles)
+    """What a template passes through the language, and the titles of its tables."""
+    for template in TEMPLATES:
+        yield from re.findall(r'\bsay\("([^"]+)"', template)
+        for titles in re.findall(r"(?:head|named)\((\[[^\]]*\])", template):
+            yield from ast.literal_eval(titles)
 
 
 def said_beside_figures() -> Iterator[str]:
@@ -56,13 +79,15 @@ def test_every_phrase_of_the_report_is_there_in_swedish() -> None:
                plates._DISTRIBUTIONS, plates._FOREST, plates._FOREST_ALT, plates._BARS.strip(), plates._TURNS,
                plates._ONE_AFTER_THE_OTHER, plates._STEPS, plates._DWARFED,
                "baseline", "candidate", "yes", "no"]  # fmt: skip
-    missing = {*said_in_the_template(), *said_beside_figures(), *by_name} - swedish.PHRASES.keys()
+    by_name += capacity_figure._STATES.values()
+    missing = {*said_in_the_template(), *said_beside_figures(), *by_name} - SWEDISH.phrases.keys()
     assert not missing
 
 
-def test_every_word_of_the_template_goes_through_the_language() -> None:
-    bare = re.sub(r"<[^>]*>", " ", re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", " ", TEMPLATE, flags=re.DOTALL))
-    assert set(re.findall(r"[A-Za-z]{2,}", bare)) <= {"authgate"}
+@pytest.mark.parametrize("template", TEMPLATES, ids=["report", "capacity"])
+def test_every_word_of_the_template_goes_through_the_language(template: str) -> None:
+    bare = re.sub(r"<[^>]*>", " ", re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", " ", template, flags=re.DOTALL))
+    assert set(re.findall(r"[A-Za-z]{2,}", bare)) <= {"authgate", "json"}
 
 
 WORLDS = (
@@ -87,6 +112,83 @@ def verdicts() -> Iterator[Verdict]:
         compared(WORLDS[4]), HEALTH, replace(ENDED, complete=False, interrupted="interrupted by the user"), POLICY
     )
     yield judge_alone("baseline", 4, 60.0, (), "")
+    yield from soak_verdicts()
+
+
+def soak_verdicts() -> Iterator[Verdict]:
+    """Every kind of what is said of a soak."""
+    whole = soak()
+    for found in (
+        soak(growth("p50", 0.0, 2e-4)),
+        soak(growth("p50", 0.004, 0.001)),
+        soak(growth("p95", 0.004, 0.001), growth("slow_rate", 0.01 / 60, 0.001 / 60), arm="baseline"),
+        soak(growth("failure_rate", 0.01 / 60, 0.001 / 60)),
+        soak(growth("p50", 2e-4, 1e-4)),
+        soak(growth("p50", 2e-4, 2e-3)),
+        soak(growth("p50", MARGIN * 0.999, 2e-3)),
+        soak(failed=0.3),
+        soak(fade=Fade(added=math.log(1.35), minutes=3.0, p_value=1e-6)),
+    ):
+        yield verdict_on(found)
+    for why in ("12 whole blocks with logins, 20 are needed", "too few logins: a block holds 9, p50 needs 20",
+                "p50 is the time-out of 10 s: no growth could be seen"):  # fmt: skip
+        yield verdict_on(replace(whole, growths=whole.growths[1:], not_judged=(("p50", why),)))
+    yield verdict_on(whole, RunState(complete=False, interrupted="interrupted by the user"))
+    yield verdict_on(whole, RunState(complete=False, interrupted=""))
+    waiting = {"candidate": replace(SOUND, seat_waits=5000)}
+    yield judge_soak(soak(growth("p50", 0.004, 0.001)), waiting, ENDED, POLICY)
+    yield judge_soak(whole, {}, ENDED, POLICY)
+
+
+OPEN = Span(None, 150.0, math.inf)
+REACHED = Span(80.0, 78.0, 82.0)
+
+
+def capacities() -> Iterator[CapacityEvidence]:
+    """Searches of every verdict, with what is said of each."""
+    lost = lost_server()
+    yield lost
+    arms = lost.comparison.arms
+    low = Span(None, 0.0, 25.0)
+    for over_all, shift in (
+        ((REACHED, REACHED), CapacityShift((), 0.001, -0.05, 0.05, math.log(0.9))),
+        ((REACHED, OPEN), CapacityShift((), 0.001, -0.2, 0.2, math.log(0.9))),
+        ((low, Span(None, 40.0, 60.0)), CapacityShift((), None, -0.2, 0.2, math.log(0.9))),
+        ((OPEN, OPEN), CapacityShift((), None, -math.inf, math.inf, math.log(0.9))),
+        ((REACHED, OPEN), CapacityShift((), None, 0.5, math.inf, math.log(0.9))),
+    ):
+        both = zip(ARMS, over_all, strict=True)
+        found = replace(
+            lost.comparison, arms={arm: replace(arms[arm], over_all=span) for arm, span in both}, shift=shift,
+            by_budget=True,
+        )  # fmt: skip
+        for why in (
+            "", "no saturation was shown up to 200 logins/s", "3 rungs were sustained below saturation, 6 are needed",
+            "the model misses the measured times by 40 %",
+        ):  # fmt: skip
+            predicted = {arm: [replace(one, refused=why) for one in lost.extrapolations[arm]] for arm in ARMS}
+            said = judge_capacity(lost.ladders[1:], found, predicted, 100.0)
+            yield replace(lost, comparison=found, extrapolations=predicted, verdict=said, stated_peak=100.0)
+    late = "baseline: logins were sent late by 180 ms at the 99th percentile, 5 allowed"
+    rungs = {arm: tuple(replace(r, state="unknown", why=f"p95 3 s, 2 s allowed; {late}") for r in of)
+             for arm, of in lost.ladders[1].rungs.items()}  # fmt: skip
+    spoilt = (*lost.ladders[:1], replace(lost.ladders[1], rungs=rungs, trouble="interrupted by the user"))
+    passing = replace(lost.comparison, shift=CapacityShift((), 0.0, -0.05, 0.05, math.log(0.9)))
+    yield replace(lost, ladders=spoilt, verdict=judge_capacity(spoilt[1:], passing, lost.extrapolations, None))
+
+
+ENGLISH_LEFT = re.compile(
+    r"(?<!-)\b(?:the|and|is|are|was|were|with|would|logins|instead|margin|bounds|of|to|at|least|most|within|failed|baseline|"
+    r"candidate|capacity|allowed|sustained|only|needed)\b"
+)
+
+
+@pytest.mark.parametrize("evidence", list(capacities()), ids=lambda it: it.verdict.kind.name)
+@pytest.mark.usefixtures("no_figures")
+def test_a_swedish_page_of_a_search_for_capacity_has_no_english_sentence_left(evidence: CapacityEvidence) -> None:
+    said = Text(capacity_page(replace(evidence, search_id="sökning"), SWEDISH)).said
+    left = [line for line in said.splitlines() if ENGLISH_LEFT.search(line)]
+    assert not left, left
 
 
 @pytest.mark.parametrize("verdict", list(verdicts()), ids=lambda verdict: verdict.kind.name)
@@ -110,7 +212,8 @@ def test_what_to_do_is_there_in_swedish() -> None:
 
 
 def test_a_translation_has_the_holes_of_its_sentence() -> None:
-    for english, told in {**swedish.PHRASES, **swedish_sentences.SENTENCES}.items():
+    studies = swedish_studies.PHRASES | swedish_studies.SENTENCES
+    for english, told in {**swedish.PHRASES, **swedish_sentences.SENTENCES, **studies}.items():
         assert set(re.findall(r"\{(\w+)\}", english)) == set(re.findall(r"\{(\w+)\}", told)), english
 
 

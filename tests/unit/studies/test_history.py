@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from harness.cli.main import main
 from harness.model.target import Targets
@@ -130,9 +131,14 @@ def test_the_page_holds_all_that_it_shows(results: Path, tmp_path: Path, capsys:
 
 def test_json_follows_its_schema(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["history", str(results), "--format", "json", "--no-page"]) == 0
-    document = HistoryDocument.model_validate_json(capsys.readouterr().out)
+    said = capsys.readouterr().out
+    document = TypeAdapter(HistoryDocument).validate_json(said)
     assert len(document.rows[0].runs) == 16
     assert main(["schema", "history"]) == 0
+    schema = json.loads(capsys.readouterr().out)["$defs"]
+    (run, *_) = json.loads(said)["rows"][0]["runs"]
+    assert run.keys() == schema["Past"]["properties"].keys()
+    assert {"run_id", "path", "started", "hosts", "arms", "blamed_step", "report", "levels"} <= run.keys()
 
 
 def test_a_text_in_a_run_can_not_become_a_script(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from harness.system.packages import install_command, look, needs
 from tests.helpers.running import SCENARIO
 
 ROOT = Path(__file__).parents[3]
-GROUPS = ("setup", "build", "library", "embedded", "pbkdf2", "ad", "tests")
+GROUPS = ("setup", "build", "library", "embedded", "pbkdf2", "argon2", "ad", "sso", "tests")
 
 
 @pytest.fixture

@@ -51,7 +51,8 @@ def test_gzip_and_utf_16_are_told_by_what_a_file_begins_with(
     assert head(path).startswith("user,note\nåsa")
 
 
-@given(st.text(st.characters(codec="utf-16"), max_size=300))
+# A text that begins with U+0000 has in UTF-16 the first bytes of one in UTF-32.
+@given(st.text(st.characters(codec="utf-16"), max_size=300).filter(lambda text: not text.startswith("\0")))
 @settings(max_examples=50)
 def test_text_in_utf_16_is_the_same_text_in_utf_8(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = write(tmp_path_factory.getbasetemp(), text.encode("utf-16"))

@@ -124,7 +124,8 @@ def test_steps_and_overrides_that_do_not_fit_are_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "spelling",
     ["kdc-writes", "no-uid-index", "rsa-4096-certificate", "tls-for-simple-binds", "starttls", "pbkdf2=1000",
-     "kdc-datagram=400", "directory-threads=2", "others=5"],
+     "argon2=8192", "bcrypt=5", "cpu-quota=30", "cards-untrusted", "kdc-datagram=400", "directory-threads=2",
+     "others=5"],
 )  # fmt: skip
 def test_a_change_of_the_embedded_domain_is_found_by_its_name_and_changes_something(spelling: str) -> None:
     change = embedded.parse_change(spelling)
@@ -132,7 +133,20 @@ def test_a_change_of_the_embedded_domain_is_found_by_its_name_and_changes_someth
     assert embedded.settings_of((change,)) != embedded.Settings()
 
 
-@pytest.mark.parametrize("wrong", ["", "pbkdf2", "pbkdf2=0", "pbkdf2=many", "directory-threads=1", "ehr-workers=1"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "pbkdf2",
+        "pbkdf2=0",
+        "pbkdf2=many",
+        "argon2=7",
+        "bcrypt=3",
+        "bcrypt=17",
+        "directory-threads=1",
+        "ehr-workers=1",
+    ],
+)
 def test_a_change_that_the_embedded_domain_does_not_know_is_refused(wrong: str) -> None:
     with pytest.raises(embedded.LabError, match="expected"):
         embedded.parse_change(wrong)

@@ -26,6 +26,8 @@ from harness.model.target import Arm
 from harness.system.process import environment
 from tests.helpers.running import AUTHGATE, Inputs, Running, finished, until
 
+STANDS_S = 0.4
+"""How long a slow disk stands still, and goes on."""
 FLUSHED_S = 1.0
 """Of a process that is killed, what it has measured in its last second may be lost."""
 
@@ -159,6 +161,33 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
     try:
         yield place
     finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@contextmanager
+def slow_disk(folder: Path) -> Iterator[Path]:
+    """A file system of its own in the folder, which stands still for half of the time; needs root and a loop device."""
+    place, image = folder / "disk", folder / "image"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True)
+    over = threading.Event()
+
+    def hold() -> None:
+        while not over.wait(STANDS_S):
+            subprocess.run(["fsfreeze", "-f", str(place)], check=True)
+            time.sleep(STANDS_S)
+            subprocess.run(["fsfreeze", "-u", str(place)], check=True)
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    try:
+        yield place
+    finally:
+        over.set()
+        holding.join()
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 

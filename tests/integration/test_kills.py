@@ -2,33 +2,79 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
 
 from harness.lab.domain import Lab
-from tests.helpers.faults import fill, small_disk
-from tests.helpers.running import AUTHGATE, SCENARIO, Inputs, Running, finished, interrupt, until
+from tests.helpers.faults import fill, slow_disk, small_disk
+from tests.helpers.needs import missing
+from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, Running, finished, interrupt, until
 from tests.helpers.stored import TARGETS, stored_run
 
 pytestmark = pytest.mark.integration
 LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 20}}
+BRIEF = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 4}}
 FLUSHED_S = 1.0
 """What a kill may lose at most."""
 
 
 def slow_policy() -> dict[str, object]:
     """A policy that doesn't pass before pair 15, so that there is time to kill something."""
-    from tests.helpers.running import POLICY
-
     return {**POLICY, "looks": {**POLICY["looks"], "pass_from": 15}}
+
+
+@pytest.fixture(scope="module")
+def shared(require_domain: None) -> Iterator[Lab]:
+    """A lab to whose servers nothing is done."""
+    with Lab() as lab:
+        yield lab
+
+
+def said_by_an_invalid_gate(inputs: Inputs, targets: object, scenario: object, results: Path | None = None) -> str:
+    """The reasons of a gate with the limits of a shipped policy on its generator."""
+    policy = {key: value for key, value in POLICY.items() if key != "limits"}
+    command = inputs.command(targets, scenario, policy)
+    done = finished([*command, *(["--results", str(results)] if results else [])])
+    assert done.returncode == 30, done.stdout + done.stderr
+    (verdict,) = (results or inputs.results).glob("*/verdict.json")
+    return " ".join(json.loads(verdict.read_text(encoding="utf-8"))["reasons"])
+
+
+def test_too_few_seats_for_servers_that_are_well_make_the_run_invalid_and_are_named(
+    shared: Lab, inputs: Inputs
+) -> None:
+    few = {**BRIEF, "seats": 1, "arrivals": {"curve": "constant", "rate": 40}}
+    said = said_by_an_invalid_gate(inputs, shared.targets, few)
+    assert "baseline: " in said and "waited while all seats were taken" in said
+
+
+def test_a_disk_that_is_slow_makes_the_run_invalid_and_is_named(shared: Lab, inputs: Inputs, tmp_path: Path) -> None:
+    if not Path("/dev/loop-control").exists() or os.geteuid() != 0:
+        missing("a slow disk needs root and a loop device")
+    with slow_disk(tmp_path) as disk:
+        said = said_by_an_invalid_gate(inputs, shared.targets, BRIEF, disk / "results")
+    assert "baseline: writing to disk held it up" in said and "candidate: writing to disk held it up" in said
+
+
+def test_a_generator_that_is_frozen_makes_the_run_invalid_and_is_named(shared: Lab, inputs: Inputs) -> None:
+    running = Running(inputs.command(shared.targets, LONG, slow_policy()), inputs)
+    before = running.attempts_on_disk()
+    running.kill("candidate", how=signal.SIGSTOP)
+    code, said = running.end()
+    assert code == 30, said
+    assert "candidate" in inputs.verdict()["partial"] and "was silent for 3 s" in inputs.verdict()["partial"]
+    assert len(inputs.attempts()) >= before
+    assert running.none_left()
 
 
 @pytest.mark.parametrize("victim", ["baseline", "candidate", "master"])

@@ -12,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -25,6 +25,7 @@ from harness.model.policy import Policy
 from harness.stats.soak import soak_of
 from harness.studies.soak import BLOCKS
 from tests.benchmarks.operating_characteristics import world
+from tests.benchmarks.operating_characteristics.environments import GRID_S, USUAL, surroundings
 
 RATE = 10.0
 QUARTER_S = 15.0
@@ -39,7 +40,7 @@ class Row:
     growth: float = 0.0
     fade: float = 0.0
     fade_min: float = 5.0
-    tau_s: float = world.DRIFT_TAU_S
+    tau_s: float = USUAL.drift_tau_s
     failing: float = 0.001
     failing_growth_per_hour: float = 0.0
 
@@ -71,10 +72,10 @@ def simulate(row: Row, hours: float, seed: tuple[int, ...]) -> tuple[AttemptTabl
     here = np.isfinite(offsets)
     wall_s = np.arange(BLOCKS)[:, None] * block_s + np.where(here, offsets, 0.0)
     minute = wall_s / 60
-    shared = world.surroundings(hours * 60, environment, row.tau_s)
+    shared = surroundings(hours * 60, environment, replace(USUAL, drift_tau_s=row.tau_s))
     # What a quarter of a minute has of its own, as a block in the gate's benchmark.
     quarter = np.exp(own.normal(0.0, world.BLOCK_SD, int(hours * 240) + 1))
-    factor = shared[(wall_s / world.GRID_S).astype(np.int64)] * quarter[(wall_s / QUARTER_S).astype(np.int64)]
+    factor = shared[(wall_s / GRID_S).astype(np.int64)] * quarter[(wall_s / QUARTER_S).astype(np.int64)]
     factor *= (1.0 + row.growth) ** minute * (1.0 + row.fade * np.exp(-minute / row.fade_min))
     failing = single.uniform(size=wall_s.shape) < row.failing + row.failing_growth_per_hour * minute / 60
     ready = offsets

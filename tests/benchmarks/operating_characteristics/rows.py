@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.model.policy import Policy
 from harness.model.scenario import Headroom
+from tests.benchmarks.operating_characteristics.environments import FAST, PERIODIC, ROUGH
 from tests.benchmarks.operating_characteristics.judged import login_shifts, measured
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, simulate
 
@@ -29,7 +30,12 @@ APART = (
 )
 """What no number of pairs averages out, without and with a calibration of 8 A/A runs."""
 PAIRED = (INTERLEAVED_20, INTERLEAVED_20_PLAIN, INTERLEAVED_10, DUET_10)
-LAYOUTS = {layout.name: layout for layout in (*PAIRED, *APART)}
+NOISY = tuple(
+    replace(INTERLEAVED_20, name=f"{name}-20", title=f"{where.title}, 20 min, with headroom", environment=where)
+    for name, where in (("rough", ROUGH), ("periodic", PERIODIC), ("fast-drift", FAST))
+)
+"""The default run on hosts that are noisier than usual."""
+LAYOUTS = {layout.name: layout for layout in (*PAIRED, *APART, *NOISY)}
 
 POLICY = Policy()
 QUICK = Policy.model_validate({"quick": True, "looks": {"pass_after_s": 0}})

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
 from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints, StepColumns
 from harness.model.comparison import Design
 from harness.model.scenario import Headroom
+from tests.benchmarks.operating_characteristics.environments import GRID_S, USUAL, Environment, surroundings
 
 Flags = npt.NDArray[np.bool_]
 
@@ -51,9 +51,6 @@ SIGMA = 0.5
 SLOW_SHARE, SLOW_FACTOR = 0.01, 4.0
 MISS_SHARE, MISS_COLD_SHARE, MISS_FADES_S, MISS_FACTOR = 0.02, 0.1, 2.0, 3.0
 WARM_UP, WARM_UP_FADES_S = 0.3, 1.5
-GRID_S = 0.5
-DRIFT_SD, DRIFT_TAU_S = 0.045, 60.0
-NEIGHBOUR_FACTOR, NEIGHBOUR_STAYS_S, NEIGHBOUR_AWAY_S = 1.16, 10.0, 60.0
 BLOCK_SD = 0.02
 STALLS_A_SECOND, STALL_S = 0.012 / 15.0, (0.2, 0.8)
 STALLING = ("kdc_as", "ldap_bind")
@@ -73,7 +70,8 @@ class Candidate:
 
     ``factor`` multiplies every service time and ``factors`` those of single steps; ``added``, ``ntlm`` and ``failing``
     are shares of its logins, ``growth`` is by how much it slows each minute, ``fade`` by how much it is slower at
-    first, ``lost`` names a pool with a server less.
+    first, ``lost`` names a pool with a server less. In a share of its blocks, ``bursts``, service times are multiplied
+    by ``burst`` besides.
     """
 
     factor: float = 1.0
@@ -85,6 +83,8 @@ class Candidate:
     growth: float = 0.0
     fade: float = 0.0
     lost: str = ""
+    bursts: float = 0.0
+    burst: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,7 @@ class Layout:
     """How many A/A runs of the site the judge knows the spreads of."""
     rates: tuple[float, ...] = ()
     """Logins a second in each pair; RATE in all of them where it is empty."""
+    environment: Environment = USUAL
 
     @property
     def pair_s(self) -> float:
@@ -140,8 +141,8 @@ class Layout:
 
 def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> AttemptTable:
     """Every login of one run; the same seed gives every candidate the same world and the same draws for each login."""
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(6)]
-    arrivals, environment, own, single, faults, deployed = streams
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(7)]
+    arrivals, environment, own, single, faults, deployed, bursting = streams
     offsets, starts = _arrivals(layout, arrivals)
     blocks, most = offsets.shape
     is_candidate = np.tile([False, True], layout.pairs)[:, None]
@@ -150,15 +151,17 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
     wall_s = starts[:, None] + since_s
 
     at = (wall_s / GRID_S).astype(np.int64)
-    factor = surroundings(layout.minutes, environment)[at] * np.exp(own.normal(0.0, BLOCK_SD, (blocks, 1)))
+    factor = surroundings(layout.minutes, environment, layout.environment)[at]
+    factor = factor * np.exp(own.normal(0.0, BLOCK_SD, (blocks, 1)))
     if layout.stored:
-        another_day = surroundings(layout.minutes, environment)[at[1::2]]
+        another_day = surroundings(layout.minutes, environment, layout.environment)[at[1::2]]
         factor[1::2] = another_day * np.exp(own.normal(0.0, BLOCK_SD, (layout.pairs, 1)))
         factor *= np.tile(np.exp(environment.normal(0.0, DAY_SD, (2, 1))), (layout.pairs, 1))
     factor *= np.where(is_candidate, np.exp(deployed.normal(0.0, layout.deployment_sd)), 1.0)
     factor *= 1.0 + WARM_UP * np.exp(-since_s / WARM_UP_FADES_S) * _switched(layout)
     aged = (1.0 + candidate.growth) ** (wall_s / 60.0) * (1.0 + candidate.fade * np.exp(-wall_s / FADES_S))
-    factor *= np.where(is_candidate, candidate.factor * aged, 1.0)
+    bursts = np.where(bursting.uniform(size=(blocks, 1)) < candidate.bursts, candidate.burst, 1.0)
+    factor *= np.where(is_candidate, candidate.factor * aged * bursts, 1.0)
     miss = MISS_SHARE + MISS_COLD_SHARE * np.exp(-since_s / MISS_FADES_S) * _switched(layout)
     sigma = np.where(is_candidate, candidate.sigma, SIGMA)
 
@@ -180,7 +183,7 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
         elif pool.name == "ldap_bind":
             service[single.uniform(size=(blocks, most)) < miss] *= MISS_FACTOR
             service[ntlm] += NTLM_S
-        paused = _pauses(blocks, layout.block_s, own) if pool.name in STALLING else None
+        paused = _pauses(blocks, layout, own) if pool.name in STALLING else None
         servers = np.where(is_candidate[:, 0] & (candidate.lost == pool.name), pool.servers - 1, pool.servers)
         ended = served(ready, service, servers, paused) + after_s
         reached[pool.name] = np.isfinite(ready)
@@ -239,23 +242,11 @@ def _switched(layout: Layout) -> Floats:
     return cold
 
 
-def surroundings(minutes: float, rng: np.random.Generator, drift_tau_s: float = DRIFT_TAU_S) -> Floats:
-    """What multiplies every service time at an instant, on a grid of time."""
-    points = int(minutes * 60 / GRID_S) + 1
-    keeps = np.exp(-GRID_S / drift_tau_s)
-    shocks = rng.normal(0.0, DRIFT_SD * np.sqrt(1 - keeps**2), points)
-    shocks[0] = rng.normal(0.0, DRIFT_SD)
-    drift = lfilter([1.0], [1.0, -keeps], shocks)
-    stays = rng.exponential((NEIGHBOUR_AWAY_S, NEIGHBOUR_STAYS_S), (points, 2))
-    changes = np.cumsum(stays.ravel())
-    there = np.searchsorted(changes, np.arange(points) * GRID_S + rng.uniform(0, NEIGHBOUR_AWAY_S)) % 2 == 1
-    return np.exp(drift) * np.where(there, NEIGHBOUR_FACTOR, 1.0)
-
-
-def _pauses(blocks: int, block_s: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _pauses(blocks: int, layout: Layout, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """From when to when each block's pool pauses; most never do."""
-    lasts = rng.uniform(*STALL_S, blocks) * (rng.uniform(size=blocks) < STALLS_A_SECOND * block_s)
-    begins = rng.uniform(0.0, block_s, blocks)
+    often = STALLS_A_SECOND * layout.environment.stalls * layout.block_s
+    lasts = rng.uniform(*STALL_S, blocks) * (rng.uniform(size=blocks) < often)
+    begins = rng.uniform(0.0, layout.block_s, blocks)
     return begins, begins + lasts
 
 

@@ -12,6 +12,7 @@ from harness.model.metric import Metric
 from harness.model.site import UNCALIBRATED, Site
 from harness.stats.compare import compare, concluded
 from tests.benchmarks.operating_characteristics.calibrated import repeat_of, site_of
+from tests.benchmarks.operating_characteristics.environments import FAST, PERIODIC, ROUGH, USUAL, surroundings
 from tests.benchmarks.operating_characteristics.judged import (
     HEALTH,
     RUNNING,
@@ -156,3 +157,25 @@ def test_the_table_names_rows_designs_and_rivals(equal: list[Outcome], twice: li
     assert cells[1].passed == 0
     assert set(cells[0].rivals) == set(RIVALS)
     assert as_json(cells)[1]["row"] == "twice-margin"
+
+
+def test_the_noisier_hosts_are_as_noisy_as_they_say() -> None:
+    usual, rough, job, fast = (
+        np.log(surroundings(600, np.random.default_rng(3), where)) for where in (USUAL, ROUGH, PERIODIC, FAST)
+    )
+    assert rough.std() > 1.8 * usual.std() and fast.std() > 1.8 * usual.std()
+    lag = round(30.0 / 0.5)
+    assert all(np.corrcoef(other[:-lag], other[lag:])[0, 1] < 0.65 for other in (usual, fast))
+    assert np.corrcoef(job[:-lag], job[lag:])[0, 1] > 0.75
+    assert np.corrcoef(fast[:-lag], fast[lag:])[0, 1] < 0.75 * np.corrcoef(usual[:-lag], usual[lag:])[0, 1]
+
+
+def test_an_update_s_bursts_fall_on_blocks_of_the_candidate_alone() -> None:
+    quiet, bursting = (
+        measured(simulate(Candidate(bursts=share, burst=3.0), INTERLEAVED_20, (16, 1)), INTERLEAVED_20, QUICK)
+        for share in (0.0, 0.2)
+    )
+    slow = Metric("all", "login", "slow_rate")
+    before, after = quiet["expected"].samples[slow].values, bursting["expected"].samples[slow].values
+    assert np.array_equal(before[:, 0], after[:, 0])
+    assert 0.1 < np.mean(after[:, 1] > 0.02) < 0.35

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from harness.model.metric import Family, Metric, Statistic
 from harness.model.policy import Margin, Margins, Policy
 from harness.model.site import NO_SPREAD, UNCALIBRATED, Site, Spread
 from harness.stats.bounds import critical_value
+from harness.stats.robust import trimmed
 from harness.stats.samples import Sample, margin_of
 from harness.stats.spread import reach
 
@@ -29,6 +30,12 @@ FAMILY_SHARES: dict[Family, float] = {"login": 0.62, "rate": 0.1, "step": 0.2, "
 WEIGHTS: dict[Statistic, float] = {"p50": 6, "p95": 3, "p99": 1, "failure_rate": 3, "slow_rate": 3}
 """How it is split within a family: most goes where it has the most effect. The median is known best, and an even
 slowdown passes its margin there first; a run has a p99 only for every few pairs."""
+USUAL: tuple[Statistic, ...] = ("p50", "p95")
+"""The quantiles that say how an ordinary login or a usual block of them went."""
+IN_TROUBLE = 10.0
+"""For a PASS a block has so many margins of slow logins at most: by the default policy 2 %, 5 of 250. Slow logins come
+in bursts, in one block of 50 half of them on either arm, and the plain bounds would be those of that one block. One
+such block in ten, on the candidate alone, uses up the margin."""
 LEAST_LOOK = 3
 """From fewer differences there is no useful bound."""
 
@@ -142,6 +149,9 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
     estimate = float(differences.mean())
     se = max(float(differences.std(ddof=1)) / math.sqrt(pairs), least_se) if pairs > 1 else math.inf
     down = bounding.down(pairs, se)
+    high = estimate + bounding.up(pairs, se)
+    if pairs > 1:
+        high = min(high, max(estimate, _robust_high(sample, differences, least_se, bounding, margin)))
     return QuantileShift(
         metric=sample.metric,
         pairs=pairs,
@@ -152,10 +162,29 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
         estimate=estimate,
         se=se,
         low=estimate - down,
-        high=estimate + bounding.up(pairs, se),
+        high=high,
         margin=margin,
         detectable=margin + down + float(stdtrit(max(pairs - 1, 1), POWER)) * math.hypot(se, bounding.spread.sd),
     )
+
+
+def _robust_high(sample: Sample, differences: Floats, least_se: float, bounding: Bounding, margin: float) -> float:
+    """The upper bound from what a pair usually shows, where a few noisy pairs would decide the plain one; else +inf.
+
+    It begins at the plain mean where that is the higher one, so that what an update does in a few blocks counts; p99
+    and failures, which are there for that, have the plain bound alone.
+    """
+    pairs = len(differences)
+    if sample.metric.statistic in USUAL:
+        middle = trimmed(differences)
+        at = max(middle.estimate, float(differences.mean()))
+        return at + bounding.up(pairs, max(middle.se, least_se))
+    if sample.metric.statistic == "slow_rate":
+        capped = replace(sample, values=np.minimum(sample.values, IN_TROUBLE * margin))
+        differences = capped.values[:, 1] - capped.values[:, 0]
+        se = max(float(differences.std(ddof=1)) / math.sqrt(pairs), binomial_se(capped))
+        return float(differences.mean()) + bounding.up(pairs, se)
+    return math.inf
 
 
 def pairs_to_settle(shift: QuantileShift, bounding: Bounding) -> float:
@@ -169,8 +198,12 @@ def pairs_to_settle(shift: QuantileShift, bounding: Bounding) -> float:
     last = max(bounding.horizon, shift.pairs, first)
     alpha = bounding.block_alpha if beyond else bounding.pass_alpha
     width = critical_value(alpha, last, first, last)
-    gap = (shift.estimate - shift.margin) ** 2 - reach(bounding.spread, alpha) ** 2
-    return max(float(first), shift.pairs * (width * shift.se) ** 2 / gap) if gap > 0 else math.inf
+    certain = reach(bounding.spread, alpha)
+    se, now = shift.se, shift.high - shift.estimate
+    if not beyond and certain < now < bounding.up(shift.pairs, se) < math.inf:  # a robust bound, nearer than the plain
+        se = math.sqrt(now**2 - certain**2) / bounding.to_pass(shift.pairs)
+    gap = (shift.estimate - shift.margin) ** 2 - certain**2
+    return max(float(first), shift.pairs * (width * se) ** 2 / gap) if gap > 0 else math.inf
 
 
 def log_margin(margin: Margin, baseline_s: float) -> float:

@@ -17,8 +17,8 @@ from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
 from harness.stats.compare import concluded, outages, seen_by, stages_of
-from harness.stats.samples import ALL_LOGINS_P95, Measured, Sample, judgeable, margin_of
-from harness.stats.shift import LEAST_LOOK, Bounding, boundings, log_margin
+from harness.stats.samples import ALL_LOGINS_P95, Measured, Sample, judgeable
+from harness.stats.shift import LEAST_LOOK, Bounding, boundings, shift_of
 from tests.benchmarks.operating_characteristics.rivals import rival_blocks
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, simulate
 
@@ -134,28 +134,15 @@ def deciding_looks(stages: Mapping[Stage, Measured], layout: Layout, policy: Pol
 
 
 def _course(sample: Sample, bounding: Bounding, upto: Ints, margins: Margins) -> list[tuple[bool, bool]]:
-    """After each number of pairs, ``upto`` of which are of the sample's stage: may the metric block, may it pass?
-
-    The standard errors are those of ``shift_of`` without its floors, so that nothing that it would decide is left out.
-    """
-    before, after = sample.values.T
-    allowed = margin_of(sample.metric, margins)
-    assert allowed is not None  # judgeable() leaves out what has no margin
-    n = np.arange(1, len(before) + 1)
-    d, level_s = after - before, before
-    if not isinstance(allowed, float):
-        d, level_s = np.log(after / before), np.exp(np.cumsum(np.log(before)) / n)
-    mean = np.cumsum(d) / n
-    se = np.sqrt(np.maximum(np.cumsum(d * d) / n - mean**2, 0.0) / np.maximum(n - 1, 1))
-    found = []
-    for k in upto // sample.grouped:
+    """After each number of pairs, ``upto`` of which are of the sample's stage: may the metric block, may it pass?"""
+    found: dict[int, tuple[bool, bool]] = {}
+    for k in dict.fromkeys((upto // sample.grouped).tolist()):
         if k < LEAST_LOOK:
-            found.append((False, True))  # it is not known yet, and leaves the decision to others
+            found[k] = (False, True)  # it is not known yet, and leaves the decision to others
             continue
-        at, error = float(mean[k - 1]), float(se[k - 1])
-        margin = allowed if isinstance(allowed, float) else log_margin(allowed, float(level_s[k - 1]))
-        found.append((at - bounding.down(int(k), error) > margin, at + bounding.up(int(k), error) < margin))
-    return found
+        shift = shift_of(replace(sample, values=sample.values[:k], counts=sample.counts[:k]), bounding, margins)
+        found[k] = (shift.low > shift.margin, shift.high < shift.margin)
+    return [found[k] for k in (upto // sample.grouped).tolist()]
 
 
 def passed(outcome_: Outcome) -> bool:

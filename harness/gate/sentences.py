@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from harness.gate.findings import pairs_that_decide
-from harness.gate.words import change, level, longer_than, of_cohort, seconds, share, step_title
+from harness.gate.words import change, in_bursts, level, longer_than, of_cohort, seconds, share, step_title
 from harness.model.cohort import EVERYONE
 from harness.model.comparison import Comparison, StepShare
 from harness.model.metric import QUANTILES, Metric, Statistic
@@ -58,6 +58,9 @@ def grounds(findings: Sequence[Finding]) -> tuple[str, ...]:
 def doubts(comparison: Comparison, findings: Sequence[Finding], policy: Policy) -> tuple[str, ...]:
     """What kept the run from a PASS, with figures and the pairs that would decide it at the present noise."""
     more = dict(_decided_by(comparison, policy))
+    for shift in comparison.shifts:
+        if shift.metric in more and (held := in_bursts(shift)):
+            more[shift.metric] = f"{held}; {more[shift.metric]}"
     return tuple(
         f"{finding.label}: {'; '.join(filter(None, (_figures(finding), more.get(finding.subject, finding.note))))}"
         for finding in findings

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+from harness.model.comparison import QuantileShift
 from harness.model.steps import CACHES, STEPS
+from harness.stats.robust import holding
 
 ABSENT = "–"
 FACTOR_FROM = 4.0
@@ -15,6 +17,8 @@ SHORT_S = 0.1
 """Changes of a time shorter than this are told as times: +10 % of 6 ms frightens, and +0.6 ms doesn't."""
 ENDLESS_S = 3600.0
 """A bound on a login's time beyond this one bounds nothing."""
+HELD, FEW = 0.9, 0.1
+"""A rate of which so few of the pairs hold so much comes in bursts."""
 SUFFIXES = {"relative": "%", "share": "pp", "per_minute": "% a minute", "share_per_hour": "pp an hour"}
 
 
@@ -149,3 +153,11 @@ def _plain(value: float, places: int) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text.replace("-", "−")
+
+
+def in_bursts(shift: QuantileShift) -> str:
+    """Which pairs hold nearly all that a rate differs in, where they are few; empty where it is spread over many."""
+    few, baseline = holding(shift.differences, HELD)
+    if shift.metric.unit != "share" or not 0 < few <= FEW * shift.pairs:
+        return ""
+    return f"{few} of {shift.pairs} pairs hold {100 * HELD:.0f} % of what differs, {baseline} of them on the baseline"

@@ -154,6 +154,9 @@ SENTENCES: dict[str, str] = {
         "{baseline} → {candidate}, ändring {change}, gränser {low} till {high}, marginal {margin}"
     ),
     "open": "öppen",
+    "{few} of {pairs} pairs hold 90 % of what differs, {there} of them on the baseline; {more}": (
+        "{few} av {pairs} par har 90 % av skillnaden, {there} av dem på de nuvarande servrarna; {more}"
+    ),
     "about {pairs} more pairs would decide it": "omkring {pairs} par till skulle avgöra det",
     "about 1 more pair would decide it": "omkring 1 par till skulle avgöra det",
     "a single difference says nothing about the noise": "en enda skillnad säger inget om bruset",

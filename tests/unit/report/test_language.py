@@ -200,6 +200,13 @@ def test_what_the_judge_says_is_there_in_swedish(verdict: Verdict) -> None:
         assert not left, f"{text}\n{told}"
 
 
+def test_which_pairs_hold_a_rate_is_there_in_swedish() -> None:
+    text = "3 of 39 pairs hold 90 % of what differs, 2 of them on the baseline; about 40 more pairs would decide it"
+    assert SWEDISH.sentence(text) == (
+        "3 av 39 par har 90 % av skillnaden, 2 av dem på de nuvarande servrarna; omkring 40 par till skulle avgöra det"
+    )
+
+
 def test_what_to_do_is_there_in_swedish() -> None:
     open_one = compared(WORLDS[5])
     told = [

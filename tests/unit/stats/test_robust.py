@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.gate.words import in_bursts
 from harness.model.comparison import QuantileShift
 from harness.model.metric import Metric
 from harness.model.policy import Policy
@@ -86,3 +87,10 @@ def test_a_rate_without_a_block_in_trouble_has_its_plain_bounds() -> None:
     values = np.random.default_rng(2).binomial(250, 0.004, (PAIRS, 2)) / 250
     slow, failed = shift(SLOW, values), shift(FAILED, values)
     assert values.max() < 0.02 and slow.high == pytest.approx(failed.high)
+
+
+def test_the_reader_is_told_which_pairs_hold_what_a_rate_differs_in() -> None:
+    bursts = shift(SLOW, rates({4: 0.5, 9: 0.2}, {17: 0.4}, usual=0.001))
+    assert in_bursts(bursts) == "3 of 39 pairs hold 90 % of what differs, 2 of them on the baseline"
+    assert in_bursts(shift(SLOW, rates({}, dict.fromkeys(range(0, PAIRS, 2), 0.01)))) == ""
+    assert in_bursts(shift(SLOW, rates({}, {}))) == in_bursts(shift(P50, times(np.zeros(PAIRS)))) == ""

@@ -1,6 +1,6 @@
 # `make demo` and `make test` each do all the set-up that they need; nothing else has to be run before.
 .DEFAULT_GOAL := help
-.PHONY: help packages runtime development demo test unit check fuzz bench scoreboard wheel lock clean
+.PHONY: help packages runtime development demo test unit check fuzz bench scoreboard real-aa wheel lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,6 +16,7 @@ help:
 	@echo "make fuzz [SECONDS=600] [ANSWERS=60000]  damaged inputs for so long, and so many spoilt answers of servers"
 	@echo "make bench               every benchmark of the instrument, into results/bench"
 	@echo "make scoreboard          every update of the catalogue, replayed and judged, and equal arms (an hour)"
+	@echo "make real-aa [EQUAL=150] [SLOWER=30] [LAB=ad]  equal and slower arms on real servers, by the hundred; goes on"
 	@echo "make wheel               the sdist, and the wheel that it makes, in dist/"
 	@echo "make lock [UPGRADE=yes]  bring the locks in line with pyproject.toml, or renew all of them"
 
@@ -81,6 +82,14 @@ bench: development
 scoreboard: PACKAGES = --test
 scoreboard: development
 	$(BIN)/python -m tests.benchmarks.scoreboard --again
+
+# What has a row in tests/benchmarks/real_aa.jsonl is not run again; a minute or two each.
+EQUAL ?= 150
+SLOWER ?= 30
+LAB ?= embedded
+real-aa: PACKAGES = --test
+real-aa: development
+	$(BIN)/python -m tests.benchmarks.real_aa --equal $(EQUAL) --slower $(SLOWER) --lab $(LAB) --publish
 
 wheel: runtime
 	rm -rf dist

@@ -99,7 +99,7 @@ def faults_of(text: str) -> list[str]:
     found = []
     for ours in OURS.finditer(text):
         found += unknown_in(shlex.split(ours["rest"], comments=True))
-    for target in re.findall(r"^make +([a-z]+)", text, re.MULTILINE):
+    for target in re.findall(r"^make +([a-z-]+)", text, re.MULTILINE):
         if not re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE):
             found.append(f"no target {target} in the Makefile")
     for module in re.findall(r"^python3? -m (tests[\w.]+)", text, re.MULTILINE):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.report import swedish, swedish_sentences, swedish_studies
+from harness.report import swedish, swedish_sentences, swedish_soundness, swedish_studies
 
 Pattern = tuple[re.Pattern[str], str]
 _HOLE = re.compile(r"\\\{(\w+)\\\}")
@@ -74,7 +74,9 @@ def _patterns(sentences: Mapping[str, str]) -> tuple[Pattern, ...]:
 
 ENGLISH = Language("en")
 SWEDISH = Language(
-    "sv", swedish_studies.PHRASES | swedish.PHRASES, _patterns(swedish_studies.SENTENCES | swedish_sentences.SENTENCES)
+    "sv",
+    swedish_studies.PHRASES | swedish.PHRASES,
+    _patterns(swedish_soundness.SENTENCES | swedish_studies.SENTENCES | swedish_sentences.SENTENCES),
 )
 LANGUAGES = {language.code: language for language in (ENGLISH, SWEDISH)}
 

@@ -180,28 +180,6 @@ SENTENCES: dict[str, str] = {
     "the arms were measured one after the other, so that drift can't be told from the update": (
         "armarna mättes en efter en, så förändringar i omgivningen kan inte skiljas från uppdateringen"
     ),
-    "{arm}: its load worker was lost": "{arm}: dess lastarbetare gick förlorad",
-    "{arm}: logins were sent late by {value} ms at the 99th percentile, {limit} allowed": (
-        "{arm}: inloggningar sändes {value} ms för sent vid 99:e percentilen, {limit} tillåts"
-    ),
-    "{arm}: steps waited for a thread {value} ms at the 99th percentile, {limit} allowed": (
-        "{arm}: steg väntade på en tråd i {value} ms vid 99:e percentilen, {limit} tillåts"
-    ),
-    "{arm}: the event loop stalled for {value} ms at the 99th percentile, {limit} allowed": (
-        "{arm}: händelseslingan stod still i {value} ms vid 99:e percentilen, {limit} tillåts"
-    ),
-    "{arm}: writing to disk held it up for {value} ms at a time, {limit} allowed": (
-        "{arm}: skrivning till disk uppehöll den i {value} ms åt gången, {limit} tillåts"
-    ),
-    "{arm}: the load worker used {value} % of a processor core, {limit} allowed": (
-        "{arm}: lastarbetaren använde {value} % av en processorkärna, {limit} tillåts"
-    ),
-    "{arm}: {sent} of {planned} planned logins were sent, {needed} % are needed": (
-        "{arm}: {sent} av {planned} planerade inloggningar sändes, {needed} % krävs"
-    ),
-    "{arm}: {waits} of {planned} logins waited while all seats were taken, {share} % may": (
-        "{arm}: {waits} av {planned} inloggningar väntade medan alla platser var upptagna, {share} % får"
-    ),
     # What to do.
     "Measure again for longer: about {pairs} more pairs of blocks ({time}) at this noise, {all} in all (blocks.pairs in the scenario). {more}": (  # noqa: E501
         "Mät igen, längre: omkring {pairs} blockpar till ({time}) vid det här bruset, {all} sammanlagt (blocks.pairs i "

@@ -182,13 +182,6 @@ SENTENCES: dict[str, str] = {
         "{count} pinnar klarades under mättnaden, {needed} behövs"
     ),
     "the model misses the measured times by {error} %": "modellen missar de uppmätta tiderna med {error} %",
-    "{arm}: the load generator was silent for {value} s, {limit} allowed": (
-        "{arm}: lastgeneratorn var tyst i {value} s, {limit} tillåts"
-    ),
-    "{arm}: a worker's clock may be wrong by {value} ms, {limit} allowed": (
-        "{arm}: en lastarbetares klocka kan gå fel med {value} ms, {limit} tillåts"
-    ),
-    "{arm}: one of its {count} load workers was lost": "{arm}: en av dess {count} lastarbetare gick förlorad",
     "only {count} logins, {needed} are needed": "bara {count} inloggningar, {needed} behövs",
     "p95 {low}, {high} allowed; {more}": "p95 {low}, {high} tillåtet; {more}",
     "p95 {low}, {high} allowed": "p95 {low}, {high} tillåtet",

@@ -84,7 +84,7 @@ def generator_faults(arm: Arm, health: ArmHealth, limits: Limits) -> Iterator[Un
         if value is None:
             unknown.append(called)
         elif not value <= limit:  # NaN too: a limit that can't be checked is not kept
-            yield Unsound(f"{arm}: {what} {value:.3g} {unit}{worst}, {limit:.3g} allowed")
+            yield Unsound(f"{arm}: {what} {value:.3g} {unit}, {limit:.3g} allowed{worst}")
     if unknown and not health.foreign:
         yield Unsound(f"{arm}: how its load was generated is not known: nothing is recorded of {', '.join(unknown)}")
 

@@ -107,7 +107,8 @@ def verdicts() -> Iterator[Verdict]:
     for world in WORLDS:
         yield judge(compared(world), HEALTH, ENDED, POLICY)
     late = replace(SOUND, send_lag_p99_ms=180.0, generator_cpu=0.97, worker_lost=True)
-    yield judge(compared(WORLDS[4]), {**HEALTH, "baseline": late}, ENDED, POLICY)
+    for workers in (1, 3):
+        yield judge(compared(WORLDS[4]), {**HEALTH, "baseline": replace(late, workers=workers)}, ENDED, POLICY)
     yield judge(
         compared(WORLDS[4]), HEALTH, replace(ENDED, complete=False, interrupted="interrupted by the user"), POLICY
     )

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harness.record.schema import ATTEMPTS, whole
+from harness.record.columns import whole
+from harness.record.schema import ATTEMPTS
 
 GROUP_ROWS = 1 << 15
 """So many logins make a row group, or the least number of whole pairs that has as many."""

@@ -23,7 +23,7 @@ from harness.model.shown import Distribution
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
-from harness.record.schema import attempt_table
+from harness.record.columns import attempt_table
 from harness.run.delays import delays_of
 from harness.run.pieces import NONE_SENT, Gathered, Generated, Sent, gathered, generated_of
 

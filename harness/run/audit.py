@@ -21,7 +21,7 @@ from harness.model.plan import NS, Block, Plan
 from harness.model.scenario import Scenario
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import ARMS, Arm
-from harness.record.schema import codes_of, whole
+from harness.record.columns import codes_of, whole
 
 Flags = npt.NDArray[np.bool_]
 EARLY_NS = 50_000_000

@@ -27,8 +27,8 @@ from harness.model.scenario import Scenario
 from harness.model.site import Site, Spread
 from harness.model.target import ARMS, Targets
 from harness.model.verdict import Kind
+from harness.record.columns import attempt_table
 from harness.record.folder import RunFolder
-from harness.record.schema import attempt_table
 from harness.run.evidence import evidence_of
 from harness.run.execute import execute
 from harness.run.request import RunRequest

@@ -19,9 +19,10 @@ from harness.model.plan import make_plan
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import ARMS
 from harness.record import folder as folder_module
+from harness.record.columns import attempt_table
 from harness.record.folder import RunFolder
 from harness.record.journal import JournalReader, JournalWriter
-from harness.record.schema import ATTEMPTS, HEALTH, attempt_table, attempts_batch
+from harness.record.schema import ATTEMPTS, HEALTH, attempts_batch
 from harness.run.evidence import evidence_of
 from harness.run.stored import ending_of
 from tests.helpers.documents import CANARY, POLICY, SCENARIO, TARGETS

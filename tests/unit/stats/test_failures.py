@@ -13,7 +13,8 @@ from harness.model.failures import Cause, FailureAnatomy
 from harness.model.plan import NS
 from harness.model.policy import Policy
 from harness.model.target import ARMS
-from harness.record.schema import ATTEMPTS, attempt_table, attempts_batch
+from harness.record.columns import attempt_table
+from harness.record.schema import ATTEMPTS, attempts_batch
 from harness.stats.failures import NAMED_AT_MOST, failure_anatomy
 from tests.helpers.synthetic import DESIGN, World, table_of
 

@@ -15,7 +15,8 @@ from harness.model.policy import Policy
 from harness.model.retries import RetryAnatomy
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import ARMS
-from harness.record.schema import ATTEMPTS, attempt_table, attempts_batch
+from harness.record.columns import attempt_table
+from harness.record.schema import ATTEMPTS, attempts_batch
 from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 from harness.stats.failures import failure_anatomy

@@ -5,12 +5,13 @@ Nothing here is sent anywhere. NTP plays no part: all that is measured is on the
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from platform import platform, python_version
+from platform import python_version
 
 from harness.model.diagnosis import Remark, not_applicable, ok, warning
 from harness.model.scenario import Scenario
@@ -46,7 +47,9 @@ class Machine:
 
 def versions(_: Machine, __: Scenario | None) -> Iterator[Remark]:
     """What measures: to be the same on every generator; a worker of another version is refused by its master."""
-    yield ok(f"authgate {__version__}, Locust {version('locust')}, Python {python_version()}, {platform()}")
+    system = os.uname()  # and not platform(), which starts a program: a worker looks from a thread, where none can be
+    kernel = f"{system.sysname} {system.release} {system.machine}"
+    yield ok(f"authgate {__version__}, Locust {version('locust')}, Python {python_version()}, {kernel}")
 
 
 def clock(_: Machine, __: Scenario | None) -> Iterator[Remark]:

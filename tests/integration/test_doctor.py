@@ -300,7 +300,7 @@ Found = dict[tuple[str, str], list[Check]]
 def test_of_a_sound_domain_controller_each_check_is_made_and_finds_no_problem(of_both: Found) -> None:
     assert at("problem", of_both) == {}
     assert at("warning", of_both) == {}
-    assert set(at("n/a", of_both)) == {"TLS EHR", "database"}
+    assert set(at("n/a", of_both)) == {"TLS EHR", "database", "TLS single sign-on", "single sign-on"}
     assert set(at("ok", of_both)) >= {
         "directory",
         "EHR",

@@ -105,7 +105,7 @@ def test_workers_that_stay_serve_the_runs_of_a_calibration_one_after_the_other(l
             assert worker.poll() is None
         finally:
             family = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
-            worker.send_signal(signal.SIGINT)
+            worker.terminate()  # a shell in the background hands down an ignored SIGINT
     assert done.returncode == 0, done.stdout + done.stderr
     runs = [RunFolder.open(path) for path in inputs.results.iterdir() if path.is_dir()]
     assert len(runs) == 2

@@ -6,7 +6,7 @@ import math
 
 from harness.model.comparison import QuantileShift
 from harness.model.steps import CACHES, STEPS
-from harness.stats.robust import holding
+from harness.stats.bursts import holding
 
 ABSENT = "–"
 FACTOR_FROM = 4.0

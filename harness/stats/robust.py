@@ -47,11 +47,3 @@ def trimmed(differences: Floats, trim: float = TRIM) -> Middle:
     left = len(kept)
     se = float(winsorised.std(ddof=1)) * math.sqrt((count - 1) / (left * (left - 1)))
     return Middle(float(kept.mean()), WIDER * se * float(stdtrit(left - 1, TAIL) / stdtrit(count - 1, TAIL)))
-
-
-def holding(differences: Floats, part: float) -> tuple[int, int]:
-    """The fewest differences that hold so large a part of all, by their size; and how many of these are negative."""
-    largest = np.argsort(-np.abs(differences), kind="stable")
-    held = np.cumsum(np.abs(differences[largest]))
-    few = int(np.searchsorted(held, part * held[-1] * (1 - 1e-12))) + 1 if len(held) and held[-1] > 0 else 0
-    return few, int(np.count_nonzero(differences[largest[:few]] < 0))

@@ -64,7 +64,7 @@ def test_a_client_that_gave_up_in_a_stall_hangs_up_and_comes_through_when_it_com
     port = target.directory.endpoint.port
 
     def connections() -> int:
-        return sum(c.raddr and c.raddr.port == port for c in psutil.Process().net_connections("tcp"))
+        return sum(bool(c.raddr) and c.raddr.port == port for c in psutil.Process().net_connections("tcp"))
 
     with ExitStack() as stall:
         stall.enter_context(stopped(arm.processes["slapd"].pid))

@@ -99,8 +99,7 @@ def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None, Ints, I
         service, status, places = (_turned(values, len(order)) for values in (service_ns / NS, status, places))
         same = {
             name: StepColumns(everyone, service[at], status[at], places[at], servers)
-            for place, name in enumerate(names)
-            for at in (order.index(place),)
+            for name, at in zip(names, np.argsort(order).tolist(), strict=True)
         }
         return same, None, waits[waited], waited // len(order)
     row = _ints(pc.list_parent_indices(lists))

@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 
-def certificate(key: Any, algorithm: Any) -> bytes:
-    """A self-signed certificate of the key, as DER."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ldap.clinic.test")])
+def signed_by_itself(
+    key: Any, algorithm: Any, host: str = "ldap.clinic.test", alternative: x509.SubjectAlternativeName | None = None
+) -> x509.Certificate:
+    """A self-signed certificate of the key, good from yesterday on for 30 days."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
@@ -23,4 +25,11 @@ def certificate(key: Any, algorithm: Any) -> bytes:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=30))
     )
-    return made.sign(key, algorithm).public_bytes(Encoding.DER)
+    if alternative is not None:
+        made = made.add_extension(alternative, critical=False)
+    return made.sign(key, algorithm)
+
+
+def certificate(key: Any, algorithm: Any) -> bytes:
+    """The same as DER."""
+    return signed_by_itself(key, algorithm).public_bytes(Encoding.DER)

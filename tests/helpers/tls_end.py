@@ -8,14 +8,14 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+
+from tests.helpers.certificates import signed_by_itself
 
 PATIENCE_S = 20.0
 
@@ -52,20 +52,8 @@ def _serve(listener: socket.socket, context: ssl.SSLContext, onward: ssl.SSLCont
 
 def _certificate(folder: Path) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "balancer.clinic.test")])
-    now = datetime.now(UTC)
     alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(alternative, critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    made = signed_by_itself(key, hashes.SHA256(), "balancer.clinic.test", alternative)
     file = folder / "balancer.pem"
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     file.write_bytes(made.public_bytes(Encoding.PEM) + pem)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import ipaddress
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,8 +18,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-MASTER = "198.51.100.1"
-"""Of TEST-NET-2 (RFC 5737), which leads nowhere else."""
+import psutil
+
+_NETWORKS = ipaddress.ip_network("198.18.0.0/15")
+"""For benchmarks of networks (RFC 2544): they lead nowhere else."""
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -26,22 +30,43 @@ def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
 
 
+def _unused() -> ipaddress.IPv4Network:
+    """A network of this process's own: two test runs on one machine don't take each other's address."""
+    taken = [address.address for found in psutil.net_if_addrs().values() for address in found]
+    networks = list(_NETWORKS.subnets(new_prefix=24))
+    first = os.getpid() % len(networks)
+    return next(net for net in networks[first:] + networks[:first] if str(net[1]) not in taken)
+
+
+def _remove_abandoned() -> None:
+    """Take down what a killed test run left: its processes are gone, its bridges and namespaces are not."""
+    for what, name_of, remove in (
+        (("netns", "list"), r"^(authgate-(\d+)-\d+)", ("netns", "del")),
+        (("-br", "link", "show", "type", "bridge"), r"^(agb(\d+))\b", ("link", "del")),
+    ):
+        listed = subprocess.run(["ip", *what], check=True, capture_output=True, text=True).stdout
+        for name, owner in re.findall(name_of, listed, re.MULTILINE):
+            if not psutil.pid_exists(int(owner)):
+                subprocess.run(["ip", *remove, name], check=False, capture_output=True)
+
+
 class Generator:
     """One network namespace: its loopback leads to the lab's servers, its cable to the master and nowhere else."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, network: ipaddress.IPv4Network) -> None:
         self.name = f"authgate-{os.getpid()}-{number}"
-        self._cable = f"agm{os.getpid() % 10000}n{number}"
-        self._number = number
+        self.master = str(network[1])
+        self._address = f"{network[10 + number]}/{network.prefixlen}"
+        self._cable = f"agm{os.getpid()}n{number}"
 
     def make(self, bridge: str) -> None:
         """Set the namespace up."""
-        inside = f"agw{os.getpid() % 10000}n{self._number}"
+        inside = "to-master"
         _ip("netns", "add", self.name)
         _ip("link", "add", self._cable, "type", "veth", "peer", "name", inside, "netns", self.name)
         _ip("link", "set", self._cable, "master", bridge, "up")
         _ip("-n", self.name, "link", "set", "lo", "up")
-        _ip("-n", self.name, "addr", "add", f"198.51.100.{10 + self._number}/24", "dev", inside)
+        _ip("-n", self.name, "addr", "add", self._address, "dev", inside)
         _ip("-n", self.name, "link", "set", inside, "up")
 
     def remove(self) -> None:
@@ -65,9 +90,19 @@ class Generator:
         command = ["ip", "netns", "exec", self.name]
         if clock_s:
             command += ["unshare", "--time", "--fork", "--kill-child", "--monotonic", str(clock_s)]
-        command += [sys.executable, "-m", "harness", "worker", "--master", f"{MASTER}:{port}", "--key", str(key), *more]
+        command += [
+            sys.executable,
+            "-m",
+            "harness",
+            "worker",
+            "--master",
+            f"{self.master}:{port}",
+            "--key",
+            str(key),
+            *more,
+        ]
         env = {**os.environ, **environment}
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+        return subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
 
     def listening(self, kind: socket.SocketKind, port: int) -> socket.socket:
         """A socket bound to this namespace's loopback, for whoever holds it."""
@@ -91,12 +126,14 @@ class Generator:
 @contextlib.contextmanager
 def generators(count: int, ports: Sequence[int]) -> Iterator[list[Generator]]:
     """So many of them, whose loopback has the servers of these ports of this machine's loopback."""
-    bridge = f"agb{os.getpid() % 100000}"
-    made = [Generator(number) for number in range(count)]
+    _remove_abandoned()
+    network = _unused()
+    bridge = f"agb{os.getpid()}"
+    made = [Generator(number, network) for number in range(count)]
     with contextlib.ExitStack() as stack:
         stack.callback(subprocess.run, ["ip", "link", "del", bridge], check=False, capture_output=True)
         _ip("link", "add", bridge, "type", "bridge")
-        _ip("addr", "add", f"{MASTER}/24", "dev", bridge)
+        _ip("addr", "add", f"{network[1]}/{network.prefixlen}", "dev", bridge)
         _ip("link", "set", bridge, "up")
         for generator in made:
             stack.callback(generator.remove)
@@ -118,7 +155,7 @@ def _in_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @contextlib.contextmanager
-def far_away(port: int, new_port: int, one_way_s: float) -> Iterator[None]:
+def far_away(master: str, port: int, new_port: int, one_way_s: float) -> Iterator[None]:
     """The master's port once more, behind a line that takes so long each way (the kernel may have no netem)."""
 
     async def late(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -145,13 +182,13 @@ def far_away(port: int, new_port: int, one_way_s: float) -> Iterator[None]:
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            to_master, from_here = await asyncio.open_connection(MASTER, port)
+            to_master, from_here = await asyncio.open_connection(master, port)
         except OSError:  # it does not listen yet: who connects tries again
             return writer.close()
         await asyncio.gather(late(reader, from_here), late(to_master, writer))
 
     with _in_a_thread() as loop:
-        asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, MASTER, new_port), loop).result(30)
+        asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, master, new_port), loop).result(30)
         yield
 
 

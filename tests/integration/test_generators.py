@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from harness.model.plan import make_plan
 from harness.model.target import Targets
 from harness.record.folder import RunFolder
 from harness.system.process import free_ports
-from tests.helpers.generators import MASTER, Generator, far_away, generators
+from tests.helpers.generators import Generator, far_away, generators
 from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, Running, finished, until
 
 pytestmark = pytest.mark.integration
@@ -49,7 +50,13 @@ class Site:
         self.key = inputs.folder / "key"
         new_key(self.key)
         (self.port,) = free_ports(1)
+        self.master = made[0].master
         self.workers: list[subprocess.Popen[str]] = []
+
+    @property
+    def address(self) -> str:
+        """Where the master listens."""
+        return f"{self.master}:{self.port}"
 
     def start(self, scenario: object, policy: object, *more: str, clocks: Sequence[int] = (0, 0, 0, 0)) -> Running:
         """A gate that listens, and a worker on each generator; until load flows."""
@@ -60,7 +67,7 @@ class Site:
     def command(self, scenario: object, policy: object, workers: int, *more: str, targets: object = None) -> list[str]:
         """A gate that listens for so many workers."""
         command = self.inputs.command(targets or self.lab.targets, scenario, policy)
-        command += ["--listen", f"{MASTER}:{self.port}", "--expect-workers", str(workers), "--key", str(self.key)]
+        command += ["--listen", self.address, "--expect-workers", str(workers), "--key", str(self.key)]
         return [*command, *more]
 
     def close(self) -> None:
@@ -81,6 +88,22 @@ def site(lab: Lab, inputs: Inputs) -> Iterator[Site]:
         found = Site(lab, inputs, made)
         stack.callback(found.close)
         yield found
+
+
+def test_networks_that_a_killed_test_run_left_are_taken_down_and_none_takes_another_ones_address() -> None:
+    """Else the master's own address leads into what was left, and no worker reaches it."""
+    asleep = "import time\nfrom tests.helpers.generators import generators\nwith generators(1, []) as made:\n    "
+    asleep += "print(made[0].master, made[0].name, flush=True)\n    time.sleep(60)"
+    other = subprocess.Popen([sys.executable, "-c", asleep], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    address, name = other.stdout.readline().split()
+    with generators(1, []) as (beside,):
+        assert beside.master != address
+        assert Path("/run/netns", name).exists(), "the other run lives: its network is its own"
+        other.kill()
+        other.communicate()
+    with generators(1, []):
+        assert not Path("/run/netns", name).exists()
 
 
 def test_four_generators_give_the_verdict_and_the_master_has_each_login_once(site: Site, inputs: Inputs) -> None:
@@ -115,7 +138,7 @@ def test_every_generator_is_looked_at_before_a_run(site: Site, inputs: Inputs) -
         site.workers.append(generator.worker(site.key, site.port, clock_s=clock_s))
     files = {name: inputs.write(name, what) for name, what in (("s", SCENARIO), ("t", site.lab.targets))}
     command = [*AUTHGATE, "doctor", "--scenario", str(files["s"]), "--targets", str(files["t"]), "--json"]
-    done = finished([*command, "--listen", f"{MASTER}:{site.port}", "--expect-workers", "2", "--key", str(site.key)])
+    done = finished([*command, "--listen", site.address, "--expect-workers", "2", "--key", str(site.key)])
     assert done.returncode == 0, done.stdout + done.stderr
     checks = json.loads(done.stdout)["checks"]
     assert len({check["where"].partition(":")[0] for check in checks}) == 2
@@ -155,7 +178,7 @@ def test_a_short_cut_costs_nothing(site: Site, inputs: Inputs) -> None:
 def test_a_master_far_away_that_stands_still_for_3_s_costs_nothing(site: Site, inputs: Inputs) -> None:
     """A tenth of a second to two of the generators and back: how wrong their clocks may be is known, and said."""
     (far,) = free_ports(1)
-    with far_away(site.port, far, ONE_WAY_S):
+    with far_away(site.master, site.port, far, ONE_WAY_S):
         for generator, port in zip(site.generators, (site.port, far, site.port, far), strict=True):
             site.workers.append(generator.worker(site.key, port))
         running = Running(site.command(SCENARIO, POLICY, 4), inputs)

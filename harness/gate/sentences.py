@@ -93,7 +93,7 @@ def wire_notices(differences: Sequence[Difference], policy: Policy) -> tuple[str
     if not allowed:
         return ()
     ways = f" in {len(allowed)} ways, the most severe" if len(allowed) > 1 else ""
-    return (f"Single logins on the arms differ on the wire{ways}: {allowed[0]}.",)
+    return (f"Logins on the arms differ on the wire{ways}: {allowed[0]}.",)
 
 
 def site_notices(comparison: Comparison) -> tuple[str, ...]:

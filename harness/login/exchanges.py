@@ -188,6 +188,7 @@ class Exchanges:
         servers = [(it.controller, endpoint) for it in login.order for endpoint in it.endpoints]
         try:
             login.directory.connect(servers)
+            login.handshake = str(login.directory.tls or "")
         finally:
             login.notes += login.directory.passed_over
 

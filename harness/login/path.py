@@ -275,7 +275,7 @@ class LoginPath:
         ended = time.monotonic_ns()
         waited = login.clock.settle(failed=outcome is not OK)
         own = max(ended - started - waited, 0)
-        return StepTiming(name, started, ended, outcome, login.pool_wait, login.server, own)
+        return StepTiming(name, started, ended, outcome, login.pool_wait, login.server, own, login.way)
 
     def _facts(self, login: LoginState, before: _Shown) -> StepFacts:
         """What the step just taken showed, beside what had been shown before it."""

@@ -43,6 +43,8 @@ class LoginState:
     # Of the present step:
     pool_wait: int = 0
     server: str = ""
+    handshake: str = ""
+    """What TLS agreed on, in the step that opened the directory's connection."""
     carriers: list[KdcCarrier] = field(default_factory=list)
     """What carried its requests to KDCs."""
     queries: list[DnsQuery] = field(default_factory=list)
@@ -56,10 +58,17 @@ class LoginState:
 
     def begin_step(self) -> None:
         """Forget what the last step has shown."""
-        self.pool_wait, self.server = 0, ""
+        self.pool_wait, self.server, self.handshake = 0, "", ""
         self.carriers.clear()
         for told in (self.queries, self.agreed, self.notes):
             told.clear()
+
+    @property
+    def way(self) -> str:
+        """How the present step went on the wire, without names, sizes and addresses, which are the arms' own."""
+        asked = [carrier.way for carrier in self.carriers]
+        asked += [f"{query.kind} by {query.transport}" for query in self.queries]
+        return ", ".join(dict.fromkeys((*filter(None, (*asked, self.handshake)), *self.agreed)))
 
     def close(self) -> None:
         """Hang up everywhere; tickets are the caller's."""

@@ -44,7 +44,8 @@ class StepTiming:
     """One step of one login, from its start to its end on the generator's clock (ns).
 
     ``own`` (ns) is what the generator itself took of it: late wake-ups, encoding and decoding, and ``pool_wait``, which
-    passed before a thread took up what computes for long. ``server`` is the address that the step spoke to.
+    passed before a thread took up what computes for long. ``server`` is the address that the step spoke to, ``way`` how
+    it went on the wire: transports, encryption types, error codes on the way, what a bind or a handshake agreed on.
     """
 
     step: str
@@ -54,6 +55,7 @@ class StepTiming:
     pool_wait: int = 0
     server: str = ""
     own: int = 0
+    way: str = ""
 
     def __post_init__(self) -> None:
         if self.ended < self.started:
@@ -107,7 +109,8 @@ class Attempt:
 class StepColumns:
     """One step of many logins: ``row`` indexes the table's logins, ``service_s`` in seconds, ``status`` as there.
 
-    ``server`` is the place in ``servers`` of the one that answered; None where none was kept.
+    ``server`` is the place in ``servers`` of the one that answered, ``way`` that in ``ways`` of how it went on the
+    wire; None where none was kept.
     """
 
     row: Ints
@@ -115,18 +118,23 @@ class StepColumns:
     status: Codes
     server: Places | None = None
     servers: tuple[str, ...] = ()
+    way: Places | None = None
+    ways: tuple[str, ...] = ()
 
     @classmethod
     def joined(cls, parts: Sequence[tuple[StepColumns, int]]) -> StepColumns:
         """The same step of several tables as one; each part with the number of logins in the tables before its own."""
         columns = [part for part, _ in parts]
         servers, server = _places_joined([(part.servers, part.server) for part in columns])
+        ways, way = _places_joined([(part.ways, part.way) for part in columns])
         return cls(
             np.concatenate([part.row + shift for part, shift in parts]),
             np.concatenate([part.service_s for part in columns]),
             np.concatenate([part.status for part in columns]),
             server,
             servers,
+            way,
+            ways,
         )
 
 

@@ -86,19 +86,18 @@ def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None, Ints, I
     )
     service_ns = ended - started - own
     status = _codes(pc.struct_field(flat, "status"), STATUSES)
-    server = _encoded(pc.struct_field(flat, "server"))
-    if server.null_count:  # older runs have none
-        server = _encoded(pc.fill_null(server.cast(pa.string()), ""))
-    places, servers = _places(server)
+    (places, servers), (ways, way_names) = _named(flat, "server"), _named(flat, "way")
     encoded = _encoded(pc.struct_field(flat, "step"))
     names = encoded.dictionary.to_pylist()
     which = np.asarray(encoded.indices.to_numpy(zero_copy_only=False)).astype(np.int16)
     (waited,) = np.nonzero(waits > 0)
     if (order := _same_steps(which, len(names), len(lists))) is not None and EARLIER_TRIES not in names:
         everyone = np.arange(len(lists))
-        service, status, places = (_turned(values, len(order)) for values in (service_ns / NS, status, places))
+        service, status, places, ways = (
+            _turned(values, len(order)) for values in (service_ns / NS, status, places, ways)
+        )
         same = {
-            name: StepColumns(everyone, service[at], status[at], places[at], servers)
+            name: StepColumns(everyone, service[at], status[at], places[at], servers, ways[at], way_names)
             for name, at in zip(names, np.argsort(order).tolist(), strict=True)
         }
         return same, None, waits[waited], waited // len(order)
@@ -111,13 +110,21 @@ def _steps(column: Any) -> tuple[dict[str, StepColumns], GivenUp | None, Ints, I
         np.argsort(which, kind="stable"), np.cumsum(np.bincount(which, minlength=max(len(names), 1)))[:-1]
     )
     for name, mine in zip(names, by_kind, strict=False):
-        found[name] = StepColumns(row[mine], service[mine], status[mine].copy(), places[mine], servers)
+        found[name] = StepColumns(
+            row[mine], service[mine], status[mine].copy(), places[mine], servers, ways[mine], way_names
+        )
         if name == EARLIER_TRIES:
             found[name].status[:] = STATUSES.index("ok")
             codes = pc.struct_field(flat, "code").cast(pa.string())
             under_way = _encoded(codes.take(pa.array(np.arange(len(which))[mine])))
             given_up = GivenUp(row[mine], *_places(under_way))
     return found, given_up, waits[waited], row[waited]
+
+
+def _named(flat: Any, field: str) -> tuple[Places, tuple[str, ...]]:
+    """A field of names as places in the list of them; where older runs have none, they are empty."""
+    found = _encoded(pc.struct_field(flat, field))
+    return _places(_encoded(pc.fill_null(found.cast(pa.string()), "")) if found.null_count else found)
 
 
 def _same_steps(which: Places, kinds: int, logins: int) -> list[int] | None:

@@ -44,6 +44,7 @@ ATTEMPTS: Any = pa.schema(
                         ("pool_wait", pa.int64()),
                         ("server", pa.string()),
                         ("own", pa.int64()),
+                        ("way", pa.string()),
                     ]
                 )
             ),
@@ -129,6 +130,7 @@ def attempts_batch(attempts: Sequence[Attempt]) -> Any:
                     "pool_wait": s.pool_wait,
                     "server": s.server,
                     "own": s.own,
+                    "way": s.way,
                 }
                 for s in a.steps
             ],
@@ -166,7 +168,7 @@ def as_now(part: Any, schema: Any) -> Any:
     return type(part).from_arrays(columns, schema=schema)
 
 
-_BEFORE = {"tries": 1, "own": 0, "run_queue_ms": None, "worker": 0, "clock_error_ms": 0.0, "journal_ms": 0.0}
+_BEFORE = {"tries": 1, "own": 0, "run_queue_ms": None, "worker": 0, "clock_error_ms": 0.0, "journal_ms": 0.0, "way": ""}
 """What stands for a column that not every version has written."""
 _SINCE_THE_FIRST = {*ATTEMPTS.names, *HEALTH.names} - _BEFORE.keys()
 

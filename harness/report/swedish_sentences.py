@@ -240,12 +240,10 @@ SENTENCES: dict[str, str] = {
         "Två installationer av samma program skiljer sig lite. Hur mycket är inte känt här, eftersom det aldrig "
         "kalibrerats; det räknas som 0 (authgate calibrate --same-bits mäter det)."
     ),
-    "Single logins on the arms differ on the wire in {count} ways, the most severe: {what}.": (
-        "Enskilda inloggningar mot armarna skiljer sig på nätet på {count} sätt, det allvarligaste: {what}."
+    "Logins on the arms differ on the wire in {count} ways, the most severe: {what}.": (
+        "Inloggningar mot armarna skiljer sig på nätet på {count} sätt, det allvarligaste: {what}."
     ),
-    "Single logins on the arms differ on the wire: {what}.": (
-        "Enskilda inloggningar mot armarna skiljer sig på nätet: {what}."
-    ),
+    "Logins on the arms differ on the wire: {what}.": ("Inloggningar mot armarna skiljer sig på nätet: {what}."),
     "{text}: {baseline} → given up after {time} in {logins}, on average; {share} of all added time": (
         "{text}: {baseline} → avbrutet efter {time} i {logins}, i medeltal; {share} av all tillkommande tid"
     ),
@@ -274,10 +272,10 @@ SENTENCES: dict[str, str] = {
     "Not known: no single logins of this run were recorded on both arms.": (
         "Okänt: inga enskilda inloggningar i körningen sparades för båda armarna."
     ),
-    "Single logins on each arm by the same user, before any load, without statistics: requests and answers, encryption types, sizes, names, codes. ✗ marks what the policy forbids. A larger PAC shows as a larger ticket.": (  # noqa: E501
+    "Single logins on each arm by the same user, before any load, without statistics: requests and answers, encryption types, sizes, names, codes. ✗ marks what the policy forbids. A larger PAC shows as a larger ticket. Shares are of the load's own logins.": (  # noqa: E501
         "Enskilda inloggningar mot varje arm av samma användare, före all last, utan statistik: frågor och svar, "
         "krypteringstyper, storlekar, namn, koder. ✗ märker det som policyn förbjuder. En större PAC syns som en "
-        "större biljett."
+        "större biljett. Andelar är av lastens egna inloggningar."
     ),
     "one arm never reached it": "en arm nådde det aldrig",
 }

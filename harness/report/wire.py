@@ -12,7 +12,8 @@ HEADING = "What changed on the wire"
 _FORBIDDEN, _ALLOWED = "✗", "·"
 _METHOD = (
     "Single logins on each arm by the same user, before any load, without statistics: requests and answers, encryption "
-    "types, sizes, names, codes. ✗ marks what the policy forbids. A larger PAC shows as a larger ticket."
+    "types, sizes, names, codes. ✗ marks what the policy forbids. A larger PAC shows as a larger ticket. "
+    "Shares are of the load's own logins."
 )
 
 

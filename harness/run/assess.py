@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from harness.errors import RunError
 from harness.gate.judge import judge
+from harness.gate.ways import of_ways
 from harness.model.attempt import AttemptTable, Floats, Ints
 from harness.model.comparison import Comparison, Design
 from harness.model.health import NS_PER_MS, ArmHealth, RunState, quantile
@@ -63,6 +64,8 @@ class Assessment:
     comparison: Comparison
     health: Mapping[Arm, ArmHealth]
     gathered: Gathered
+    differences: tuple[Difference, ...] = ()
+    """Between single logins, and in which way the load's logins went."""
 
 
 def design_of(scenario: Scenario) -> Design:
@@ -148,8 +151,9 @@ class Assessor:
         comparison = found.comparison(self._site)
         pairs = range(found.judged)
         healths = {arm: self._health(arm, found.whole.generated[arm], health, pairs, ending) for arm in self._arms}
+        differences = (*differences, *of_ways(found.ways))
         verdict = judge(comparison, healths, ending.state(faults), self.policy, differences)
-        return Assessment(verdict, comparison, healths, found)
+        return Assessment(verdict, comparison, healths, found, differences)
 
     def health(self, arm: Arm, attempts: Any, health: Any, ending: Ending) -> ArmHealth:
         """How well one arm was measured, over its complete pairs."""

@@ -20,6 +20,7 @@ from harness.errors import ConfigError, RunError
 from harness.gate.findings import findings_of
 from harness.gate.judge import PASSING, judge
 from harness.gate.protocol import between
+from harness.gate.ways import with_ways
 from harness.model.attempt import AttemptTable
 from harness.model.comparison import Comparison, Design
 from harness.model.evidence import Evidence
@@ -38,6 +39,7 @@ from harness.stats.compare import compare
 from harness.stats.servers import server_times
 from harness.stats.shown import shown
 from harness.stats.validity import unsound
+from harness.stats.ways import changed_ways
 
 MARK = "continuation"
 """The key of a manifest under which a continuing run says what it continues."""
@@ -171,9 +173,10 @@ class Together:
         comparison = compare(table, self.design, self.policy, counting, self._site)
         health: dict[Arm, ArmHealth] = {arm: assessor.health(arm, run.attempts, run.health, run.ending) for arm in ARMS}
         state = run.ending.state((*self._faults, *run.faults))
-        differences = between(run.protocol.get("baseline"), run.protocol.get("candidate"))
-        verdict = self._told(judge(comparison, health, state, self.policy, differences or ()))
         counted = table, self.design, self.policy, counting
+        single = between(run.protocol.get("baseline"), run.protocol.get("candidate"))
+        differences = with_ways(single, changed_ways(*counted))
+        verdict = self._told(judge(comparison, health, state, self.policy, differences or ()))
         return Evidence(
             run_id=run.folder.run_id,
             title=run.scenario.name,

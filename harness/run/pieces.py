@@ -21,7 +21,7 @@ from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import ARMS, Arm
 from harness.record.schema import SEAT_WAIT_FROM_NS
 from harness.run.delays import DelayedPairs
-from harness.stats import attribution, failures, retries, samples, servers
+from harness.stats import attribution, failures, retries, samples, servers, ways
 from harness.stats import shown as showing
 from harness.stats.cells import Flags
 from harness.stats.compare import STAGES, concluded
@@ -103,6 +103,7 @@ class Piece:
     failing: tuple[failures.Failing, ...]
     tries: tuple[retries.Tries, ...]
     answers: servers.Answers
+    ways: ways.Ways
     generated: Mapping[Arm, Generated]
     shown: Shown
 
@@ -120,6 +121,7 @@ class Piece:
             (failures.joined(failing),) if failing else (),
             (retries.joined(tries),) if tries else (),
             servers.joined([piece.answers for piece in pieces]),
+            ways.joined([piece.ways for piece in pieces]),
             {arm: Generated.joined([piece.generated[arm] for piece in pieces]) for arm in pieces[0].generated},
             showing.joined([piece.shown for piece in pieces]),
         )
@@ -157,6 +159,11 @@ class Gathered:
     def servers(self) -> tuple[ServerTimes, ...]:
         """Which servers answered, of steps that had several."""
         return servers.answered(self.whole.answers)
+
+    @property
+    def ways(self) -> tuple[ways.Way, ...]:
+        """Which ways on the wire more or fewer logins of the candidate went."""
+        return ways.changed(self.whole.ways)
 
     @property
     def shown(self) -> Shown:
@@ -239,6 +246,7 @@ def piece_of(table: AttemptTable, design: Design, policy: Policy, judged: range,
     failing: tuple[failures.Failing, ...] = ()
     tries: tuple[retries.Tries, ...] = ()
     answers: servers.Answers = {}
+    taken: ways.Ways = {}
     usable = range(max(judged.start, policy.discard_pairs), judged.stop)
     for stage in STAGES:
         of_it = of_stage(usable, design, stage)
@@ -251,9 +259,10 @@ def piece_of(table: AttemptTable, design: Design, policy: Policy, judged: range,
             arounds = attribution.around(table, logins, timed, found.settled.sizes)
             failing, tries = (failures.failing(table, logins),), (retries.tries_of(table, logins),)
             answers = servers.answers_of(table, logins, timed)
+            taken = ways.ways_of(table, logins)
     generated = {arm: generated_of(table, arm, judged) for arm in ARMS}
     shown = showing.shown(table, design, policy.discard_pairs)
-    return Piece(measured, arounds, failing, tries, answers, generated, shown)
+    return Piece(measured, arounds, failing, tries, answers, taken, generated, shown)
 
 
 def generated_of(table: AttemptTable, arm: Arm, pairs: range) -> Generated:

@@ -15,6 +15,7 @@ import numpy as np
 from harness.errors import RunError
 from harness.gate.judge import judge
 from harness.gate.protocol import between
+from harness.gate.ways import with_ways
 from harness.model.attempt import AttemptTable, StepColumns
 from harness.model.evidence import Evidence
 from harness.model.health import ArmHealth, RunState
@@ -30,6 +31,7 @@ from harness.stats.attribution import anatomy
 from harness.stats.compare import compare
 from harness.stats.servers import server_times
 from harness.stats.shown import shown
+from harness.stats.ways import changed_ways
 
 
 def evidence_of_two(
@@ -65,7 +67,8 @@ def evidence_of_two(
         stopped_for_denials=any(ending.stopped_for_denials for ending in endings),
         faults=tuple(f"{run.folder.run_id}: {fault}" for run in runs for fault in run.faults),
     )
-    differences = between(*(run.protocol.get(run.folder.arms()[0]) for run in runs))
+    single = [run.protocol.get(run.folder.arms()[0]) for run in runs]
+    differences = with_ways(between(*single), changed_ways(table, design, judging, range(pairs)))
     return Evidence(
         run_id=f"{before.run_id} and {after.run_id}",
         title=scenario.name,

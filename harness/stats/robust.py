@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from harness.model.attempt import Floats
 
@@ -39,6 +38,8 @@ def trimmed(differences: Floats, trim: float = TRIM) -> Middle:
     less one (Tukey & McLaughlin, *Less vulnerable confidence and significance procedures for location based on a single
     sample*, Sankhyā A 25, 1963), and ``WIDER`` besides.
     """
+    from scipy.special import stdtrit  # it takes longer to import than most commands take to run
+
     count = len(differences)
     out = int(trim * count)
     ordered = np.sort(differences)

@@ -18,7 +18,7 @@ from harness.model.protocol import KdcExchange, Transport
 PREAUTH_REQUIRED = 25
 SVC_UNAVAILABLE = 29
 _TOO_BIG = 52
-_AS_REP, _ERROR = der.application(11), der.application(30)
+_AS_REP, _TGS_REP, _ERROR = der.application(11), der.application(13), der.application(30)
 _PA_ENC_TIMESTAMP, _PA_ETYPE_INFO2, _PA_FX_FAST, _PA_SPAKE = 2, 19, 136, 151
 """RFC 4120 §5.2.7, RFC 6113 §5.4.2, draft-ietf-kitten-krb-spake-preauth."""
 
@@ -48,6 +48,28 @@ def error_code(answer: bytes) -> int | None:
     if answer[:1] != bytes([_ERROR]):
         return None
     return der.decode(der.decode(answer).content).field(6).number()
+
+
+def unusual_error(answer: bytes) -> str:
+    """The name of an answer's error; empty without one, or where it is that of every ordinary AS exchange."""
+    try:
+        code = error_code(answer)
+    except ValueError:
+        return ""
+    return "" if code in (None, PREAUTH_REQUIRED) else kerberos_name(code)
+
+
+def reply_enctypes(answer: bytes) -> tuple[str, ...]:
+    """The encryption types of a reply's own part and of the ticket in it; none of anything else."""
+    try:
+        message = der.decode(answer)
+        if message.tag not in (_AS_REP, _TGS_REP):
+            return ()
+        reply = der.decode(message.content)
+        found = reply.field(6).field(0).number(), der.decode(reply.field(5).content).field(3).field(0).number()
+    except ValueError:
+        return ()
+    return tuple(dict.fromkeys(map(enctype_name, found)))
 
 
 def key_infos(answer: bytes) -> tuple[KeyInfo, ...]:

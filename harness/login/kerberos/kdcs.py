@@ -10,7 +10,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from harness.login.kerberos.answers import SVC_UNAVAILABLE, KdcAnswer, error_code, exchange_of
+from harness.login.kerberos.answers import (
+    SVC_UNAVAILABLE,
+    KdcAnswer,
+    error_code,
+    exchange_of,
+    reply_enctypes,
+    unusual_error,
+)
 from harness.login.kerberos.contact import Contact
 from harness.login.kerberos.policies import MIT, POLICIES, KdcPolicy
 from harness.login.net.clock import StepClock
@@ -62,6 +69,14 @@ class KdcCarrier:
     def exchanges(self) -> tuple[KdcExchange, ...]:
         """Every request that was sent, with what came of it, in order."""
         return tuple(exchange_of(answer) for answer in self._answers)
+
+    @property
+    def way(self) -> str:
+        """The transports of its answers, the errors among them, and the encryption types of the last reply."""
+        answered = [(asked.transport, asked.answer) for asked in self._answers if asked.answer is not None]
+        parts = [transport for transport, _ in answered] + [unusual_error(answer) for _, answer in answered]
+        parts += reply_enctypes(answered[-1][1]) if answered else ()
+        return ", ".join(dict.fromkeys(filter(None, parts)))
 
     @property
     def server(self) -> str:

@@ -19,6 +19,7 @@ from harness.model.verdict import Kind, Verdict
 from harness.stats.compare import concluded, outages, seen_by, stages_of
 from harness.stats.samples import ALL_LOGINS_P95, Measured, Sample, judgeable
 from harness.stats.shift import LEAST_LOOK, Bounding, boundings, shift_of
+from harness.stats.ways import changed_ways
 from tests.benchmarks.operating_characteristics.rivals import rival_blocks
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, simulate
 
@@ -36,6 +37,7 @@ SOUND = ArmHealth(
 HEALTH: dict[Arm, ArmHealth] = {"baseline": SOUND, "candidate": SOUND}
 RUNNING = RunState(complete=False)
 QUANTILES = ("p50", "p95", "p99")
+WAYS_WITHIN_MIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Outcome:
     shift: tuple[float, ...]
     sd: tuple[float, ...]
     rivals: dict[str, bool]
+    way_named: bool = False
+    """Whether a change in the ways that logins go was told within WAYS_WITHIN_MIN."""
 
 
 def outcome(
@@ -78,6 +82,7 @@ def outcome(
         shift=tuple(float(d[quantile].mean()) for quantile in QUANTILES),
         sd=tuple(float(d[quantile].std(ddof=1)) for quantile in QUANTILES),
         rivals=rival_blocks(table, layout, nominal_p95_s, (seed, run)),
+        way_named=bool(changed_ways(table, layout.design, policy, range(round(60 * WAYS_WITHIN_MIN / layout.pair_s)))),
     )
 
 

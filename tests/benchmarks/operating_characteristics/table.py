@@ -28,6 +28,8 @@ class Cell:
     shift: tuple[float, ...]
     sd: tuple[float, ...]
     rivals: dict[str, float]
+    way_named: float = 0.0
+    """Of all runs, the share in which a change of the ways that logins go was told within ten minutes."""
 
 
 def cell_of(outcomes: Sequence[Outcome]) -> Cell:
@@ -45,6 +47,7 @@ def cell_of(outcomes: Sequence[Outcome]) -> Cell:
         shift=tuple(100 * math.expm1(x) for x in np.mean([o.shift for o in outcomes], axis=0)),
         sd=tuple(float(x) for x in np.sqrt(np.mean(np.square([o.sd for o in outcomes]), axis=0))),
         rivals={name: _percent([o.rivals[name] for o in outcomes]) for name in RIVALS},
+        way_named=_percent([o.way_named for o in outcomes]),
     )
 
 
@@ -96,7 +99,8 @@ def _verdicts(cell: Cell | None) -> str:
         return "–"
     at = "" if math.isnan(cell.minutes) else f" @{cell.minutes:.3g}"
     named = "" if math.isnan(cell.blamed) else f", step named {_number(cell.blamed)} %"
-    return f"{_number(cell.block)} / {_number(cell.passed)}{at}{named} (n={cell.runs})"
+    way = f", way named {_number(cell.way_named)} %" if cell.way_named else ""
+    return f"{_number(cell.block)} / {_number(cell.passed)}{at}{named}{way} (n={cell.runs})"
 
 
 def _shift(mine: dict[str, Cell]) -> str:

@@ -193,7 +193,7 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
             failed_at = np.where(failing, ended, np.inf)
             ready = np.where(failing, np.inf, ended)
     done = np.where(failing, failed_at, ready)
-    return _table(offsets, wall_s, done, failing, taken_s, reached)
+    return _table(offsets, wall_s, done, failing, taken_s, reached, ntlm)
 
 
 def served(ready: Floats, service: Floats, servers: Ints, paused: tuple[Floats, Floats] | None = None) -> Floats:
@@ -257,6 +257,7 @@ def _table(
     failing: Flags,
     taken_s: Mapping[str, Floats],
     reached: Mapping[str, Flags],
+    ntlm: Flags,
 ) -> AttemptTable:
     block, at = np.nonzero(np.isfinite(offsets))
     row_of = np.full(offsets.shape, -1, dtype=np.int64)
@@ -269,9 +270,9 @@ def _table(
     for name, times in taken_s.items():
         here = reached[name] & (row_of >= 0)
         broken = failing[here] if name == "kdc_as" else np.zeros(int(here.sum()), dtype=bool)
-        steps[name] = StepColumns(
-            row_of[here], times[here], np.where(broken, STATUSES.index("error"), 0).astype(np.int8)
-        )
+        ended = np.where(broken, STATUSES.index("error"), 0).astype(np.int8)
+        way = ntlm[here].astype(np.int16) if name == "ldap_bind" else None
+        steps[name] = StepColumns(row_of[here], times[here], ended, way=way, ways=("GSSAPI", "NTLM"))
     return AttemptTable(
         arm=(block % 2).astype(np.int8),
         block=block.astype(np.int64),

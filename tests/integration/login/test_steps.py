@@ -102,6 +102,9 @@ def test_the_requests_shown_are_those_that_the_kdc_logged(
         assert exchange.note == ""
     assert [exchange.error for exchange in exchanges] == ["KDC_ERR_PREAUTH_REQUIRED", "", ""]
     assert exchanges[0].key_enctype == "aes256-cts-hmac-sha1-96"
+    ways = [step.way for step in result.steps]
+    assert ways[:2] == [f"{spoken}, aes256-cts-hmac-sha1-96"] * 2
+    assert ways[2] == "" and ways[3] == ", ".join(result.facts[3].agreed) != ""
 
 
 def test_the_tickets_shown_are_those_that_klist_shows(arm: LabArm, tmp_path: Path) -> None:

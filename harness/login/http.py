@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.login.cookies import Cookies
 from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
 from harness.login.web import OK, UNAUTHORIZED, Negotiation, Response, WebConnection, errors
@@ -32,7 +33,7 @@ class EhrSession:
         self._ehr = ehr
         self._clock = clock
         self._connection = WebConnection(ehr, endpoints, ca_file, clock)
-        self._cookies: dict[str, str] = {}
+        self._cookies = Cookies()
         self.statuses: list[int] = []
 
     def front(self, negotiate: Negotiation) -> Page:
@@ -89,11 +90,8 @@ class EhrSession:
             return Page(response.body, context is not None and bool(context.complete))
 
     def _get(self, path: str, token: bytes | None) -> Response:
-        cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        response = self._connection.ask(path, cookies, token)
+        host, where = self._ehr.service_host, path.partition("?")[0]
+        response = self._connection.ask(path, self._cookies.header(host, where, self._ehr.tls), token)
         self.statuses.append(response.status)
-        for cookie in response.values(b"set-cookie"):
-            name, given, value = cookie.partition(";")[0].partition("=")
-            if given:
-                self._cookies[name.strip()] = value.strip()
+        self._cookies.take(host, where, response.values(b"set-cookie"))
         return response

@@ -93,6 +93,17 @@ def test_a_sessions_cookie_spares_the_second_token() -> None:
     assert ["Cookie: session=abc" in request.split("\r\n") for request in server.requests] == [False, False, True]
 
 
+def test_a_cookie_goes_only_where_its_server_wants_it() -> None:
+    given = with_header(GIVEN, "Set-Cookie: elsewhere=1; Path=/admin")
+    given = with_header(with_header(given, "Set-Cookie: sealed=1; Path=/; Secure"), "Set-Cookie: gone=1; Max-Age=0")
+    with front(ASKS, given, GIVEN) as server:
+        browser = session(server.port)
+        browser.front(negotiate)
+        browser.chart(never)
+        browser.close()
+    assert "Cookie:" not in server.requests[-1]
+
+
 def test_a_server_that_hangs_up_after_its_challenge_is_connected_to_anew() -> None:
     with front(with_header(ASKS, "Connection: close"), GIVEN) as server:
         browser = session(server.port)

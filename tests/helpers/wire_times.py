@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,20 +64,24 @@ def trips(file: Path, kdc: int, ldap: int) -> tuple[dict[int, list[Trip]], list[
     shown = [part for name in _FIELDS for part in ("-e", name)]
     command = ["tshark", "-n", "-r", str(file), *decode, "-T", "fields", "-E", "occurrence=f", *shown]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
-    flows: dict[tuple[int, int, str], list[tuple[float, bool, bool, str, str]]] = defaultdict(list)
+    flows: dict[tuple[int, int, str, int], list[tuple[float, bool, bool, str, str]]] = defaultdict(list)
+    opened: Counter[int] = Counter()
+    """By the client's port, which later connections may use again: their packets are flows of their own."""
     for line in said.splitlines():
         at, usrc, udst, tsrc, tdst, length, syn, ulen, again, kind, user = line.split("\t")
         if again:  # a probe for the tail (RFC 8985) of an answer that has come, and that a busy reader has not yet read
             continue
         source, to = int(usrc or tsrc), int(udst or tdst)
         if to in (kdc, ldap) or source in (kdc, ldap):
-            asks = to in (kdc, ldap)
+            asks, opens = to in (kdc, ldap), syn in ("1", "True")
             server, client = (to, source) if asks else (source, to)
-            carries = (int(ulen) > 8 if ulen else int(length or 0) > 0) or syn in ("1", "True")
-            flows[server, client, "udp" if usrc else "tcp"].append((float(at), asks, carries, kind, user))
+            opened[client] += asks and opens
+            carries = (int(ulen) > 8 if ulen else int(length or 0) > 0) or opens
+            flow = flows[server, client, "udp" if usrc else "tcp", opened[client]]
+            flow.append((float(at), asks, carries, kind, user))
     to_kdc: dict[int, list[Trip]] = {}
     to_ldap: list[list[Trip]] = []
-    for (server, client, _), packets in flows.items():
+    for (server, client, *_), packets in flows.items():
         found = list(_trips(packets))
         if server == kdc:
             to_kdc.setdefault(client, []).extend(found)

@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -q --disable-pip-version-check
 UPDATE ?= uppsala-2016
+# Each run is five processes or more that import the same modules, and a test run has a hundred runs: compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo [UPDATE=none]  replay the incident of 2016 on the embedded domain, or an A/A run"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from harness.errors import LabError
 from harness.lab.domain import Lab
 from harness.lab.tools import find_tools
-from tests.helpers.browser import Page, browser
+from tests.helpers.browser import Browser, Page, browser
 from tests.helpers.needs import missing
 
 
@@ -24,21 +26,36 @@ def chromium() -> str:
     return found
 
 
+@pytest.fixture(scope="module")
+def browsers(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Browser]]:
+    """The browser of a language, started once for the tests of a file."""
+    folder = tmp_path_factory.mktemp("browsers")
+    with ExitStack() as stack:
+        yield functools.cache(lambda language: stack.enter_context(browser(chromium, folder, language)))
+
+
 @pytest.fixture
-def new_page(chromium: str, tmp_path: Path) -> Iterator[Callable[[], Page]]:
+def pages_in(browsers: Callable[[str], Browser]) -> Iterator[Callable[[str], Page]]:
+    """A browser's pages, in the language that is asked for; none shares cookies with another test's."""
+    with ExitStack() as stack:
+        sessions = functools.cache(lambda language: stack.enter_context(browsers(language).session()))
+        yield lambda language: sessions(language)()
+
+
+@pytest.fixture
+def new_page(pages_in: Callable[[str], Page]) -> Callable[[], Page]:
     """A browser's pages, in English."""
-    with browser(chromium, tmp_path) as new:
-        yield new
+    return lambda: pages_in("en-GB")
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The embedded domain with both arms, in a cache folder of these tests."""
+def lab(session_cache: Path) -> Iterator[Lab]:
+    """The embedded domain with both arms, for all of these tests."""
     try:
         find_tools()
     except LabError as error:
         missing(str(error))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(session_cache))
         with Lab() as running:
             yield running

@@ -31,12 +31,12 @@ PATIENT = {**POLICY, "name": "patient", "looks": {**POLICY["looks"], "pass_from"
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(tmp_path: Path, session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     try:
         check_namespaces(find_ad_programs())
     except LabError as error:
         missing(str(error))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(session_cache))
     write(tmp_path / "logon.yaml", LOGON)
     write(tmp_path / "patient.yaml", PATIENT)
     with AdLab() as lab:

@@ -15,12 +15,18 @@ import yaml
 from harness.config.shipped import GATE_LOCUSTFILE
 from harness.lab.domain import Lab
 from harness.system.process import Identity
-from tests.helpers.browser import Page, browser
+from tests.helpers.browser import Page
 from tests.helpers.gate_page import BUSY, fill, stop
 from tests.helpers.plain_locust import Site, only_run, web_ui, write
 from tests.helpers.running import POLICY, SCENARIO
 
 pytestmark = pytest.mark.integration
+SMALL = {
+    **SCENARIO,
+    "arrivals": {"curve": "constant", "rate": 30},
+    "blocks": {"length_s": 2, "trim_s": 0.5, "pairs": 5},
+}
+"""Long enough for a page to be looked at while it goes on."""
 LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 60}}
 PATIENT = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 40}}
 
@@ -28,7 +34,7 @@ PATIENT = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 40}}
 @pytest.fixture
 def inputs(lab: Lab, tmp_path: Path) -> Path:
     lab.write_targets(tmp_path / "targets.yaml")
-    for name, document in (("small", SCENARIO), ("long", LONG), ("quick", POLICY), ("patient", PATIENT)):
+    for name, document in (("small", SMALL), ("long", LONG), ("quick", POLICY), ("patient", PATIENT)):
         write(tmp_path / f"{name}.yaml", document)
     return tmp_path
 
@@ -163,24 +169,23 @@ def test_what_servers_say_is_text_on_the_page(new_page: Callable[[], Page], site
 
 
 def test_the_page_fits_400_pixels_in_swedish_and_in_the_dark_and_is_worked_by_keys_alone(
-    chromium: str, site: Site, inputs: Path, tmp_path: Path
+    pages_in: Callable[[str], Page], site: Site, inputs: Path, tmp_path: Path
 ) -> None:
-    with browser(chromium, tmp_path, "sv-SE") as new:
-        page = new()
-        page.size(400)
-        page.prefer("dark")
-        page.go(f"{site.url}/gate")
-        page.until("document.querySelectorAll('#policy option').length > 2")
-        assert "Bedöm en uppdatering" in page.text()
-        assert page.overflow() <= 0
-        seen = [page.tab() for _ in range(9)]
-        assert seen.index("update") < seen.index("scenario") < seen.index("targets") < seen.index("policy")
-        assert "go" in seen
-        someone_s(inputs / "results")
-        page.until("!document.querySelector('#live').classList.contains('hidden')")
-        assert "Stoppa grinden" in page.text() and "tidigast PASS om 12 s" in page.text()
-        assert page.overflow() <= 0
-        page.shot(tmp_path / "live-400-dark.png")
+    page = pages_in("sv-SE")
+    page.size(400)
+    page.prefer("dark")
+    page.go(f"{site.url}/gate")
+    page.until("document.querySelectorAll('#policy option').length > 2")
+    assert "Bedöm en uppdatering" in page.text()
+    assert page.overflow() <= 0
+    seen = [page.tab() for _ in range(9)]
+    assert seen.index("update") < seen.index("scenario") < seen.index("targets") < seen.index("policy")
+    assert "go" in seen
+    someone_s(inputs / "results")
+    page.until("!document.querySelector('#live').classList.contains('hidden')")
+    assert "Stoppa grinden" in page.text() and "tidigast PASS om 12 s" in page.text()
+    assert page.overflow() <= 0
+    page.shot(tmp_path / "live-400-dark.png")
 
 
 FINDING = {
@@ -207,26 +212,25 @@ SEEN = {
 
 @pytest.mark.parametrize("language", ["en-GB", "sv-SE"])
 def test_a_screen_reader_has_a_name_for_all_and_colour_tells_nothing_alone(
-    language: str, chromium: str, site: Site, inputs: Path, tmp_path: Path
+    language: str, pages_in: Callable[[str], Page], site: Site, inputs: Path
 ) -> None:
-    with browser(chromium, tmp_path, language) as new:
-        page = new()
-        page.go(f"{site.url}/gate")
-        page.until("document.querySelectorAll('#policy option').length > 2")
-        assert page.nameless() == []
-        someone_s(inputs / "results", **SEEN)
-        page.until("document.querySelectorAll('#slowest .login').length")
-        page.js("document.querySelectorAll('details').forEach(each => { each.open = true })")
-        assert page.nameless() == []
-        seen = page.text()
-        assert "✗" in page.js("document.querySelector('#failed .waterfall').textContent"), "which step failed"
-        assert page.js("[...document.querySelectorAll('#lights .sign')].map(each => each.textContent)") == ["✓", "✗"]
-        assert "−0 %" not in page.js("document.querySelector('#pairs').textContent") and "NaN" not in seen
-        assert "null" not in seen and "undefined" not in seen
-        assert page.js("document.title").endswith("· someone · authgate")
-        assert page.js("document.documentElement.lang") == language[:2]
-        assert ("Not certain yet" in seen) is (language == "en-GB")
-        assert page.complaints == []
+    page = pages_in(language)
+    page.go(f"{site.url}/gate")
+    page.until("document.querySelectorAll('#policy option').length > 2")
+    assert page.nameless() == []
+    someone_s(inputs / "results", **SEEN)
+    page.until("document.querySelectorAll('#slowest .login').length")
+    page.js("document.querySelectorAll('details').forEach(each => { each.open = true })")
+    assert page.nameless() == []
+    seen = page.text()
+    assert "✗" in page.js("document.querySelector('#failed .waterfall').textContent"), "which step failed"
+    assert page.js("[...document.querySelectorAll('#lights .sign')].map(each => each.textContent)") == ["✓", "✗"]
+    assert "−0 %" not in page.js("document.querySelector('#pairs').textContent") and "NaN" not in seen
+    assert "null" not in seen and "undefined" not in seen
+    assert page.js("document.title").endswith("· someone · authgate")
+    assert page.js("document.documentElement.lang") == language[:2]
+    assert ("Not certain yet" in seen) is (language == "en-GB")
+    assert page.complaints == []
 
 
 def test_a_run_is_stopped_by_keys_alone(new_page: Callable[[], Page], site: Site, inputs: Path) -> None:

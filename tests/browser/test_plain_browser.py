@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.lab.domain import Lab
-from tests.helpers.browser import Page, browser
+from tests.helpers.browser import Page
 from tests.helpers.plain_locust import SHORT, Site, logins, web_ui, write
 
 pytestmark = pytest.mark.integration
@@ -90,9 +90,11 @@ def test_a_running_test_has_a_stop_button_and_is_not_edited_the_second_time_too(
             page.choose("#scenario-file", "long.yaml")
 
 
-def test_the_form_speaks_swedish_and_fits_a_telephone(chromium: str, inputs: Path, tmp_path: Path) -> None:
-    with web_ui(inputs) as site, browser(chromium, tmp_path, "sv-SE") as new:
-        page = new()
+def test_the_form_speaks_swedish_and_fits_a_telephone(
+    pages_in: Callable[[str], Page], inputs: Path, tmp_path: Path
+) -> None:
+    with web_ui(inputs) as site:
+        page = pages_in("sv-SE")
         page.size(400)
         page.prefer("dark")
         page.go(f"{site.url}/")

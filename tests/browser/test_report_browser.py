@@ -1,5 +1,6 @@
 """The page in a real browser: it renders, it fits, and it loads nothing."""
 
+import functools
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,15 +9,20 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from harness.model.evidence import Evidence
 from harness.report.html import page
 from tests.helpers.browser import Page
-from tests.helpers.evidence_samples import VERDICTS, blocked
+from tests.helpers.evidence_samples import VERDICTS
 
 WIDTH, HEIGHT = 1200, 1600
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          f"--window-size={WIDTH},{HEIGHT}")  # fmt: skip
+
+
+@functools.cache
+def page_of(name: str) -> str:
+    """The page of a sample, made once: its figures take a second."""
+    return page(VERDICTS[name]())
 
 
 def browse(chromium: str, folder: Path, html: str, *wanted: str) -> str:
@@ -29,12 +35,11 @@ def browse(chromium: str, folder: Path, html: str, *wanted: str) -> str:
 
 @pytest.mark.parametrize("name", ["block", "partial"])
 def test_the_page_renders_its_verdict_and_its_figures(name: str, chromium: str, tmp_path: Path) -> None:
-    make: Callable[[], Evidence] = VERDICTS[name]
-    evidence = make()
+    evidence = VERDICTS[name]()
     shot = tmp_path / "shot.png"
-    dom = browse(chromium, tmp_path, page(evidence), f"--screenshot={shot}", "--dump-dom")
+    dom = browse(chromium, tmp_path, page_of(name), f"--screenshot={shot}", "--dump-dom")
     if not shot.exists():  # some versions do only one of the two at a time
-        browse(chromium, tmp_path, page(evidence), f"--screenshot={shot}")
+        browse(chromium, tmp_path, page_of(name), f"--screenshot={shot}")
     assert evidence.verdict.kind.name in dom and evidence.verdict.sentence in dom
     image = matplotlib.image.imread(shot)[:, :, :3]
     assert image.shape[:2] == (HEIGHT, WIDTH)
@@ -47,7 +52,7 @@ def test_the_page_renders_its_verdict_and_its_figures(name: str, chromium: str, 
 
 def test_the_page_is_no_wider_than_its_window(chromium: str, tmp_path: Path) -> None:
     # The page's own policy forbids scripts; the copy that is measured allows the one that measures it.
-    html = page(blocked()).replace("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'")
+    html = page_of("block").replace("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'")
     probe = "<script>document.title = document.documentElement.scrollWidth - window.innerWidth</script></body>"
     dom = browse(chromium, tmp_path, html.replace("</body>", probe), "--dump-dom")
     overflow = int(dom.split("<title>")[1].split("</title>")[0])
@@ -61,12 +66,12 @@ LARGEST_SHRINKING = "Math.min(...[...document.images].map(e => e.clientWidth / e
 
 
 @pytest.fixture
-def opened(new_page: Callable[[], Page], tmp_path: Path) -> Callable[[Evidence], Page]:
-    """Opens the page of a run on a telephone."""
+def opened(new_page: Callable[[], Page], tmp_path: Path) -> Callable[[str], Page]:
+    """Opens the page of a sample on a telephone."""
 
-    def open_it(evidence: Evidence) -> Page:
+    def open_it(name: str) -> Page:
         path = tmp_path / "report.html"
-        path.write_text(page(evidence), encoding="utf-8")
+        path.write_text(page_of(name), encoding="utf-8")
         shown = new_page()
         shown.size(400, SCREEN)
         shown.go(path.as_uri())
@@ -77,9 +82,9 @@ def opened(new_page: Callable[[], Page], tmp_path: Path) -> Callable[[Evidence],
 
 @pytest.mark.parametrize("name", ["block", "pass", "inconclusive", "invalid"])
 def test_a_telephone_shows_the_page_in_under_ten_screens_and_nothing_sticks_out_folded_or_not(
-    name: str, opened: Callable[[Evidence], Page]
+    name: str, opened: Callable[[str], Page]
 ) -> None:
-    shown = opened(VERDICTS[name]())
+    shown = opened(name)
     assert shown.overflow() <= 0
     assert shown.js("document.documentElement.scrollHeight") < 10 * SCREEN
     shown.js("document.querySelectorAll('details').forEach(each => { each.open = true })")
@@ -90,8 +95,8 @@ def test_a_telephone_shows_the_page_in_under_ten_screens_and_nothing_sticks_out_
     assert shown.js(LARGEST_SHRINKING) > 0.9
 
 
-def test_the_page_is_dark_where_the_screen_is_and_light_on_paper(opened: Callable[[Evidence], Page]) -> None:
-    shown = opened(blocked())
+def test_the_page_is_dark_where_the_screen_is_and_light_on_paper(opened: Callable[[str], Page]) -> None:
+    shown = opened("block")
     shown.prefer("dark")
     paper, ink = "getComputedStyle(document.body).backgroundColor", "getComputedStyle(document.body).color"
     assert (shown.js(paper), shown.js(ink)) == ("rgb(18, 24, 31)", "rgb(232, 237, 242)")
@@ -100,8 +105,8 @@ def test_the_page_is_dark_where_the_screen_is_and_light_on_paper(opened: Callabl
     assert shown.js(paper) == "rgb(255, 255, 255)"
 
 
-def test_paper_shows_the_folded_evidence_and_tears_no_line_of_a_table(opened: Callable[[Evidence], Page]) -> None:
-    shown = opened(blocked())
+def test_paper_shows_the_folded_evidence_and_tears_no_line_of_a_table(opened: Callable[[str], Page]) -> None:
+    shown = opened("block")
     shown.size(1000)
     table = "document.querySelector('#findings table')"
     assert shown.js(f"{table}.checkVisibility({{contentVisibilityAuto: true}})") is False, "folded on the screen"
@@ -115,8 +120,8 @@ def test_paper_shows_the_folded_evidence_and_tears_no_line_of_a_table(opened: Ca
     assert len(shown.send("Page.printToPDF", preferCSSPageSize=True)["data"]) > 10_000
 
 
-def test_every_part_is_reached_from_the_contents_by_keys_alone(opened: Callable[[Evidence], Page]) -> None:
-    shown = opened(blocked())
+def test_every_part_is_reached_from_the_contents_by_keys_alone(opened: Callable[[str], Page]) -> None:
+    shown = opened("block")
     titles = shown.js("[...document.querySelectorAll('.contents a')].map(each => each.textContent)")
     assert [shown.tab() for _ in titles] == titles
     assert shown.js("document.activeElement.getAttribute('href')") == "#manifest"

@@ -158,28 +158,46 @@ def eventually(true: Callable[[], Any], patience_s: float, otherwise: Callable[[
     return found
 
 
+class Browser:
+    """A running browser, as its DevTools protocol has it."""
+
+    def __init__(self, port: str, path: str, language: str) -> None:
+        self._port, self._language = port, language
+        self._socket = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=PATIENCE_S)
+
+    def _tell(self, method: str, **params: str) -> dict[str, str]:
+        self._socket.send(json.dumps({"id": 1, "method": method, "params": params}))
+        while (answer := json.loads(self._socket.recv())).get("id") != 1:
+            pass
+        found: dict[str, str] = answer["result"]
+        return found
+
+    @contextmanager
+    def session(self) -> Iterator[Callable[[], Page]]:
+        """Gives pages, which share cookies and storage with each other and with no other session's."""
+        context = self._tell("Target.createBrowserContext")["browserContextId"]
+
+        def page() -> Page:
+            target = self._tell("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+            made = Page(f"ws://127.0.0.1:{self._port}/devtools/page/{target}")
+            made.send("Emulation.setLocaleOverride", locale=self._language.replace("-", "_"))
+            made.size(1200)
+            return made
+
+        yield page
+        self._tell("Target.disposeBrowserContext", browserContextId=context)
+
+
 @contextmanager
-def browser(chromium: str, folder: Path, language: str = "en-GB") -> Iterator[Callable[[], Page]]:
-    """A browser with a profile of its own; it gives pages."""
+def browser(chromium: str, folder: Path, language: str = "en-GB") -> Iterator[Browser]:
+    """A browser with a profile of its own."""
     profile = folder / f"profile-{language}"
     command = [chromium, *FLAGS, f"--user-data-dir={profile}", f"--lang={language}", f"--accept-lang={language}"]
     process = subprocess.Popen([*command, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     port_file = profile / "DevToolsActivePort"
     try:
         eventually(lambda: port_file.exists() and port_file.read_text().count("\n"), PATIENCE_S, lambda: "no chromium")
-        port, path = port_file.read_text().split("\n")[:2]
-        control = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=PATIENCE_S)
-
-        def page() -> Page:
-            control.send(json.dumps({"id": 1, "method": "Target.createTarget", "params": {"url": "about:blank"}}))
-            while (answer := json.loads(control.recv())).get("id") != 1:
-                pass
-            made = Page(f"ws://127.0.0.1:{port}/devtools/page/{answer['result']['targetId']}")
-            made.send("Emulation.setLocaleOverride", locale=language.replace("-", "_"))
-            made.size(1200)
-            return made
-
-        yield page
+        yield Browser(*port_file.read_text().split("\n")[:2], language)
     finally:
         process.kill()
         process.wait()

@@ -72,7 +72,7 @@ def api_of_comments() -> Iterator[Comments]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     held.address = f"http://127.0.0.1:{server.server_address[1]}"
     try:
@@ -117,22 +117,26 @@ cp "$STAND_IN/authgate" "$3/bin/authgate"
 chmod +x "$3/bin/pip" "$3/bin/authgate"
 """
 AUTHGATE = """#!/bin/sh
-# In place of the load: "gate" judges the stored run that the test has put there. All else is the command itself.
+# In place of the load: "gate" leaves the run that the test has put there, and its reports. All else is the command.
 echo "$@" >> "$STAND_IN/asked"
 case "$1" in
   doctor) exit "${{DOCTOR:-0}}" ;;
   gate) mkdir -p results; cp -r "$STAND_IN/run" "results/$(basename "$(readlink -f "$STAND_IN/run")")"
-        exec "{python}" -m harness compare "results/$(basename "$(readlink -f "$STAND_IN/run")")" > /dev/null ;;
+        exit {code} ;;
   *) exec "{python}" -m harness "$@" ;;
 esac
 """
 
 
 def stand_ins(folder: Path, run: Path) -> dict[str, str]:
-    """Programs in place of python3 and authgate, in a folder of their own, and the environment that finds them."""
+    """Programs in place of python3 and authgate, in a folder of their own, and the environment that finds them.
+
+    The run is one that has been judged.
+    """
+    code = json.loads((run / "verdict.json").read_text(encoding="utf-8"))["exit_code"]
     there = folder / "stand-in"
     there.mkdir()
-    for name, text in (("python3", PYTHON), ("authgate", AUTHGATE.format(python=sys.executable))):
+    for name, text in (("python3", PYTHON), ("authgate", AUTHGATE.format(python=sys.executable, code=code))):
         (there / name).write_text(text)
         (there / name).chmod(0o755)
     (there / "run").symlink_to(run)

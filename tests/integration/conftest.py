@@ -61,12 +61,6 @@ def require_sso() -> None:
         missing(f"{said_missing(absent)} not found")
 
 
-@pytest.fixture(scope="session")
-def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder of this test session, in which the domain is built once."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def cache(session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The session's cache folder, in use: tests neither see nor touch the user's own."""

@@ -13,7 +13,7 @@ from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
 
 pytestmark = pytest.mark.integration
 
-LONGER = {**SCENARIO, "blocks": {"length_s": 2, "trim_s": 0.5, "pairs": 16}}
+LONGER = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 16}}
 SLOW_TO_PASS = {**POLICY, "looks": {"block_from": 3, "pass_from": 12, "pass_after_s": 0}}
 
 
@@ -30,7 +30,7 @@ def verdict_of(run: Path) -> dict[str, Any]:
 
 def test_a_budget_ends_a_run_in_time_and_its_continuation_passes_by_all_pairs(lab: Lab, tmp_path: Path) -> None:
     inputs = Inputs(tmp_path)
-    done = finished([*inputs.command(lab.targets, LONGER, SLOW_TO_PASS), "--budget", "40s"])
+    done = finished([*inputs.command(lab.targets, LONGER, SLOW_TO_PASS), "--budget", "30s"])
     assert done.returncode == 20, done.stdout + done.stderr
     assert "6 of the plan's 16 pairs" in done.stdout and "A PASS needs 13 pairs" in done.stdout
     first = inputs.run

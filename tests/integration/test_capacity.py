@@ -19,17 +19,17 @@ from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
 
 pytestmark = pytest.mark.integration
 
-HOLD = Hold(hold_s=0.8, workers=8)
+HOLD = Hold(hold_s=0.56, workers=8)
 KNOWN = HOLD.workers / HOLD.hold_s
-"""What the directory serves behind that fault, in logins a second; a login connects to it once. A tenth of what two
+"""What the directory serves behind that fault, in logins a second; a login connects to it once. A seventh of what two
 cores serve."""
 LADDER: dict[str, Any] = {
     **SCENARIO,
-    "arrivals": {"curve": "constant", "rate": 10},
-    "blocks": {"design": "duet", "length_s": 1.7, "trim_s": 0.3, "pairs": 4},
+    "arrivals": {"curve": "constant", "rate": KNOWN},
+    "blocks": {"design": "duet", "length_s": 1.19, "trim_s": 0.21, "pairs": 4},
     "population": {"users": 60, "cold_share": 1.0},
-    "timeout_s": 6,
-    "step_timeout_s": 6,
+    "timeout_s": 4.2,
+    "step_timeout_s": 4.2,
 }
 
 
@@ -48,10 +48,11 @@ def searched(inputs: Inputs, targets: object, *options: str) -> tuple[int, dict[
 def test_a_directory_of_few_workers_is_found_to_have_the_capacity_that_it_is_known_to_have(
     tmp_path: Path, require_domain: None
 ) -> None:
-    """Three ladders of a dozen logins a rung, on a shared machine, may leave open whether capacity was lost: how often
+    """Two ladders of two dozen logins a rung, on a shared machine, may leave open whether capacity was lost: how often
     the search blocks is measured in simulation. It never passes, and finds what was planted."""
     with Lab(faults=[HOLD]) as held:
-        options = ["--from", "0.75", "--to", "3.2", "--step", "1.4", "--ladders", "3", "--rungs", "4", "--peak", "7.5"]
+        options = ["--from", "0.75", "--to", "2.6", "--step", "1.4", "--ladders", "2", "--rungs", "4"]
+        options += ["--within-ms", "2100", "--peak", "10.7"]
         code, found, said = searched(Inputs(tmp_path), held.targets, *options)
     assert (code, found["verdict"]["kind"]) in ((10, "BLOCK"), (20, "INCONCLUSIVE")), said
     candidate = found["comparison"]["arms"]["candidate"]
@@ -83,10 +84,11 @@ def test_equal_arms_are_not_blocked_and_what_was_not_reached_is_not_claimed(
 def test_a_run_that_has_seen_enough_ends_whole_and_its_other_pairs_are_not_there(
     tmp_path: Path, require_domain: None, cache: Path
 ) -> None:
+    blocks = {"design": "duet", "length_s": 1.7, "trim_s": 0.3, "pairs": 4}
     with Lab() as lab:
         request = RunRequest(
-            Scenario.model_validate(LADDER), Targets.model_validate(lab.targets), Policy.model_validate(POLICY),
-            tmp_path, early_stop=False, stop=lambda attempts, health: True,
+            Scenario.model_validate({**LADDER, "blocks": blocks}), Targets.model_validate(lab.targets),
+            Policy.model_validate(POLICY), tmp_path, early_stop=False, stop=lambda attempts, health: True,
         )  # fmt: skip
         folder = execute(request, lambda snapshot: None)
     manifest = folder.manifest()

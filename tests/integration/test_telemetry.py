@@ -18,7 +18,7 @@ from tests.helpers.running import AUTHGATE, SCENARIO, Inputs
 
 pytestmark = pytest.mark.integration
 
-SHORT = {**SCENARIO, "blocks": {"length_s": 2, "trim_s": 0.5, "pairs": 2}}
+SHORT = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 2}}
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,10 @@ from harness.system.process import environment
 from tests.helpers.faults import Result, Scene, expired_certificate, fill, gated, refused, small_disk
 from tests.helpers.running import POLICY, SCENARIO, Inputs, interrupt, until
 
-LENGTH: dict[str, Any] = {"blocks": {**SCENARIO["blocks"], "pairs": 9}}
+LENGTH: dict[str, Any] = {
+    "arrivals": {"curve": "constant", "rate": 30},
+    "blocks": {"length_s": 2, "trim_s": 0.5, "pairs": 9},
+}
 EMBEDDED: dict[str, Any] = {**SCENARIO, **LENGTH}
 AD: dict[str, Any] = {
     **{key: value for key, value in SCENARIO.items() if key != "steps"},

@@ -1,6 +1,7 @@
 """The files of docs/ci, step by step, in the environment that each system is documented to give a job.
 
-The systems are not there: their services are stand-ins, the load is a stored run, and pip installs nothing.
+The systems are not there: their services are stand-ins, the load is a stored run that has been judged, and pip
+installs nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.report.write import write_all
+from harness.run.evidence import evidence_of
 from tests.helpers.ci import TOKEN, Comments, api_of_comments, environment_of, stand_ins, step
 from tests.helpers.pages import ROOT
 from tests.helpers.stored import stored_run
@@ -31,8 +34,12 @@ JENKINS = ("sh", "-xe")
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("runs")
-    return {verdict: stored_run(folder, slower=slower).path for verdict, slower in SLOWER.items()}
+    """A run of each verdict, with its reports."""
+    into = tmp_path_factory.mktemp("runs")
+    folders = {verdict: stored_run(into, slower=slower) for verdict, slower in SLOWER.items()}
+    for folder in folders.values():
+        write_all(evidence_of(folder), folder.path)
+    return {verdict: folder.path for verdict, folder in folders.items()}
 
 
 @pytest.fixture

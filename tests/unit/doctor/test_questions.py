@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.doctor import questions, tls
+from harness.doctor import kdc, questions, tls
 from harness.doctor.as_request import ask
 from harness.doctor.examine import ARM_CHECKS, examine
 from harness.doctor.machine import Machine
@@ -163,7 +163,11 @@ def test_a_server_that_could_not_be_connected_to_is_not_told_of_twice() -> None:
     assert [remark.level for remark in said] == ["n/a"] * 3
 
 
-def test_each_server_that_accepts_connections_alone_is_a_problem_of_a_whole_examination() -> None:
+def test_each_server_that_accepts_connections_alone_is_a_problem_of_a_whole_examination(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (kdc, questions, tls):
+        monkeypatch.setattr(module, "_ANSWER_WITHIN_S", ANSWER_S)
     silent = [Play((), "is silent")] * 20
     with player(*silent) as made:
         found = examine(probe_of(made.endpoint).targets, None, Machine(watched_s=0))

@@ -19,6 +19,8 @@ from harness.run.audit import AttemptAudit
 from harness.run.growing import Growing
 from tests.helpers.stored import POLICY, SCENARIO, stored_run
 
+pytestmark = pytest.mark.slow
+
 PAIRS = 24
 LONG = SCENARIO.model_copy(update={"blocks": SCENARIO.blocks.model_copy(update={"pairs": PAIRS})})
 WITH_HEADROOM = Scenario.model_validate({**LONG.model_dump(), "headroom": {"factor": 1.5, "every": 3}})

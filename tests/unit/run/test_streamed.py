@@ -22,6 +22,8 @@ from harness.run import evidence, pieces
 from harness.run.evidence import evidence_of
 from tests.helpers.stored import SCENARIO, stored_run
 
+pytestmark = pytest.mark.slow
+
 PAIRS = 24
 LONG = SCENARIO.model_copy(update={"blocks": SCENARIO.blocks.model_copy(update={"pairs": PAIRS})})
 WITH_HEADROOM = Scenario.model_validate({**LONG.model_dump(), "headroom": {"factor": 1.5, "every": 3}})

@@ -29,6 +29,8 @@ from harness.telemetry.traces import trace_id
 from tests.helpers.collector import Collector, collector, counted, told
 from tests.helpers.stored import POLICY, SCENARIO, stored_run
 
+pytestmark = pytest.mark.slow
+
 BEGAN_S = 1_790_000_000.25
 ORIGIN = round(BEGAN_S * NS)
 MARKS = {"origin_wall": BEGAN_S}

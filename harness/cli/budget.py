@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,22 +65,28 @@ def budget_options(command: Callable[..., int]) -> Callable[..., int]:
     return checked
 
 
-def within(request: RunRequest, seconds: float, noise: Path | None) -> RunRequest:
-    """The request, ended by its budget; what it will tell is printed."""
+def within(request: RunRequest, seconds: float, noise: Path | None, aside: bool = False) -> RunRequest:
+    """The request, ended by its budget; what it will tell is printed, ``aside`` to standard error."""
     from dataclasses import replace
 
     from harness.studies.budget import budget_of, stop_after
 
     found = budget_of(request.scenario, request.targets, request.policy, seconds)
-    tell(request.scenario, request.policy, found, noise)
+    tell(request.scenario, request.policy, found, noise, aside)
     if not found.cuts:
         return request
     stop = stop_after(request.scenario, request.policy, found.pairs)
     return replace(request, stop=stop, marks={**request.marks, "budget_s": seconds})
 
 
-def tell(scenario: Scenario, policy: Policy, budget: Budget, calibration: Path | None) -> None:
-    """Print what a budget allows: pairs, what it can detect, and the chance that equal arms pass."""
+def tell(scenario: Scenario, policy: Policy, budget: Budget, calibration: Path | None, aside: bool = False) -> None:
+    """Print what a budget allows, ``aside`` to standard error."""
+    for line in _told(scenario, policy, budget, calibration):
+        click.echo(line, err=aside)
+
+
+def _told(scenario: Scenario, policy: Policy, budget: Budget, calibration: Path | None) -> Iterator[str]:
+    """Pairs, what they can detect, and the chance that equal arms pass."""
     from harness.report.words import change, printable
     from harness.run.assess import design_of
     from harness.run.request import least_pairs
@@ -88,28 +94,28 @@ def tell(scenario: Scenario, policy: Policy, budget: Budget, calibration: Path |
     from harness.studies.planning import read_noise
 
     design = design_of(scenario)
-    click.echo(
+    yield (
         f"Budget {_span(budget.seconds)}: {budget.pairs} of the plan's {budget.planned} pairs "
         f"({2 if not design.duet else 1} blocks of {design.block_s:g} s each)"
     )
     if (needed := least_pairs(scenario, policy)) > budget.pairs:
-        click.echo(
+        yield (
             f"  A PASS needs {needed} pairs by policy {policy.name} ({needed * design.pair_s / 60:.0f} min): "
             "within this budget the run can BLOCK, or be continued."
         )
     if calibration is None:
-        click.echo("  What it will detect is not known: authgate calibrate measures this site's noise.")
+        yield "  What it will detect is not known: authgate calibrate measures this site's noise."
         return
     found = prospects(read_noise(calibration), design, policy, budget.pairs)
-    click.echo(f"  Equal arms pass with a chance of about {found.passes:.0%}".replace("%", " %") + ".")
-    click.echo("  A slowdown is blocked with 80 % probability from:")
+    yield f"  Equal arms pass with a chance of about {found.passes:.0%}".replace("%", " %") + "."
+    yield "  A slowdown is blocked with 80 % probability from:"
     shown = sorted(found.metrics, key=lambda one: (one.noise.metric.step != "login", one.detectable))
     for one in shown[:LISTED_AT_MOST]:
         relative = one.noise.metric.unit == "log_ratio"
         known = math.isfinite(one.detectable)
         size = math.expm1(one.detectable) if relative and known else one.detectable
         says = change(size, "relative" if relative else "share") if known else "not judged within it"
-        click.echo(f"    {printable(one.noise.metric.label)}: {says}")
+        yield f"    {printable(one.noise.metric.label)}: {says}"
 
 
 def _span(length_s: float) -> str:
@@ -117,11 +123,16 @@ def _span(length_s: float) -> str:
 
 
 def continued(
-    earlier: Path, targets: Targets, policy: Policy | None, seconds: float | None, results: Path | None
+    earlier: Path,
+    targets: Targets,
+    policy: Policy | None,
+    seconds: float | None,
+    results: Path | None,
+    aside: bool = False,
 ) -> RunRequest:
     """The request that continues a run, by its own policy and beside it; raises ConfigError where it can't be.
 
-    ``policy`` and ``results`` are what was asked for, if anything was.
+    ``policy`` and ``results`` are what was asked for, if anything was; how it goes on is said ``aside`` or not.
     """
     import time
     from dataclasses import replace
@@ -161,6 +172,6 @@ def continued(
         return together.enough(assessor, attempts)
 
     spent = f"a further {found.share:g} of the error" if found.spent else "looks that its plan had left"
-    click.echo(f"Continuing {folder.run_id}: up to {scenario.blocks.pairs} pairs more, by {spent}")
+    click.echo(f"Continuing {folder.run_id}: up to {scenario.blocks.pairs} pairs more, by {spent}", err=aside)
     request = RunRequest(scenario, targets, folder.policy(), beside, early_stop=False, site=site, stop=enough)
     return replace(request, marks={MARK: found.mark})

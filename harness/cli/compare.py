@@ -10,7 +10,14 @@ from typing import Any
 
 import click
 
-from harness.cli.options import FILE_PATH, Finite, PolicyName, calibration_option, lang_option
+from harness.cli.options import (
+    FILE_PATH,
+    Finite,
+    PolicyName,
+    calibration_option,
+    lang_option,
+    verdict_format_option,
+)
 from harness.cli.tell import tell
 from harness.errors import RunError
 from harness.importers.evidence import foreign_evidence, imported_evidence
@@ -42,7 +49,7 @@ _ELSEWHERE = (
     click.option("--before", type=FILE_PATH, help="The baseline's results file by JMeter, k6 or Locust; with --after."),
     click.option("--after", type=FILE_PATH, help="The candidate's results file, by the same tool."),
     click.option(
-        "--format", "written", type=click.Choice(FORMATS), default="auto", show_default=True,
+        "--read-as", type=click.Choice(FORMATS), default="auto", show_default=True,
         help="Format of the files of --before and --after.",
     ),
     click.option(
@@ -69,13 +76,13 @@ def _elsewhere_options(command: Callable[..., int]) -> Callable[..., int]:
 
     @wraps(command)
     def with_elsewhere(
-        attempts: Path | None, before: Path | None, after: Path | None, written: str, login_label: str | None,
+        attempts: Path | None, before: Path | None, after: Path | None, read_as: str, login_label: str | None,
         block_s: float, trim_s: float, timeout_s: float, **others: Any,
     ) -> int:  # fmt: skip
         if (before is None) != (after is None):
             raise click.UsageError("expected --before FILE and --after FILE, got one of them")
         files = None if before is None or after is None else (before, after)
-        how = Importing(written, block_s, login_label, trim_s, timeout_s)
+        how = Importing(read_as, block_s, login_label, trim_s, timeout_s)
         return command(elsewhere=Elsewhere(attempts, files, how), **others)
 
     for option in reversed(_ELSEWHERE):
@@ -96,6 +103,7 @@ def _elsewhere_options(command: Callable[..., int]) -> Callable[..., int]:
 )
 @calibration_option
 @lang_option
+@verdict_format_option
 def command(
     runs: tuple[Path, ...],
     elsewhere: Elsewhere,
@@ -103,6 +111,7 @@ def command(
     out: Path | None,
     calibration: Path | None,
     lang: str,
+    written: str,
 ) -> int:
     """Judge what has been measured: a run of both arms, a run of each arm, or another tool's attempts or files."""
     attempts, files, how = elsewhere.attempts, elsewhere.files, elsewhere.how
@@ -124,4 +133,4 @@ def command(
         site = None if calibration is None else site_of_run(folder, calibration, policy)
         evidence = evidence_of(folder, policy, site)
         out = out or (runs[0] if policy is None and site is None else None)  # the gate's own report stays the gate's
-    return tell(evidence, out, lang).verdict.exit_code
+    return tell(evidence, out, lang, written).verdict.exit_code

@@ -1,4 +1,4 @@
-"""Two examples or more of each command, for ``--help`` and the manual pages."""
+"""Two examples or more of each command, and of each below it, for ``--help`` and the manual pages."""
 
 from __future__ import annotations
 
@@ -50,6 +50,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("authgate import traffic monday.tsv > scenario.yaml", "a scenario from a capture's summary"),
         ("authgate import traffic monday.tsv --name monday --apart-s 60", "logins are further apart"),
     ),
+    "import traffic": (
+        ("authgate import traffic monday.tsv > monday.yaml", "a scenario from a capture's summary"),
+        ("authgate import traffic monday.tsv --apart-s 60", "exchanges more than 60 s apart are two logins"),
+    ),
     "init": (
         ("authgate init clinic.example", "a first targets file and scenario of a domain"),
         ("authgate init clinic.example --dns 10.20.30.11 --out site", "asked of this name server"),
@@ -57,6 +61,18 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "lab": (
         ("authgate lab up", "real servers on loopback, an arm each"),
         ("authgate lab down", "end what runs there"),
+    ),
+    "lab down": (
+        ("authgate lab down", "end the lab of this folder"),
+        ("authgate lab down --dir elsewhere/.authgate-lab", "of another"),
+    ),
+    "lab status": (
+        ("authgate lab status", "which processes run, and where they listen"),
+        ("authgate lab status --format json", "for a script"),
+    ),
+    "lab up": (
+        ("authgate lab up", "the embedded domain, as any user"),
+        ("authgate lab up --kind ad --single-sign-on", "Active Directory with an identity provider, as root"),
     ),
     "locustfile": (
         ('locust -f "$(authgate locustfile)"', "plain Locust, with its web page"),
@@ -104,6 +120,18 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "updates": (
         ("authgate updates list", "updates that slowed or broke logins elsewhere"),
         ("authgate updates run uppsala-2016", "replay one of them"),
+    ),
+    "updates list": (
+        ("authgate updates list", "the catalogue"),
+        ("authgate updates list --format json", "for a script"),
+    ),
+    "updates run": (
+        ("authgate updates run uppsala-2016", "the incident of 2016, on real servers"),
+        ("authgate updates run our-callout.yaml -q", "an entry of your own"),
+    ),
+    "updates show": (
+        ("authgate updates show kb2922852", "its sources, mechanism, fault and expected verdict"),
+        ("authgate updates show kb2922852 --format json", "for a script"),
     ),
     "worker": (
         ("authgate worker --master gate.example:5557 --key workers.key", "generate load here"),

@@ -23,6 +23,7 @@ from harness.cli.options import (
     quiet_option,
     results_option,
     targets_option,
+    verdict_format_option,
     workers_option,
 )
 from harness.cli.otlp import otlp_options
@@ -81,6 +82,7 @@ def _soak_options(command: Callable[..., int]) -> Callable[..., int]:
 @otlp_options
 @_soak_options
 @budget_options
+@verdict_format_option
 def command(
     scenario: Scenario | None,
     targets: Targets,
@@ -97,6 +99,7 @@ def command(
     soak: SoakPlan | None,
     budget: float | None,
     earlier: Path | None,
+    written: str,
 ) -> int:
     """Measure baseline and candidate in interleaved blocks and judge the update, or --soak one of them for hours.
 
@@ -106,9 +109,15 @@ def command(
         if earlier is not None:
             asked = {name for name in ("policy", "results") if _was_given(name)}
             request = continued(
-                earlier, targets, policy if "policy" in asked else None, budget, results if "results" in asked else None
+                earlier,
+                targets,
+                policy if "policy" in asked else None,
+                budget,
+                results if "results" in asked else None,
+                written == "json",
             )
-            return _measured(replace(request, workers=workers, elsewhere=elsewhere), quiet, lang, metrics, otlp)
+            request = replace(request, workers=workers, elsewhere=elsewhere)
+            return _measured(request, quiet, lang, metrics, otlp, written)
         assert scenario is not None  # the options see to it
         return _judged(
             scenario,
@@ -124,6 +133,7 @@ def command(
             budget,
             metrics,
             otlp,
+            written,
         )
 
 
@@ -133,13 +143,16 @@ def _was_given(name: str) -> bool:
     return source is click.core.ParameterSource.COMMANDLINE
 
 
-def _measured(request: RunRequest, quiet: bool, lang: str, metrics: Endpoint | None, otlp: Otlp | None) -> int:
+def _measured(
+    request: RunRequest, quiet: bool, lang: str, metrics: Endpoint | None, otlp: Otlp | None, written: str
+) -> int:
     from harness.cli.tell import judged
 
-    evidence = judged(request, quiet, lang, metrics, otlp)
+    evidence = judged(request, quiet, lang, metrics, otlp, written)
     if evidence.verdict.kind is Kind.INCONCLUSIVE and evidence.soak is None:
         folder = request.results / evidence.run_id
-        click.echo(f"To add pairs: authgate gate --continue {folder} --targets {request.targets.source}")
+        to_add = f"To add pairs: authgate gate --continue {folder} --targets {request.targets.source}"
+        click.echo(to_add, err=written == "json")
     return evidence.verdict.exit_code
 
 
@@ -157,6 +170,7 @@ def _judged(
     budget: float | None,
     metrics: Endpoint | None,
     otlp: Otlp | None,
+    written: str,
 ) -> int:
     # Before any load, but not for --help: what measures and judges takes longer to import than a command to be read.
     from harness.run.drift import check_drift
@@ -176,7 +190,7 @@ def _judged(
             workers=workers,
             elsewhere=elsewhere,
         )
-        return _measured(request, quiet, lang, metrics, otlp)
+        return _measured(request, quiet, lang, metrics, otlp, written)
     check_drift(policy, targets)
     site = find_site(Subject(datetime.now(UTC), policy, scenario, targets.arms), calibration, results)
     if site.refusal:  # no load could change it
@@ -184,5 +198,5 @@ def _judged(
         return Kind.INVALID.exit_code
     request = RunRequest(scenario, targets, policy, results, site=site, workers=workers, elsewhere=elsewhere)
     if budget is not None:
-        request = within(request, budget, Path(site.source) if site.source else None)
-    return _measured(request, quiet, lang, metrics, otlp)
+        request = within(request, budget, Path(site.source) if site.source else None, written == "json")
+    return _measured(request, quiet, lang, metrics, otlp, written)

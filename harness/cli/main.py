@@ -68,6 +68,9 @@ class _Commands(click.Group):
         module = importlib.import_module(f"harness.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         command.epilog = epilog(cmd_name)
+        if isinstance(command, click.Group):
+            for name, below in command.commands.items():
+                below.epilog = epilog(f"{cmd_name} {name}")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -139,4 +139,9 @@ format_option = click.option(
     "--format", "written", type=click.Choice(("table", "json")), default="table", show_default=True,
     help="Print a table, or JSON (authgate schema COMMAND).",
 )  # fmt: skip
+verdict_format_option = click.option(
+    "--format", "written", type=click.Choice(("table", "json")), default="table", show_default=True,
+    help="Print the verdict as a table, or as verdict.json has it (authgate schema verdict).",
+)  # fmt: skip
+"""Progress goes to standard error where the verdict is JSON."""
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress, only the verdict.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import FILE_PATH, lang_option
+from harness.cli.options import FILE_PATH, lang_option, verdict_format_option
 from harness.cli.tell import reported
 from harness.model.exit_codes import USAGE_ERROR
 from harness.record.folder import RunFolder
@@ -16,6 +16,7 @@ from harness.run.evidence import evidence_of
 @click.command("report")
 @click.argument("run", type=FILE_PATH)
 @lang_option
-def command(run: Path, lang: str) -> int:
+@verdict_format_option
+def command(run: Path, lang: str, written: str) -> int:
     """Write a run's reports again from its folder; for a run that was killed they are partial."""
-    return USAGE_ERROR if reported(evidence_of(RunFolder.open(run)), run, lang) is None else 0
+    return USAGE_ERROR if reported(evidence_of(RunFolder.open(run)), run, lang, written) is None else 0

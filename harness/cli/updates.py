@@ -10,7 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.options import format_option, lang_option, quiet_option, results_option, workers_option
+from harness.cli.options import (
+    format_option,
+    lang_option,
+    quiet_option,
+    results_option,
+    verdict_format_option,
+    workers_option,
+)
 from harness.config import shipped
 from harness.config.load import load_update
 from harness.model.exit_codes import CRASH
@@ -53,11 +60,22 @@ def list_updates(written: str) -> int:
 
 @command.command()
 @click.argument("update", type=UpdateName())
-def show(update: Update) -> int:
+@click.option(
+    "--format",
+    "written",
+    type=click.Choice(("table", "json")),
+    default="table",
+    show_default=True,
+    help="Print it for reading, or as JSON (authgate schema update).",
+)
+def show(update: Update, written: str) -> int:
     """Show what the catalogue says about UPDATE.
 
     Its sources, mechanism, fault and run, and the verdict that is expected.
     """
+    if written == "json":
+        click.echo(update.model_dump_json(indent=2))
+        return 0
     console = Console(highlight=False)
     console.print(Text(update.title, style="bold"))
     known = [*update.ids, *([update.when.isoformat()] if update.when else [])]
@@ -82,25 +100,33 @@ def show(update: Update) -> int:
 @quiet_option
 @lang_option
 @workers_option
-def run_update(update: Update, results: Path, quiet: bool, lang: str, workers: int | None) -> int:
+@verdict_format_option
+def run_update(update: Update, results: Path, quiet: bool, lang: str, workers: int | None, written: str) -> int:
     """Replay UPDATE on its lab.
 
     Exits 0 if the verdict and the blamed step are as expected.
     """
-    return replayed(update, results, quiet, workers, lang)
+    return replayed(update, results, quiet, workers, lang, written)
 
 
-def replayed(update: Update, results: Path, quiet: bool, workers: int | None = None, lang: str = "en") -> int:
+def replayed(
+    update: Update,
+    results: Path,
+    quiet: bool,
+    workers: int | None = None,
+    lang: str = "en",
+    written: str = "table",
+) -> int:
     """Replay the update, report its verdict and whether it is the expected one; the exit code."""
     # Here, since to list the catalogue takes nothing of what replays it.
     from harness.cli.tell import tell
     from harness.updates.replay import outcome_of, replay
     from harness.webui.live import also_live
 
-    console = Console()
+    console = Console(stderr=written == "json")
     with progress(console, quiet) as shown, also_live(shown) as display:
         evidence = replay(update, results, display, workers)
-    tell(evidence, results / evidence.run_id, lang)
+    tell(evidence, results / evidence.run_id, lang, written)
     outcome = outcome_of(update, evidence)
     got = outcome.verdict + (f" at {outcome.step}" if outcome.step else "")
     console.print(f"expected {_expected(update)}, got {got} after {outcome.load_s:.0f} s of load")

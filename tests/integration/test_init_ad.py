@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from harness.cli.main import main
-from harness.config.load import load_targets
+from harness.config.load import load_scenario, load_targets
 from harness.lab.ad.domain import AdLab
 
 pytestmark = pytest.mark.integration
+
+AD_LOGINS = Path(__file__).parents[1] / "data" / "ad-logins.tsv"
 
 
 def test_a_domain_is_asked_and_its_files_log_in_once_accounts_are_there(
@@ -37,4 +39,13 @@ def test_a_domain_is_asked_and_its_files_log_in_once_accounts_are_there(
         directory["user_base"], directory["ca_file"] = known.directory.user_base, known.directory.ca_file
         (out / "filled.yaml").write_text(yaml.safe_dump(document))
         login = ["login", "clin00007", "--targets", str(out / "filled.yaml"), "--scenario", str(out / "scenario.yaml")]
+        assert main(login) == 0, capsys.readouterr().out
+        learned = tmp_path / "learned"
+        traffic = ["--from-traffic", str(AD_LOGINS)]
+        assert main(["init", known.dns.domain, *servers, *traffic, "--out", str(learned)]) == 0, capsys.readouterr().err
+        scenario = load_scenario(learned / "scenario.yaml")
+        assert scenario.population.cold_share == pytest.approx(8 / 13, abs=0.01), (
+            "of 13 logons in the capture 8 are cold"
+        )
+        login[-1] = str(learned / "scenario.yaml")
         assert main(login) == 0, capsys.readouterr().out

@@ -14,6 +14,7 @@ from harness.lab.domain import Lab
 from harness.model.plan import NS, make_plan
 from harness.record.folder import RunFolder
 from tests.helpers.collector import Collector, collector, told
+from tests.helpers.prometheus import prometheus, require_prometheus
 from tests.helpers.running import AUTHGATE, SCENARIO, Inputs
 
 pytestmark = pytest.mark.integration
@@ -79,3 +80,21 @@ def test_a_collector_that_hangs_or_refuses_costs_a_line_at_the_end(
     with collector(answers) as its:
         _, said = run(lab, tmp_path, its, OTEL_EXPORTER_OTLP_TIMEOUT="1", OTEL_METRIC_EXPORT_INTERVAL="500")
     assert said.startswith("otlp: 0 of ") and said.count("\n") == 1, said
+
+
+def test_prometheus_itself_has_a_run_s_numbers_while_it_goes_on(lab: Lab, tmp_path: Path) -> None:
+    require_prometheus()
+    inputs = Inputs(tmp_path)
+    scenario, targets = inputs.write("scenario", SHORT), inputs.write("targets", lab.targets)
+    with prometheus(tmp_path) as its:
+        command = [*AUTHGATE, "run", scenario, "--targets", targets, "--results", inputs.results, "-q",
+                   "--metrics-port", its.scraped]  # fmt: skip
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        last = {found["metric"]["arm"]: float(found["value"][1])
+                for found in its.asked("max_over_time(authgate_logins_total[5m])")}  # fmt: skip
+        (info,) = its.asked("last_over_time(authgate_run_info[5m])")
+    logins = Counter(login["arm"] for login in RunFolder.open(inputs.run).attempts().to_pylist())
+    assert last.keys() == logins.keys() == {"baseline", "candidate"}
+    assert all(0 < last[arm] <= logins[arm] for arm in logins)
+    assert info["metric"]["scenario"] == SHORT["name"] and info["metric"]["job"] == "authgate"

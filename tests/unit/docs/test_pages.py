@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from harness.load.accounts import read_own
 from harness.model.steps import STEPS
 from tests.helpers import pages
 from tests.helpers.pages import ROOT, Fence, commands, fences, name_of
+from tests.helpers.prometheus import require_prometheus
 
 PAGES = pages.pages()
 FENCES = [fence for page in PAGES for fence in fences(page)]
@@ -186,6 +188,14 @@ def test_every_yaml_block_loads(fence: Fence, tmp_path: Path) -> None:
         for step in document:
             assert step.keys() & {"run", "uses"}
             assert faults_of(step.get("run", "")) == []
+        return
+    if fence.words[1:] == ("prometheus",):
+        require_prometheus()
+        (tmp_path / "prometheus.yml").write_text(fence.text, encoding="utf-8")
+        done = subprocess.run(
+            ["promtool", "check", "config", tmp_path / "prometheus.yml"], capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
         return
     load, shipped = LOADERS[fence.words[1]]
     if fence.words[2:] == ("part",):

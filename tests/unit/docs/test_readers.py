@@ -1,10 +1,11 @@
-"""The examples by which DuckDB, pandas and polars read a run, run where the package is there."""
+"""The examples by which DuckDB, pandas and polars read a run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from tests.helpers.pages import ROOT, fences
@@ -26,7 +27,6 @@ def test_there_is_an_example_for_each() -> None:
 
 
 def test_duckdb_s_example_finds_the_slower_arm(folder: Path) -> None:
-    duckdb = pytest.importorskip("duckdb")
     rows = duckdb.sql(BLOCKS["DuckDB"].text).fetchall()
     assert rows[0][0] == "candidate" and rows[-1][0] == "baseline"
     assert rows[0][2] > 1.5 * rows[-1][2] > 0
@@ -34,7 +34,6 @@ def test_duckdb_s_example_finds_the_slower_arm(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["pandas", "polars"])
 def test_the_other_s_example_finds_it_too(folder: Path, name: str) -> None:
-    pytest.importorskip(name)
     held: dict[str, Any] = {}
     exec(BLOCKS[name].text, held)  # noqa: S102 - the documentation's own code
     found = held["p95"]

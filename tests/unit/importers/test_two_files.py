@@ -113,7 +113,7 @@ def test_the_report_says_which_files_were_read_and_how(capsys: pytest.CaptureFix
         (["--before", ".", "--after", "."], ".: expected a readable file, got: Is a directory"),
         (["--before", "bad.gz", "--after", "bad.gz"], "bad.gz: expected a readable file, got: Not a gzipped file"),
         (["--before", "a", "--after", "b", "--block-s", "0"], "--block-s"),
-        (["--before", "a", "--after", "b", "--format", "har"], "--format"),
+        (["--before", "a", "--after", "b", "--read-as", "har"], "--read-as"),
     ],
 )
 def test_a_command_that_can_not_be_followed_exits_with_2(

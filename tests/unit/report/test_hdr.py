@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogReader
 
 from harness.cli.main import main
 from harness.report.hdr import HIGHEST, counts_indices, encoded
@@ -35,20 +37,17 @@ def test_a_run_is_written_block_by_block(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_hdrhistogram_itself_reads_the_same_quantiles() -> None:
-    histogram = pytest.importorskip("hdrh.histogram")
     values = np.random.default_rng(1).lognormal(np.log(20e6), 0.5, 20_000).astype(np.int64)
-    found = histogram.HdrHistogram.decode(encoded(values))
+    found = HdrHistogram.decode(encoded(values))
     assert found.get_total_count() == len(values)
     for q in (50, 95, 99, 100):
         assert found.get_value_at_percentile(q) == pytest.approx(np.percentile(values, q), rel=2e-3)
 
 
 def test_hdrhistogram_itself_reads_a_run_s_log(tmp_path: Path) -> None:
-    log = pytest.importorskip("hdrh.log")
-    histogram = pytest.importorskip("hdrh.histogram")
     folder, out = stored_run(tmp_path / "results"), tmp_path / "run.hlog"
     assert main(["export", str(folder.path), "--out", str(out)]) == 0
-    reader = log.HistogramLogReader(str(out), histogram.HdrHistogram(1, HIGHEST, 3))
+    reader = HistogramLogReader(str(out), HdrHistogram(1, HIGHEST, 3))
     total = 0
     while (found := reader.get_next_interval_histogram()) is not None:
         total += found.get_total_count() if found.get_tag().endswith("/login") else 0

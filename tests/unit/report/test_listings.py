@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from harness.cli.main import main
+from harness.cli.main import COMMANDS, cli, main
+from harness.config import shipped
 from harness.doctor.examine import examine
 from harness.model.capacity import CapacityEvidence
+from harness.model.update import Update
 from harness.record.calibration import CALIBRATION_SCHEMA
 from harness.report.capacity import capacity_document
 from harness.report.capacity_ci import capacity_junit, capacity_summary
 from harness.report.capacity_json import CAPACITY_SCHEMA
 from harness.report.listings import DOCUMENTS, doctor_document, schema
+from harness.report.verdict_json import VerdictDocument
 from tests.helpers.capacities import lost_server
 from tests.helpers.stored import stored_run
 
@@ -119,3 +123,44 @@ def test_a_search_s_summary_has_verdict_and_both_capacities(lost: CapacityEviden
     text = capacity_summary(lost)
     assert f"authgate capacity: {lost.verdict.kind.name}" in text
     assert "| baseline |" in text and "| candidate |" in text and "is allowed" in text
+
+
+NO_TABLE = {
+    "ci", "export", "import traffic", "init", "lab down", "lab up", "locustfile", "man", "notice", "run", "schema",
+    "worker",
+}  # fmt: skip
+"""Commands that print a line, a file's text, or nothing."""
+
+
+def test_every_command_that_prints_a_table_prints_json_too() -> None:
+    context = click.Context(cli, info_name="authgate", **cli.context_settings)
+    found = {name: cli.get_command(context, name) for name in COMMANDS}
+    for name, one in list(found.items()):
+        if isinstance(one, click.Group):
+            found |= {f"{name} {below}": found_below for below, found_below in one.commands.items()}
+            del found[name]
+    formats = {
+        name: option.type.choices
+        for name, one in found.items()
+        if one is not None
+        for option in one.params
+        if "--format" in option.opts and isinstance(option.type, click.Choice)
+    }
+    assert {name for name, choices in formats.items() if "json" in choices} == found.keys() - NO_TABLE
+
+
+@pytest.mark.parametrize("command", ["compare", "report"])
+def test_a_verdict_is_told_as_verdict_json_has_it(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = stored_run(tmp_path, slower=3.0).path
+    assert main([command, str(run), "--format", "json"]) == (10 if command == "compare" else 0)
+    said = capsys.readouterr().out
+    assert VerdictDocument.model_validate_json(said).verdict == "BLOCK"
+    assert json.loads(said) == json.loads((run / "verdict.json").read_text(encoding="utf-8"))
+
+
+def test_an_update_is_told_as_the_catalogue_s_schema_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for update in shipped.updates():
+        assert main(["updates", "show", update.name, "--format", "json"]) == 0
+        assert Update.model_validate_json(capsys.readouterr().out) == update

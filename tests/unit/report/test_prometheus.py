@@ -1,8 +1,7 @@
-"""A run's numbers in Prometheus' own format, as Prometheus' own checker reads it where it is there."""
+"""A run's numbers in Prometheus' own format, as Prometheus' own checker reads it."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -18,6 +17,7 @@ from harness.model.progress import Look, Preparing, Snapshot
 from harness.report.prometheus import exposition
 from harness.system.process import free_ports
 from tests.helpers.evidence_samples import blocked
+from tests.helpers.prometheus import require_prometheus
 from tests.helpers.stored import SCENARIO
 
 RUN = Preparing("results/x", SCENARIO, Policy(), ("baseline", "candidate"))
@@ -57,8 +57,8 @@ def test_a_label_can_hold_any_text() -> None:
     assert line.endswith('code="odd \\"code\\"\\\\ \\n"} 29.0')
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool, of Debian's package prometheus")
 def test_prometheus_own_checker_finds_nothing_to_complain_of() -> None:
+    require_prometheus()
     done = subprocess.run(
         ["promtool", "check", "metrics"], input=exposition(RUN, snapshot()), capture_output=True, text=True, check=False
     )

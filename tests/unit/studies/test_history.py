@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,29 +13,12 @@ from harness.cli.main import main
 from harness.model.target import Targets
 from harness.record.folder import RunFolder
 from harness.report.history_json import HistoryDocument
-from harness.report.verdict_json import verdict_document
-from harness.run.evidence import evidence_of
 from harness.studies.history import Wanted, read_history, rows_of
+from tests.helpers.histories import FIRST, judged
 from tests.helpers.hostile import HOSTILE
 from tests.helpers.stored import TARGETS, stored_run
 
 pytestmark = pytest.mark.slow
-
-FIRST = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def targets(number: int) -> Targets:
-    document = TARGETS.model_dump(mode="json")
-    for arm, release in (("baseline", number), ("candidate", number + 1)):
-        document["arms"][arm]["release"] = f"2026.{release:02d}"
-    return Targets.model_validate(document)
-
-
-def judged(results: Path, number: int, slower: float = 1.03) -> RunFolder:
-    folder = stored_run(results, slower=slower, targets=targets(number))
-    folder.update_manifest(created=(FIRST + timedelta(days=14 * number)).isoformat(timespec="seconds"))
-    (folder.path / "verdict.json").write_text(json.dumps(verdict_document(evidence_of(folder))))
-    return folder
 
 
 def with_levels(folder: RunFolder, factor: float) -> None:

@@ -26,7 +26,7 @@ def ports(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     if target.ehr is not None and probe.takes("http"):
         wanted.append(("ehr.url", target.ehr.endpoint))
     if target.sso is not None and probe.takes("rp"):
-        wanted += [(f"sso.{key}.url", server.endpoint) for key, server in target.sso.servers.items()]
+        wanted += [(f"sso.{key}.url", server.endpoint) for key, server in target.sso.taken_by(probe.steps).items()]
     if target.database is not None and probe.takes("db"):
         wanted.append(("database.uri", target.database.endpoint))
     for key, endpoint in wanted:

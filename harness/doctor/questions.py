@@ -22,12 +22,12 @@ from harness.login.net.tls import FAILED
 from harness.login.postgres import DatabaseSession
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.login.sso import SingleSignOnSession
+from harness.login.sso_protocols import PROTOCOLS, Protocol
 from harness.login.web import UNAUTHORIZED
 from harness.model.database import Database
 from harness.model.diagnosis import Remark, not_applicable, ok, problem, warning
 from harness.model.ehr import Ehr
 from harness.model.endpoint import Endpoint
-from harness.model.sso import SingleSignOn
 from harness.model.target import Controller
 
 _ANSWER_WITHIN_S = 3.0
@@ -98,27 +98,33 @@ def _judged(found: str, status: int, negotiates: bool) -> Remark:
 
 
 def single_sign_on(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
-    """The relying party sends a login to the identity provider, which asks for a ticket by HTTP Negotiate."""
+    """What relies on the identity provider sends a login there, which asks for a ticket by HTTP Negotiate."""
     wanted = probe.target.sso
     assert wanted is not None
     if any(endpoint not in probe.connected for endpoint in probe.at(wanted.provider.endpoint)):
         yield not_applicable(f"{wanted.provider.endpoint}: no connection to ask by")
         return
-    for endpoint in probe.at(wanted.oidc.endpoint):
-        ask = partial(_sent_to_provider, probe, wanted, endpoint)
-        yield _asked(probe, endpoint, wanted.oidc.page, f"arms.{probe.arm}.sso", ask, deadline)
+    taken = wanted.taken_by(probe.steps)
+    for protocol in (it for it in PROTOCOLS if it.relying in taken):
+        relying = taken[protocol.relying]
+        for endpoint in probe.at(relying.endpoint):
+            ask = partial(_sent_to_provider, probe, protocol, endpoint)
+            yield _asked(probe, endpoint, relying.page, f"arms.{probe.arm}.sso", ask, deadline)
 
 
-def _sent_to_provider(probe: Probe, wanted: SingleSignOn, endpoint: Endpoint, clock: StepClock) -> Remark:
-    endpoints = {"provider": probe.at(wanted.provider.endpoint), "oidc": (endpoint,)}
+def _sent_to_provider(probe: Probe, protocol: Protocol, endpoint: Endpoint, clock: StepClock) -> Remark:
+    wanted, key = probe.target.sso, protocol.relying
+    assert wanted is not None
+    endpoints = {**{name: probe.at(server.endpoint) for name, server in wanted.servers.items()}, key: (endpoint,)}
     notes: list[str] = []
     session = SingleSignOnSession(wanted, endpoints, probe.target.directory.ca_file, clock, notes)
     try:
-        status, negotiates = session.greet()
+        status, negotiates = session.greet(protocol)
     except StepFailedError:
         if not notes:
             raise
-        return problem(f"{endpoint}, asked for {wanted.oidc.page}: {notes[0]}", "name it, or correct who is relied on")
+        asked = f"{endpoint}, asked for {wanted.servers[key].page}"
+        return problem(f"{asked}: {notes[0]}", "name it, or correct who is relied on")
     finally:
         session.close()
     found = f"{endpoint} sends to {wanted.provider.service_host}: HTTP {status}"

@@ -59,7 +59,7 @@ def single_sign_on(probe: Probe, deadline: StepClock) -> Iterator[Remark]:
     """Likewise those of the identity provider and of what relies on it."""
     wanted = probe.target.sso
     assert wanted is not None
-    encrypted = {key: server for key, server in wanted.servers.items() if server.tls}
+    encrypted = {key: server for key, server in wanted.taken_by(probe.steps).items() if server.tls}
     if not encrypted:
         yield not_applicable("no TLS (http)")
         return

@@ -23,11 +23,12 @@ from harness.login.net.clock import StepClock
 from harness.login.postgres import DatabaseSession
 from harness.login.runtime import TIMED_OUT, Runtime, StepFailedError
 from harness.login.sso import SingleSignOnSession
+from harness.login.sso_protocols import PROTOCOLS, Protocol
 from harness.login.state import LoginState
 from harness.login.unheard import Unheard
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Addresses
-from harness.model.steps import STEPS, Service, StepKind
+from harness.model.steps import STEPS, Service
 from harness.model.target import Target
 
 BOUND = (
@@ -60,19 +61,21 @@ class Exchanges:
         self._runtime = runtime
         front = "" if target.ehr is None else str(target.ehr.endpoint)
         kdc = str(target.kdcs[0]) if len(target.kdcs) == 1 else ""
-        self._servers: dict[StepKind, str] = {"kdc": kdc, "http": front, "ehr": front}
+        self._servers: dict[str, str] = {"kdc": kdc, "http": front, "ehr": front}
         if target.database is not None:
             self._servers["db"], self._db_host = str(target.database.endpoint), target.database.service_host
         self._sso_endpoints = {}
         if target.sso is not None:
             self._sso_endpoints = {key: it.endpoint.at(addresses) for key, it in target.sso.servers.items()}
             self._servers["idp"] = str(target.sso.provider.endpoint)
-            self._servers["rp"] = str(target.sso.oidc.endpoint)
+            for protocol in PROTOCOLS:
+                if relying := target.sso.servers.get(protocol.relying):
+                    self._servers |= dict.fromkeys(protocol.relying_steps, str(relying.endpoint))
         self._controllers = Controllers(target, addresses)
         self._fronts = target.ehr.endpoint.at(addresses) if target.ehr is not None else ()
         self._databases = target.database.endpoint.at(addresses) if target.database is not None else ()
         locating = Locating(target.dns, self._controllers) if target.dns is not None else None
-        self._takes: dict[str, Callable[[LoginState], None]] = {
+        self._takes: dict[str, Callable[[LoginState], object]] = {
             "kdc_as": self._kdc_as,
             **{name: partial(self._ticket, step.ticket) for name, step in STEPS.items() if step.ticket is not None},
             "kdc_tgs_ldap": self._kdc_tgs_ldap,
@@ -87,10 +90,7 @@ class Exchanges:
             "ldap_in_chain": self._ldap_in_chain,
             "http_negotiate": self._http_negotiate,
             "ehr_query": self._ehr_query,
-            "oidc_start": lambda login: self._sso(login).start(),
-            "oidc_authorize": self._oidc_authorize,
-            "oidc_callback": lambda login: self._sso(login).callback(),
-            "oidc_page": self._oidc_page,
+            **{name: take for it in PROTOCOLS for name, take in self._signing_on(it).items()},
             "db_connect": self._db_connect,
             "db_query": self._db_query,
         }
@@ -115,7 +115,7 @@ class Exchanges:
     def take(self, step: str, login: LoginState) -> None:
         """Take one step, within the deadline of the login's clock; raises StepFailedError."""
         kind = STEPS[step].kind
-        login.server = self._servers.get(kind, "")
+        login.server = self._servers.get(step) or self._servers.get(kind, "")
         try:
             self._takes[step](login)
         finally:
@@ -263,14 +263,20 @@ class Exchanges:
 
     # Single sign-on.
 
-    def _oidc_authorize(self, login: LoginState) -> None:
+    def _signing_on(self, protocol: Protocol) -> dict[str, Callable[[LoginState], object]]:
+        start, authenticate, proven, page = protocol.steps
+        return {
+            start: lambda login: self._sso(login).start(protocol),
+            authenticate: self._sso_authenticate,
+            proven: lambda login: self._sso(login).callback(),
+            page: lambda login: self._sso(login).page(),
+        }
+
+    def _sso_authenticate(self, login: LoginState) -> None:
         assert self._target.sso is not None
         host = self._target.sso.provider.service_host
         mutual = self._sso(login).authorize(partial(self._spnego, login, host))
         login.agreed.append("mutual" if mutual else "server not authenticated")
-
-    def _oidc_page(self, login: LoginState) -> None:
-        self._sso(login).page()
 
     @staticmethod
     def _sso(login: LoginState) -> SingleSignOnSession:

@@ -1,12 +1,13 @@
 """Web single sign-on as a browser does it: Kerberos at the provider, the redirects, and the session that comes of it.
 
-OpenID Connect Core 1.0 §3.1, the authorization code flow: the relying party sends the browser to its provider, which
-authenticates the clinician by HTTP Negotiate and sends it back with a code; for this the relying party gets the tokens
-from the provider itself, and gives the browser a session.
+What relies on the provider sends the browser there; the provider authenticates the clinician by HTTP Negotiate and
+hands on what proves it, for which the relying party gives a session. What travels is the protocol's
+(``sso_protocols.py``).
 
-1. A redirect is followed to a server of the targets alone, by the name that they have for it: any other ends the login.
+1. A redirect or a form is followed to the provider and to what relies on it alone, by the names that the targets have
+   for them: any other ends the login.
 2. What is followed is bounded, in number and in bytes.
-3. Codes, tokens and cookies are kept by the login and shown nowhere.
+3. Codes, assertions, tokens and cookies are kept by the login and shown nowhere.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from harness.login.cookies import Cookies
 from harness.login.forms import posted_form
 from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
+from harness.login.sso_protocols import Protocol
 from harness.login.web import MALFORMED, OK, UNAUTHORIZED, Negotiation, Response, WebConnection, errors
 from harness.model.attempt import Outcome
 from harness.model.ehr import WebServer
@@ -33,13 +35,7 @@ _REDIRECTS, _KEEP_METHOD = (301, 302, 303, 307, 308), (307, 308)
 _PORTS = {"http": 80, "https": 443}
 _ALLOWED_IN_TARGET = "!#$%&'()*+,/:;=?@[]~-._"
 """What stays as it is in a request's target (RFC 3986); a browser escapes the rest."""
-_DENIED = "access_denied"
-_ERRORS = frozenset(
-    {_DENIED, "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "server_error",
-     "temporarily_unavailable", "interaction_required", "login_required", "account_selection_required",
-     "consent_required"}
-)  # fmt: skip
-"""RFC 6749 §4.1.2.1 and OpenID Connect Core 1.0 §3.1.2.6; any other word of a server's is not repeated."""
+_PROVIDER = "provider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +67,14 @@ class SingleSignOnSession:
         notes: list[str],
     ) -> None:
         self._servers = sso.servers
-        self._keys = {server.origin: key for key, server in sso.servers.items()}
+        self._origins = {key: server.origin for key, server in sso.servers.items()}
         self._connections = {
             key: WebConnection(server, endpoints[key], ca_file, clock) for key, server in sso.servers.items()
         }
         self._clock = clock
         self._notes = notes
         self._cookies = Cookies()
+        self._protocol: Protocol | None = None
         self._next: _Place | None = None
         self._asked = 0
         self.statuses: list[int] = []
@@ -102,44 +99,45 @@ class SingleSignOnSession:
         for connection in self._connections.values():
             connection.close()
 
-    def start(self) -> None:
+    def start(self, protocol: Protocol) -> None:
         """Ask the relying party for its page, which sends to the provider whom it doesn't know."""
-        place, response = self._within(_Place("oidc", self._servers["oidc"].page))
+        self._protocol = protocol
+        place, response = self._within(_Place(protocol.relying, self._servers[protocol.relying].page))
         if place is None:
             raise StepFailedError(_ended(response, "LOGIN_NOT_ASKED"))
         self._next = place
 
-    def greet(self) -> tuple[int, bool]:
+    def greet(self, protocol: Protocol) -> tuple[int, bool]:
         """Be sent to the provider, and ask it without a ticket: the status, and whether it offers Negotiate."""
-        self.start()
+        self.start(protocol)
         with errors(self._clock):
             response = self._get(self._reached())
             return response.status, response.offered() is not None
 
     def authorize(self, negotiate: Negotiation) -> bool:
-        """Follow to the provider, and get a code by Kerberos; whether the provider has proved who it is."""
+        """Follow to the provider, and be authenticated by Kerberos; whether the provider has proved who it is."""
         proofs: list[bool] = []
         place, response = self._within(self._reached(), negotiate, proofs)
         if place is None:
             raise StepFailedError(_ended(response, "PROVIDER_SHOWS_PAGE"))
         told = parse_qs(place.form.decode() if place.form is not None else urlsplit(place.target).query)
-        for error in told.get("error", ()):
-            code = error if error in _ERRORS else "other error"
-            raise StepFailedError(Outcome("denied" if error == _DENIED else "error", f"OIDC {code}"))
-        if "code" not in told:
-            raise StepFailedError(Outcome("error", "CODE_MISSING"))
+        refusal = self._spoken.refusal(told)
+        if refusal is not None:
+            raise StepFailedError(refusal)
+        if self._spoken.proof not in told:
+            raise StepFailedError(Outcome("error", self._spoken.missing))
         self._next = place
         return any(proofs)
 
     def callback(self) -> None:
-        """Hand the code to the relying party, which sends to its page once it has the tokens."""
+        """Hand on to the relying party what the provider gave; it sends to its page once it knows who that is."""
         self._asked = 0
         with errors(self._clock):
             place = self._reached()
             response = self._get(place)
             self._next = self._leads(place, response)
         if self._next is None:
-            raise StepFailedError(_ended(response, "CODE_REFUSED"))
+            raise StepFailedError(_ended(response, self._spoken.refused))
         if self._next.server != place.server:
             raise StepFailedError(Outcome("error", "SENT_BACK"))
 
@@ -151,6 +149,11 @@ class SingleSignOnSession:
         if response.status != OK:
             raise StepFailedError(Outcome("error", f"HTTP {response.status}"))
         return response.body
+
+    @property
+    def _spoken(self) -> Protocol:
+        assert self._protocol is not None  # a login starts before anything else
+        return self._protocol
 
     def _reached(self) -> _Place:
         assert self._next is not None  # the steps before this one came to an end
@@ -200,15 +203,16 @@ class SingleSignOnSession:
             return connection.ask(place.target, cookies, token, place.form)
 
     def _leads(self, place: _Place, response: Response) -> _Place | None:
-        """Where an answer leads: by a redirect, or by a form that hands on a code; None where it is a page."""
+        """Where an answer leads: by a redirect, or by a form that hands something on; None where it is a page."""
         if response.status in _REDIRECTS:
             location = next(response.values(b"location"), "")
             form = place.form if response.status in _KEEP_METHOD else None
             # Bytes as they came, which mean UTF-8 where they aren't ASCII.
             link = location.encode("latin-1").decode("utf-8", "replace")
             return self._place(place, link, form) if link else None
-        if response.status == OK and place.server == "provider":
-            posted = posted_form(response.body, "code", "error")
+        handing_on = self._spoken.gives if place.server == _PROVIDER else self._spoken.asks
+        if response.status == OK and handing_on:
+            posted = posted_form(response.body, *handing_on)
             if posted is not None:
                 return self._place(place, posted.action, posted.encoded)
         return None
@@ -221,10 +225,12 @@ class SingleSignOnSession:
             port = parts.port or _PORTS.get(scheme, 0)
         except ValueError:
             raise StepFailedError(MALFORMED) from None
-        key = self._keys.get((scheme, host, port))
+        relying = self._spoken.relying
+        key = next((key for key in (_PROVIDER, relying) if self._origins[key] == (scheme, host, port)), None)
         if key is None:
             named = re.sub(r"[^A-Za-z0-9.:/-]", "?", f"{scheme}://{host}:{port}")[:100]
-            self._notes.append(f"was sent to {named}, a server that sso in the targets doesn't name")
+            told = f"was sent to {named}, a server that neither sso.provider nor sso.{relying} in the targets names"
+            self._notes.append(told)
             raise StepFailedError(Outcome("error", "REDIRECT_ELSEWHERE"))
         target = parts.path or "/"
         if parts.query:

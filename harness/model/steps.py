@@ -20,7 +20,7 @@ judged."""
 
 StepKind = Literal["dns", "cldap", "kdc", "ldap", "http", "ehr", "idp", "rp", "db"]
 """The kind of server that a step speaks to; ``ehr`` is the database behind the front that ``http`` logs in to, ``rp``
-what relies on the identity provider ``idp``."""
+what relies on the identity provider ``idp``, by either protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,28 +118,55 @@ STEPS: dict[str, Step] = {
             "oidc_start",
             "rp",
             "OpenID Connect: the relying party sends the browser to its provider (OIDC Core 1.0 §3.1.2.1)",
-            fields=("sso",),
+            fields=("sso.oidc",),
         ),
         Step(
             "oidc_authorize",
             "idp",
             "OpenID Connect: HTTP Negotiate at the provider, which gives a code (OIDC Core 1.0 §3.1.2.5)",
             ("kdc_tgs_idp", "oidc_start"),
-            fields=("sso",),
+            fields=("sso.oidc",),
         ),
         Step(
             "oidc_callback",
             "rp",
             "OpenID Connect: the code at the relying party, which gets the tokens for it (OIDC Core 1.0 §3.1.3)",
             ("oidc_authorize",),
-            fields=("sso",),
+            fields=("sso.oidc",),
         ),
         Step(
             "oidc_page",
             "rp",
             "OpenID Connect: the relying party's page, by the session's cookie",
             ("oidc_callback",),
-            fields=("sso",),
+            fields=("sso.oidc",),
+        ),
+        Step(
+            "saml_start",
+            "rp",
+            "SAML 2.0: the service provider sends the browser to its identity provider (Profiles §4.1.4.1)",
+            fields=("sso.saml",),
+        ),
+        Step(
+            "saml_authenticate",
+            "idp",
+            "SAML 2.0: HTTP Negotiate at the identity provider, which gives a signed response (Profiles §4.1.4.2)",
+            ("kdc_tgs_idp", "saml_start"),
+            fields=("sso.saml",),
+        ),
+        Step(
+            "saml_consume",
+            "rp",
+            "SAML 2.0: the response, posted to the assertion consumer service (Profiles §4.1.4.5, Bindings §3.5)",
+            ("saml_authenticate",),
+            fields=("sso.saml",),
+        ),
+        Step(
+            "saml_page",
+            "rp",
+            "SAML 2.0: the service provider's page, by the session's cookie",
+            ("saml_consume",),
+            fields=("sso.saml",),
         ),
         Step(
             "db_connect",

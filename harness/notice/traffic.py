@@ -126,7 +126,9 @@ def _servers(arm: Arm, target: Target, scenario: Scenario) -> Iterable[Server]:
         yield Server(arm, "HTTP", str(target.ehr.endpoint))
     if target.sso is not None and kinds & {"idp", "rp"}:
         yield Server(arm, "HTTP, identity provider", str(target.sso.provider.endpoint))
-        yield Server(arm, "HTTP, relying party", str(target.sso.oidc.endpoint))
+        for key, server in target.sso.taken_by(scenario.step_order).items():
+            if key != "provider":
+                yield Server(arm, f"HTTP, relying party ({key})", str(server.endpoint))
     if target.database is not None and "db" in kinds:
         yield Server(arm, "PostgreSQL", str(target.database.endpoint))
 

@@ -6,11 +6,13 @@ outcome of the step, never with an exception of a library, and in bounded memory
 
 from __future__ import annotations
 
+import base64
 import random
 import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from harness.login.net import der
 from harness.login.net.clock import StepClock
 from harness.login.postgres import DatabaseSession
 from harness.login.sso import SingleSignOnSession
+from harness.login.sso_protocols import OIDC, SAML, Protocol
 from harness.model.database import Database
 from harness.model.ehr import Ehr
 from harness.model.endpoint import Endpoint
@@ -301,9 +304,12 @@ def _http() -> Iterator[Ask]:
         yield Ask("http", pages, answer, answers[:number])
 
 
-_FORM = f"""<html><body onload="document.forms[0].submit()">
-<form method="post" action="http://{region.EHR_HOST}/oidc/callback"><input type="hidden" name="code" value="f092caa0">
+_FORM = """<html><body onload="document.forms[0].submit()">
+<form method="post" action="http://{host}/{path}"><input type="hidden" name="{name}" value="{value}">
 <input type="hidden" name="state" value="tpQlVS"></form></body></html>"""
+_RESPONSE = """<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_1"><samlp:Status>
+<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status>
+<Assertion>clin00007</Assertion></samlp:Response>"""
 
 
 def _single_sign_on() -> Iterator[Ask]:
@@ -314,10 +320,18 @@ def _single_sign_on() -> Iterator[Ask]:
     asks = _said("401 Unauthorized", "WWW-Authenticate: Negotiate")
     code = f"Location: http://{region.EHR_HOST}/oidc/callback?code=f092caa0&state=tpQlVS"
     back = _said("302 Found", f"Location: http://{region.EHR_HOST}/journal", session)
-    for given in (_said("302 Found", code, cookie), _said("200 OK", cookie, body=_FORM)):
+    form = _FORM.format(host=region.EHR_HOST, path="oidc/callback", name="code", value="f092caa0")
+    response = base64.b64encode(_RESPONSE.encode()).decode()
+    signed = _FORM.format(host=region.EHR_HOST, path="saml/postResponse", name="SAMLResponse", value=response)
+    ways = (
+        (OIDC, _said("302 Found", code, cookie)),
+        (OIDC, _said("200 OK", cookie, body=form)),
+        (SAML, _said("200 OK", cookie, body=signed)),
+    )
+    for protocol, given in ways:
         answers = (started, asks, given, back, _said("200 OK", body="clin00007"))
         for number, answer in enumerate(answers):
-            yield Ask("http", _signed_on, answer, answers[:number], anew=True)
+            yield Ask("http", partial(_signed_on, protocol), answer, answers[:number], anew=True)
 
 
 def _said(status: str, *headers: str, body: str = "") -> bytes:
@@ -325,14 +339,14 @@ def _said(status: str, *headers: str, body: str = "") -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{lines}\r\n{body}".encode()
 
 
-def _signed_on(endpoint: Endpoint, clock: StepClock) -> None:
-    names = {"provider": region.IDP_HOST, "oidc": region.EHR_HOST}
+def _signed_on(protocol: Protocol, endpoint: Endpoint, clock: StepClock) -> None:
+    names = {"provider": region.IDP_HOST, protocol.relying: region.EHR_HOST}
     servers = {key: {"url": f"http://{endpoint}/journal", "service_host": name} for key, name in names.items()}
     sso = SingleSignOn.model_validate(servers)
     session = SingleSignOnSession(sso, {key: [endpoint] for key in names}, None, clock, [])
-    session._keys = {("http", name, 80): key for key, name in names.items()}
+    session._origins = {key: ("http", name, 80) for key, name in names.items()}
     try:
-        session.start()
+        session.start(protocol)
         session.authorize(lambda _: (Refuses(), b"token"))
         session.callback()
         session.page()

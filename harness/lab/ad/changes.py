@@ -151,8 +151,18 @@ SINGLE_SESSION = Change(
 )
 SINGLE_SIGN_ON = Change(
     "single-sign-on",
-    "There is an identity provider, and a page of the web front that relies on it (OpenID Connect).",
+    "There is an identity provider, and a page of the web front each that relies on it by OpenID Connect and by SAML.",
     lambda settings: replace(settings, single_sign_on=True),
+)
+SAML_KEY_RENEWED = Change(
+    "saml-key-renewed",
+    "The identity provider signs SAML responses by a new key, of which the service provider has not heard.",
+    lambda settings: replace(settings, single_sign_on=True, saml_key_renewed=True),
+)
+SAML_RSA_4096 = Change(
+    "saml-rsa-4096",
+    "Identity provider and service provider sign SAML messages by RSA keys of 4096 bits instead of 2048.",
+    lambda settings: replace(settings, single_sign_on=True, saml_key_bits=4096),
 )
 
 
@@ -169,6 +179,8 @@ _PLAIN: Mapping[str, Change] = {
         NO_SUBNET,
         SINGLE_SIGN_ON,
         SINGLE_SESSION,
+        SAML_KEY_RENEWED,
+        SAML_RSA_4096,
     )
 }
 _WITH_NUMBER: Mapping[str, Callable[[int], Change]] = {

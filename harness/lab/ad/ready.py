@@ -125,12 +125,17 @@ class _Checks:
         self._expect(_USER, self._page("db"))
 
     def _signed_on(self) -> None:
-        ports = {region.EHR_HOST: SSO_PORTS["oidc"], region.IDP_HOST: SSO_PORTS["idp"]}
+        self._expect(_USER, self._by_provider("oidc"))
+        # As far as the provider's signed response: curl submits no form.
+        self._expect('name="SAMLResponse"', self._by_provider("saml"))
+
+    def _by_provider(self, relying: str) -> str:
+        """The page to which curl is led that begins at what relies on the identity provider."""
+        ports = {region.EHR_HOST: SSO_PORTS[relying], region.IDP_HOST: SSO_PORTS["idp"]}
         way = [word for host, port in ports.items() for word in _connect(host, port, self._address)]
         # curl sends a ticket to another host than the first one only where it is told to.
         there = ("--silent", "--fail", "--location-trusted", "--cookie", "", "--negotiate", "--user", ":")
-        url = f"http://{region.EHR_HOST}:{SSO_PORTS['oidc']}/"
-        self._expect(_USER, self._tool("curl", *there, *way, "--noproxy", "*", url))
+        return self._tool("curl", *there, *way, "--noproxy", "*", f"http://{region.EHR_HOST}:{SSO_PORTS[relying]}/")
 
     def _end(self) -> None:
         self._ccache.unlink()

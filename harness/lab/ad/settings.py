@@ -20,8 +20,11 @@ SMB_CONFS: Mapping[str, str] = {region.DC_NAME: "smb.conf", region.SECOND_DC_NAM
 PORTS: Mapping[str, int] = {"dns": 53, "kdc": 88, "ldap": 389, "ldaps": 636, "http": 8080, "postgres": 5432}
 """Samba can't be told other ports for LDAP, hence an address an arm."""
 
-SSO_PORTS: Mapping[str, int] = {"oidc": 8081, "idp": 8082}
-"""Those of the relying party and of the identity provider, where there is single sign-on."""
+SSO_PORTS: Mapping[str, int] = {"oidc": 8081, "idp": 8082, "saml": 8083}
+"""Those of the relying parties and of the identity provider, where there is single sign-on."""
+
+PROVIDER = f"http://{region.IDP_HOST}:{SSO_PORTS['idp']}"
+"""The identity provider, as browsers and what relies on it know it."""
 
 OTHER_PORTS = (464, 3268, 3269)
 """What else a domain controller listens on: kpasswd, the global catalogue and that by TLS."""
@@ -53,11 +56,15 @@ class Settings:
     ldif: str = ""
     """Changes to the directory's entries (RFC 2849)."""
     single_sign_on: bool = False
-    """Whether there are an identity provider and a relying party."""
+    """Whether there are an identity provider and what relies on it, by either protocol."""
     open_sessions: int = 0
     """How many sessions the identity provider's store holds from the start, of people who have logged on before."""
     portal: Mapping[str, object] = field(default_factory=dict)
     """Settings of the identity provider's portal (LemonLDAP::NG) beside or instead of the lab's own."""
+    saml_key_bits: int = 2048
+    """How long the RSA keys are by which both sides of SAML sign."""
+    saml_key_renewed: bool = False
+    """Whether the identity provider signs by a key that the service provider has not heard of."""
     kdc_transport: Literal["udp-first", "tcp"] = "tcp"
     """How clients ask the KDC first. As Windows does by TCP: a ticket with a PAC doesn't fit a datagram."""
 
@@ -133,7 +140,8 @@ def httpd_conf(settings: Settings, address: str) -> str:
     modules = ("mpm_prefork", "authn_core", "authz_core", "authz_user", "auth_gssapi", "env", "wsgi")
     load = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules)
     count = settings.ehr_workers
-    include = f"Include {HOME}/web/oidc.conf" if settings.single_sign_on else ""
+    relying = ("oidc", "saml") if settings.single_sign_on else ()
+    include = "\n".join(f"Include {HOME}/web/{name}.conf" for name in relying)
     authenticated = """AuthType GSSAPI
 	AuthName EHR
 	GssapiAllowedMech krb5

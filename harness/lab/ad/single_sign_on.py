@@ -1,8 +1,9 @@
-"""Web single sign-on of an arm: LemonLDAP::NG as the identity provider, mod_auth_openidc before the journal's page.
+"""Web single sign-on of an arm: LemonLDAP::NG as the identity provider, and what relies on it before the journal.
 
 The provider is a web server of its own, which authenticates by Kerberos (mod_auth_gssapi) and passes whom it has
-authenticated on to LemonLDAP::NG's portal by FastCGI. The relying party is one more virtual host of the web front. Both
-are there only where an arm's settings ask for them.
+authenticated on to LemonLDAP::NG's portal by FastCGI. What relies on it is a virtual host of the web front each: by
+OpenID Connect mod_auth_openidc, by SAML mod_auth_mellon (``saml.py``). All are there only where an arm's settings ask
+for them.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from harness.lab.ad import region
-from harness.lab.ad.settings import HOME, SSO_PORTS, Settings
+from harness.lab.ad import region, saml
+from harness.lab.ad.settings import HOME, PROVIDER, SSO_PORTS, Settings
 from harness.system.files import write_whole
 
 FOLDER = "idp"
@@ -28,7 +29,6 @@ PORTAL = "/usr/share/lemonldap-ng/portal/htdocs/index.psgi"
 SOCKET = f"{HOME}/{FOLDER}/run/portal.sock"
 PORTAL_INI = f"{HOME}/{FOLDER}/lemonldap-ng.ini"
 HTTPD_CONF, RELYING_CONF = f"{FOLDER}/httpd.conf", "web/oidc.conf"
-PROVIDER = f"http://{region.IDP_HOST}:{SSO_PORTS['idp']}"
 RELYING_PARTY = f"http://{region.EHR_HOST}:{SSO_PORTS['oidc']}"
 CALLBACK = f"{RELYING_PARTY}/oidc/callback"
 
@@ -41,12 +41,13 @@ _MODULES = ("mpm_prefork", "authn_core", "authz_core", "authz_user", "auth_gssap
 
 
 def configure(folder: Path, chosen: Settings, address: str) -> None:
-    """Write into a clone all that the provider and the relying party need, with secrets of their own."""
+    """Write into a clone all that the provider and what relies on it need, with secrets of their own."""
     secret = secrets.token_hex(16)
     provider = folder / FOLDER
     for name in ("conf", "run", "cache", "sessions/lock", "persistent/lock"):
         (provider / name).mkdir(parents=True)
-    write_whole(provider / "conf" / "lmConf-1.json", _portal_conf(chosen, secret), private=True)
+    of_saml = saml.configure(folder, chosen, address)
+    write_whole(provider / "conf" / "lmConf-1.json", _portal_conf(chosen, secret, of_saml), private=True)
     (folder / FOLDER / "lemonldap-ng.ini").write_text(_portal_ini())
     (folder / HTTPD_CONF).write_text(_httpd_conf(address))
     write_whole(folder / RELYING_CONF, _relying_conf(address, secret), private=True)
@@ -60,11 +61,14 @@ def target(address: str) -> dict[str, object]:
     """The fields of a target's SingleSignOn."""
     return {
         "provider": {"url": f"http://{address}:{SSO_PORTS['idp']}/", "service_host": region.IDP_HOST},
-        "oidc": {"url": f"http://{address}:{SSO_PORTS['oidc']}/", "service_host": region.EHR_HOST},
+        **{
+            key: {"url": f"http://{address}:{SSO_PORTS[key]}/", "service_host": region.EHR_HOST}
+            for key in ("oidc", "saml")
+        },
     }
 
 
-def _portal_conf(chosen: Settings, secret: str) -> str:
+def _portal_conf(chosen: Settings, secret: str, of_saml: Mapping[str, object]) -> str:
     """LemonLDAP::NG's configuration; what isn't named here is its own default."""
     key = generate_private_key(_EXPONENT, 2048)
     private = key.private_bytes(
@@ -111,6 +115,7 @@ def _portal_conf(chosen: Settings, secret: str) -> str:
         "oidcServiceKeyIdSig": "lab",
         "oidcRPMetaDataOptions": {_CLIENT: {f"oidcRPMetaDataOptions{name}": value for name, value in relying.items()}},
         "oidcRPMetaDataExportedVars": {_CLIENT: {"preferred_username": "_user"}},
+        **of_saml,
         **chosen.portal,
     }
     return json.dumps(settings, indent=1)

@@ -83,8 +83,9 @@ REDIRECT = "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\nConnectio
         ("/x", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "problem", "to anybody (LOGIN_NOT_ASKED)"),
     ],
 )
+@pytest.mark.parametrize("relying", ["oidc", "saml"])
 def test_what_relies_on_single_sign_on_sends_to_a_provider_that_asks_for_a_ticket(
-    link: str, answer: bytes, level: str, words: str
+    relying: str, link: str, answer: bytes, level: str, words: str
 ) -> None:
     """Both are one server here, of two names."""
     with socket.create_server((HOST, 0)) as listener:
@@ -93,7 +94,7 @@ def test_what_relies_on_single_sign_on_sends_to_a_provider_that_asks_for_a_ticke
         with front(REDIRECT.format(link.format(port=port)).encode(), answer, listens=listener):
             probe = probe_of(endpoint)
             url = f"http://{endpoint}/"
-            names = {"provider": "idp.clinic.test", "oidc": "ehr.clinic.test"}
+            names = {"provider": "idp.clinic.test", relying: "ehr.clinic.test"}
             sso = SingleSignOn.model_validate({key: {"url": url, "service_host": it} for key, it in names.items()})
             arm = probe.target.model_copy(update={"sso": sso})
             probe.targets = probe.targets.model_copy(update={"arms": {"baseline": arm}})

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import dns.message
 import dns.reversename
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +38,8 @@ def test_arms_with_equal_settings_differ_in_their_address_alone(text: Text) -> N
     "spelling",
     ["process-model-standard", "rsa-4096-certificate", "ehr-workers=2", "udp-first", "rc4-only-database",
      "rc4-only-ehr", "no-ehr-spn", "no-delegation", "log-level=10", "dc-workers=1", "disabled-percent=10",
-     "nested-groups=200", "no-subnet", "slow-reverse-dns=4.5", "single-sign-on", "single-session", "open-sessions=9"],
+     "nested-groups=200", "no-subnet", "slow-reverse-dns=4.5", "single-sign-on", "single-session", "open-sessions=9",
+     "saml-key-renewed", "saml-rsa-4096"],
 )  # fmt: skip
 def test_a_change_is_found_by_its_name_and_changes_something(spelling: str) -> None:
     change = parse_change(spelling)
@@ -61,7 +67,7 @@ def test_a_delay_that_the_resolver_would_not_wait_for_is_refused() -> None:
 def test_a_front_without_single_sign_on_includes_nothing_of_it() -> None:
     without, with_it = (settings.httpd_conf(Settings(single_sign_on=on), "127.0.0.2") for on in (False, True))
     assert "Include" not in without
-    assert with_it.replace("Include /mnt/web/oidc.conf", "") == without
+    assert with_it.replace("Include /mnt/web/oidc.conf\nInclude /mnt/web/saml.conf", "") == without
 
 
 def test_the_portal_is_asked_as_its_changes_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,3 +128,32 @@ def test_every_clinician_is_nested_four_deep_and_one_user_has_200_groups() -> No
         assert depths(region.user_dn(user))[region.group_dn(region.EHR_USERS)] == 4
     assert len(depths(region.user_dn(region.MANY_GROUPS_USER))) == 1 + 200
     assert len(region.CLINICIANS) == 2000
+
+
+def _certificates(text: str) -> set[str]:
+    return {"".join(found.split()) for found in re.findall(r"<X509Certificate>([^<]*)<", text)}
+
+
+@pytest.mark.parametrize("spelling", ["single-sign-on", "saml-key-renewed", "saml-rsa-4096"])
+def test_each_side_of_saml_knows_the_other_by_its_metadata_unless_a_key_was_renewed(
+    spelling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single_sign_on.shutil, "chown", lambda *_: None)
+    (tmp_path / "web").mkdir()
+    single_sign_on.configure(tmp_path, parse_change(spelling).apply(Settings()), "127.0.0.2")
+    conf = json.loads((tmp_path / "idp/conf/lmConf-1.json").read_text())
+    service = (tmp_path / "web/saml/metadata.xml").read_text()
+    assert conf["samlSPMetaDataXML"]["ehr"]["samlSPMetaDataXML"] == service
+    for role in (service, (tmp_path / "web/saml/provider.xml").read_text()):
+        ElementTree.fromstring(role)
+    shown = conf["samlServicePublicKeySig"].encode()
+    own = x509.load_pem_x509_certificate(shown)
+    key = load_pem_private_key(conf["samlServicePrivateKeySig"].encode(), None)
+    assert key.public_key() == own.public_key()
+    known = _certificates((tmp_path / "web/saml/provider.xml").read_text())
+    assert (known == {base64.b64encode(own.public_bytes(Encoding.DER)).decode()}) == (spelling != "saml-key-renewed")
+    (of_service,) = _certificates(service)
+    bits = {x509.load_der_x509_certificate(base64.b64decode(it)).public_key().key_size for it in (of_service, *known)}
+    assert bits == {4096 if spelling == "saml-rsa-4096" else 2048}
+    private = tmp_path / "web/saml/key.pem"
+    assert private.stat().st_mode & 0o077 == 0

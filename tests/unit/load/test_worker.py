@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+
 from harness.load.worker import ArmWorker
 from harness.login.path import LoginResult
+from harness.login.saml import refusal
 from harness.model.attempt import OK, Outcome, Status
 
 
@@ -45,3 +48,14 @@ def test_a_warm_up_that_failed_is_tried_once_more() -> None:
     path, told = Warming("timeout", "ok", "error", "error"), list[str]()
     assert filled(path, told) == set()
     assert path.asked == [("u0", "a"), ("u0", "a"), ("u0", "b"), ("u0", "b")]
+
+
+def test_an_account_that_an_identity_provider_refuses_is_withheld_as_one_that_a_kdc_denies() -> None:
+    names = 'xmlns="urn:oasis:names:tc:SAML:2.0:protocol"'
+    codes = (f'<StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:{word}">' for word in ("Responder", "AuthnFailed"))
+    document = f"<Response {names}><Status>{''.join(codes)}</StatusCode></StatusCode></Status></Response>"
+    refused = refusal(base64.b64encode(document.encode()).decode())
+    assert refused is not None
+    told = list[str]()
+    assert filled(Warming(refused.status), told) == {"u0"}
+    assert told == ["u0"]

@@ -1,12 +1,8 @@
-"""Single sign-on against web servers of the test's own, byte for byte."""
+"""Single sign-on by OpenID Connect against web servers of the test's own, byte for byte; cookies and forms."""
 
 from __future__ import annotations
 
-import base64
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,89 +12,23 @@ from pydantic import ValidationError
 
 from harness.login.cookies import COOKIES_AT_MOST, Cookies
 from harness.login.forms import PAGE_AT_MOST, posted_form
-from harness.login.net.clock import StepClock
 from harness.login.runtime import StepFailedError
-from harness.login.sso import REQUESTS_AT_MOST, SingleSignOnSession
+from harness.login.sso import REQUESTS_AT_MOST
 from harness.model.sso import SingleSignOn
-from tests.helpers.web_servers import PATIENCE_S, Front, front
-
-TOKEN, PROOF = b"first token", b"the server's proof"
-ASKS = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n"
-EHR, IDP = "ehr.clinic.test", "idp.clinic.test"
-Answers = Callable[[str, str], list[bytes]]
-"""From the origins of relying party and provider to what a server answers."""
-
-
-class Context:
-    """A security context that is complete once it has seen the server's proof."""
-
-    complete = False
-
-    def step(self, token: bytes) -> None:
-        self.complete = token == PROOF
-
-
-def negotiate(bindings: object) -> tuple[Any, bytes]:
-    return Context(), TOKEN
-
-
-def page(body: bytes = b"hello", *headers: str, status: str = "200 OK") -> bytes:
-    lines = "".join(f"{header}\r\n" for header in headers)
-    return f"HTTP/1.1 {status}\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-def to(location: str, *headers: str, status: str = "302 Found") -> bytes:
-    return page(b"", f"Location: {location}", *headers, status=status)
-
-
-PROVEN = f"WWW-Authenticate: Negotiate {base64.b64encode(PROOF).decode()}"
-
-
-@dataclass
-class Servers:
-    """A relying party and a provider, and a browser on its way between them."""
-
-    relying: Front
-    provider: Front
-    browser: SingleSignOnSession
-    notes: list[str]
-
-    def begin(self) -> None:
-        self.browser.start()
-        self.browser.authorize(negotiate)
-
-
-@contextmanager
-def servers(relying: Answers, provider: Answers) -> Iterator[Servers]:
-    """Both servers with their answers, made once it is known where each of them is."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
-        ports = [listener.getsockname()[1] for listener in sockets]
-        ehr, idp = f"http://{EHR}:{ports[0]}", f"http://{IDP}:{ports[1]}"
-        fronts = [
-            stack.enter_context(front(*answers(ehr, idp), listens=listener))
-            for answers, listener in zip((relying, provider), sockets, strict=True)
-        ]
-        sso = SingleSignOn.model_validate(
-            {
-                "provider": {"url": f"http://127.0.0.1:{ports[1]}/", "service_host": IDP},
-                "oidc": {"url": f"http://127.0.0.1:{ports[0]}/journal", "service_host": EHR},
-            }
-        )
-        notes: list[str] = []
-        endpoints = {key: [server.endpoint] for key, server in sso.servers.items()}
-        browser = SingleSignOnSession(sso, endpoints, None, StepClock(PATIENCE_S), notes)
-        yield Servers(*fronts, browser, notes)
-        browser.close()
-
-
-def asked(server: Front) -> list[str]:
-    return [request.partition(" HTTP/1.1\r\n")[0] for request in server.requests]
-
-
-def sent_cookies(server: Front) -> list[str]:
-    lines = ([line for line in request.split("\r\n") if line.startswith("Cookie: ")] for request in server.requests)
-    return [found[0].removeprefix("Cookie: ") if found else "" for found in lines]
+from tests.helpers.single_sign_on import (
+    ASKS,
+    EHR,
+    ELSEWHERE,
+    IDP,
+    PROVEN,
+    Answers,
+    asked,
+    negotiate,
+    page,
+    sent_cookies,
+    servers,
+    to,
+)
 
 
 def start(ehr: str, idp: str) -> bytes:
@@ -116,7 +46,7 @@ def journal(ehr: str, idp: str) -> list[bytes]:
 
 def test_a_login_goes_by_the_provider_and_comes_to_the_page_by_a_session() -> None:
     with servers(journal, lambda ehr, idp: [ASKS, code(ehr, idp)]) as there:
-        there.browser.start()
+        there.start()
         assert there.browser.authorize(negotiate)
         there.browser.callback()
         assert there.browser.page() == b"for clin00007"
@@ -157,9 +87,6 @@ def test_a_kept_connection_that_the_server_has_closed_meanwhile_is_made_anew() -
     assert there.relying.connections == 2
 
 
-ELSEWHERE = "http://127.0.0.1:9/authorize"
-
-
 @pytest.mark.parametrize(
     ("relying", "outcome"),
     [
@@ -177,7 +104,7 @@ ELSEWHERE = "http://127.0.0.1:9/authorize"
 def test_a_relying_party_that_does_not_send_to_its_provider_fails_the_start(relying: Any, outcome: str) -> None:
     answers: list[Answers] = [lambda ehr, idp: [relying(ehr, idp)], lambda ehr, idp: []]
     with servers(*answers) as there, pytest.raises(StepFailedError, match=f"^{outcome}$"):
-        there.browser.start()
+        there.start()
     assert there.provider.requests == []
     assert bool(there.notes) == (outcome == "error REDIRECT_ELSEWHERE")
 
@@ -185,8 +112,10 @@ def test_a_relying_party_that_does_not_send_to_its_provider_fails_the_start(rely
 def test_who_sends_a_login_elsewhere_is_told_without_what_the_link_carries() -> None:
     answers: list[Answers] = [lambda ehr, idp: [to("http://evil.test:81/x?code=secret")], lambda ehr, idp: []]
     with servers(*answers) as there, pytest.raises(StepFailedError):
-        there.browser.start()
-    assert there.notes == ["was sent to http://evil.test:81, a server that sso in the targets doesn't name"]
+        there.start()
+    assert there.notes == [
+        "was sent to http://evil.test:81, a server that neither sso.provider nor sso.oidc in the targets names"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +138,7 @@ def test_a_provider_that_gives_no_code_fails_its_step_and_the_relying_party_is_n
     provider: Any, outcome: str
 ) -> None:
     with servers(lambda ehr, idp: [start(ehr, idp)], provider) as there:
-        there.browser.start()
+        there.start()
         with pytest.raises(StepFailedError, match=f"^{outcome}$"):
             there.browser.authorize(negotiate)
     assert len(there.relying.requests) == 1
@@ -239,7 +168,7 @@ def test_a_relying_party_that_takes_no_code_or_gives_no_page_fails_its_step(rely
 @given(st.binary(max_size=60))
 def test_whatever_a_provider_says_is_a_code_or_an_outcome(said: bytes) -> None:
     with servers(lambda ehr, idp: [start(ehr, idp)], lambda ehr, idp: [b"HTTP/1.1 " + said + b"\r\n\r\n"]) as there:
-        there.browser.start()
+        there.start()
         with suppress(StepFailedError):
             there.browser.authorize(negotiate)
 

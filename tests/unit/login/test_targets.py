@@ -36,6 +36,7 @@ WHOLE: dict[str, Any] = {
     "sso": {
         "provider": {"url": "http://127.0.0.5/", "service_host": "idp.clinic.test"},
         "oidc": {"url": "http://127.0.0.3:8081/", "service_host": "ehr.clinic.test"},
+        "saml": {"url": "http://127.0.0.3:8083/", "service_host": "ehr.clinic.test"},
     },
     "database": {"uri": "postgres://127.0.0.4:5433/ehr", "service_host": "pg.clinic.test"},
     "service_accounts": {"keytab": "services.keytab"},
@@ -83,6 +84,8 @@ def with_needs(step: str) -> list[str]:
         ("kdc_tgs_http", "ehr", "a value, which step kdc_tgs_http needs, got none"),
         ("ehr_query", "ehr.database_path", "a value, which step ehr_query needs, got none"),
         ("kdc_tgs_idp", "sso", "a value, which step kdc_tgs_idp needs, got none"),
+        ("oidc_start", "sso.oidc", "a value, which step oidc_start needs, got none"),
+        ("saml_start", "sso.saml", "a value, which step saml_start needs, got none"),
         ("kdc_tgs_postgres", "database", "a value, which step kdc_tgs_postgres needs, got none"),
         ("ldap_token_groups", "directory.schema_kind", "ad, which step ldap_token_groups needs, got posix"),
     ],
@@ -112,6 +115,8 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
         "database",
         "directory.schema_kind",
         "ehr.database_path",
+        "sso.oidc",
+        "sso.saml",
     ]
     assert keys == steps
 
@@ -144,7 +149,8 @@ def test_every_shipped_scenario_is_served_by_a_target_that_says_all() -> None:
         ({"ehr": {"url": "http://127.0.0.1/\r\nX: y", "service_host": "x"}}, "ehr.url: "),
         ({"ehr": {"url": "http://127.0.0.1/", "service_host": "x\r\n"}}, "ehr.service_host: "),
         ({"ehr": {"url": "http://127.0.0.1/", "service_host": "x", "database_path": "a b"}}, "ehr.database_path: "),
-        ({"sso": {"provider": {"url": "http://127.0.0.1/", "service_host": "x"}}}, "sso.oidc: expected a value"),
+        ({"sso": {"provider": {"url": "http://127.0.0.1/", "service_host": "x"}}},
+         "sso: expected oidc, saml or both, got neither"),
         ({"sso": {name: {"url": "http://127.0.0.1/", "service_host": "x"} for name in ("provider", "oidc")}},
          "sso: oidc: expected another name or port than the provider's, got http://x:80"),
         ({"database": {"uri": "postgres://127.0.0.1:0/ehr", "service_host": "x"}},

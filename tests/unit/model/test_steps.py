@@ -16,6 +16,7 @@ TARGET = Target.model_validate(
         "sso": {
             "provider": {"url": "http://127.0.0.5/", "service_host": "idp.clinic.test"},
             "oidc": {"url": "http://127.0.0.3:8081/", "service_host": "ehr.clinic.test"},
+            "saml": {"url": "http://127.0.0.3:8083/", "service_host": "ehr.clinic.test"},
         },
         "database": {"uri": "postgres://127.0.0.4:5433/ehr", "service_host": "pg.clinic.test"},
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from harness.cli.options import (
@@ -50,7 +50,7 @@ def list_updates(written: str) -> int:
 
         click.echo(updates_document(shipped.updates()).model_dump_json(indent=2))
         return 0
-    table = Table("name", "lab", "signature", "expected", "title", box=None)
+    table = Table(Column("name", no_wrap=True), "lab", "signature", "expected", "title", box=None)
     for found in shipped.updates():
         signature = ", ".join(found.signature)
         table.add_row(found.name, found.fault.lab, signature, found.expected.verdict, found.title)

@@ -16,7 +16,7 @@ from harness.login.kerberos.contact import MESSAGE_AT_MOST
 from harness.login.names import is_upn
 from harness.login.net import der
 from harness.login.net.clock import StepClock
-from harness.login.net.streams import Datagrams, connect, exactly
+from harness.login.net.streams import Datagrams, connect
 from harness.login.restrictions import of_kdc
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
@@ -144,9 +144,9 @@ def _by_tcp(kdc: Endpoint, request: bytes, clock: StepClock) -> bytes:
     stream = connect(kdc, clock)
     try:
         stream.sendall(len(request).to_bytes(4, "big") + request)
-        size = int.from_bytes(exactly(stream, 4), "big")
+        size = int.from_bytes(stream.exactly(4), "big")
         if size > MESSAGE_AT_MOST:
             raise ConnectionResetError
-        return exactly(stream, size)
+        return stream.exactly(size)
     finally:
         stream.close()

@@ -17,7 +17,7 @@ import gssapi
 
 from harness.login.codes import kerberos_outcome, sql_outcome
 from harness.login.net.clock import StepClock
-from harness.login.net.streams import Stream, exactly, first_connected
+from harness.login.net.streams import Stream, first_connected
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.database import Database
@@ -139,12 +139,13 @@ class DatabaseSession:
 
     def _message(self) -> tuple[bytes, bytes]:
         """The next message but notices; an error is raised as the outcome that its SQLSTATE means."""
+        assert self._stream is not None
         while True:
-            head = exactly(self._stream, 5)
+            head = self._stream.exactly(5)
             kind, size = head[:1], int.from_bytes(head[1:], "big") - 4
             if not 0 <= size <= MESSAGE_AT_MOST:
                 raise StepFailedError(_MALFORMED)
-            body = exactly(self._stream, size)
+            body = self._stream.exactly(size)
             if kind == b"E":
                 state = re.search(rb"(?:^|\0)C([0-9A-Z]{5})\0", body)
                 raise StepFailedError(sql_outcome(state[1].decode()) if state else _MALFORMED)

@@ -39,10 +39,10 @@ class _Recorder:
         self._kept: list[Any] = []  # so that no other object gets its number
         self._heard: dict[int, tuple[str, list[bytearray]]] = {}
 
-    def listen(self, kind: type, send: str, protocols: Mapping[int, str]) -> None:
+    def listen(self, kind: type, send: str, receive: str, protocols: Mapping[int, str]) -> None:
         """Note what objects of this kind receive: an answer begins with each thing that is sent."""
         sending: Callable[..., Any] = getattr(kind, send)
-        receiving: Callable[..., Any] = kind.recv  # type: ignore[attr-defined]
+        receiving: Callable[..., Any] = getattr(kind, receive)
 
         def noted_send(this: Any, data: bytes) -> Any:
             if id(this) not in self._heard:
@@ -57,14 +57,13 @@ class _Recorder:
             return sending(this, data)
 
         def noted_receive(this: Any, *limits: Any) -> bytes:
-            again = bool(getattr(this, "_unread", b""))
             data: bytes = receiving(this, *limits)
-            if not again and id(this) in self._heard:
+            if id(this) in self._heard:
                 self._heard[id(this)][1][-1].extend(data)
             return data
 
         setattr(kind, send, noted_send)
-        kind.recv = noted_receive  # type: ignore[attr-defined]
+        setattr(kind, receive, noted_receive)
 
     def document(self) -> dict[str, list[list[str]]]:
         """The conversations as the file has them."""
@@ -94,9 +93,9 @@ def main() -> None:
         cohort = {"share": 1, "cache": "cold", "accounts": "services", "steps": FRONT_TO_DATABASE}
         everyone = {"population": {"users": 1}, "steps": (), "cohorts": {"components": cohort}}
         component = client(target, Path(folder), users=[region.COMPONENTS[0]], **everyone)
-        recorder.listen(TlsStream, "sendall", streams)
-        recorder.listen(Stream, "sendall", streams)
-        recorder.listen(Datagrams, "send", datagrams)
+        recorder.listen(TlsStream, "sendall", "more", streams)
+        recorder.listen(Stream, "sendall", "more", streams)
+        recorder.listen(Datagrams, "send", "recv", datagrams)
         for result in (clinician.login(USER, "cold"), component.login(region.COMPONENTS[0], "components")):
             assert result.outcome.status == "ok", result.outcome
     document = recorder.document()

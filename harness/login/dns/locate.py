@@ -23,7 +23,7 @@ from dns.rdtypes.IN.AAAA import AAAA
 from dns.rdtypes.IN.SRV import SRV
 
 from harness.login.net.clock import StepClock
-from harness.login.net.streams import Datagrams, connect, exactly
+from harness.login.net.streams import Datagrams, connect
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.endpoint import Endpoint
@@ -144,7 +144,7 @@ class Resolver:
         stream = connect(server, self._clock, within_s)
         try:
             stream.sendall(len(wire).to_bytes(2, "big") + wire)
-            message = dns.message.from_wire(exactly(stream, int.from_bytes(exactly(stream, 2), "big")))
+            message = dns.message.from_wire(stream.exactly(int.from_bytes(stream.exactly(2), "big")))
         finally:
             stream.close()
         if not query.is_response(message):

@@ -25,6 +25,12 @@ class _Data(ctypes.Structure):
     _fields_ = [("magic", c_int32), ("length", c_uint), ("data", c_void_p)]
 
 
+class _Given(ctypes.Structure):
+    """krb5_data of bytes of Python's, which it keeps."""
+
+    _fields_ = [("magic", c_int32), ("length", c_uint), ("data", c_char_p)]
+
+
 class _Keyblock(ctypes.Structure):
     _fields_ = [("magic", c_int32), ("enctype", c_int32), ("length", c_uint), ("contents", c_void_p)]
 
@@ -48,7 +54,7 @@ ENTERPRISE = 4
 _FAST_REQUIRED = 1
 """KRB5_FAST_REQUIRED: armour every request, and take no answer without."""
 _OUT = POINTER(c_void_p)
-_STEP = (c_void_p, c_void_p, POINTER(_Data), POINTER(_Data), POINTER(_Data), POINTER(c_uint))
+_STEP = (c_void_p, c_void_p, POINTER(_Given), POINTER(_Data), POINTER(_Data), POINTER(c_uint))
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "krb5_init_context": (_OUT,),
     "krb5_parse_name_flags": (c_void_p, c_char_p, c_int32, _OUT),
@@ -69,7 +75,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "krb5_cc_store_cred": (c_void_p, c_void_p, POINTER(_Creds)),
     "krb5_cc_get_principal": (c_void_p, c_void_p, _OUT),
     "krb5_c_string_to_key_with_params":
-        (c_void_p, c_int32, POINTER(_Data), POINTER(_Data), POINTER(_Data), POINTER(_Keyblock)),
+        (c_void_p, c_int32, POINTER(_Given), POINTER(_Given), POINTER(_Given), POINTER(_Keyblock)),
 }  # fmt: skip
 _FREES: dict[str, tuple[Any, ...]] = {
     "krb5_free_context": (c_void_p,),
@@ -110,9 +116,9 @@ def _made(function: Any, *arguments: Any) -> c_void_p:
     return made
 
 
-def _data(content: bytes) -> _Data:
-    """krb5_data of the bytes, which have to outlive it."""
-    return _Data(0, len(content), ctypes.cast(ctypes.c_char_p(content), c_void_p))
+def _data(content: bytes) -> _Given:
+    """The bytes as krb5_data."""
+    return _Given(0, len(content), content)
 
 
 class Context:

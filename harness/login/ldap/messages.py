@@ -1,8 +1,8 @@
-"""LDAP's messages (RFC 4511) by ldap3: requests encoded once a shape and patched, answers read by its fast decoder.
+"""LDAP's messages (RFC 4511): requests by ldap3, encoded once a shape and patched; answers read in place.
 
 Encoding by pyasn1 takes half of what a login costs, for messages that differ in some values of known length. So a
-request is encoded twice with values of the right lengths; where the two differ is where the values belong. A property
-test holds the result against ldap3's own encoding.
+request is encoded twice with values of the right lengths; where the two differ is where the values belong. Answers are
+read value by value, without a tree of all of them. Property tests hold both against ldap3's own encoding and decoding.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from ldap3.operation.bind import bind_operation, validate_simple_password
 from ldap3.operation.extended import extended_operation
 from ldap3.operation.search import search_operation
 from ldap3.protocol.rfc4511 import LDAPMessage, MessageID, ProtocolOp
-from ldap3.utils.asn1 import decode_message_fast, encode
+from ldap3.utils.asn1 import encode
+
+from harness.login.net import der
 
 MESSAGE_IDS = 127
 """Message identifiers that take one byte; no login sends as many requests."""
-_BIND_DONE, _ENTRY, _SEARCH_DONE, _REFERENCE, _EXTENDED_DONE = 1, 4, 5, 19, 24
-_REFERRAL, _SASL_CREDENTIALS = 3, 7
-"""Context tags of an LDAPResult (RFC 4511 §4.1.9, §4.2.2)."""
-_CONTEXT = 2
-NO_MESSAGE = (LookupError, TypeError, AttributeError, RecursionError, OverflowError, ValueError)
-"""What ldap3's decoder, and a reader of what it decodes, raise of bytes that are none."""
+_BIND_DONE, _ENTRY, _SEARCH_DONE, _REFERENCE, _EXTENDED_DONE = b"\x61", b"\x64", b"\x65", b"\x73", b"\x78"
+_RESULTS = (_BIND_DONE, _SEARCH_DONE, _EXTENDED_DONE)
+_REFERRAL, _SASL_CREDENTIALS = der.context(3), der.context_simple(7)
+"""Parts of an LDAPResult (RFC 4511 §4.1.9, §4.2.2)."""
 _ASSERTION = re.compile(r"\(([^()=]*=)([^()]*)\)")
 _ESCAPED = re.compile(rb"\\([0-9a-fA-F]{2})")
+_SPECIAL = str.maketrans({char: f"\\{ord(char):02x}" for char in "\\*()\0"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,13 @@ class Answer:
     sasl: bytes = b""
     message: str = ""
     """The diagnostic message."""
-    controls: Any = None
+    controls: Mapping[bytes, bytes] = field(default_factory=dict)
+    """Values by names."""
+
+
+def escaped(value: str) -> str:
+    """The value as it stands in a filter (RFC 4515 §3)."""
+    return value.translate(_SPECIAL)
 
 
 def search_request(
@@ -63,7 +70,10 @@ def search_request(
     for found in _ASSERTION.finditer(where):
         if "*" in found[2]:  # presence or substrings: part of the filter's shape
             continue
-        values.append(_ESCAPED.sub(lambda code: bytes([int(code[1], 16)]), found[2].encode()))
+        value = found[2].encode()
+        if b"\\" in value:
+            value = _ESCAPED.sub(lambda code: bytes([int(code[1], 16)]), value)
+        values.append(value)
         shape.append(where[end : found.start(2)])
         end = found.end(2)
     if controls:
@@ -95,36 +105,64 @@ def take(message: bytes, number: int, answer: Answer) -> bool:
 
     Raises ValueError for what is no answer to request ``number``.
     """
-    try:
-        decoded = decode_message_fast(message)
-        kind, payload = decoded["protocolOp"], decoded["payload"]
-        if decoded["messageID"] != number:
-            raise ValueError(f"message {decoded['messageID']}, asked was {number}")
-        if kind == _ENTRY:
-            answer.entries.append(_entry(payload))
-            return False
-        if kind == _REFERENCE:
-            answer.referrals += [uri[3].decode(errors="replace") for uri in payload]
-            return False
-        if kind not in (_BIND_DONE, _SEARCH_DONE, _EXTENDED_DONE):
-            raise ValueError(f"operation {kind}")
-        answer.code = int(payload[0][3])
-        answer.message = bytes(payload[2][3]).decode(errors="replace")
-        for kind_of_tag, _, tag, value in payload[3:]:
-            if kind_of_tag == _CONTEXT and tag == _REFERRAL:
-                answer.referrals += [uri[3].decode(errors="replace") for uri in value]
-            elif kind_of_tag == _CONTEXT and tag == _SASL_CREDENTIALS and kind == _BIND_DONE:
-                answer.sasl = bytes(value)
-        answer.controls = decoded["controls"]
-        return True
-    except NO_MESSAGE as error:
-        raise ValueError(f"no LDAP message: {type(error).__name__}") from None
+    at, end = der.span(message, 0, len(message), der.SEQUENCE)
+    answered, at = der.number(message, at, end)
+    if answered != number:
+        raise ValueError(f"message {answered}, asked was {number}")
+    kind = message[at : at + 1]
+    at, stop = der.span(message, at, end)
+    if kind == _ENTRY:
+        answer.entries.append(_entry(message, at, stop))
+        return False
+    if kind == _REFERENCE:
+        answer.referrals += _uris(message[at:stop])
+        return False
+    if kind not in _RESULTS:
+        raise ValueError(f"operation {kind.hex()}")
+    answer.code, at = der.number(message, at, stop, der.ENUMERATED)
+    _, at = der.span(message, at, stop, der.OCTET_STRING)
+    begin, at = der.span(message, at, stop, der.OCTET_STRING)
+    answer.message = message[begin:at].decode(errors="replace")
+    for more in der.values(message[at:stop]):
+        if more.tag == _REFERRAL:
+            answer.referrals += _uris(more.content)
+        elif more.tag == _SASL_CREDENTIALS and kind == _BIND_DONE:
+            answer.sasl = more.content
+    for controls in der.values(message[stop:end]):
+        answer.controls = _controls(controls)
+    return True
 
 
-def _entry(payload: Any) -> Entry:
-    attributes = {name[3].decode().lower(): tuple(map(bytes, (value[3] for value in values[3])))
-                  for name, values in (part[3] for part in payload[1][3])}  # fmt: skip
-    return Entry(payload[0][3].decode(), attributes)
+def _entry(message: bytes, at: int, end: int) -> Entry:
+    """The entry between these places (RFC 4511 §4.5.2)."""
+    begin, at = der.span(message, at, end, der.OCTET_STRING)
+    dn = message[begin:at].decode()
+    at, end = der.span(message, at, end, der.SEQUENCE)
+    attributes = {}
+    while at < end:
+        begin, at = der.span(message, at, end, der.SEQUENCE)
+        begin, stop = der.span(message, begin, at, der.OCTET_STRING)
+        name = message[begin:stop].decode().lower()
+        begin, stop = der.span(message, stop, at, der.SET)
+        values = []
+        while begin < stop:
+            first, begin = der.span(message, begin, stop, der.OCTET_STRING)
+            values.append(message[first:begin])
+        attributes[name] = tuple(values)
+    return Entry(dn, attributes)
+
+
+def _uris(encoded: bytes) -> list[str]:
+    return [uri.content.decode(errors="replace") for uri in der.values(encoded)]
+
+
+def _controls(encoded: der.Value) -> dict[bytes, bytes]:
+    """The controls' values by their names, empty ones of those without (RFC 4511 §4.1.11)."""
+    found = {}
+    for control in encoded.parts():
+        name, *rest = control.parts()
+        found[name.content] = rest[-1].content if rest and rest[-1].tag == der.OCTET_STRING else b""
+    return found
 
 
 def _encoded(number: int, kind: str, operation: Any, controls: Sequence[Any] = ()) -> bytes:

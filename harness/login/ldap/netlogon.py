@@ -20,7 +20,6 @@ from ldap3.protocol.rfc4511 import LDAPMessage, MessageID, ProtocolOp
 from ldap3.utils.asn1 import decode_message_fast, encode
 
 from harness.login.codes import ldap_outcome
-from harness.login.ldap.messages import NO_MESSAGE
 from harness.login.net.clock import StepClock
 from harness.login.net.streams import Datagrams
 from harness.login.runtime import StepFailedError
@@ -38,6 +37,8 @@ _MESSAGE_ID = 1
 _SAM_LOGON_RESPONSE_EX = 23
 _SAM_PAUSE_RESPONSE_EX = 24
 _SEARCH_DONE = 5
+_NO_MESSAGE = (LookupError, TypeError, AttributeError, RecursionError, OverflowError, ValueError)
+"""What ldap3's decoder, and a reader of what it decodes, raise of bytes that are none."""
 _FLAGS = {
     0x1: "PDC", 0x4: "GC", 0x8: "LDAP", 0x10: "DS", 0x20: "KDC", 0x40: "time", 0x80: "closest", 0x100: "writable"
 }  # fmt: skip
@@ -124,7 +125,7 @@ def _answer(udp: Datagrams) -> DomainController | None:
     try:
         blob = _netlogon(answer)
         return None if blob is None else parse_response(blob)
-    except (*NO_MESSAGE, struct.error, dns.exception.DNSException):
+    except (*_NO_MESSAGE, struct.error, dns.exception.DNSException):
         raise StepFailedError(Outcome("error", "CLDAP_MALFORMED")) from None
 
 

@@ -9,10 +9,9 @@ import struct
 from collections.abc import Iterable, Sequence
 
 import ldap3
-from ldap3.utils.conv import escape_filter_chars
 
 from harness.login.codes import ldap_outcome
-from harness.login.ldap.messages import Entry
+from harness.login.ldap.messages import Entry, escaped
 from harness.login.ldap.session import MALFORMED, DirectorySession
 from harness.login.names import is_upn
 from harness.login.runtime import StepFailedError
@@ -47,7 +46,7 @@ def own_entry(session: DirectorySession, directory: Directory, user: str) -> Ent
     A service whose name is SERVICE/HOST is found by that; so is, in Active Directory, who is known by a user principal
     name alone, since no KDC was asked.
     """
-    where = f"({naming_attribute(directory, user)}={escape_filter_chars(user)})"
+    where = f"({naming_attribute(directory, user)}={escaped(user)})"
     attributes = OWN_ATTRIBUTES if directory.schema_kind == "posix" else (*OWN_ATTRIBUTES, "objectSid")
     found = session.search(directory.user_base, where, attributes)
     if len(found) != 1:
@@ -72,11 +71,11 @@ def nested_groups(session: DirectorySession, directory: Directory, entry: Entry,
     known = frozenset(direct)
     level: Sequence[str] = direct or [entry.dn]  # not every directory keeps memberOf
     for depth in range(GROUP_DEPTH_AT_MOST):
-        found = _groups(session, directory, [f"(member={escape_filter_chars(dn)})" for dn in level])
+        found = _groups(session, directory, [f"(member={escaped(dn)})" for dn in level])
         if not (found or known or depth):
             otherwise = (
-                f"(memberUid={escape_filter_chars(user)})",
-                f"(uniqueMember={escape_filter_chars(entry.dn)})",
+                f"(memberUid={escaped(user)})",
+                f"(uniqueMember={escaped(entry.dn)})",
             )
             found = _groups(session, directory, otherwise)
         level = [dn for dn in found if dn not in known]

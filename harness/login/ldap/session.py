@@ -12,7 +12,6 @@ import gssapi
 import ldap3
 from ldap3.protocol.convert import build_controls_list
 from ldap3.protocol.rfc2696 import paged_search_control
-from ldap3.strategy.base import BaseStrategy
 
 from harness.errors import ConfigError
 from harness.login.codes import kerberos_outcome, ldap_outcome
@@ -20,6 +19,7 @@ from harness.login.ldap import messages
 from harness.login.ldap.messages import Answer, Entry
 from harness.login.ldap.ntlm import NtlmContext
 from harness.login.names import is_upn
+from harness.login.net import der
 from harness.login.net.clock import StepClock
 from harness.login.net.layers import (
     LAYER_NAMES,
@@ -30,7 +30,7 @@ from harness.login.net.layers import (
     secured,
     strongest_layer,
 )
-from harness.login.net.streams import connect, exactly
+from harness.login.net.streams import Incoming, connect
 from harness.login.net.tls import FAILED, TlsStream, client_context
 from harness.login.runtime import TIMED_OUT, StepFailedError
 from harness.model.attempt import Outcome
@@ -43,7 +43,7 @@ SASL_BIND_IN_PROGRESS = 14
 CONNECTING_AT_MOST_S = 6.0
 """How long a client with another server to go to waits for one to be connected (sssd-ldap(5), ldap_network_timeout)."""
 PAGE = 500
-_PAGED = "1.2.840.113556.1.4.319"
+_PAGED = b"1.2.840.113556.1.4.319"
 STARTTLS = "1.3.6.1.4.1.1466.20037"
 """RFC 4511 §4.14.1."""
 MALFORMED = Outcome("error", "LDAP_MALFORMED")
@@ -83,30 +83,32 @@ def bind_name(template: str, user: str) -> str:
 
 
 def _cookie(answer: Answer) -> bytes:
-    """Where the next page begins; empty after the last."""
-    for control in answer.controls or ():
-        name, value = BaseStrategy.decode_control_fast(control[3])
-        if name == _PAGED:
-            return bytes(value["value"]["cookie"] or b"")
-    return b""
+    """Where the next page begins; empty after the last. Raises StepFailedError."""
+    if (value := answer.controls.get(_PAGED)) is None:
+        return b""
+    try:
+        _, cookie = der.decode(value).parts()
+    except ValueError:
+        raise StepFailedError(MALFORMED) from None
+    return cookie.content
 
 
-def read_message(stream: Any, at_most: int) -> bytes:
+def read_message(stream: Incoming, at_most: int) -> bytes:
     """The next message, by its outer tag and length (RFC 4511 §5.1: lengths are definite).
 
     Raises what the stream raises, and StepFailedError for one of more than ``at_most`` bytes, or for none.
     """
-    head = exactly(stream, 2)
+    head = stream.exactly(2)
     length = head[1]
     if length & 0x80:
         count = length & 0x7F
         if not 0 < count <= _LENGTH_BYTES_AT_MOST:
             raise StepFailedError(MALFORMED)
-        more = exactly(stream, count)
+        more = stream.exactly(count)
         head, length = head + more, int.from_bytes(more, "big")
     if length > at_most:
         raise StepFailedError(_TOO_LARGE)
-    return head + exactly(stream, length)
+    return head + stream.exactly(length)
 
 
 class DirectorySession:

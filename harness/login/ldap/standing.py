@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import ldap3
-from ldap3.utils.conv import escape_filter_chars
 
 from harness.guards.lockout import LockoutPolicy, Standing
-from harness.login.ldap.messages import Entry
+from harness.login.ldap.messages import Entry, escaped
 from harness.login.ldap.reads import ANY, naming_attribute
 from harness.login.ldap.session import DirectorySession
 from harness.model.target import Directory
@@ -68,7 +67,7 @@ def _entries(session: DirectorySession, directory: Directory, users: Sequence[st
     for begin in range(0, len(users), _ASKED_AT_ONCE):
         asked = users[begin : begin + _ASKED_AT_ONCE]
         named = {(naming_attribute(directory, user), user.casefold()): user for user in asked}
-        terms = "".join(f"({attribute}={escape_filter_chars(user)})" for attribute, user in named)
+        terms = "".join(f"({attribute}={escaped(user)})" for attribute, user in named)
         attributes = dict.fromkeys(attribute for attribute, _ in named)
         for entry in session.search(directory.user_base, f"(|{terms})", (*attributes, *_OWN)):
             for attribute in attributes:

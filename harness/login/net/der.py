@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-INTEGER, BIT_STRING = 0x02, 0x03
+INTEGER, BIT_STRING, OCTET_STRING, ENUMERATED = 0x02, 0x03, 0x04, 0x0A
 UTC_TIME, GENERALIZED_TIME, GENERAL_STRING = 0x17, 0x18, 0x1B
-SEQUENCE = 0x30
+SEQUENCE, SET = 0x30, 0x31
 
 
 def application(number: int) -> int:
@@ -49,10 +49,7 @@ class Value:
 
     def parts(self) -> Iterator[Value]:
         """The values inside; raises ValueError where the content is cut off."""
-        at = 0
-        while at < len(self.content):
-            value, at = _value_at(self.content, at)
-            yield value
+        return values(self.content)
 
     def part(self, tag: int) -> Value | None:
         """The first value of this tag inside."""
@@ -75,16 +72,45 @@ def decode(data: bytes) -> Value:
     return _value_at(data, 0)[0]
 
 
+def values(data: bytes) -> Iterator[Value]:
+    """The values in the data, one after the other; raises ValueError where they are cut off."""
+    at = 0
+    while at < len(data):
+        value, at = _value_at(data, at)
+        yield value
+
+
 def _value_at(data: bytes, at: int) -> tuple[Value, int]:
     """The value that begins there, and where the next one does."""
-    if len(data) < at + 2:
+    begin, stop = span(data, at, len(data))
+    return Value(data[at], data[begin:stop]), stop
+
+
+def span(data: bytes, at: int, end: int, tag: int | None = None) -> tuple[int, int]:
+    """Where the content of the value at ``at`` begins and where it stops, which is before ``end``.
+
+    For readers of many values, who need no tree of them; of BER it reads all whose lengths are definite. Raises
+    ValueError where the value is cut off, or not of the ``tag`` that is expected.
+    """
+    if end < at + 2:
         raise ValueError("cut off")
+    if tag is not None and data[at] != tag:
+        raise ValueError(f"expected tag {tag:#04x}, got {data[at]:#04x}")
     length, begin = data[at + 1], at + 2
-    if length == 0x80:
-        raise ValueError("an indefinite length, which DER has none of")  # X.690 §10.1
     if length & 0x80:
+        if length == 0x80:
+            raise ValueError("an indefinite length, which DER has none of")  # X.690 §10.1
         begin += length & 0x7F
         length = int.from_bytes(data[at + 2 : begin], "big")
-    if len(data) < begin + length:
+    stop = begin + length
+    if stop > end:
         raise ValueError("cut off")
-    return Value(data[at], data[begin : begin + length]), begin + length
+    return begin, stop
+
+
+def number(data: bytes, at: int, end: int, tag: int = INTEGER) -> tuple[int, int]:
+    """The number that begins at ``at``, and where it stops; raises ValueError as ``span`` does."""
+    begin, stop = span(data, at, end, tag)
+    if begin == stop:
+        raise ValueError("a number of no bytes")
+    return int.from_bytes(data[begin:stop], "big", signed=True), stop

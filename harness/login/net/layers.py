@@ -9,7 +9,7 @@ from typing import Any
 import gssapi.raw
 
 from harness.login.net.certificate import signature_hash
-from harness.login.net.streams import CHUNK, exactly
+from harness.login.net.streams import Incoming
 from harness.login.net.tls import TlsStream
 
 _FRAME_AT_MOST = 1 << 20
@@ -50,20 +50,20 @@ def sealed(plain: Any, context: Any) -> Any:
     return SealedStream(plain, context, True, _UNAGREED_AT_MOST)
 
 
-class SealedStream:
+class SealedStream(Incoming):
     """A stream whose data are wrapped by a GSS-API context, each buffer behind its length in 4 bytes (RFC 4422 §3.7).
 
     Wrapping is some µs of AES and needs no thread. Raises OSError for a buffer above what was agreed on.
     """
 
-    __slots__ = ("_chunk", "_context", "_seals", "_stream", "_unread")
+    __slots__ = ("_chunk", "_context", "_seals", "_stream")
 
     def __init__(self, plain: Any, context: Any, seals: bool, peer_at_most: int) -> None:
+        super().__init__()
         self._stream = plain
         self._context = context
         self._seals = seals
         self._chunk = context.get_wrap_size_limit(peer_at_most, seals)
-        self._unread = bytearray()
 
     @property
     def received(self) -> int:
@@ -76,24 +76,19 @@ class SealedStream:
             token = self._context.wrap(data[start : start + self._chunk], self._seals).message
             self._stream.sendall(len(token).to_bytes(4, "big") + token)
 
-    def recv(self, size: int = CHUNK) -> bytes:
-        """What has come, at most ``size`` bytes; empty where the peer has closed the connection."""
-        while not self._unread:
+    def more(self, size: int) -> bytes:
+        """See Incoming: what the next buffers hold, whatever the size."""
+        data = b""
+        while not data:
             try:
-                length = int.from_bytes(exactly(self._stream, 4), "big")
+                length = int.from_bytes(self._stream.exactly(4), "big")
                 if length > _FRAME_AT_MOST:
                     raise OSError(f"a sealed buffer of {length} bytes")
-                token = exactly(self._stream, length)
+                token = self._stream.exactly(length)
             except ConnectionResetError:
                 return b""
-            self._unread += self._context.unwrap(token).message
-        taken = bytes(self._unread[:size])
-        del self._unread[:size]
-        return taken
-
-    def unread(self, data: bytes) -> None:
-        """Give back what was read too much: it comes first at the next read."""
-        self._unread[:0] = data
+            data = self._context.unwrap(token).message
+        return data
 
     def close(self) -> None:
         """Hang up."""

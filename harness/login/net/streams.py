@@ -11,7 +11,6 @@ import struct
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from harness.login.net.clock import StepClock
 from harness.model.endpoint import Endpoint
@@ -50,15 +49,54 @@ def _wall(ancillary: Sequence[tuple[int, int, bytes]]) -> int | None:
     return None
 
 
-class Stream:
+class Incoming:
+    """What comes on a connection, and of that what is not yet read; what kind of connection it is says ``more``.
+
+    Every method raises what the connection raises.
+    """
+
+    __slots__ = ("_unread",)
+
+    def __init__(self) -> None:
+        self._unread = bytearray()
+
+    def more(self, size: int) -> bytes:
+        """What comes next, about ``size`` bytes at most; empty where the peer has closed the connection."""
+        raise NotImplementedError
+
+    def recv(self, size: int = CHUNK) -> bytes:
+        """What has come, at most ``size`` bytes; empty where the peer has closed the connection."""
+        if not self._unread:
+            data = self.more(size)
+            if len(data) <= size:
+                return data
+            self._unread += data
+        return self._taken(size)
+
+    def exactly(self, size: int) -> bytes:
+        """So many bytes; raises ConnectionResetError where the connection ends before."""
+        while (missing := size - len(self._unread)) > 0:
+            data = self.more(max(CHUNK, missing))
+            if not data:
+                raise ConnectionResetError
+            self._unread += data
+        return self._taken(size)
+
+    def _taken(self, size: int) -> bytes:
+        taken = bytes(self._unread[:size])
+        del self._unread[:size]
+        return taken
+
+
+class Stream(Incoming):
     """A TCP connection of one login. Raises OSError, and StepFailedError with TIMED_OUT at the clock's deadline."""
 
-    __slots__ = ("_clock", "_socket", "_unread", "received")
+    __slots__ = ("_clock", "_socket", "received")
 
     def __init__(self, connected: socket.socket, clock: StepClock) -> None:
+        super().__init__()
         self._socket = connected
         self._clock = clock
-        self._unread = bytearray()
         self.received = 0
         """Bytes so far."""
 
@@ -66,23 +104,18 @@ class Stream:
         """Send all of it."""
         self._socket.settimeout(self._clock.left_s())
         self._clock.sent()
-        self._socket.sendall(data)
+        # Nearly always all of it at once; gevent's sendall asks the kernel for the size of its buffer first.
+        sent = self._socket.send(data)
+        if sent < len(data):
+            self._socket.sendall(data[sent:])
 
-    def recv(self, size: int = CHUNK) -> bytes:
-        """What has come, at most ``size`` bytes; empty where the peer has closed the connection."""
-        if self._unread:
-            taken = bytes(self._unread[:size])
-            del self._unread[:size]
-            return taken
+    def more(self, size: int) -> bytes:
+        """See Incoming."""
         self._socket.settimeout(self._clock.left_s())
         data, ancillary, _, _ = self._socket.recvmsg(size, _ROOM)
         self._clock.received(_wall(ancillary))
         self.received += len(data)
         return data
-
-    def unread(self, data: bytes) -> None:
-        """Give back what was read too much: it comes first at the next read."""
-        self._unread[:0] = data
 
     def readable(self, within_s: float) -> bool:
         """Whether something comes within so many seconds, and within the deadline."""
@@ -99,20 +132,6 @@ class Stream:
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
-
-
-def exactly(stream: Any, size: int) -> bytes:
-    """So many bytes of a Stream, or of what is layered on one; raises ConnectionResetError where it ends before."""
-    received = bytearray()
-    while len(received) < size:
-        data = stream.recv(max(CHUNK, size - len(received)))
-        if not data:
-            raise ConnectionResetError
-        received += data
-    if len(received) > size:
-        stream.unread(bytes(received[size:]))
-        del received[size:]
-    return bytes(received)
 
 
 def connect(endpoint: Endpoint, clock: StepClock, at_most_s: float | None = None) -> Stream:

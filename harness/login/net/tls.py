@@ -10,7 +10,7 @@ import ssl
 
 from harness.login.net.certificate import public_key
 from harness.login.net.clock import StepClock
-from harness.login.net.streams import CHUNK, Stream
+from harness.login.net.streams import Incoming, Stream
 from harness.login.runtime import StepFailedError
 from harness.model.attempt import Outcome
 from harness.model.protocol import TlsFacts
@@ -27,16 +27,16 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file)
 
 
-class TlsStream:
+class TlsStream(Incoming):
     """A stream within TLS; raises as Stream does, and ssl.SSLError. The certificate is verified for ``name``."""
 
-    __slots__ = ("_in", "_out", "_stream", "_tls", "_unread", "received")
+    __slots__ = ("_in", "_out", "_stream", "_tls", "received")
 
     def __init__(self, stream: Stream, context: ssl.SSLContext, name: str, clock: StepClock) -> None:
+        super().__init__()
         self._stream = stream
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_hostname=name)
-        self._unread = bytearray()
         self.received = 0
         """Bytes so far, within TLS."""
         try:
@@ -60,12 +60,8 @@ class TlsStream:
         self._tls.write(data)
         self._flush()
 
-    def recv(self, size: int = CHUNK) -> bytes:
-        """What has come, at most ``size`` bytes; empty where the peer has closed the connection."""
-        if self._unread:
-            taken = bytes(self._unread[:size])
-            del self._unread[:size]
-            return taken
+    def more(self, size: int) -> bytes:
+        """See Incoming."""
         while True:
             try:
                 data = self._tls.read(size)
@@ -77,10 +73,6 @@ class TlsStream:
                 return b""
             self.received += len(data)
             return data
-
-    def unread(self, data: bytes) -> None:
-        """Give back what was read too much: it comes first at the next read."""
-        self._unread[:0] = data
 
     def close(self) -> None:
         """Hang up."""

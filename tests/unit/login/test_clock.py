@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.login.net.clock import StepClock
-from harness.login.net.streams import Datagrams, connect, exactly
+from harness.login.net.streams import Datagrams, connect
 from harness.login.runtime import StepFailedError
 from harness.model.endpoint import Endpoint
 
@@ -51,7 +51,7 @@ def test_what_the_reader_comes_late_for_is_not_in_a_steps_time() -> None:
         for _ in range(3):
             stream.sendall(b"ping")
             time.sleep(0.03)  # the answer has come long before it is read
-            assert exactly(stream, 4) == b"ping"
+            assert stream.exactly(4) == b"ping"
         waited = clock.settle()
         stream.close()
     assert sum(sent - got for got, sent in seen) <= waited, "it holds all that the server took"
@@ -63,7 +63,7 @@ def test_what_the_server_takes_is_in_a_steps_time() -> None:
         clock = StepClock(20)
         stream = connect(endpoint, clock)
         stream.sendall(b"ping")
-        exactly(stream, 4)
+        stream.exactly(4)
         waited = clock.settle()
         stream.close()
     assert waited >= sum(sent - got for got, sent in seen) >= 20 * MS

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from harness.cli.main import COMMANDS
 from tests.helpers.locks import ROOT, lock
 from tests.helpers.running import POLICY, SCENARIO, Inputs
 
@@ -204,6 +205,40 @@ def test_the_demo_blames_the_step_that_is_held(stranger: Stranger) -> None:
     assert {"report.html", "report.png", "verdict.json"} <= {path.name for path in run.iterdir()}
 
 
+TRIED_ABOVE = {"demo", "gate", "lab", "locustfile", "login", "scenarios", "updates"}
+TRIED_ELSEWHERE = {"calibrate", "capacity", "init", "run", "worker"}
+"""They need minutes, a domain, or another machine: tests of their own run them from the checkout."""
+
+
+def assert_the_others_work(stranger: Stranger, run: Path, scenario: str, targets: tuple[str, str]) -> None:
+    """Every command of the wheel that needs no minutes, on the run of a gate; a new command has to be added here."""
+    shutil.copy(ROOT / "tests" / "data" / "ad-logins.tsv", stranger.folder / "monday.tsv")
+    (stranger.folder / "monday.tsv").chmod(0o644)
+    said = {
+        argv[0]: stranger.run("authgate", *argv)
+        for argv in (
+            ("ci",),
+            ("compare", run, "--format", "json"),
+            ("doctor", *targets, "--scenario", scenario),
+            ("export", run, "--out", "run.hlog"),
+            ("history", "--format", "json"),
+            ("import", "traffic", "monday.tsv"),
+            ("man", "man1"),
+            ("notice", *targets, "--scenario", scenario),
+            ("plan", scenario, "--noise", run),
+            ("report", run),
+            ("schema", "verdict"),
+            ("trend", run),
+        )
+    }
+    assert said.keys() | TRIED_ABOVE | TRIED_ELSEWHERE == set(COMMANDS)
+    for name, done in said.items():
+        codes = (0, 20) if name == "compare" else (0,)
+        assert done.returncode in codes and done.stdout and "Traceback" not in done.stderr, (name, done)
+    for name in ("run.hlog", "man1/authgate-gate.1", "results/history.html"):
+        assert (stranger.folder / name).is_file()
+
+
 def test_a_lab_a_login_plain_locust_and_a_gate_work_one_after_the_other(stranger: Stranger) -> None:
     targets = ("--targets", ".authgate-lab/targets.yaml")
     few = {"population": {"users": 50, "cold_share": 0.8}, "arrivals": {"curve": "constant", "rate": 10}}
@@ -222,5 +257,7 @@ def test_a_lab_a_login_plain_locust_and_a_gate_work_one_after_the_other(stranger
         assert "ldap_bind" in done.stderr
         judged = stranger.run("authgate", "gate", scenario.name, *targets, "--policy", policy.name, timeout_s=120)
         assert judged.returncode in (0, 20), judged.stdout + judged.stderr
+        (run,) = (path.parent for path in stranger.folder.glob("results/*-small-*/verdict.json"))
+        assert_the_others_work(stranger, run, scenario.name, targets)
     finally:
         assert "ended" in stranger.says("authgate", "lab", "down")

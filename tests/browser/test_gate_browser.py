@@ -58,7 +58,7 @@ def test_a_gate_is_started_watched_and_read_from_the_page(
     page.until("document.querySelector('#kind').textContent.includes('so far')", BUSY)
     page.until("document.querySelector('#logins').textContent.includes('cold login p50')", BUSY)
     seen = page.text()
-    for part in ("It waits for", "left", "Is the measurement sound?", "limit 500 ms", "cold login p50", "Pair by pair"):
+    for part in ("It waits for", "left", "Is the measurement sound?", "limit 900 ms", "cold login p50", "Pair by pair"):
         assert part in seen, f"{part}: {seen}"
     assert page.js("document.querySelectorAll('#pairs svg circle').length") > 0
     assert page.js("document.querySelectorAll('#slowest .login').length") > 0

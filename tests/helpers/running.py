@@ -42,7 +42,7 @@ POLICY: dict[str, Any] = {
         "slow_rate": 0.2,
     },
     "looks": {"block_from": 3, "pass_from": 3, "pass_after_s": 0},
-    "limits": {"send_lag_p99_ms": 500, "pool_wait_p99_ms": 500, "hub_stall_p99_ms": 500, "generator_cpu": 1.0},
+    "limits": {"send_lag_p99_ms": 900, "pool_wait_p99_ms": 900, "hub_stall_p99_ms": 900, "generator_cpu": 1.0},
     "quick": True,
 }
 AUTHGATE = [sys.executable, "-m", "harness"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import subprocess
@@ -15,9 +14,9 @@ import psutil
 import pytest
 
 from harness.lab.domain import Lab
-from harness.model.fault import Hold
 from harness.model.plan import make_plan
 from harness.model.shard import owners
+from harness.record.calibration import read
 from harness.record.folder import RunFolder
 from harness.system.process import free_ports
 from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, Running, finished, until
@@ -55,23 +54,6 @@ def test_equal_arms_pass_by_two_workers_each_and_each_login_is_there_once(lab: L
     assert again.returncode == 0, "the same verdict comes from what is on disk"
 
 
-def test_a_held_name_resolution_is_blocked_at_the_same_step_by_two_workers(
-    inputs: Inputs, require_domain: None
-) -> None:
-    with Lab(faults=[Hold(hold_s=1.0, workers=60)]) as held:
-        done = finished([*inputs.command(held.targets), *TWO])
-    assert done.returncode == 10, done.stdout + done.stderr
-    assert (inputs.verdict()["verdict"], inputs.verdict()["blamed_step"]) == ("BLOCK", "ldap_bind")
-
-
-def test_the_demo_is_blocked_at_the_same_step_by_two_workers(require_domain: None, tmp_path: Path) -> None:
-    done = finished([*AUTHGATE, "demo", "--results", str(tmp_path), "-q", *TWO], timeout_s=200)
-    assert done.returncode == 0, done.stdout + done.stderr  # as expected: BLOCK, and at the step that is to blame
-    (run,) = (path for path in tmp_path.iterdir() if path.is_dir())
-    assert RunFolder.open(run).workers() == 2
-    assert json.loads((run / "verdict.json").read_text(encoding="utf-8"))["verdict"] == "BLOCK"
-
-
 @pytest.mark.parametrize(
     ("how", "said"), [(signal.SIGKILL, "lost"), (signal.SIGSTOP, "was silent for 3 s")], ids=["killed", "frozen"]
 )
@@ -93,7 +75,9 @@ def test_one_of_an_arm_s_workers_that_stops_makes_the_run_invalid_and_keeps_what
     assert running.none_left(), [process.status() for process in running.family if psutil.pid_exists(process.pid)]
 
 
-def test_workers_that_stay_serve_the_runs_of_a_calibration_one_after_the_other(lab: Lab, inputs: Inputs) -> None:
+def test_a_calibration_runs_the_baseline_against_itself_by_workers_that_stay_and_keeps_the_noise(
+    lab: Lab, inputs: Inputs
+) -> None:
     """Its runs are as those of a search for capacity: the same workers come to each."""
     (port,) = free_ports(1)
     there = ["--master", f"127.0.0.1:{port}", "--count", "2", "--stay"]
@@ -112,6 +96,17 @@ def test_workers_that_stay_serve_the_runs_of_a_calibration_one_after_the_other(l
     for run in runs:
         assert run.manifest()["elsewhere"] and run.manifest()["lacking"] == []
         assert len(run.attempts()) == sum(map(sum, run.shares().values()))
+        arms = run.manifest()["targets"]["arms"]
+        assert arms["baseline"]["kdcs"] == arms["candidate"]["kdcs"]
+    file = inputs.results / "calibration-small-test.json"
+    kept = read(file)
+    assert kept.verdicts.get("BLOCK", 0) == 0 and sum(kept.verdicts.values()) == len(kept.runs) == 2
+    (p50,) = (noise for noise in kept.noise if noise.metric.key == "cold/login/p50/expected")
+    assert 0 < p50.pair_sd < 2 and p50.deployments is None
+    assert p50.levels is not None and p50.levels.freedom == 1
+    planned = finished([*AUTHGATE, "plan", command[0], *command[3:5], "--slowdown", "9", "--noise", str(file)])
+    assert planned.returncode == 0, planned.stderr
+    assert "cold login p50" in planned.stdout
     until(lambda: not any(process.is_running() for process in family), 10, "a worker that was ended stayed")
 
 

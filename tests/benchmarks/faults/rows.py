@@ -37,7 +37,11 @@ AD: dict[str, Any] = {
     "arrivals": {"curve": "constant", "rate": 8},
     "blocks": {"length_s": 3, "trim_s": 0.5, "pairs": 7},
 }  # fmt: skip
-LONG_POLICY: dict[str, Any] = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 6}}
+LONG_POLICY: dict[str, Any] = {
+    **POLICY,
+    "looks": {**POLICY["looks"], "pass_from": 6},
+    "limits": {"send_lag_p99_ms": 500, "pool_wait_p99_ms": 500, "hub_stall_p99_ms": 500, "generator_cpu": 1.0},
+}
 NARROW = {"relative": 0.25, "floor_ms": 1}
 AS_SHIPPED: dict[str, Any] = {
     **{key: value for key, value in LONG_POLICY.items() if key != "limits"},

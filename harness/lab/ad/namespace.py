@@ -68,8 +68,8 @@ class Servers:
     def __init__(
         self, programs: Programs, family: Family, folder: Path, addresses: Mapping[str, str], settings: Settings
     ) -> None:
-        # Replay caches would be locked files in /var/tmp that both arms wait for. Of OpenSSL's own authorities a machine
-        # may have many or none: lasso (2.8) reads them all for each SAML message, 140 of them in 25 ms.
+        # Replay caches would be locked files in /var/tmp that both arms wait for. Of OpenSSL's own authorities
+        # a machine may have many or none: lasso (2.8) reads them all for each SAML message, 140 of them in 25 ms.
         env = environment(KRB5_CONFIG=f"{HOME}/krb5.conf", KRB5RCACHENAME="none:", SSL_CERT_FILE="/dev/null")
         servers = (programs["samba"], str(programs.postgresql / "postgres"), programs["apache2"])
         arguments = [str(folder), *servers, settings.process_model]

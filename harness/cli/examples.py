@@ -135,7 +135,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "worker": (
         ("authgate worker --master gate.example:5557 --key workers.key", "generate load here"),
-        ("authgate worker --master 127.0.0.1:5557", "beside the gate, with the accounts that it sends"),
+        ("authgate worker --master 127.0.0.1:5557", "beside the gate, with the accounts of its targets"),
     ),
 }
 

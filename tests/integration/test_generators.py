@@ -35,7 +35,7 @@ COLD: dict[str, Any] = {
     "population": {"users": 20, "cold_share": 1.0},
     "blocks": {**SCENARIO["blocks"], "pairs": 4},
 }
-CUT_S = 5.0
+CUT_S, SHORT_S = 5.0, 1.0
 ONE_WAY_S = 0.05
 STILL_S = 3.0
 AHEAD_S = 54_321
@@ -165,17 +165,7 @@ def test_a_generator_that_is_cut_off_for_5_s_makes_the_run_invalid_and_what_it_m
     assert set(Counter(inputs.attempts()["seq"].to_pylist()).values()) == {1}
 
 
-def test_a_short_cut_costs_nothing(site: Site, inputs: Inputs) -> None:
-    running = site.start(SCENARIO, POLICY)
-    site.generators[2].pull(True)
-    time.sleep(1.0)
-    site.generators[2].pull(False)
-    code, said = running.end()
-    assert code == 0, said
-    assert RunFolder.open(inputs.run).manifest()["lacking"] == []
-
-
-def test_a_master_far_away_that_stands_still_for_3_s_costs_nothing(site: Site, inputs: Inputs) -> None:
+def test_a_master_far_away_that_stands_still_for_3_s_and_a_short_cut_cost_nothing(site: Site, inputs: Inputs) -> None:
     """A tenth of a second to two of the generators and back: how wrong their clocks may be is known, and said."""
     (far,) = free_ports(1)
     with far_away(site.master, site.port, far, ONE_WAY_S):
@@ -185,6 +175,10 @@ def test_a_master_far_away_that_stands_still_for_3_s_costs_nothing(site: Site, i
         running.kill("master", how=signal.SIGSTOP)
         time.sleep(STILL_S)
         running.kill("master", how=signal.SIGCONT)
+        time.sleep(SHORT_S)
+        site.generators[2].pull(True)
+        time.sleep(SHORT_S)
+        site.generators[2].pull(False)
         code, said = running.end()
     assert code == 0, said
     manifest, rows = RunFolder.open(inputs.run).manifest(), inputs.attempts()["seq"].to_pylist()

@@ -90,8 +90,8 @@ def measured(lab: str, relay: bool, rate: float, hog: bool, seconds: float) -> R
         with capturing(file, [kdc, ldap], seconds + 120, arm.address), hogs(os.cpu_count() if hog else 0, seconds + 90):
             folder = execute(request, lambda _: None)
         wire = step_times(file, kdc, ldap, places(folder))
-    recorded = recorded_times(folder)
-    row: Row = {"lab": lab, "relay": relay, "rate": rate, "hog": hog, "logins": len(folder.attempts())}
+        recorded = recorded_times(folder)
+        row: Row = {"lab": lab, "relay": relay, "rate": rate, "hog": hog, "logins": len(folder.attempts())}
     row["steps"] = {
         step: {
             "logins": len(recorded[step]),

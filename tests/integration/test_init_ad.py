@@ -44,8 +44,6 @@ def test_a_domain_is_asked_and_its_files_log_in_once_accounts_are_there(
         traffic = ["--from-traffic", str(AD_LOGINS)]
         assert main(["init", known.dns.domain, *servers, *traffic, "--out", str(learned)]) == 0, capsys.readouterr().err
         scenario = load_scenario(learned / "scenario.yaml")
-        assert scenario.population.cold_share == pytest.approx(8 / 13, abs=0.01), (
-            "of 13 logons in the capture 8 are cold"
-        )
+        assert "ldap_in_chain" in scenario.steps, "which only the capture's logins take"
         login[-1] = str(learned / "scenario.yaml")
         assert main(login) == 0, capsys.readouterr().out

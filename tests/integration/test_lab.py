@@ -319,13 +319,15 @@ def test_a_port_that_was_taken_in_between_is_replaced(monkeypatch: pytest.Monkey
 def test_servers_that_cannot_listen_are_given_up_with_their_last_words(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    running = cache / "authgate" / "run"
+    before = set(running.glob("*"))  # other tests of this process may have a lab up
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         monkeypatch.setattr(domain, "free_ports", lambda count: [taken.getsockname()[1]] * count)
         with pytest.raises(LabError, match="Address already in use"), Lab(("baseline",)):
             pass
-    assert not [folder for folder in (cache / "authgate" / "run").iterdir() if f"-{os.getpid()}-" in folder.name]
+    assert not [folder for folder in set(running.iterdir()) - before if f"-{os.getpid()}-" in folder.name]
 
 
 def test_a_missing_server_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,13 +135,15 @@ def elsewhere_options(command: Callable[..., int]) -> Callable[..., int]:
     return with_elsewhere
 
 
-format_option = click.option(
-    "--format", "written", type=click.Choice(("table", "json")), default="table", show_default=True,
-    help="Print a table, or JSON (authgate schema COMMAND).",
-)  # fmt: skip
-verdict_format_option = click.option(
-    "--format", "written", type=click.Choice(("table", "json")), default="table", show_default=True,
-    help="Print the verdict as a table, or as verdict.json has it (authgate schema verdict).",
-)  # fmt: skip
+def written_option(help_text: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """``--format``: how what a command tells is printed."""
+    kinds = click.Choice(("table", "json"))
+    return click.option("--format", "written", type=kinds, default="table", show_default=True, help=help_text)
+
+
+format_option = written_option("Print a table, or JSON (authgate schema COMMAND).")
+verdict_format_option = written_option(
+    "Print the verdict as a table, or as verdict.json has it (authgate schema verdict)."
+)
 """Progress goes to standard error where the verdict is JSON."""
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress, only the verdict.")

@@ -17,6 +17,7 @@ from harness.cli.options import (
     results_option,
     verdict_format_option,
     workers_option,
+    written_option,
 )
 from harness.config import shipped
 from harness.config.load import load_update
@@ -60,14 +61,7 @@ def list_updates(written: str) -> int:
 
 @command.command()
 @click.argument("update", type=UpdateName())
-@click.option(
-    "--format",
-    "written",
-    type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="Print it for reading, or as JSON (authgate schema update).",
-)
+@written_option("Print it for reading, or as JSON (authgate schema update).")
 def show(update: Update, written: str) -> int:
     """Show what the catalogue says about UPDATE.
 

@@ -14,6 +14,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from harness.system.files import write_whole
@@ -25,7 +26,6 @@ LOST_CARD = "lost-card.pem"
 """A card of the first clinician's that the authority has revoked. Samba's KDC (4.17) took it all the same, with the
 list in its ``pkinit_revoke`` as PEM and as DER."""
 
-_RSA_BITS = 2048
 _EXPONENT = 65537
 _LIFE = datetime.timedelta(days=3650)
 _KPKDC, _CLIENT_AUTH = x509.ObjectIdentifier("1.3.6.1.5.2.3.5"), x509.ObjectIdentifier("1.3.6.1.5.2.3.4")
@@ -45,10 +45,10 @@ class Authority:
     """A certificate authority whose key lives in this process only."""
 
     def __init__(self, name: str, naming: Names) -> None:
-        self._key = _new_key()
+        self._key = new_key()
         self._naming = naming
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self._began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+        self._began = _began()
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         root = self._unsigned(name, self._key).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
         self.certificate = root.add_extension(usage, True).sign(self._key, hashes.SHA256())
@@ -91,18 +91,18 @@ class Authority:
 
 def build(folder: Path, realm: str, kdc_host: str, users: Sequence[str], naming: Names = "rfc4556") -> None:
     """Write the authority's, the KDC's and every user's certificates into ``folder``."""
-    authority, kdc_key, key = Authority(f"Cards of {kdc_host}", naming), _new_key(), _new_key()
-    (folder / CA_CERTIFICATE).write_bytes(_pem(authority.certificate))
-    (folder / KDC_CERTIFICATE).write_bytes(_pem(authority.kdc(kdc_key, realm, kdc_host)))
-    write_whole(folder / KDC_KEY, _key_pem(kdc_key), private=True)
-    key_pem = _key_pem(key)
+    authority, kdc_key, key = Authority(f"Cards of {kdc_host}", naming), new_key(), new_key()
+    (folder / CA_CERTIFICATE).write_bytes(pem(authority.certificate))
+    (folder / KDC_CERTIFICATE).write_bytes(pem(authority.kdc(kdc_key, realm, kdc_host)))
+    write_whole(folder / KDC_KEY, key_pem(kdc_key), private=True)
+    card_key = key_pem(key)
     cards = folder / CARDS
     cards.mkdir(0o700)
     for user in users:
-        write_whole(cards / f"{user}.pem", _pem(authority.card(key, realm, user)) + key_pem, private=True)
+        write_whole(cards / f"{user}.pem", pem(authority.card(key, realm, user)) + card_key, private=True)
     lost = authority.card(key, realm, users[0])
-    write_whole(folder / LOST_CARD, _pem(lost) + key_pem, private=True)
-    (folder / REVOCATIONS).write_bytes(_pem(authority.revocations(lost)))
+    write_whole(folder / LOST_CARD, pem(lost) + card_key, private=True)
+    (folder / REVOCATIONS).write_bytes(pem(authority.revocations(lost)))
 
 
 def smart_cards(folder: Path) -> dict[str, object]:
@@ -110,17 +110,34 @@ def smart_cards(folder: Path) -> dict[str, object]:
     return {"folder": str(folder / CARDS), "anchors": str(folder / CA_CERTIFICATE)}
 
 
-def _new_key() -> RSAPrivateKey:
-    return generate_private_key(_EXPONENT, _RSA_BITS)
+def new_key(bits: int = 2048) -> RSAPrivateKey:
+    """A key of RSA."""
+    return generate_private_key(_EXPONENT, bits)
 
 
-def _pem(signed: x509.Certificate | x509.CertificateRevocationList) -> bytes:
+def self_signed(name: str, key: RSAPrivateKey) -> x509.Certificate:
+    """A certificate of a name that its own key signs."""
+    named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    began = _began()
+    unsigned = x509.CertificateBuilder(
+        named, named, key.public_key(), x509.random_serial_number(), began, began + _LIFE
+    )
+    return unsigned.sign(key, hashes.SHA256())
+
+
+def pem(signed: x509.Certificate | x509.CertificateRevocationList) -> bytes:
+    """What is signed, as PEM."""
     return signed.public_bytes(serialization.Encoding.PEM)
 
 
-def _key_pem(key: RSAPrivateKey) -> bytes:
-    form = serialization.PrivateFormat.PKCS8
+def key_pem(key: RSAPrivateKey, form: PrivateFormat = PrivateFormat.PKCS8) -> bytes:
+    """The key as PEM, not encrypted."""
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+
+
+def _began() -> datetime.datetime:
+    """Since when certificates hold: a day ago, whatever the clocks of the lab's servers."""
+    return datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
 
 
 def _principal_name(realm: str, components: list[str]) -> x509.OtherName:

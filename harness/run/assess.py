@@ -26,7 +26,8 @@ from harness.model.target import ARMS, Arm
 from harness.model.verdict import Verdict
 from harness.record.columns import attempt_table
 from harness.run.delays import delays_of
-from harness.run.pieces import NONE_SENT, Gathered, Generated, Sent, gathered, generated_of
+from harness.run.generated import NONE_SENT, Generated, Sent, generated_of
+from harness.run.pieces import Gathered, gathered
 
 
 @dataclass(frozen=True, slots=True)

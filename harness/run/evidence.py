@@ -69,7 +69,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
         failures=found.gathered.failures,
         retries=found.gathered.retries,
         servers=found.gathered.servers,
-        differences=differences if differences is None and not found.differences else found.differences,
+        differences=found.differences or differences,  # None where neither is known
     )
 
 

@@ -9,7 +9,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from harness.login.net.clock import StepClock
+from harness.login.runtime import StepFailedError
 from harness.login.sso import SingleSignOnSession
 from harness.login.sso_protocols import OIDC, Protocol
 from harness.model.sso import SingleSignOn
@@ -22,6 +25,8 @@ PROVEN = f"WWW-Authenticate: Negotiate {base64.b64encode(PROOF).decode()}"
 ELSEWHERE = "http://127.0.0.1:9/authorize"
 Answers = Callable[[str, str], list[bytes]]
 """From the origins of relying party and provider to what a server answers."""
+Answer = Callable[[str, str], bytes]
+"""The same of one answer."""
 
 
 class Context:
@@ -92,6 +97,28 @@ def servers(relying: Answers, provider: Answers, protocol: Protocol = OIDC) -> I
         browser = SingleSignOnSession(sso, endpoints, None, StepClock(PATIENCE_S), notes)
         yield Servers(*fronts, browser, notes, protocol)
         browser.close()
+
+
+def fails_at_the_provider(start: Answer, provider: Answers, outcome: str, protocol: Protocol) -> None:
+    """A login that is sent to this provider ends there so, and what relies on the provider is not asked again."""
+    with servers(lambda ehr, idp: [start(ehr, idp)], provider, protocol) as there:
+        there.start()
+        with pytest.raises(StepFailedError, match=f"^{outcome}$"):
+            there.browser.authorize(negotiate)
+    assert len(there.relying.requests) == 1
+
+
+def fails_at_the_relying_party(
+    start: Answer, relying: Answers, given: Answer, outcome: str, protocol: Protocol
+) -> None:
+    """A login that the provider gave what proves it ends so where it is handed on, or at the page behind."""
+    answers: list[Answers] = [lambda ehr, idp: [start(ehr, idp), *relying(ehr, idp)]]
+    answers.append(lambda ehr, idp: [ASKS, given(ehr, idp)])
+    with servers(*answers, protocol) as there:
+        there.begin()
+        with pytest.raises(StepFailedError, match=f"^{outcome}$"):
+            there.browser.callback()
+            there.browser.page()
 
 
 def asked(server: Front) -> list[str]:

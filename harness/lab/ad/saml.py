@@ -7,17 +7,14 @@ HTTP-POST with a signed assertion (Bindings §3.4, 3.5).
 
 from __future__ import annotations
 
-import datetime
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import PrivateFormat
 
+from harness.lab import pki
 from harness.lab.ad import region
 from harness.lab.ad.settings import HOME, PROVIDER, SSO_PORTS, Settings
 from harness.system.files import write_whole
@@ -29,8 +26,6 @@ _KEY, _CERTIFICATE, _METADATA, _PROVIDER_METADATA = (
     f"{_FOLDER}/{name}" for name in ("key.pem", "cert.pem", "metadata.xml", "provider.xml")
 )
 _PARTNER = "ehr"
-_EXPONENT = 65537
-_LIFE = datetime.timedelta(days=3650)
 _SESSIONS = 500
 _METADATA_OF, _SIGNATURE = "urn:oasis:names:tc:SAML:2.0:metadata", "http://www.w3.org/2000/09/xmldsig#"
 _BINDING, _SPOKEN = "urn:oasis:names:tc:SAML:2.0:bindings:", "urn:oasis:names:tc:SAML:2.0:protocol"
@@ -74,14 +69,10 @@ def configure(folder: Path, chosen: Settings, address: str) -> dict[str, object]
 
 
 def _pair(host: str, bits: int) -> _Pair:
-    key = generate_private_key(_EXPONENT, bits)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
-    unsigned = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), began, began + _LIFE)
-    certificate = unsigned.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    form = serialization.PrivateFormat.TraditionalOpenSSL
-    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    return _Pair(private.decode(), certificate.decode())
+    key = pki.new_key(bits)
+    return _Pair(
+        pki.key_pem(key, PrivateFormat.TraditionalOpenSSL).decode(), pki.pem(pki.self_signed(host, key)).decode()
+    )
 
 
 def _service_metadata(pair: _Pair) -> str:

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
+from harness.lab import pki
 from harness.lab.ad import region, saml
 from harness.lab.ad.settings import HOME, PROVIDER, SSO_PORTS, Settings
 from harness.system.files import write_whole
@@ -33,7 +33,6 @@ RELYING_PARTY = f"http://{region.EHR_HOST}:{SSO_PORTS['oidc']}"
 CALLBACK = f"{RELYING_PARTY}/oidc/callback"
 
 _CLIENT = "ehr"
-_EXPONENT = 65537
 _HTTPD_WORKERS = 8
 PORTAL_WORKERS = 4
 """Perl processes, each of which serves one request at a time."""
@@ -70,10 +69,8 @@ def target(address: str) -> dict[str, object]:
 
 def _portal_conf(chosen: Settings, secret: str, of_saml: Mapping[str, object]) -> str:
     """LemonLDAP::NG's configuration; what isn't named here is its own default."""
-    key = generate_private_key(_EXPONENT, 2048)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    )
+    key = pki.new_key()
+    private = pki.key_pem(key, serialization.PrivateFormat.TraditionalOpenSSL)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     relying = {
         "ClientID": _CLIENT,

@@ -9,6 +9,7 @@ import select
 import socket
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -49,7 +50,7 @@ def _wall(ancillary: Sequence[tuple[int, int, bytes]]) -> int | None:
     return None
 
 
-class Incoming:
+class Incoming(ABC):
     """What comes on a connection, and of that what is not yet read; what kind of connection it is says ``more``.
 
     Every method raises what the connection raises.
@@ -60,9 +61,9 @@ class Incoming:
     def __init__(self) -> None:
         self._unread = bytearray()
 
+    @abstractmethod
     def more(self, size: int) -> bytes:
         """What comes next, about ``size`` bytes at most; empty where the peer has closed the connection."""
-        raise NotImplementedError
 
     def recv(self, size: int = CHUNK) -> bytes:
         """What has come, at most ``size`` bytes; empty where the peer has closed the connection."""

@@ -26,6 +26,8 @@ from tests.helpers.single_sign_on import (
     PROVEN,
     Servers,
     asked,
+    fails_at_the_provider,
+    fails_at_the_relying_party,
     negotiate,
     page,
     sent_cookies,
@@ -189,11 +191,7 @@ def test_a_request_that_travels_by_a_form_is_posted_to_the_provider_with_the_tic
 def test_a_provider_that_gives_no_assertion_fails_its_step_and_the_service_provider_is_not_asked(
     provider: Any, outcome: str
 ) -> None:
-    with servers(lambda ehr, idp: [start(ehr, idp)], provider, SAML) as there:
-        there.start()
-        with pytest.raises(StepFailedError, match=f"^{outcome}$"):
-            there.browser.authorize(negotiate)
-    assert len(there.relying.requests) == 1
+    fails_at_the_provider(start, provider, outcome, SAML)
 
 
 @pytest.mark.parametrize(
@@ -210,13 +208,7 @@ def test_a_provider_that_gives_no_assertion_fails_its_step_and_the_service_provi
     ],
 )
 def test_a_service_provider_that_takes_no_assertion_or_gives_no_page_fails_its_step(relying: Any, outcome: str) -> None:
-    with servers(
-        lambda ehr, idp: [start(ehr, idp), *relying(ehr, idp)], lambda ehr, idp: [ASKS, given_assertion(ehr, idp)], SAML
-    ) as there:
-        there.begin()
-        with pytest.raises(StepFailedError, match=f"^{outcome}$"):
-            there.browser.callback()
-            there.browser.page()
+    fails_at_the_relying_party(start, relying, given_assertion, outcome, SAML)
 
 
 def test_a_service_provider_that_endlessly_sends_to_itself_is_left_and_the_provider_never_asked() -> None:

@@ -14,6 +14,7 @@ from harness.login.cookies import COOKIES_AT_MOST, Cookies
 from harness.login.forms import PAGE_AT_MOST, posted_form
 from harness.login.runtime import StepFailedError
 from harness.login.sso import REQUESTS_AT_MOST
+from harness.login.sso_protocols import OIDC
 from harness.model.sso import SingleSignOn
 from tests.helpers.single_sign_on import (
     ASKS,
@@ -23,6 +24,8 @@ from tests.helpers.single_sign_on import (
     PROVEN,
     Answers,
     asked,
+    fails_at_the_provider,
+    fails_at_the_relying_party,
     negotiate,
     page,
     sent_cookies,
@@ -137,11 +140,7 @@ def test_who_sends_a_login_elsewhere_is_told_without_what_the_link_carries() -> 
 def test_a_provider_that_gives_no_code_fails_its_step_and_the_relying_party_is_not_asked(
     provider: Any, outcome: str
 ) -> None:
-    with servers(lambda ehr, idp: [start(ehr, idp)], provider) as there:
-        there.start()
-        with pytest.raises(StepFailedError, match=f"^{outcome}$"):
-            there.browser.authorize(negotiate)
-    assert len(there.relying.requests) == 1
+    fails_at_the_provider(start, provider, outcome, OIDC)
 
 
 @pytest.mark.parametrize(
@@ -156,13 +155,7 @@ def test_a_provider_that_gives_no_code_fails_its_step_and_the_relying_party_is_n
     ],
 )
 def test_a_relying_party_that_takes_no_code_or_gives_no_page_fails_its_step(relying: Any, outcome: str) -> None:
-    with servers(
-        lambda ehr, idp: [start(ehr, idp), *relying(ehr, idp)], lambda ehr, idp: [ASKS, code(ehr, idp)]
-    ) as there:
-        there.begin()
-        with pytest.raises(StepFailedError, match=f"^{outcome}$"):
-            there.browser.callback()
-            there.browser.page()
+    fails_at_the_relying_party(start, relying, code, outcome, OIDC)
 
 
 @given(st.binary(max_size=60))

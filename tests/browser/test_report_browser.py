@@ -100,8 +100,7 @@ def test_the_page_is_dark_where_the_screen_is_and_light_on_paper(opened: Callabl
     shown.prefer("dark")
     paper, ink = "getComputedStyle(document.body).backgroundColor", "getComputedStyle(document.body).color"
     assert (shown.js(paper), shown.js(ink)) == ("rgb(18, 24, 31)", "rgb(232, 237, 242)")
-    features = [{"name": "prefers-color-scheme", "value": "dark"}]
-    shown.send("Emulation.setEmulatedMedia", media="print", features=features)
+    shown.prefer("dark", media="print")
     assert shown.js(paper) == "rgb(255, 255, 255)"
 
 
@@ -110,7 +109,7 @@ def test_paper_shows_the_folded_evidence_and_tears_no_line_of_a_table(opened: Ca
     shown.size(1000)
     table = "document.querySelector('#findings table')"
     assert shown.js(f"{table}.checkVisibility({{contentVisibilityAuto: true}})") is False, "folded on the screen"
-    shown.send("Emulation.setEmulatedMedia", media="print")
+    shown.prefer("light", media="print")
     assert shown.js(f"{table}.checkVisibility({{contentVisibilityAuto: true}})")
     assert shown.js(f"{table}.getBoundingClientRect().height") > 100
     torn = "getComputedStyle(each).breakInside !== 'avoid'"

@@ -23,6 +23,8 @@ MIDDLE = """e => {
   const box = e.getBoundingClientRect();
   return [box.x + box.width / 2, box.y + box.height / 2];
 }"""
+DRAWN = "new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+"""Fulfilled once a frame is drawn: only then is content that was folded laid out, and pictures chosen by width."""
 CHOOSE = """(e, value) => {
   e.value = value;
   for (const kind of ['input', 'change']) e.dispatchEvent(new Event(kind, {bubbles: true}));
@@ -119,11 +121,15 @@ class Page:
 
     def size(self, width: int, height: int = 1000) -> None:
         """Make the window so wide and high."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self._emulate("DeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
-    def prefer(self, scheme: str) -> None:
-        """Ask for ``dark`` or ``light``."""
-        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    def prefer(self, scheme: str, media: str = "") -> None:
+        """Ask for ``dark`` or ``light``, on the screen or in another medium, as ``print``."""
+        self._emulate("EmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def _emulate(self, what: str, **params: Any) -> None:
+        self.send(f"Emulation.set{what}", **params)
+        self.js(DRAWN)
 
     def shot(self, path: Path, whole: bool = True) -> Path:
         """A photograph of the page, whole or as its window shows it."""

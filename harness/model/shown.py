@@ -39,7 +39,8 @@ class Distribution:
     def of_each(cls, values: Floats, kind: Ints, kinds: int) -> list[Self]:
         """The distributions of values of so many kinds, which are numbered from 0."""
         place, places = _placed(np.ascontiguousarray(values, dtype=np.float64), PLACES_AT_MOST // max(kinds, 1))
-        at = kind * places + place
+        at = kind * places
+        at += place
         many: Ints = np.bincount(at, minlength=kinds * places).reshape(kinds, places)
         sums: Floats = np.bincount(at, values, minlength=kinds * places).astype(np.float64).reshape(kinds, places)
         return [cls._held(many[one], sums[one]) for one in range(kinds)]
@@ -104,8 +105,13 @@ def _placed(values: Floats, at_most: int) -> tuple[Ints, int]:
     # Doubles that are not negative are in the order of their bits.
     place = values.view(np.int64) >> _DROPPED_BITS
     least, last = int(place.min()), int(place.max())
-    if last - least < at_most:
-        return place - least, last - least + 1
+    if last - least < PLACES_AT_MOST:
+        place -= least
+        if last - least < at_most:
+            return place, last - least + 1
+        there = np.zeros(last - least + 1, dtype=np.bool_)
+        there[place] = True
+        return (np.cumsum(there) - 1)[place], int(np.count_nonzero(there))
     held, place = np.unique(place, return_inverse=True)  # zeros lie far from everything else
     return place, len(held)
 

@@ -144,8 +144,10 @@ MOST_PLACES = np.iinfo(np.int16).max
 
 def _places(encoded: Any) -> tuple[Places, tuple[str, ...]]:
     """The values of a dictionary array as places, and what stands there; those past the most places share the last."""
-    places = np.minimum(_ints(encoded.indices), MOST_PLACES).astype(np.int16)
-    return places, tuple(encoded.dictionary.to_pylist())
+    words, indices = tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy(zero_copy_only=False)
+    if len(words) > MOST_PLACES + 1:
+        indices = np.minimum(indices, MOST_PLACES)
+    return indices.astype(np.int16), words
 
 
 def whole(column: Any) -> Any:

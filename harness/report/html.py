@@ -11,7 +11,7 @@ from harness.model.metric import Statistic
 from harness.model.steps import LOGIN
 from harness.model.target import Arm
 from harness.model.verdict import Finding
-from harness.report import rows, series, servers, wire, words
+from harness.report import instrument, rows, series, servers, wire, words
 from harness.report.language import ENGLISH, Language
 from harness.report.pages import template
 from harness.report.plates import left_out, plates
@@ -62,6 +62,7 @@ def page(evidence: Evidence, say: Language = ENGLISH) -> str:
         columns=COLUMNS,
         not_judged=_not_judged(evidence),
         soundness=soundness(evidence, say),
+        floor=instrument.floor(evidence),
         facts=_facts(evidence),
         manifest=_flat(evidence.manifest),
         notices=notices,

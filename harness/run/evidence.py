@@ -18,8 +18,8 @@ from harness.record.folder import RunFolder
 from harness.run.assess import Assessor
 from harness.run.continued import Together
 from harness.run.drift import judged_with_drift
-from harness.run.stored import StoredRun, open_run, read_run
-from harness.run.streamed import gathered_from_file
+from harness.run.stored import StoredRun, read_run
+from harness.run.streamed import gathered_from_file, open_checked
 from harness.stats.shown import shown
 from harness.stats.soak import soak_of
 
@@ -31,14 +31,14 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     """
     if "soak" in folder.manifest():
         return _soak_evidence(folder, policy)
-    run = open_run(folder)
     if set(folder.arms()) != set(ARMS):
-        return _evidence_alone(run.with_attempts(), policy or folder.policy())
+        return _evidence_alone(read_run(folder), policy or folder.policy())
     if (together := Together.of(folder, policy, site)) is not None:
-        whole = together.evidence(run.with_attempts())
+        whole = together.evidence(read_run(folder))
         assert whole.comparison is not None
         verdict = judged_with_drift(folder, together.policy, whole.verdict, whole.comparison)
         return replace(whole, verdict=verdict)
+    run, as_written = open_checked(folder)
     manifest, scenario, ending = run.manifest, run.scenario, run.ending
     if policy is not None or site is not None:
         ending = replace(ending, pairs=None)  # the run's own judge stopped there, another's need not
@@ -46,7 +46,7 @@ def evidence_of(folder: RunFolder, policy: Policy | None = None, site: Site | No
     known = site_of(manifest) if site is None else site
     assessor = Assessor(scenario, judging, run.plan, known, run.workers)
     differences = between(run.protocol.get("baseline"), run.protocol.get("candidate"))
-    gathered, faults = gathered_from_file(run, assessor, ending), run.all_faults
+    gathered, faults = gathered_from_file(run, assessor, ending) if as_written else None, run.all_faults
     if gathered is not None:
         found = assessor.concluded(gathered, run.health, ending, differences or (), faults)
     else:

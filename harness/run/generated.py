@@ -97,13 +97,14 @@ def _sent(generator: GeneratorColumns, rows: Ints, at_once: Flags) -> Iterator[t
     worker_of[rows] = by
     waiting = worker_of[generator.pool_row]
     lag_ns = np.maximum(generator.lag[rows], 0).astype(np.float64)
-    for worker in np.flatnonzero(np.bincount(by)).tolist():
-        mine = by == worker
+    counts = np.bincount(by)
+    for worker in np.flatnonzero(counts).tolist():
+        mine = at_once if counts[worker] == len(by) else at_once & (by == worker)
         yield (
             worker,
             Sent(
-                int(np.count_nonzero(mine)),
-                Distribution.of(lag_ns[mine & at_once]),
+                int(counts[worker]),
+                Distribution.of(lag_ns[mine]),
                 Distribution.of(generator.pool_wait[waiting == worker].astype(np.float64)),
             ),
         )

@@ -97,15 +97,17 @@ def _added(share: Floats) -> Floats:
 
 def _causes(table: AttemptTable) -> tuple[list[Cause], Ints]:
     """Every cause, and for each login which it is of them: −1 where it did not fail."""
+    (failed,) = np.nonzero(table.status != _OK)
+    cause = np.full(len(table), -1, dtype=np.int64)
+    if not len(failed):
+        return [], cause
     names = ("", *table.steps)
     step = np.zeros(len(table), dtype=np.int64)
     for place, columns in enumerate(table.steps.values(), start=1):
         broken = columns.row[columns.status != _OK]
         step[broken[step[broken] == 0]] = place
-    (failed,) = np.nonzero(table.status != _OK)
     code = np.zeros(len(table), dtype=np.int16) if table.code is None else table.code
     key = np.stack([step[failed], table.status[failed], code[failed]], axis=1)
     kinds, which = np.unique(key, axis=0, return_inverse=True)
-    cause = np.full(len(table), -1, dtype=np.int64)
     cause[failed] = which.ravel()
     return [Cause(names[s], STATUSES[status], table.codes[code]) for s, status, code in kinds.tolist()], cause

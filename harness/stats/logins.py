@@ -127,7 +127,7 @@ def steps_timed(table: AttemptTable, logins: Logins, timeout_s: float) -> dict[s
     lost_s = _lost_s(table) if EARLIER_TRIES in table.steps else None
     found = {}
     for step, columns in table.steps.items():
-        if _every_login(columns.row, len(table)):
+        if every_login(columns.row, len(table)):
             at = row = logins.rows
             cell = logins.used
         else:
@@ -139,7 +139,7 @@ def steps_timed(table: AttemptTable, logins: Logins, timeout_s: float) -> dict[s
     return found
 
 
-def _every_login(row: Ints, logins: int) -> bool:
+def every_login(row: Ints, logins: int) -> bool:
     """Whether these rows are those of all logins, each once and in order."""
     return len(row) == logins > 0 and row[0] == 0 and row[-1] == logins - 1 and bool((row[1:] > row[:-1]).all())
 

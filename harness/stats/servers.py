@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from harness.model.attempt import AttemptTable
+from harness.model.attempt import AttemptTable, Ints
 from harness.model.comparison import Design
 from harness.model.policy import Policy
 from harness.model.servers import ServerTimes
@@ -31,11 +31,16 @@ def answers_of(table: AttemptTable, logins: Logins, steps: Mapping[str, Timed]) 
     """The servers of every step of logins that count; pieces of a run add up to the whole."""
     _, pairs, arms = logins.shape
     found: dict[tuple[str, str, Arm, str], Distribution] = {}
+
+    def cohort_and_arm(cell: Ints) -> Ints:
+        return cell // max(pairs * arms, 1) * arms + cell % arms
+
+    of_all = cohort_and_arm(logins.used)  # most steps are taken by every login
     for step, timed in steps.items():
         columns = table.steps[step]
         if columns.server is None or not len(timed.cell):
             continue
-        of_cohort_and_arm = timed.cell // (pairs * arms) * arms + timed.cell % arms
+        of_cohort_and_arm = of_all if timed.cell is logins.used else cohort_and_arm(timed.cell)
         kind = of_cohort_and_arm * len(columns.servers) + columns.server[timed.at]
         kinds = len(table.cohorts) * arms * len(columns.servers)
         for here, times_s in enumerate(Distribution.of_each(timed.times_s, kind, kinds)):

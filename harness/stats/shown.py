@@ -16,6 +16,7 @@ from harness.model.plan import NS
 from harness.model.shown import NOTHING, BlockSeries, Distribution, Kept, Shown
 from harness.model.target import ARMS, Arm
 from harness.stats.cells import Flags, Grouping
+from harness.stats.logins import every_login
 
 _OK, _WITHHELD = STATUSES.index("ok"), STATUSES.index("withheld")
 
@@ -146,8 +147,11 @@ def _of_each(values: Floats, kind: Ints, which: Flags, kinds: int) -> list[Distr
 def _step_times(table: AttemptTable, kind: Ints, kinds: int, timeout_s: float) -> dict[str, tuple[Floats, Ints]]:
     """By kind of login the time (s) that all together spent in each step, and how many took it; ``kinds`` is none."""
     found = {}
+    of_all: Ints = np.bincount(kind, minlength=kinds + 1)
     for step, columns in table.steps.items():
-        of_step = kind[columns.row]
+        everyone = every_login(columns.row, len(table))
+        of_step = kind if everyone else kind[columns.row]
         spent_s = np.bincount(of_step, np.minimum(columns.service_s, timeout_s), minlength=kinds + 1)
-        found[step] = spent_s[:kinds].astype(np.float64), np.bincount(of_step, minlength=kinds + 1)[:kinds]
+        taken = of_all if everyone else np.bincount(of_step, minlength=kinds + 1)
+        found[step] = spent_s[:kinds].astype(np.float64), taken[:kinds]
     return found

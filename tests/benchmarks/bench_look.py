@@ -23,6 +23,7 @@ from harness.run.growing import Growing
 from tests.benchmarks.bench_report import health_of, of_block, scenario_of
 
 TOLD_EVERY = 10
+PAIRS = 600
 
 
 def main() -> int:
@@ -30,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--logins", type=int, default=10_000_000, help="of both arms together (%(default)s)")
     arguments = parser.parse_args()
-    scenario, policy = scenario_of(arguments.logins // len(ARMS)), Policy()
+    scenario, policy = scenario_of(arguments.logins // len(ARMS), PAIRS), Policy()
     plan = make_plan(scenario)
     rng, health = np.random.default_rng(plan.seed), health_of(plan)
     assessor = Assessor(scenario, policy, plan)
@@ -41,7 +42,7 @@ def main() -> int:
     for pair in range(pairs):
         blocks = plan.of_pairs(range(pair, pair + 1))
         for block in blocks:
-            table = of_block(block, rng)
+            table = of_block(block, scenario, rng)
             seen += len(table)
             for batch in table.to_batches():
                 growing.add(batch)

@@ -39,6 +39,20 @@ _IDLE_S = 20.0
 """Only a client that hangs keeps a connection so long."""
 
 
+def both_at_one_port(host: str) -> tuple[socket.socket, socket.socket]:
+    """A listening socket and one for datagrams: a port that is free for the one may be taken for the other."""
+    while True:
+        stream = socket.create_server((host, 0), backlog=256)
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            datagrams.bind(stream.getsockname())
+        except OSError:
+            stream.close()
+            datagrams.close()
+        else:
+            return stream, datagrams
+
+
 class Player:
     """A server; ``plays`` are those of the next connections, in order, and ``reply`` what answers datagrams.
 
@@ -49,16 +63,16 @@ class Player:
         self.plays: deque[Play] = deque()
         self.reply = reply
         self._over = threading.Event()
-        self._tcp = socket.create_server((HOST, 0), backlog=128)
+        self._tcp, self._udp = both_at_one_port(HOST)
         self.endpoint = Endpoint(host=HOST, port=self._tcp.getsockname()[1])
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         runs = []
         if only == "UDP":
             self._tcp.close()
         else:
             runs.append(self._accept)
-        if only != "TCP":
-            self._udp.bind((HOST, self.endpoint.port))
+        if only == "TCP":
+            self._udp.close()
+        else:
             runs.append(self._repeat)
         self._threads = [threading.Thread(target=run, daemon=True) for run in runs]
         for thread in self._threads:

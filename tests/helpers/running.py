@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,15 @@ def until(condition: Callable[[], bool], timeout_s: float, otherwise: str) -> No
     while not condition():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.05)
+
+
+def commands_running() -> str:
+    """Every command line of this machine, one after the other."""
+    found = ""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended as we looked
+            found += path.read_bytes().decode(errors="replace")
+    return found
 
 
 def interrupt(running: Running) -> float:

@@ -21,8 +21,10 @@ import numpy as np
 from harness.model.attempt import Floats
 
 _FIELDS = ("frame.time_epoch", "udp.srcport", "udp.dstport", "tcp.srcport", "tcp.dstport", "tcp.len", "tcp.flags.syn",
-           "udp.length", "tcp.analysis.retransmission", "kerberos.msg_type", "kerberos.CNameString")  # fmt: skip
+           "udp.length", "tcp.analysis.retransmission", "kerberos.msg_type", "kerberos.CNameString",
+           "tls.record.content_type")  # fmt: skip
 _AS, _TGS = "10", "12"
+_CHANGE_CIPHER_SPEC = "20"
 _LIVE_WITHIN_S = 20.0
 
 
@@ -68,7 +70,7 @@ def trips(file: Path, kdc: int, ldap: int) -> tuple[dict[int, list[Trip]], list[
     opened: Counter[int] = Counter()
     """By the client's port, which later connections may use again: their packets are flows of their own."""
     for line in said.splitlines():
-        at, usrc, udst, tsrc, tdst, length, syn, ulen, again, kind, user = line.split("\t")
+        at, usrc, udst, tsrc, tdst, length, syn, ulen, again, kind, user, record = line.split("\t")
         if again:  # a probe for the tail (RFC 8985) of an answer that has come, and that a busy reader has not yet read
             continue
         source, to = int(usrc or tsrc), int(udst or tdst)
@@ -76,7 +78,9 @@ def trips(file: Path, kdc: int, ldap: int) -> tuple[dict[int, list[Trip]], list[
             asks, opens = to in (kdc, ldap), syn in ("1", "True")
             server, client = (to, source) if asks else (source, to)
             opened[client] += asks and opens
-            carries = (int(ulen) > 8 if ulen else int(length or 0) > 0) or opens
+            # A client's last words of a TLS 1.3 handshake ask nothing (RFC 8446, D.4: ChangeCipherSpec leads them).
+            ends_handshake = asks and record == _CHANGE_CIPHER_SPEC
+            carries = opens or (not ends_handshake and (int(ulen) > 8 if ulen else int(length or 0) > 0))
             flow = flows[server, client, "udp" if usrc else "tcp", opened[client]]
             flow.append((float(at), asks, carries, kind, user))
     to_kdc: dict[int, list[Trip]] = {}

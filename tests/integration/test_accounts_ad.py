@@ -35,7 +35,6 @@ pytestmark = pytest.mark.integration
 
 UPN = "anna.svensson@region.example"
 ANNA, ALONE, EXPIRED, MUST_CHANGE, AT_NIGHT, DISABLED, LOCKED, FINE = hospital.CLINICIANS[3:11]
-_NOW = int((time.time() + 11_644_473_600) * 10_000_000)
 COLD_LOGON = load_scenario(find("cold-logon", SCENARIOS))
 
 
@@ -55,7 +54,6 @@ LDIF = "".join(
         _set(MUST_CHANGE, "pwdLastSet", "0"),
         _set(AT_NIGHT, "logonHours", "").replace("logonHours: \n", "logonHours:: AAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"),
         _set(DISABLED, "userAccountControl", "66050"),
-        _set(LOCKED, "lockoutTime", str(_NOW)),
     )
 )
 RESTRICTED = {
@@ -69,7 +67,9 @@ RESTRICTED = {
 
 @pytest.fixture(scope="module")
 def lab(require_ad_lab: None) -> Iterator[AdLab]:
-    real = Change("real", "", lambda settings: replace(settings, ldif=LDIF))
+    now = int((time.time() + 11_644_473_600) * 10_000_000)  # a lock is over after half an hour
+    locked = _set(LOCKED, "lockoutTime", str(now))
+    real = Change("real", "", lambda settings: replace(settings, ldif=LDIF + locked))
     with AdLab(("baseline",), common=(real,)) as running:
         yield running
 

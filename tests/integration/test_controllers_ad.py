@@ -25,6 +25,7 @@ from harness.lab.ad.domain import AdArm, AdLab
 from harness.lab.ad.settings import PORTS
 from harness.login.caution import Caution
 from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.ldap import netlogon
 from harness.login.ldap import session as directory
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
@@ -142,8 +143,9 @@ def test_each_sites_service_records_name_its_own_controller(baseline: AdArm) -> 
 
 
 def test_a_client_whose_subnet_is_mapped_goes_to_its_site_and_one_whose_is_not_may_get_the_far_controller(
-    lab: AdLab, tmp_path: Path
+    lab: AdLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(netlogon, "AGAIN_S", 20.0)  # that one which is slow is passed over has a test of its own
     found, sites = {}, {"baseline": NEAR, "candidate": "(none)"}
     for name, arm in lab.arms.items():
         path = client(arm, tmp_path, LOCATING)
@@ -157,7 +159,10 @@ def test_a_client_whose_subnet_is_mapped_goes_to_its_site_and_one_whose_is_not_m
     assert set(found["candidate"]) == {"dc1", "dc2"}  # but for one run in 8 million
 
 
-def test_a_login_keeps_to_the_controller_that_it_has_found(baseline: AdArm, tmp_path: Path) -> None:
+def test_a_login_keeps_to_the_controller_that_it_has_found(
+    baseline: AdArm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(netlogon, "AGAIN_S", 20.0)
     steps = (*LOCATING, *LISTED)
     for site, name in ((NEAR, "dc1"), (FAR, "dc2")):
         path = client(baseline, tmp_path, steps, dns={"site": site})
@@ -283,18 +288,20 @@ def test_a_gate_says_which_controllers_answered_and_how_fast(lab: AdLab, tmp_pat
     }
     inputs = Inputs(tmp_path)
     done = finished(inputs.command(lab.targets, scenario=small, policy={**POLICY, "name": "sites"}))
-    assert done.returncode in (0, 10, 20), done.stdout + done.stderr
+    # A generator that stood still for a second makes so short a run INVALID, and is not the subject.
+    assert done.returncode in (0, 10, 20, 30), done.stdout + done.stderr
     assert set(inputs.attempts()["status"].to_pylist()) == {"ok"}
     rows = inputs.verdict()["servers"]
     ours = {arm: set(it.controllers.values()) for arm, it in lab.arms.items()}
     for step in ("cldap_ping", "kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_own_entry"):
         for arm in ("baseline", "candidate"):
             mine = [row for row in rows if (row["step"], row["arm"]) == (step, arm)]
-            # Unmapped, about half of the candidate's go far; of 20 logins none, or all, one time in half a million.
-            assert {row["server"].rpartition(":")[0] for row in mine} == (
-                ours[arm] if arm == "candidate" else {lab.arms["baseline"].controllers["dc1"]}
-            )
-            assert sum(row["share"] for row in mine) == pytest.approx(1)
+            shares = {at: sum(row["share"] for row in mine if row["server"].startswith(f"{at}:")) for at in ours[arm]}
+            assert sum(shares.values()) == pytest.approx(1), "nobody else answered"
+            if arm == "candidate":  # unmapped: about half go far; of 20 logins none, or all, one in half a million
+                assert min(shares.values()) > 0
+            else:  # but for a ping that took 0.1 s, after which the other is asked too
+                assert shares[lab.arms[arm].controllers["dc1"]] > 0.8
             assert all(0 < row["p50_s"] <= row["p95_s"] for row in mine)
     assert not [row for row in rows if STEPS[row["step"]].name.startswith("dns")], "one name server answered them all"
     assert "Which server answered" in (inputs.run / "report.html").read_text(encoding="utf-8")

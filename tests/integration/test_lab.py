@@ -27,6 +27,7 @@ from harness.model.fault import Hold
 from harness.model.target import Arm, Targets
 from harness.system import packages
 from harness.system.process import Family, Identity, environment
+from tests.helpers.running import commands_running
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("require_domain")]
 
@@ -361,7 +362,7 @@ def test_no_secret_is_in_a_command_an_environment_or_a_file_of_others(
         secret = [token for token in known if len(token) == 32]
         assert password(arm) in secret
         assert len(secret) == 2  # The clinicians' password and the database's master password.
-        running = b"".join(path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()).decode()
+        running = commands_running()
         assert "krb5kdc" in running
         assert len(commands) > 8
         for token in secret:
@@ -490,4 +491,4 @@ def test_a_failed_start_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) 
         pass
     assert started
     assert not any(process.alive for process in started)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before

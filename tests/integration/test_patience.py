@@ -85,12 +85,13 @@ def test_once_a_step_was_given_up_no_password_is_sent_for_it(lab: Lab, tmp_path:
     """A client that went on in the background would try a stale password that nobody waits for."""
     arm = lab.arms["baseline"]
     target = Target.model_validate({**arm.target, "credentials": csv_file(tmp_path, f"{USER},not it")})
-    path = client(target, tmp_path, steps=["kdc_as"], step_timeout_s=0.3, authentication="password")
+    path = client(target, tmp_path, steps=["kdc_as"], step_timeout_s=0.9, authentication="password")
+    patient = client(target, tmp_path, steps=["kdc_as"], authentication="password")
     log = KdcLog(arm)
     with stopped(arm.processes["kdc"].pid):
         assert path.login(USER, "cold").outcome.status == "timeout"
     assert list(path.denied_late()) == []
-    assert ended(path.login(USER, "cold")) == ("denied", "KDC_ERR_PREAUTH_FAILED", "kdc_as")
+    assert ended(patient.login(USER, "cold")) == ("denied", "KDC_ERR_PREAUTH_FAILED", "kdc_as")
     # The request of the first login is answered late, and that of the second; one attempt is made at the password.
     assert log.requests().count(("AS_REQ", "NEEDED_PREAUTH")) == 2
     assert sum("PREAUTH_FAILED" in line for line in log.lines()) == 1
@@ -114,7 +115,7 @@ def test_response_time_runs_from_the_intended_start_through_every_try(attempts: 
         assert len(earlier) == row["tries"] - 1
         assert row["intended"] <= row["started"] <= row["steps"][0]["started"]
         for step in earlier:
-            assert step["ended"] - step["started"] >= (GIVES_UP_S + AGAIN_AFTER_S) * NS * 0.99
+            assert step["ended"] - step["started"] >= (GIVES_UP_S + AGAIN_AFTER_S) * NS * 0.9
             assert step["status"] == "timeout" and step["code"] in STEPS
         assert row["ended"] - row["intended"] >= sum(step["ended"] - step["started"] for step in earlier)
 

@@ -218,9 +218,9 @@ def test_a_connection_that_says_nothing_takes_no_worker(relay_to: Callable[..., 
 
 
 def test_clients_that_have_gone_free_their_places_in_the_queue(relay_to: Callable[..., int], echo: Echo) -> None:
-    port = relay_to(echo.port, Hold(hold_s=HOLD_S, workers=1))
+    port = relay_to(echo.port, Hold(hold_s=4 * HOLD_S, workers=1))
     first = say(port, b"first")
-    gone = [connect(port) for _ in range(100)]  # Held one after another they would take 50 s.
+    gone = [connect(port) for _ in range(100)]  # Held one after another they would take 200 s.
     for client in gone:
         client.sendall(b"gone")
     last = say(port, b"last")
@@ -240,11 +240,11 @@ def test_clients_that_have_gone_free_their_places_in_the_queue(relay_to: Callabl
 def test_a_worker_that_holds_keeps_its_full_time_though_the_client_has_gone(
     relay_to: Callable[..., int], echo: Echo
 ) -> None:
-    hold_s = 2 * HOLD_S
+    hold_s = 6 * HOLD_S
     port = relay_to(echo.port, Hold(hold_s=hold_s, workers=1))
     started = time.monotonic()
     held = say(port, b"held")
-    time.sleep(HOLD_S / 2)  # Long enough for an idle worker to have taken it.
+    time.sleep(2 * HOLD_S)  # Long enough for an idle worker to have taken it.
     held.close()
     with say(port, b"next") as client:
         assert client.recv(64) == b"next"

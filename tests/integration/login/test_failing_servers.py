@@ -17,6 +17,7 @@ from harness.errors import KdcUnavailableError
 from harness.lab.domain import LabArm
 from harness.login.kerberos.answers import PREAUTH_REQUIRED, error_code
 from harness.login.kerberos.krb5conf import use_krb5_conf
+from harness.login.path import LoginPath
 from tests.helpers.logins import (
     DEADLINE_S,
     PATIENCE_S,
@@ -35,8 +36,17 @@ from tests.helpers.logins import (
     took_s,
     unprepared,
 )
+from tests.helpers.running import until
 
 pytestmark = pytest.mark.integration
+
+LOGIN_DEADLINE_S = 3.0
+"""Leaves room for the steps before the one that waits."""
+
+
+def logs_in_again(path: LoginPath) -> None:
+    """A server that has just been let go on is as slow as its machine: the steps' short deadline may be too short."""
+    until(lambda: path.login(USER, "cold").outcome.status == "ok", PATIENCE_S, "it logs in no more")
 
 
 # Servers that fail.
@@ -49,8 +59,8 @@ def test_a_silent_kdc_is_a_time_out_at_its_step_and_leaves_nothing_behind(arm: L
         result = path.login(USER, "cold")
         assert ended(result) == ("timeout", "DEADLINE", "kdc_as")
         assert took_s(result) >= DEADLINE_S
-        assert threading.active_count() == threads
-    assert path.login(USER, "cold").outcome.status == "ok"
+        assert threading.active_count() <= threads
+    logs_in_again(path)
     assert memory_caches() == before
 
 
@@ -74,11 +84,11 @@ def test_a_denial_that_comes_after_the_deadline_is_heard_of_before_the_account_i
 
 
 def test_the_deadline_of_the_login_stands_above_that_of_a_step(arm: LabArm, tmp_path: Path) -> None:
-    path = client(changed(arm), tmp_path, step_timeout_s=PATIENCE_S, timeout_s=DEADLINE_S)
+    path = client(changed(arm), tmp_path, step_timeout_s=PATIENCE_S, timeout_s=LOGIN_DEADLINE_S)
     with stopped(arm.slapd_pid):
         result = path.login(USER, "cold")
     assert ended(result) == ("timeout", "DEADLINE", "ldap_bind")
-    assert (result.steps[-1].ended - result.steps[0].started) / 1e9 >= 0.9 * DEADLINE_S
+    assert (result.steps[-1].ended - result.steps[0].started) / 1e9 >= 0.9 * LOGIN_DEADLINE_S
 
 
 def test_a_kdc_that_is_silent_while_keys_are_derived_is_named_with_the_user(arm: LabArm, tmp_path: Path) -> None:
@@ -93,7 +103,7 @@ def test_a_key_that_no_kdc_would_give_is_derived_by_the_login_once_it_answers(ar
         with pytest.raises(KdcUnavailableError):
             path.prepare([USER])
         assert ended(path.login(USER, "cold")) == ("timeout", "DEADLINE", "kdc_as")
-    assert path.login(USER, "cold").outcome.status == "ok"
+    logs_in_again(path)
     kill(arm, "kdc")
     path = unprepared(changed(arm))
     with pytest.raises(KdcUnavailableError, match=f"no key for {USER}: KRB5_KDC_UNREACH"):
@@ -118,7 +128,7 @@ def test_a_silent_directory_is_a_time_out_at_the_step_that_waits(
         result = path.login(USER, "cold")
     assert ended(result) == ("timeout", "DEADLINE", step)
     assert took_s(result) >= DEADLINE_S
-    assert path.login(USER, "cold").outcome.status == "ok"
+    logs_in_again(path)
 
 
 def test_a_dead_directory_is_an_error_at_the_connection(arm: LabArm, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from harness.model.verdict import Verdict
 from harness.report import (
     capacity_figure,
     html,
+    instrument,
     plates,
     rows,
     soundness,
@@ -75,6 +76,7 @@ def said_beside_figures() -> Iterator[str]:
 def test_every_phrase_of_the_report_is_there_in_swedish() -> None:
     by_name = [*html._TITLES.values(), html._SUBJECT, html._SOAK_SUBJECT, html._ONE_SUBJECT, html._RULE,
                html._SOAK_RULE, *html.COLUMNS, *(label for label, _, _ in html._NOTICED), wire.HEADING, CAPTION,
+               instrument._FLOOR,
                *rows.MEANINGS.values(), *rows.DECISION_SIGNS, *(label for label, _, _ in soundness._LINES),
                plates._DISTRIBUTIONS, plates._FOREST, plates._FOREST_ALT, plates._BARS.strip(), plates._TURNS,
                plates._ONE_AFTER_THE_OTHER, plates._STEPS, plates._DWARFED,

@@ -1,6 +1,7 @@
 """The page and its figures."""
 
 import base64
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from harness.model.evidence import Evidence
 from harness.model.policy import Limits, Policy
 from harness.model.servers import ServerTimes
 from harness.model.shown import Distribution
-from harness.report import figures, forest, rows, series, servers
+from harness.report import figures, forest, instrument, rows, series, servers
 from harness.report.html import page
 from harness.report.style import svg
 from harness.report.verdict_json import verdict_document
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.slow
 
 Written = Callable[[Callable[[], Evidence]], list[Path]]
 every_verdict = pytest.mark.parametrize("make", VERDICTS.values(), ids=VERDICTS.keys())
+FIDELITY = Path(__file__).parents[2] / "benchmarks/fidelity.json"
 VOID = {"meta", "img", "link", "br", "source"}
 
 
@@ -187,6 +189,24 @@ def test_what_shows_a_sound_measurement_stands_beside_what_is_allowed() -> None:
     for row, allowed in (("send lag, p99", "≤ 17 ms"), ("generator&#39;s use of a core", "≤ 61 %")):
         (line,) = (line for line in text.splitlines() if f">{row}<" in line)
         assert line.endswith(f'<td class="n" data-name="allowed">{allowed}</td></tr>')
+
+
+def test_what_is_said_of_the_instrument_is_what_was_measured_beside_a_capture_and_of_authgate_alone() -> None:
+    measured = json.loads(FIDELITY.read_text())
+    for at_most_ms, quantile in ((0.1, "p50"), (0.5, "p99")):
+        apart = [
+            abs(recorded - captured)
+            for row in measured
+            if not row["hog"]
+            for recorded, captured in (step[quantile] for step in row["steps"].values())
+        ]
+        assert max(apart) <= at_most_ms
+        assert f"{at_most_ms} ms" in instrument._FLOOR
+    by_another_tool = passed()
+    kept = {key: replace(each, with_own_s=each.response_s) for key, each in by_another_tool.shown.kept.items()}
+    by_authgate = replace(by_another_tool, shown=replace(by_another_tool.shown, kept=kept))
+    assert instrument._FLOOR in Parsed(page(by_authgate)).text
+    assert instrument._FLOOR not in Parsed(page(by_another_tool)).text
 
 
 def test_a_thinned_distribution_keeps_its_ends_and_its_slow_tail() -> None:

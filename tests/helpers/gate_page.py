@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.helpers.browser import Page
+from tests.helpers.browser import Page, eventually
 from tests.helpers.plain_locust import Site
 
 BUSY = 120.0
@@ -28,8 +28,14 @@ def fill(page: Page, site: Site, scenario: str, policy: str) -> None:
 
 def stop(page: Page) -> None:
     """Press Stop, say yes, and wait for the report."""
-    page.js("window.confirm = (text) => { window.asked = text; return true }")
-    page.click("#stop")
+    page.js("window.asked = ''; window.confirm = (text) => { window.asked = text; return true }")
+
+    def asked() -> object:
+        page.click("#stop")
+        return page.js("window.asked")
+
+    # The list above the button is filled anew at each look, and may move it away from under the mouse.
+    eventually(asked, BUSY, lambda: "nobody was asked")
     page.until("!document.querySelector('#report').classList.contains('hidden')", BUSY)
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.lab.domain import Lab
-from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
+from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished, unless_late
 
 pytestmark = pytest.mark.integration
 
 LONGER = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 16}}
-SLOW_TO_PASS = {**POLICY, "looks": {"block_from": 3, "pass_from": 12, "pass_after_s": 0}}
+NO_LEAK = {"suspect_p": 0, "block_p": 0}
+"""Of equal arms one run in twenty looks like a leak at first, and would measure on."""
+SLOW_TO_PASS = {**POLICY, "looks": {"block_from": 3, "pass_from": 12, "pass_after_s": 0}, "leak": NO_LEAK}
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +33,12 @@ def verdict_of(run: Path) -> dict[str, Any]:
 
 def test_a_budget_ends_a_run_in_time_and_its_continuation_passes_by_all_pairs(lab: Lab, tmp_path: Path) -> None:
     inputs = Inputs(tmp_path)
-    done = finished([*inputs.command(lab.targets, LONGER, SLOW_TO_PASS), "--budget", "30s"])
+    done = unless_late(inputs, [*inputs.command(lab.targets, LONGER, SLOW_TO_PASS), "--budget", "30s"])
     assert done.returncode == 20, done.stdout + done.stderr
-    assert "6 of the plan's 16 pairs" in done.stdout and "A PASS needs 13 pairs" in done.stdout
+    # A gate that was held up for a pair's time notices after one more.
+    assert re.search("[67] of the plan's 16 pairs", done.stdout) and "A PASS needs 13 pairs" in done.stdout
     first = inputs.run
-    assert verdict_of(first)["pairs_used"] == 5
+    assert verdict_of(first)["pairs_used"] in (5, 6)
     assert f"authgate gate --continue {first}" in done.stdout
 
     targets = str(tmp_path / "targets.yaml")

@@ -53,7 +53,11 @@ def test_a_directory_of_few_workers_is_found_to_have_the_capacity_that_it_is_kno
     with Lab(faults=[HOLD]) as held:
         options = ["--from", "0.75", "--to", "2.6", "--step", "1.4", "--ladders", "2", "--rungs", "4"]
         options += ["--within-ms", "2100", "--peak", "10.7"]
-        code, found, said = searched(Inputs(tmp_path), held.targets, *options)
+        for turn in range(3):  # anew where this machine made a rung's generator late
+            (folder := tmp_path / str(turn)).mkdir()
+            code, found, said = searched(Inputs(folder), held.targets, *options)
+            if code != 30:
+                break
     assert (code, found["verdict"]["kind"]) in ((10, "BLOCK"), (20, "INCONCLUSIVE")), said
     candidate = found["comparison"]["arms"]["candidate"]
     for ladder in candidate["ladders"]:
@@ -67,7 +71,7 @@ def test_a_directory_of_few_workers_is_found_to_have_the_capacity_that_it_is_kno
     if not login["refused"]:
         assert login["saturation"]["estimate"] == pytest.approx(KNOWN, rel=0.35)
     for ladder in found["ladders"]:
-        assert (tmp_path / "results" / ladder["run_id"] / "attempts.parquet").exists(), "each ladder stays as a run"
+        assert (folder / "results" / ladder["run_id"] / "attempts.parquet").exists(), "each ladder stays as a run"
 
 
 def test_equal_arms_are_not_blocked_and_what_was_not_reached_is_not_claimed(

@@ -11,7 +11,7 @@ import yaml
 from harness.config.shipped import SCENARIOS, find
 from harness.lab.ad.changes import PROCESS_MODEL_STANDARD
 from harness.lab.ad.domain import AdLab
-from tests.helpers.running import POLICY, Inputs, finished
+from tests.helpers.running import POLICY, Inputs, unless_late
 
 pytestmark = pytest.mark.integration
 
@@ -31,7 +31,7 @@ def gated(
 ) -> tuple[int, dict[str, Any], str]:
     """The gate's exit code, its verdict, and what it said."""
     inputs = Inputs(folder)
-    done = finished(inputs.command(lab.targets, scenario, policy), timeout_s=300)
+    done = unless_late(inputs, inputs.command(lab.targets, scenario, policy), timeout_s=300)
     return done.returncode, inputs.verdict() if inputs.results.exists() else {}, done.stdout + done.stderr
 
 

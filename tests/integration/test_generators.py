@@ -35,7 +35,14 @@ COLD: dict[str, Any] = {
     "population": {"users": 20, "cold_share": 1.0},
     "blocks": {**SCENARIO["blocks"], "pairs": 4},
 }
-CUT_S, SHORT_S = 5.0, 1.0
+LONGER = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 10}}
+UNHURRIED: dict[str, Any] = {
+    **POLICY,
+    "looks": {**POLICY["looks"], "pass_from": 8},
+    "leak": {"suspect_p": 0, "block_p": 0},
+}
+"""It passes at pair 8, so that a worker which comes late finds a run."""
+CUT_S, SHORT_S = 5.0, 0.5
 ONE_WAY_S = 0.05
 STILL_S = 3.0
 AHEAD_S = 54_321
@@ -108,7 +115,7 @@ def test_networks_that_a_killed_test_run_left_are_taken_down_and_none_takes_anot
 
 def test_four_generators_give_the_verdict_and_the_master_has_each_login_once(site: Site, inputs: Inputs) -> None:
     """Their clocks are hours apart: all begin together, and no duration depends on it."""
-    running = site.start(SCENARIO, POLICY, "--send-accounts", clocks=(0, AHEAD_S, 0, 2 * AHEAD_S))
+    running = site.start(LONGER, UNHURRIED, "--send-accounts", clocks=(0, AHEAD_S, 0, 2 * AHEAD_S))
     late = site.generators[0].worker(site.key, site.port)
     site.workers.append(late)
     code, said = running.end()

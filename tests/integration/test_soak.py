@@ -10,7 +10,7 @@ import pytest
 from harness.lab.domain import Lab
 from harness.model.fault import Leak
 from harness.studies.soak import BLOCKS
-from tests.helpers.running import AUTHGATE, POLICY, Inputs, Running, finished, interrupt, until
+from tests.helpers.running import AUTHGATE, POLICY, Inputs, Running, finished, interrupt, unless_late, until
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +26,7 @@ def soak(inputs: Inputs, targets: object, *more: str, hours: str = HOURS, policy
 
 def test_a_wait_that_grows_is_blocked_and_laid_to_its_step(inputs: Inputs, require_domain: None) -> None:
     with Lab(("candidate",), faults=[Leak(grows_s=2.5)]) as lab:
-        done = finished(soak(inputs, lab.targets))
+        done = unless_late(inputs, soak(inputs, lab.targets))
     assert done.returncode == 10, done.stdout + done.stderr
     verdict = inputs.verdict()
     assert (verdict["verdict"], verdict["pairs_used"]) == ("BLOCK", BLOCKS)
@@ -45,7 +45,7 @@ def test_a_sound_arm_is_not_blocked_and_its_load_is_constant_cold_and_on_it_alon
     inputs: Inputs, require_domain: None
 ) -> None:
     with Lab(("baseline",), behind_relay=["ldap"]) as lab:
-        done = finished(soak(inputs, lab.targets, "--arm", "baseline"))
+        done = unless_late(inputs, soak(inputs, lab.targets, "--arm", "baseline"))
     assert done.returncode in (0, 20), done.stdout + done.stderr
     attempts = inputs.attempts()
     assert set(attempts["arm"].to_pylist()) == {"baseline"} and set(attempts["cohort"].to_pylist()) == {"cold"}

@@ -45,7 +45,7 @@ def run(lab: Lab, folder: Path, its: Collector, **variables: str) -> tuple[RunFo
 
 def test_what_a_collector_has_of_a_run_is_what_the_run_recorded(lab: Lab, tmp_path: Path) -> None:
     with collector() as its:
-        folder, said = run(lab, tmp_path, its, OTEL_TRACES_SAMPLER="always_on", OTEL_METRIC_EXPORT_INTERVAL="1000")
+        folder, said = run(lab, tmp_path, its, OTEL_TRACES_SAMPLER="always_on", OTEL_METRIC_EXPORT_INTERVAL="250")
     assert said == ""
     logins = folder.attempts().to_pylist()
     counts = its.counts("authgate.login.duration", "authgate.arm", "authgate.cohort", "authgate.result")

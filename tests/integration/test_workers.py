@@ -19,7 +19,7 @@ from harness.model.shard import owners
 from harness.record.calibration import read
 from harness.record.folder import RunFolder
 from harness.system.process import free_ports
-from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, Running, finished, until
+from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, Running, finished, unless_late, until
 
 pytestmark = pytest.mark.integration
 TWO = ("--workers", "2")
@@ -27,12 +27,12 @@ SHORT = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 4}}
 LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 20}}
 LATER: dict[str, Any] = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 15}}
 """It doesn't pass before pair 15, so that there is time to stop something."""
-INVALID_WITHIN_S = 15.0
+INVALID_WITHIN_S = 40.0
 """An upper bound on 3 s of silence and on what a busy machine needs to notice and to report."""
 
 
 def test_equal_arms_pass_by_two_workers_each_and_each_login_is_there_once(lab: Lab, inputs: Inputs) -> None:
-    done = finished([*inputs.command(lab.targets), *TWO])
+    done = unless_late(inputs, [*inputs.command(lab.targets), *TWO])
     assert done.returncode == 0, done.stdout + done.stderr
     assert inputs.verdict()["verdict"] == "PASS"
     folder = RunFolder.open(inputs.run)
@@ -107,7 +107,7 @@ def test_a_calibration_runs_the_baseline_against_itself_by_workers_that_stay_and
     planned = finished([*AUTHGATE, "plan", command[0], *command[3:5], "--slowdown", "9", "--noise", str(file)])
     assert planned.returncode == 0, planned.stderr
     assert "cold login p50" in planned.stdout
-    until(lambda: not any(process.is_running() for process in family), 10, "a worker that was ended stayed")
+    until(lambda: not any(process.is_running() for process in family), 60, "a worker that was ended stayed")
 
 
 def test_denials_on_several_workers_stop_the_run_together_and_no_denied_account_is_tried_again(

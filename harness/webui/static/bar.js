@@ -7,7 +7,7 @@
     #authgate .bad:empty, #authgate .soft:empty { display: none; }
     @media (prefers-color-scheme: dark) { #authgate { background: #1b242d; color: #e8edf2; border-color: #3a4753; } #authgate a { color: #7db7f5; } #authgate .bad { color: #ff9a90; } }`;
   const made = (tag, props = {}) => Object.assign(document.createElement(tag), props);
-  let bar, phase, counts, part, folder, bad, fresh, state = { phase: 'ready' };
+  let bar, phase, counts, part, folder, bad, fresh, note = '', state = { phase: 'ready' };
 
   function build() {
     document.head.append(made('style', { textContent: STYLE }));
@@ -40,7 +40,8 @@
     part.setAttribute('aria-label', counts.textContent);
     folder.textContent = state.folder && !running ? say('bar_folder', state) : '';
     fresh.hidden = running;
-    bad.textContent = [state.phase === 'stopped' || state.phase === 'failed' ? state.says : state.lost, state.generator].filter(Boolean).join('\n');
+    if (!running) note = '';
+    bad.textContent = [note, state.phase === 'stopped' || state.phase === 'failed' ? state.says : state.lost, state.generator].filter(Boolean).join('\n');
   }
 
   async function look() {
@@ -67,7 +68,8 @@
     } else if (text === 'Edit') {
       event.preventDefault();
       event.stopPropagation();
-      bad.textContent = say('bar_edit');
+      note = say('bar_edit');
+      show();
     }
   }, true);
 

@@ -51,6 +51,7 @@ def logins(folder: RunFolder) -> list[dict[str, Any]]:
 def _no_variable_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in passed_on(dict(os.environ)):
         monkeypatch.delenv(name)
+    monkeypatch.setattr("harness.cli.otlp.END_WITHIN_S", 60.0)  # beside other tests its imports alone take seconds
 
 
 def test_histograms_hold_every_login_and_every_step_of_the_run(folder: RunFolder, logins: list[dict[str, Any]]) -> None:

@@ -232,10 +232,11 @@ PHRASES: dict[str, str] = {
         "Själva lastgeneratorn. En sen eller överlastad generator gör inloggningar långsamma av sig själv; bortom "
         "policyns gränser blir utslaget INVALID."
     ),
-    "Held against a packet capture at 20 to 200 logins/s, each step's recorded time was its packets' to within 0.1 ms "
-    "at the median and 0.5 ms at the 99th percentile. A smaller difference can't be laid to the servers.": (
-        "Jämfört med en inspelning av nätets paket, vid 20 till 200 inloggningar/s, var varje stegs uppmätta tid "
-        "paketens på 0,1 ms när vid medianen och 0,5 ms vid 99:e percentilen. En mindre skillnad kan inte tillskrivas "
+    "Held against a packet capture on the embedded domain, at 20 to 200 logins/s, each step's recorded time was its "
+    "packets' to within 0.1 ms at the median and 0.5 ms at the 99th percentile. A smaller difference can't be laid to "
+    "the servers.": (
+        "Jämfört med en inspelning av nätets paket på den inbyggda domänen, vid 20 till 200 inloggningar/s, var varje "
+        "stegs uppmätta tid paketens på 0,1 ms när vid medianen och 0,5 ms vid 99:e percentilen. En mindre skillnad kan inte tillskrivas "
         "servrarna."
     ),
     "{logins} without the generator's own time, {quantile}": "{logins} utan generatorns egen tid, {quantile}",

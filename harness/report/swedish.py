@@ -236,8 +236,8 @@ PHRASES: dict[str, str] = {
     "packets' to within 0.1 ms at the median and 0.5 ms at the 99th percentile. A smaller difference can't be laid to "
     "the servers.": (
         "Jämfört med en inspelning av nätets paket på den inbyggda domänen, vid 20 till 200 inloggningar/s, var varje "
-        "stegs uppmätta tid paketens på 0,1 ms när vid medianen och 0,5 ms vid 99:e percentilen. En mindre skillnad kan inte tillskrivas "
-        "servrarna."
+        "stegs uppmätta tid paketens på 0,1 ms när vid medianen och 0,5 ms vid 99:e percentilen. En mindre skillnad "
+        "kan inte tillskrivas servrarna."
     ),
     "{logins} without the generator's own time, {quantile}": "{logins} utan generatorns egen tid, {quantile}",
     "{time}, with it {all}": "{time}, med den {all}",

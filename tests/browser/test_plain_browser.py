@@ -90,6 +90,32 @@ def test_a_running_test_has_a_stop_button_and_is_not_edited_the_second_time_too(
             page.choose("#scenario-file", "long.yaml")
 
 
+MET_CLEANING_UP = """
+const asked = window.fetch;
+window.fetch = async (...what) => {
+  const answer = await asked(...what);
+  const said = String(what[0].url || what[0]).includes('/stats/requests') && await answer.clone().json();
+  return said ? new Response(JSON.stringify({...said, state: 'cleanup'}), {headers: answer.headers}) : answer;
+};
+"""
+
+
+def test_a_page_that_asked_as_the_test_was_cleaned_up_is_not_left_there(
+    new_page: Callable[[], Page], inputs: Path
+) -> None:
+    """Locust's page asks no more then."""
+    with web_ui(inputs) as site:
+        page = new_page()
+        fill(page, site, "long.yaml")
+        page.click("#go")
+        page.until(button("Stop"))
+        page.js(MET_CLEANING_UP)
+        page.until("document.body.innerText.includes('CLEANUP')")
+        page.click_text("button", "Stop")
+        page.until("document.querySelector('#authgate b')?.textContent === 'stopped'")
+        page.until(button("New"))
+
+
 def test_the_form_speaks_swedish_and_fits_a_telephone(
     pages_in: Callable[[str], Page], inputs: Path, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@
     #authgate .bad:empty, #authgate .soft:empty { display: none; }
     @media (prefers-color-scheme: dark) { #authgate { background: #1b242d; color: #e8edf2; border-color: #3a4753; } #authgate a { color: #7db7f5; } #authgate .bad { color: #ff9a90; } }`;
   const made = (tag, props = {}) => Object.assign(document.createElement(tag), props);
-  let bar, phase, counts, part, folder, bad, fresh, note = '', state = { phase: 'ready' };
+  let bar, phase, counts, part, folder, bad, fresh, note = '', over = 0, state = { phase: 'ready' };
 
   function build() {
     document.head.append(made('style', { textContent: STYLE }));
@@ -44,12 +44,20 @@
     bad.textContent = [note, state.phase === 'stopped' || state.phase === 'failed' ? state.says : state.lost, state.generator].filter(Boolean).join('\n');
   }
 
+  /* Locust's page asks no more once it has met a test that is cleaned up, and would show that for ever. */
+  function stuck() {
+    const texts = [...document.querySelectorAll('button')].map((button) => button.textContent.trim());
+    over = state.phase === 'done' || state.phase === 'stopped' ? over + 1 : 0;
+    return over > 1 && texts.includes('Edit') && !texts.includes('New');
+  }
+
   async function look() {
     try {
       if (!document.hidden) {
         state = await (await fetch('authgate/state')).json();
         show();
         if (state.phase === 'failed') location.assign('start');
+        if (stuck()) location.reload();
       }
     } catch {
       bad.textContent = say('no_answer');

@@ -36,6 +36,10 @@ from harness.version import version_text
 
 RECORD, TABLE = (Path(__file__).with_suffix(suffix) for suffix in (".jsonl", ".md"))
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
+ABOVE = """
+Equal arms, and a candidate whose KDC answers later, on the embedded domain (`make real-aa`): how often the gate erred,
+with the exact binomial bound at 95 % that the counts allow.
+"""
 BEGIN, END = "<!-- real A/A: written by `make real-aa` -->", "<!-- end of real A/A -->"
 VERDICTS = ("BLOCK", "PASS", "INCONCLUSIVE", "INVALID", "no run")
 QUIET_BELOW = 0.25
@@ -241,7 +245,7 @@ def published(page: str, rows: Sequence[Row]) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"expected {BEGIN} and {END} in the page")
-    return "\n".join((f"{before}{begin}", *table(rows), f"{end}{after}"))
+    return "\n".join((f"{before}{begin}", *ABOVE.splitlines(), "", *table(rows), f"{end}{after}"))
 
 
 def main(argv: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ _FLOOR = (
 
 def floor(evidence: Evidence) -> str:
     """How far the instrument can be trusted; empty where another tool measured."""
-    return _FLOOR if lines(evidence) else ""
+    return _FLOOR if any(len(each.with_own_s) for each in evidence.shown.kept.values()) else ""
 
 
 def lines(evidence: Evidence, say: Language = ENGLISH) -> list[tuple[str, list[str]]]:

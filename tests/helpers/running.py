@@ -48,6 +48,8 @@ POLICY: dict[str, Any] = {
     "limits": {"send_lag_p99_ms": 900, "pool_wait_p99_ms": 900, "hub_stall_p99_ms": 900, "generator_cpu": 1.0},
     "quick": True,
 }
+NO_LEAK = {"suspect_p": 0, "block_p": 0}
+"""Of equal arms one run in twenty looks like a leak at first, and would measure on."""
 AUTHGATE = [sys.executable, "-m", "harness"]
 
 

@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 
 from harness.lab.domain import Lab
-from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished, unless_late
+from tests.helpers.running import AUTHGATE, NO_LEAK, POLICY, SCENARIO, Inputs, finished, unless_late
 
 pytestmark = pytest.mark.integration
 
 LONGER = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 16}}
-NO_LEAK = {"suspect_p": 0, "block_p": 0}
-"""Of equal arms one run in twenty looks like a leak at first, and would measure on."""
 SLOW_TO_PASS = {**POLICY, "looks": {"block_from": 3, "pass_from": 12, "pass_after_s": 0}, "leak": NO_LEAK}
 
 

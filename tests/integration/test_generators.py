@@ -25,7 +25,7 @@ from harness.model.target import Targets
 from harness.record.folder import RunFolder
 from harness.system.process import free_ports
 from tests.helpers.generators import Generator, far_away, generators
-from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, Running, finished, until
+from tests.helpers.running import AUTHGATE, NO_LEAK, POLICY, SCENARIO, Inputs, Running, finished, until
 
 pytestmark = pytest.mark.integration
 LONG = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 20}}
@@ -39,7 +39,7 @@ LONGER = {**SCENARIO, "blocks": {**SCENARIO["blocks"], "pairs": 10}}
 UNHURRIED: dict[str, Any] = {
     **POLICY,
     "looks": {**POLICY["looks"], "pass_from": 8},
-    "leak": {"suspect_p": 0, "block_p": 0},
+    "leak": NO_LEAK,
 }
 """It passes at pair 8, so that a worker which comes late finds a run."""
 CUT_S, SHORT_S = 5.0, 0.5

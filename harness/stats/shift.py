@@ -32,10 +32,11 @@ WEIGHTS: dict[Statistic, float] = {"p50": 6, "p95": 3, "p99": 1, "failure_rate":
 slowdown passes its margin there first; a run has a p99 only for every few pairs."""
 USUAL: tuple[Statistic, ...] = ("p50", "p95")
 """The quantiles that say how an ordinary login or a usual block of them went."""
-IN_TROUBLE = 10.0
+IN_TROUBLE, BY_CHANCE = 10.0, 2.0
 """For a PASS a block has so many margins of slow logins at most: by the default policy 2 %, 5 of 250. Slow logins come
 in bursts, in one block of 50 half of them on either arm, and the plain bounds would be those of that one block. One
-such block in ten, on the candidate alone, uses up the margin."""
+such block in ten, on the candidate alone, uses up the margin. Two slow logins always count: in a block of few they are
+more than 2 %, and no burst."""
 LEAST_LOOK = 3
 """From fewer differences there is no useful bound."""
 
@@ -180,7 +181,8 @@ def _robust_high(sample: Sample, differences: Floats, least_se: float, bounding:
         at = max(middle.estimate, float(differences.mean()))
         return at + bounding.up(pairs, max(middle.se, least_se))
     if sample.metric.statistic == "slow_rate":
-        capped = replace(sample, values=np.minimum(sample.values, IN_TROUBLE * margin))
+        most = np.maximum(IN_TROUBLE * margin, BY_CHANCE / np.maximum(sample.counts, 1))
+        capped = replace(sample, values=np.minimum(sample.values, most))
         differences = capped.values[:, 1] - capped.values[:, 0]
         se = max(float(differences.std(ddof=1)) / math.sqrt(pairs), binomial_se(capped))
         return float(differences.mean()) + bounding.up(pairs, se)

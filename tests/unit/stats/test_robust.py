@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,21 @@ def test_slow_logins_beyond_the_margin_never_pass_in_however_few_blocks() -> Non
     assert shift(SLOW, rates({}, {30: 0.5})).high > POLICY.margins.slow_rate
     for each in (0.015, 0.02, 0.3):
         assert shift(SLOW, rates({}, dict.fromkeys(range(0, PAIRS, 6), each))).high > POLICY.margins.slow_rate
+
+
+@pytest.mark.parametrize("logins", [8, 16, 75, 250])
+def test_slow_logins_one_by_one_at_the_margin_seldom_pass_however_few_a_block_holds(logins: int) -> None:
+    rng, margin = np.random.default_rng(5), POLICY.margins.slow_rate
+    design = replace(DESIGN, horizon_pairs=round(40_000 / logins))
+    counts = np.full((design.horizon_pairs - POLICY.discard_pairs, 2), logins)
+    passed = []
+    for _ in range(300):
+        slow = rng.binomial(logins, [0.001, 0.001 + margin], counts.shape)
+        sample = Sample(SLOW, 1, slow / logins, counts)
+        (bounding,) = boundings([sample], design, POLICY)
+        found = shift_of(sample, bounding, POLICY.margins)
+        passed.append(found.high < found.margin)
+    assert np.mean(passed) < 0.025 + 2 * np.sqrt(0.025 * 0.975 / 300)
 
 
 def test_an_update_that_makes_bursts_of_its_own_is_blocked() -> None:

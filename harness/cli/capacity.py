@@ -81,6 +81,13 @@ _TIMES = Finite(0.01, 100)
     help="How many rates a fine ladder tries near the capacity.",
 )
 @click.option(
+    "--rung-s",
+    type=Finite(1, 600),
+    default=15.0,
+    show_default=True,
+    help="Seconds of load an arm on each rung, trimmed by the same part as the scenario's blocks.",
+)
+@click.option(
     "--within-ms",
     type=Finite(min=0, min_open=True),
     help="Limit on the login's p95, in ms. [default, and at most: the policy's budgets.login_p95_s]",
@@ -105,6 +112,7 @@ def command(
     step: float,
     ladders: int,
     rungs: int,
+    rung_s: float,
     within_ms: float | None,
     peak: float | None,
     written: str,
@@ -115,9 +123,8 @@ def command(
     A coarse sweep of rising rates finds roughly where each arm fails; fine ladders then try rates close to that point.
     The servers are overloaded on purpose.
     """
-    settings = SearchSettings(
-        lowest, highest, step, ladders, rungs, None if within_ms is None else within_ms / 1e3, peak, workers, elsewhere
-    )
+    within_s = None if within_ms is None else within_ms / 1e3
+    settings = SearchSettings(lowest, highest, step, ladders, rungs, rung_s, within_s, peak, workers, elsewhere)
     console = Console(stderr=True) if written == "json" else for_tables()
     with progress(console, quiet) as display:
         found = search(scenario, targets, policy, settings, results, display, lambda ladder: _tell(ladder, console))

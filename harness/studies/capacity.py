@@ -42,7 +42,8 @@ SEATS_AT_MOST, RATE_AT_MOST = 5000, 10_000
 class SearchSettings:
     """How a search goes: rates as multiples of the scenario's peak, and how many fine ladders of how many rungs.
 
-    ``within_s`` is the p95 that a rung has to keep, ``stated_peak`` (logins a second) what is extrapolated to,
+    ``rung_s`` is how long each arm is loaded at one rate, whatever the scenario's blocks: a queue takes its time to
+    grow. ``within_s`` is the p95 that a rung has to keep, ``stated_peak`` (logins a second) what is extrapolated to,
     ``workers`` are of each arm; from ``elsewhere`` the same ones come to each ladder.
     """
 
@@ -51,6 +52,7 @@ class SearchSettings:
     step: float
     ladders: int
     rungs: int
+    rung_s: float = 15.0
     within_s: float | None = None
     stated_peak: float | None = None
     workers: int | None = None
@@ -72,7 +74,7 @@ def search(
     to its end, ends the search with the ladders so far.
     """
     started = datetime.now(UTC)
-    scenario = _with_rungs(scenario)
+    scenario = _with_rungs(scenario, settings.rung_s)
     budget = _budget(policy, settings)
     lowest, highest = settings.lowest * scenario.arrivals.peak, settings.highest * scenario.arrivals.peak
     peak = settings.stated_peak or scenario.stated_peak
@@ -130,11 +132,12 @@ def _budget(policy: Policy, settings: SearchSettings) -> Budget:
     return Budget(min(limits), policy.margins.failure_rate)
 
 
-def _with_rungs(scenario: Scenario) -> Scenario:
-    """The scenario in blocks twice as long, so that a queue can grow in a rung, and of no stage but the rungs."""
+def _with_rungs(scenario: Scenario, rung_s: float) -> Scenario:
+    """The scenario with a rung in place of a block, trimmed by the same part, and of no stage but the rungs."""
     blocks = scenario.blocks
-    longer = blocks.model_copy(update={"length_s": 2 * blocks.length_s, "trim_s": 2 * blocks.trim_s})
-    return scenario.model_copy(update={"blocks": longer, "headroom": None})
+    trim_s = rung_s * blocks.trim_s / blocks.length_s
+    rungs = blocks.model_copy(update={"length_s": rung_s, "trim_s": trim_s})
+    return scenario.model_copy(update={"blocks": rungs, "headroom": None})
 
 
 def _check(scenario: Scenario, targets: Targets, policy: Policy, budget: Budget, rates: Sequence[float]) -> None:
@@ -145,7 +148,7 @@ def _check(scenario: Scenario, targets: Targets, policy: Policy, budget: Budget,
     if rates[0] * judged_s < 2 * LEAST_LOGINS:
         raise ConfigError(
             f"capacity: --from: expected at least {2 * LEAST_LOGINS / judged_s:.3g} logins/s on the lowest rung, which "
-            f"is read for {judged_s:g} s (twice blocks.length_s less blocks.trim_s), got {rates[0]:.3g}"
+            f"is read for {judged_s:.3g} s (--rung-s, trimmed by the same part as a block), got {rates[0]:.3g}"
         )
     if budget.within_s >= scenario.timeout_s:
         raise ConfigError(

@@ -13,8 +13,10 @@ from harness.model.fault import Hold
 from harness.model.policy import Policy
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
+from harness.record.folder import RunFolder
 from harness.run.execute import execute
 from harness.run.request import RunRequest
+from harness.run.stored import read_run
 from tests.helpers.running import AUTHGATE, POLICY, SCENARIO, Inputs, finished
 
 pytestmark = pytest.mark.integration
@@ -23,10 +25,11 @@ HOLD = Hold(hold_s=0.56, workers=8)
 KNOWN = HOLD.workers / HOLD.hold_s
 """What the directory serves behind that fault, in logins a second; a login connects to it once. A seventh of what two
 cores serve."""
+RUNG_S = 2.38
 LADDER: dict[str, Any] = {
     **SCENARIO,
     "arrivals": {"curve": "constant", "rate": KNOWN},
-    "blocks": {"design": "duet", "length_s": 1.19, "trim_s": 0.21, "pairs": 4},
+    "blocks": {"design": "duet", "length_s": 0.595, "trim_s": 0.105, "pairs": 4},
     "population": {"users": 60, "cold_share": 1.0},
     "timeout_s": 4.2,
     "step_timeout_s": 4.2,
@@ -36,7 +39,8 @@ LADDER: dict[str, Any] = {
 def searched(inputs: Inputs, targets: object, *options: str) -> tuple[int, dict[str, Any], str]:
     """Exit code, document and output of one search."""
     files = [str(inputs.write(n, d)) for n, d in (("scenario", LADDER), ("targets", targets), ("policy", POLICY))]
-    command = [*AUTHGATE, "capacity", files[0], "--targets", files[1], "--policy", files[2], "-q", *options]
+    command = [*AUTHGATE, "capacity", files[0], "--targets", files[1], "--policy", files[2], "-q"]
+    command += ["--rung-s", str(RUNG_S), *options]
     done = finished([*command, "--results", str(inputs.results)], timeout_s=300)
     said = done.stdout + done.stderr
     assert list(inputs.results.glob("capacity-*.json")), said
@@ -71,7 +75,9 @@ def test_a_directory_of_few_workers_is_found_to_have_the_capacity_that_it_is_kno
     if not login["refused"]:
         assert login["saturation"]["estimate"] == pytest.approx(KNOWN, rel=0.35)
     for ladder in found["ladders"]:
-        assert (folder / "results" / ladder["run_id"] / "attempts.parquet").exists(), "each ladder stays as a run"
+        run = RunFolder.open(folder / "results" / ladder["run_id"])
+        assert (run.path / "attempts.parquet").exists(), "each ladder stays as a run"
+        assert read_run(run).scenario.blocks.length_s == RUNG_S, "whatever the scenario's blocks"
 
 
 def test_equal_arms_are_not_blocked_and_what_was_not_reached_is_not_claimed(

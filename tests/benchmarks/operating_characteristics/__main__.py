@@ -27,6 +27,8 @@ from tests.benchmarks.operating_characteristics.table import Cell, as_json, cell
 from tests.benchmarks.operating_characteristics.world import RATE, Candidate
 
 CHUNK = 10
+ERRORS = ("equal", "at-margin")
+"""The rows at which a wrong BLOCK and a wrong PASS are counted."""
 Task = tuple[str, Candidate, str, int, float, range, list[Repeat]]
 
 
@@ -43,7 +45,7 @@ def run_chunk(task: Task) -> list[Outcome]:
 
 
 def cells_of(
-    pool: ProcessPoolExecutor, rows: Sequence[str], layouts: Sequence[str], runs: int, equal_runs: int, seed: int
+    pool: ProcessPoolExecutor, rows: Sequence[str], layouts: Sequence[str], runs: int, error_runs: int, seed: int
 ) -> Iterator[Cell]:
     """Every cell, layout by layout; a cell's runs see the same worlds as those of every other cell of its layout."""
     for name in layouts:
@@ -52,7 +54,7 @@ def cells_of(
         known = list(pool.map(repeat_of, [LAYOUTS[name]] * len(repeats), repeats, chunksize=CHUNK))
         candidates = dict(zip(rows, pool.map(_candidate, [(row, name) for row in rows]), strict=True))
         for row, candidate in candidates.items():
-            count = equal_runs if row == "equal" else runs
+            count = error_runs if row in ERRORS else runs
             chunks = [range(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
             tasks = [(row, candidate, name, seed, nominal_s, chunk, known) for chunk in chunks]
             yield cell_of([found for part in pool.map(run_chunk, tasks) for found in part])
@@ -66,7 +68,7 @@ def _candidate(key: tuple[str, str]) -> Candidate:
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="operating_characteristics", description=__doc__)
     parser.add_argument("--runs", type=int, default=1000, help="runs a cell (%(default)s)")
-    parser.add_argument("--equal-runs", type=int, help="runs of each cell of the row equal (as --runs)")
+    parser.add_argument("--error-runs", type=int, help=f"runs a cell of the rows {' and '.join(ERRORS)} (as --runs)")
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     parser.add_argument("--designs", nargs="+", choices=list(LAYOUTS), default=[layout.name for layout in PAIRED])
     parser.add_argument("--seed", type=int, default=2016)
@@ -78,13 +80,13 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str]) -> int:
     """Measure, and print the table."""
     arguments = _arguments(argv)
-    equal_runs = arguments.equal_runs or arguments.runs
+    error_runs = arguments.error_runs or arguments.runs
     began = time.perf_counter()
     command = f"python -m tests.benchmarks.operating_characteristics {shlex.join(argv)}".rstrip()
     cells: list[Cell] = []
     text = ""
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        for cell in cells_of(pool, arguments.rows, arguments.designs, arguments.runs, equal_runs, arguments.seed):
+        for cell in cells_of(pool, arguments.rows, arguments.designs, arguments.runs, error_runs, arguments.seed):
             cells.append(cell)
             elapsed = time.perf_counter() - began
             done = sum(cell.runs for cell in cells)

@@ -19,7 +19,8 @@ class Environment:
     Service times drift by an Ornstein–Uhlenbeck process with an sd of ``drift_sd`` (ln-units) and a time constant of
     ``drift_tau_s``; while a neighbour is there they are longer by ``neighbour``, in mean for ``stays_s`` after
     ``away_s``; each ``job_every_s`` (0: never) a job makes them longer by ``job`` for ``job_s``. A server of a pool
-    that stalls does so ``stalls`` times as often as on a usual host.
+    that stalls does so ``stalls`` times as often as on a usual host. Each arm drifts by itself besides, likewise, with
+    an sd of ``own_sd``: where the arms are machines of their own, no pair cancels that.
     """
 
     title: str = ""
@@ -32,6 +33,8 @@ class Environment:
     job_every_s: float = 0.0
     job_s: float = 4.0
     job: float = 0.4
+    own_sd: float = 0.0
+    own_tau_s: float = 60.0
 
 
 USUAL = Environment()
@@ -42,13 +45,23 @@ FAST = Environment("fast drift, τ = 20 s", drift_sd=0.135, drift_tau_s=20.0)
 """Within a few blocks, and three times as far as usual; at the usual sd a drift as fast changes nothing."""
 
 
+OWN = Environment("each arm on a host of its own that drifts", own_sd=0.045)
+
+
+def drifting(minutes: float, rng: np.random.Generator, sd: float, tau_s: float) -> Floats:
+    """An Ornstein–Uhlenbeck process on the grid of time, in ln-units."""
+    points = int(minutes * 60 / GRID_S) + 1
+    keeps = np.exp(-GRID_S / tau_s)
+    shocks = rng.normal(0.0, sd * np.sqrt(1 - keeps**2), points)
+    shocks[0] = rng.normal(0.0, sd)
+    found: Floats = lfilter([1.0], [1.0, -keeps], shocks)
+    return found
+
+
 def surroundings(minutes: float, rng: np.random.Generator, at: Environment = USUAL) -> Floats:
     """What multiplies every service time at an instant, on a grid of time."""
-    points = int(minutes * 60 / GRID_S) + 1
-    keeps = np.exp(-GRID_S / at.drift_tau_s)
-    shocks = rng.normal(0.0, at.drift_sd * np.sqrt(1 - keeps**2), points)
-    shocks[0] = rng.normal(0.0, at.drift_sd)
-    drift = lfilter([1.0], [1.0, -keeps], shocks)
+    drift = drifting(minutes, rng, at.drift_sd, at.drift_tau_s)
+    points = len(drift)
     stays = rng.exponential((at.away_s, at.stays_s), (points, 2))
     changes = np.cumsum(stays.ravel())
     seconds = np.arange(points) * GRID_S

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.gate.judge import judge
 from harness.model.attempt import AttemptTable, Floats, Ints
+from harness.model.comparison import QuantileShift
 from harness.model.health import ArmHealth, RunState
 from harness.model.metric import Stage
 from harness.model.policy import Margins, Policy
@@ -17,7 +18,7 @@ from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
 from harness.stats.compare import concluded, outages, seen_by, stages_of
-from harness.stats.samples import ALL_LOGINS_P95, Measured, Sample, judgeable
+from harness.stats.samples import ALL_LOGINS_P95, Measured, Sample, judgeable, margin_of
 from harness.stats.shift import LEAST_LOOK, Bounding, boundings, shift_of
 from harness.stats.ways import changed_ways
 from tests.benchmarks.operating_characteristics.rivals import rival_blocks
@@ -129,25 +130,59 @@ def deciding_looks(stages: Mapping[Stage, Measured], layout: Layout, policy: Pol
     bounds = boundings([sample for _, sample in judged], layout.design, policy, site)
     looks = np.arange(layout.pairs)
     courses = [
-        _course(sample, replace(bounding, block_alpha=policy.alpha), np.searchsorted(m.pairs, looks), policy.margins)
+        _Course(sample, replace(bounding, block_alpha=policy.alpha), np.searchsorted(m.pairs, looks), policy.margins)
         for (m, sample), bounding in zip(judged, bounds, strict=True)
     ]
     for pairs in range(LEAST_LOOK, layout.pairs):
-        here = [course[pairs] for course in courses]
-        if always or any(may_block for may_block, _ in here) or all(may_pass for _, may_pass in here):
+        if always or any(course.may_block(pairs) for course in courses) or _all_may_pass(courses, pairs):
             yield pairs
 
 
-def _course(sample: Sample, bounding: Bounding, upto: Ints, margins: Margins) -> list[tuple[bool, bool]]:
-    """After each number of pairs, ``upto`` of which are of the sample's stage: may the metric block, may it pass?"""
-    found: dict[int, tuple[bool, bool]] = {}
-    for k in dict.fromkeys((upto // sample.grouped).tolist()):
-        if k < LEAST_LOOK:
-            found[k] = (False, True)  # it is not known yet, and leaves the decision to others
-            continue
-        shift = shift_of(replace(sample, values=sample.values[:k], counts=sample.counts[:k]), bounding, margins)
-        found[k] = (shift.low > shift.margin, shift.high < shift.margin)
-    return [found[k] for k in (upto // sample.grouped).tolist()]
+class _Course:
+    """One metric over a run: after how many pairs may it block, may it pass? Worked out only where it is asked."""
+
+    def __init__(self, sample: Sample, bounding: Bounding, upto: Ints, margins: Margins) -> None:
+        """``upto`` has, by look, how many pairs of the sample's stage there are."""
+        self._sample, self._bounding, self._margins = sample, bounding, margins
+        self._differences = (upto // sample.grouped).tolist()
+        before, after = sample.values.T
+        allowed = margin_of(sample.metric, margins)
+        assert allowed is not None  # judgeable() leaves out what has no margin
+        of_rate = isinstance(allowed, float)
+        found = after - before if of_rate else np.log(after / before)
+        self._means = np.cumsum(found) / np.arange(1, len(found) + 1)
+        self._least_margin = allowed if of_rate else math.log1p(allowed.relative)
+
+    def may_block(self, pairs: int) -> bool:
+        """Whether the lower bound lies above the margin, which the estimate then does, too."""
+        count = self._differences[pairs]
+        if count < LEAST_LOOK or self._means[count - 1] <= self._least_margin:
+            return False
+        shift = self._shift(count)
+        return shift.low > shift.margin
+
+    def may_pass(self, pairs: int) -> bool:
+        """Whether the upper bound lies below the margin; a metric not known yet leaves the decision to others."""
+        count = self._differences[pairs]
+        if count < LEAST_LOOK:
+            return True
+        if count < self._bounding.pass_from:
+            return False
+        shift = self._shift(count)
+        return shift.high < shift.margin
+
+    def _shift(self, count: int) -> QuantileShift:
+        first = replace(self._sample, values=self._sample.values[:count], counts=self._sample.counts[:count])
+        return shift_of(first, self._bounding, self._margins)
+
+
+def _all_may_pass(courses: list[_Course], pairs: int) -> bool:
+    """Whether every metric may; one that may not is asked first at the next look, where it mostly still may not."""
+    for place, course in enumerate(courses):
+        if not course.may_pass(pairs):
+            courses.insert(0, courses.pop(place))
+            return False
+    return True
 
 
 def passed(outcome_: Outcome) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.model.policy import Policy
 from harness.model.scenario import Headroom
-from tests.benchmarks.operating_characteristics.environments import FAST, PERIODIC, ROUGH
+from tests.benchmarks.operating_characteristics.environments import FAST, OWN, PERIODIC, ROUGH
 from tests.benchmarks.operating_characteristics.judged import login_shifts, measured
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, simulate
 
@@ -18,6 +18,7 @@ INTERLEAVED_20 = Layout("interleaved-20", "interleaved, 20 min, with headroom", 
 INTERLEAVED_20_PLAIN = Layout("interleaved-20-plain", "interleaved, 20 min", 20)
 INTERLEAVED_10 = Layout("interleaved-10", "interleaved, 10 min, quick", 10, quick=True)
 DUET_10 = Layout("duet-10", "duet, 10 min, quick", 10, duet=True, quick=True)
+DUET_20 = Layout("duet-20", "duet, 20 min, with headroom", 20, duet=True, headroom=Headroom())
 DEPLOYMENTS_20 = Layout("deployments-20", "two deployments 2 % apart, 20 min", 20, deployment_sd=0.02)
 STORED_20 = Layout("stored-20", "baseline stored yesterday, 20 min", 20, stored=True)
 APART = (
@@ -29,13 +30,18 @@ APART = (
     replace(STORED_20, name="stored-20-calibrated", title=f"{STORED_20.title}, calibrated", calibrated=8),
 )
 """What no number of pairs averages out, without and with a calibration of 8 A/A runs."""
-PAIRED = (INTERLEAVED_20, INTERLEAVED_20_PLAIN, INTERLEAVED_10, DUET_10)
+PAIRED = (INTERLEAVED_20, INTERLEAVED_20_PLAIN, INTERLEAVED_10, DUET_10, DUET_20)
 NOISY = tuple(
     replace(INTERLEAVED_20, name=f"{name}-20", title=f"{where.title}, 20 min, with headroom", environment=where)
-    for name, where in (("rough", ROUGH), ("periodic", PERIODIC), ("fast-drift", FAST))
+    for name, where in (("rough", ROUGH), ("periodic", PERIODIC), ("fast-drift", FAST), ("own-hosts", OWN))
 )
-"""The default run on hosts that are noisier than usual."""
-LAYOUTS = {layout.name: layout for layout in (*PAIRED, *APART, *NOISY)}
+"""The default run on hosts that are noisier than usual, and where each arm has a host of its own."""
+SHORT_BLOCKS = tuple(
+    replace(layout, name=f"{layout.name}-short", title=f"{layout.title}, blocks of 2 s", block_s=2.0, trim_s=0.5)
+    for layout in (INTERLEAVED_20, *NOISY)
+)
+"""The same in blocks of about a quarter of the length."""
+LAYOUTS = {layout.name: layout for layout in (*PAIRED, *APART, *NOISY, *SHORT_BLOCKS)}
 
 POLICY = Policy()
 QUICK = Policy.model_validate({"quick": True, "looks": {"pass_after_s": 0}})

@@ -6,8 +6,10 @@ a rare slow mode and are multiplied by what both arms share at an instant (a slo
 neighbour who comes and goes), by what each block has of its own, and by a warm-up after each switch of arms. Servers
 pause now and then, and caches are colder at the start of a block.
 
-The constants are set, not measured: the sd over pairs of D(p50) is about 0.09 where arms take turns, and service times
-10 % longer make logins some 13 % longer, as in the simulation that the gate was designed with.
+The constants are set, not measured: the sd over pairs of D(p50) is about 0.09 where arms take turns of 7.5 s, and
+service times 10 % longer make logins some 13 % longer then, as in the simulation that the gate was designed with. The
+warm-up after each switch of arms is longer than on real servers, where it is over in half a second: so a service that
+is slower by the same part makes logins slower by more in the shorter of two blocks.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import numpy.typing as npt
 from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints, StepColumns
 from harness.model.comparison import Design
 from harness.model.scenario import Headroom
-from tests.benchmarks.operating_characteristics.environments import GRID_S, USUAL, Environment, surroundings
+from tests.benchmarks.operating_characteristics.environments import GRID_S, USUAL, Environment, drifting, surroundings
 
 Flags = npt.NDArray[np.bool_]
 
@@ -141,8 +143,8 @@ class Layout:
 
 def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> AttemptTable:
     """Every login of one run; the same seed gives every candidate the same world and the same draws for each login."""
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(7)]
-    arrivals, environment, own, single, faults, deployed, bursting = streams
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(8)]
+    arrivals, environment, own, single, faults, deployed, bursting, hosts = streams
     offsets, starts = _arrivals(layout, arrivals)
     blocks, most = offsets.shape
     is_candidate = np.tile([False, True], layout.pairs)[:, None]
@@ -153,6 +155,9 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
     at = (wall_s / GRID_S).astype(np.int64)
     factor = surroundings(layout.minutes, environment, layout.environment)[at]
     factor = factor * np.exp(own.normal(0.0, BLOCK_SD, (blocks, 1)))
+    for arm in range(2):
+        alone = layout.environment
+        factor[arm::2] *= np.exp(drifting(layout.minutes, hosts, alone.own_sd, alone.own_tau_s)[at[arm::2]])
     if layout.stored:
         another_day = surroundings(layout.minutes, environment, layout.environment)[at[1::2]]
         factor[1::2] = another_day * np.exp(own.normal(0.0, BLOCK_SD, (layout.pairs, 1)))

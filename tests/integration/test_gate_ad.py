@@ -46,7 +46,11 @@ def test_a_domain_controller_that_forks_for_each_connection_is_blocked_and_a_new
     tmp_path: Path, require_ad_lab: None
 ) -> None:
     with AdLab(change=PROCESS_MODEL_STANDARD) as lab:
-        code, verdict, said = gated(lab, tmp_path, SHORTER, STEPWISE)
+        for turn in range(3):  # anew where other work on this machine hid what a fork costs
+            (folder := tmp_path / str(turn)).mkdir()
+            code, verdict, said = gated(lab, folder, SHORTER, STEPWISE)
+            if code != 20:
+                break
     assert code == 10, said
     # What a fork costs falls to the connection, or to the first operations on it.
     assert verdict["blamed_step"] in ("ldap_connect", "ldap_rootdse", "ldap_bind")

@@ -52,7 +52,7 @@ class SearchSettings:
     step: float
     ladders: int
     rungs: int
-    rung_s: float = 15.0
+    rung_s: float
     within_s: float | None = None
     stated_peak: float | None = None
     workers: int | None = None

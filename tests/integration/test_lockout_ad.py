@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -197,6 +198,7 @@ def test_accounts_whose_own_policy_leaves_enough_are_tried_and_none_more_often_t
     known = {user: min(row["ended"] for row in denied if row["user"] == user) for user in tried}
     # After a stop of the machine what was due is sent at once: logins under way at the first denial end as they do.
     assert all(row["started"] < known[row["user"]] for row in denied), denied
+    assert Counter(tried) <= Counter(row["user"] for row in denied), "a controller counts no attempt that is not told"
 
 
 def lockout_remarks(lab: AdLab, folder: Path, users: Sequence[str]) -> list[tuple[str, str]]:

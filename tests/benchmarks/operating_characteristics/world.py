@@ -155,9 +155,9 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
     at = (wall_s / GRID_S).astype(np.int64)
     factor = surroundings(layout.minutes, environment, layout.environment)[at]
     factor = factor * np.exp(own.normal(0.0, BLOCK_SD, (blocks, 1)))
-    for arm in range(2):
-        alone = layout.environment
-        factor[arm::2] *= np.exp(drifting(layout.minutes, hosts, alone.own_sd, alone.own_tau_s)[at[arm::2]])
+    if (where := layout.environment).own_sd:
+        for arm in range(2):
+            factor[arm::2] *= np.exp(drifting(layout.minutes, hosts, where.own_sd, where.own_tau_s)[at[arm::2]])
     if layout.stored:
         another_day = surroundings(layout.minutes, environment, layout.environment)[at[1::2]]
         factor[1::2] = another_day * np.exp(own.normal(0.0, BLOCK_SD, (layout.pairs, 1)))

@@ -94,7 +94,7 @@ def test_every_step_is_predicted_with_the_login_s_saturation(lost: CapacityEvide
         assert all(math.isfinite(point) for part in shown for row in part.curve for point in row)
 
 
-SETTINGS = SearchSettings(lowest=0.5, highest=3.0, step=1.15, ladders=5, rungs=12)
+SETTINGS = SearchSettings(lowest=0.5, highest=3.0, step=1.15, ladders=5, rungs=12, rung_s=15.0)
 
 
 @pytest.mark.parametrize(

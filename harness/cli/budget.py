@@ -96,7 +96,7 @@ def _told(scenario: Scenario, policy: Policy, budget: Budget, calibration: Path 
     design = design_of(scenario)
     yield (
         f"Budget {_span(budget.seconds)}: {budget.pairs} of the plan's {budget.planned} pairs "
-        f"({2 if not design.duet else 1} blocks of {design.block_s:g} s each)"
+        f"({design.per_pair if design.duet else 2 * design.per_pair} blocks of {design.block_s:g} s each)"
     )
     if (needed := least_pairs(scenario, policy)) > budget.pairs:
         yield (

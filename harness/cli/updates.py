@@ -139,7 +139,8 @@ def _rows(update: Update) -> list[tuple[str, str]]:
     rows += [("why these values", fault.why), ("signature", ", ".join(update.signature))]
     rows += [("expected", f"{_expected(update)}, by {expected.by}")]
     rate, blocks = scenario.arrivals.peak, scenario.blocks
-    sizes = f"{blocks.pairs} pairs of blocks of {blocks.length_s:g} s, {scenario.duration_s:g} s of load at most"
+    each = f"{blocks.per_pair} + {blocks.per_pair} " if blocks.per_pair > 1 else ""
+    sizes = f"{blocks.pairs} pairs of {each}blocks of {blocks.length_s:g} s, {scenario.duration_s:g} s of load at most"
     rows += [("run", f"{update.run.scenario} at {rate:g} logins/s, {sizes}, policy {update.run.policy}")]
     rows += [("", f"steps {', '.join(scenario.steps)}")]
     return rows

@@ -15,8 +15,8 @@ class Design:
 
     ``interleaved`` is false where the arms were measured one after the other: such a comparison can't support a PASS.
     ``headroom_every`` says that each so-many-th pair is loaded above the expected peak (None: none is), ``duet`` that
-    both blocks of a pair run at once. A run that was continued beyond its plan has spent its error by ``spent_pairs``;
-    what comes after may spend ``error_share`` of it.
+    both arms' blocks run at once; each arm has ``per_pair`` blocks in a pair. A run that was continued beyond its plan
+    has spent its error by ``spent_pairs``; what comes after may spend ``error_share`` of it.
     """
 
     block_s: float
@@ -28,11 +28,22 @@ class Design:
     duet: bool = False
     spent_pairs: int = 0
     error_share: float = 1.0
+    per_pair: int = 1
 
     @property
     def pair_s(self) -> float:
         """How long a pair takes, in seconds."""
-        return self.block_s if self.duet else 2 * self.block_s
+        return self.arm_s if self.duet else 2 * self.arm_s
+
+    @property
+    def arm_s(self) -> float:
+        """How long each arm is loaded in a pair, in seconds."""
+        return self.per_pair * self.block_s
+
+    @property
+    def spread_s(self) -> float:
+        """How long an arm's blocks of a pair take from the first one's start to the last one's end, at most."""
+        return self.block_s if self.per_pair == 1 else self.pair_s
 
     def share(self, stage: Stage) -> float:
         """The share of all pairs that belong to a stage."""

@@ -2,9 +2,9 @@
 
 A login that is sent late is late: its due time stays (CONTRIBUTING, rule 3).
 
-Both blocks of a pair replay one list of arrivals (same offsets, users and cohorts), and the order of the arms within
-a pair is random: a job that runs every 30 s would otherwise fall on one arm only. In a duet both blocks of a pair run
-at the same time.
+Blocks come by two, one of each arm: both replay one list of arrivals (same offsets, users and cohorts), and their order
+is random, since a job that runs every 30 s would otherwise fall on one arm only. A pair has one such two or several. In
+a duet both run at the same time.
 
 Where a scenario has rounds, the process is that of their beginnings, and each later login of a round is due a think
 time after the one before it, whether that has ended or not (a Bartlett-Lewis process: P. A. W. Lewis, *A branching
@@ -169,15 +169,16 @@ def make_plan(scenario: Scenario, arms: Sequence[Arm] = ARMS) -> Plan:
     seq = 0
     for pair, stream in enumerate(np.random.SeedSequence(scenario.seed).spawn(scenario.blocks.pairs)):
         rng = np.random.default_rng(stream)
-        order = [arms[i] for i in rng.permutation(len(arms))]
         headroom = scenario.headroom
         times = headroom.factor if headroom and (pair + 1) % headroom.every == 0 else 1.0
-        draw = _draw(scenario, rng, pair * scenario.blocks.length_s, times)
-        drawn = _columns(draw, tuple(scenario.mix))
-        for arm in order:
-            start = (pair if scenario.blocks.design == "duet" else len(blocks)) * length
-            blocks.append(Block(len(blocks), pair, arm, start, length, replace(drawn, first=seq, start=start)))
-            seq += len(drawn)
+        for turn in range(scenario.blocks.per_pair):
+            order = [arms[i] for i in rng.permutation(len(arms))]
+            from_s = (pair * scenario.blocks.per_pair + turn) * scenario.blocks.length_s
+            drawn = _columns(_draw(scenario, rng, from_s, times), tuple(scenario.mix))
+            for arm in order:
+                start = (pair if scenario.blocks.design == "duet" else len(blocks)) * length
+                blocks.append(Block(len(blocks), pair, arm, start, length, replace(drawn, first=seq, start=start)))
+                seq += len(drawn)
     return Plan(scenario.digest, scenario.seed, tuple(blocks))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -109,7 +109,11 @@ class Population(Configured):
 
 
 class Blocks(Configured):
-    """How a run is cut: blocks of ``length_s`` whose first ``trim_s`` is discarded, in ``pairs`` pairs at most."""
+    """How a run is cut: blocks of ``length_s`` whose first ``trim_s`` is discarded, in ``pairs`` pairs at most.
+
+    A pair is one observation. With several blocks of each arm ``per_pair``, which alternate in random order, the noise
+    that the arms share cancels within seconds, while a pair lasts as long as noise that they don't share.
+    """
 
     design: Literal["interleaved", "duet"] = "interleaved"
     """``interleaved``: one arm at a time, in random order within a pair. ``duet``: both arms at once, for arms that
@@ -117,11 +121,19 @@ class Blocks(Configured):
     length_s: Annotated[float, Field(ge=0.05, le=86_400)] = 15.0
     trim_s: NonNegative = 4.0
     pairs: Annotated[int, Field(ge=2, le=10_000)] = 40
+    per_pair: Annotated[int, Field(ge=1, le=20)] = 1
+
+    @property
+    def arm_s(self) -> float:
+        """How long each arm is loaded in a pair, in seconds."""
+        return self.per_pair * self.length_s
 
     @model_validator(mode="after")
     def _something_is_left(self) -> Blocks:
         if self.trim_s >= self.length_s:
             raise ValueError(f"expected trim_s below length_s ({self.length_s:g}), got {self.trim_s:g}")
+        if self.design == "duet" and self.per_pair > 1:
+            raise ValueError(f"expected per_pair 1 in a duet, whose arms don't alternate, got {self.per_pair}")
         return self
 
 
@@ -201,8 +213,9 @@ class Scenario(Document):
     def _the_plan_can_be_held(self) -> Scenario:
         """Each pair is drawn at the highest rate, and where there are rounds, from long before its block."""
         longest_s = max(((len(one.logins) - 1) * one.think_s for one in self.rounds), default=0.0)
-        drawn_s = (self.blocks.length_s + ROUNDS_LOOKBACK * longest_s) / self.round_logins
-        logins = self.blocks.pairs * self.peak_rate * max(2 * self.blocks.length_s, drawn_s)
+        blocks = self.blocks
+        drawn_s = (blocks.length_s + ROUNDS_LOOKBACK * longest_s) / self.round_logins
+        logins = blocks.pairs * blocks.per_pair * self.peak_rate * max(2 * blocks.length_s, drawn_s)
         if logins > LOGINS_AT_MOST:
             raise ValueError(
                 f"blocks: expected {LOGINS_AT_MOST:,} logins in a run at most, at its highest rate "
@@ -275,7 +288,7 @@ class Scenario(Document):
     def duration_s(self) -> float:
         """How long a whole run of both arms takes, in seconds."""
         at_a_time = 1 if self.blocks.design == "duet" else 2
-        return at_a_time * self.blocks.pairs * self.blocks.length_s
+        return at_a_time * self.blocks.pairs * self.blocks.arm_s
 
     @property
     def peak_rate(self) -> float:
@@ -293,6 +306,9 @@ class Scenario(Document):
         return self._digest_without("seed")
 
     def _digest_without(self, *left_out: str) -> str:
-        # Without the keys of the form that isn't used, a scenario has the digest that it had before there were two.
-        unused = () if self.cohorts else ("cohorts", "rounds")
-        return hashlib.sha256(self.model_dump_json(exclude={*left_out, *unused}).encode()).hexdigest()
+        # Without what isn't used, a scenario has the digest that it had before there was such a thing.
+        unused: dict[str, Any] = {} if self.cohorts else {"cohorts": True, "rounds": True}
+        if self.blocks.per_pair == 1:
+            unused["blocks"] = {"per_pair"}
+        exclude = unused | dict.fromkeys(left_out, True)
+        return hashlib.sha256(self.model_dump_json(exclude=exclude).encode()).hexdigest()

@@ -121,7 +121,8 @@ NOTHING = Distribution(np.zeros(0), np.zeros(0, np.int64))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockSeries:
-    """One arm's blocks in order of time: when each began (minutes), p50 and p95 of its response times (s)."""
+    """One arm's blocks in order of time, those of a pair as one: when each began (minutes), p50 and p95 of its response
+    times (s)."""
 
     start_min: Floats
     p50: Floats

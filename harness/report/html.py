@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from harness.gate.advice import what_next, what_next_of_one
+from harness.model.comparison import Design
 from harness.model.evidence import Evidence
 from harness.model.metric import Statistic
 from harness.model.steps import LOGIN
@@ -174,11 +175,15 @@ def _facts(evidence: Evidence) -> list[tuple[str, str]]:
     return [
         ("run", evidence.run_id),
         ("started", evidence.started),
-        ("design", f"blocks of {design.block_s:g} s, {laid_out}"),
+        ("design", f"blocks of {design.block_s:g} s, {_per_pair(design)}{laid_out}"),
         ("discarded", left_out(evidence)),
         ("time-out of a login", words.seconds(design.timeout_s)),
         ("used for the verdict", rows.extent(evidence)),
     ]
+
+
+def _per_pair(design: Design) -> str:
+    return f"{design.per_pair} of each arm in a pair, " if design.per_pair > 1 else ""
 
 
 def _flat(value: object, name: str = "") -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from harness.gate.ways import of_ways
 from harness.model.attempt import AttemptTable, Floats, Ints
 from harness.model.comparison import Comparison, Design
 from harness.model.health import NS_PER_MS, ArmHealth, RunState, quantile
-from harness.model.plan import NS, Plan
+from harness.model.plan import NS, Block, Plan
 from harness.model.policy import Policy
 from harness.model.protocol import Difference
 from harness.model.scenario import Scenario
@@ -78,6 +79,7 @@ def design_of(scenario: Scenario) -> Design:
         timeout_s=scenario.timeout_s,
         headroom_every=scenario.headroom.every if scenario.headroom else None,
         duet=scenario.blocks.design == "duet",
+        per_pair=scenario.blocks.per_pair,
     )
 
 
@@ -93,14 +95,16 @@ class Assessor:
         self.policy = policy
         self._site = site
         self._arms = tuple(arm for arm in ARMS if any(block.arm == arm for block in plan.blocks))
-        self._planned = np.zeros(max(block.pair for block in plan.blocks) + 1, dtype=np.int64)
-        self._planned_of: dict[Arm, np.ndarray[Any, np.dtype[np.int64]]] = {}
-        self._first_seq: dict[Arm, list[int]] = {}
-        for arm in self._arms:
-            self._planned_of[arm] = np.array([len(block.arrivals) for block in plan.of(arm)])
-            self._planned += self._planned_of[arm]
-            self._first_seq[arm] = [block.arrivals[0].seq if block.arrivals else 0 for block in plan.of(arm)]
-        self._spans = {arm: [(b.start, b.start + b.length) for b in plan.of(arm)] for arm in self._arms}
+        self._blocks = {arm: _by_pair(plan.of(arm)) for arm in self._arms}
+        self._planned_of = {
+            arm: np.array([sum(len(block.arrivals) for block in mine) for mine in pairs], dtype=np.int64)
+            for arm, pairs in self._blocks.items()
+        }
+        self._planned = np.sum(list(self._planned_of.values()), axis=0)
+        self._spans = {
+            arm: [(mine[0].start, mine[-1].start + mine[-1].length) for mine in pairs]
+            for arm, pairs in self._blocks.items()
+        }
         self._cohorts = scenario.expected
         self._block_starts = {block.index: block.start for block in plan.blocks}
         self.design = design_of(scenario)
@@ -206,10 +210,15 @@ class Assessor:
         assert self._owner is not None
         counts = np.zeros(self._workers, dtype=np.int64)
         for pair in pairs:
-            first = self._first_seq[arm][pair]
-            theirs = self._owner[first : first + self._planned_of[arm][pair]]
-            counts += np.bincount(theirs, minlength=self._workers)
+            for block in self._blocks[arm][pair]:
+                theirs = self._owner[block.arrivals.first : block.arrivals.first + len(block.arrivals)]
+                counts += np.bincount(theirs, minlength=self._workers)
         return counts
+
+
+def _by_pair(blocks: Sequence[Block]) -> list[list[Block]]:
+    """One arm's blocks of each pair, in order of time."""
+    return [list(of_pair) for _, of_pair in groupby(blocks, key=lambda block: block.pair)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: S
         design=design,
         pairs=len(expected.pairs),
         seen=seen,
-        load_s=len(ARMS) * design.block_s * seen,
+        load_s=len(ARMS) * design.arm_s * seen,
         candidate_age_s=float(np.max(age_s, where=~np.isnan(age_s), initial=0.0)),
         shifts=shifts,
         leak=leak_test(_login_p50(expected), (age_s - design.block_s / 2) / 60),

@@ -251,12 +251,13 @@ def _started_s(table: AttemptTable, logins: Logins) -> Floats:
 def _why_not(sample: Sample, design: Design) -> str:
     """Why a metric can't be judged, in words; empty where it can."""
     statistic, counts = sample.metric.statistic, sample.counts
+    blocks = sample.grouped * design.per_pair
     if statistic in QUANTILES:
         needed = needed_in_block(QUANTILES[statistic])
         if sample.grouped > 1 and design.horizon(sample.metric.stage, 0) < LEAST_GROUPS * sample.grouped:
             above = " above the peak" if sample.metric.stage == "headroom" else ""
             return (
-                f"too few logins: {statistic} needs {needed}, which takes {sample.grouped} blocks of an arm after "
+                f"too few logins: {statistic} needs {needed}, which takes {blocks} blocks of an arm after "
                 f"trimming, and at least {LEAST_GROUPS * sample.grouped} pairs{above}"
             )
         if not len(counts):
@@ -264,7 +265,7 @@ def _why_not(sample: Sample, design: Design) -> str:
         usual = np.median(counts, axis=0)
         if usual.min() < least_in_block(QUANTILES[statistic]):
             arm = "" if usual.min() == usual.max() else f"{ARMS[int(np.argmin(usual))]} "
-            where = f"{arm}block" if sample.grouped == 1 else f"group of {sample.grouped} {arm}blocks"
+            where = f"{arm}block" if blocks == 1 else f"group of {blocks} {arm}blocks"
             return f"too few logins: a {where} holds {usual.min():.0f} after trimming, {statistic} needs {needed}"
         if np.nanmedian(sample.values[:, 0]) >= design.timeout_s:
             return (

@@ -18,6 +18,7 @@ from harness.model.site import NO_SPREAD, UNCALIBRATED, Site, Spread
 from harness.stats.bounds import critical_value
 from harness.stats.robust import trimmed
 from harness.stats.samples import Sample, margin_of
+from harness.stats.serial import widening
 from harness.stats.spread import reach
 
 RESOLUTION_S = 1e-4
@@ -148,11 +149,12 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
         # A uniform rounding error of one resolution has this standard deviation, and D is relative to the baseline.
         least_se = RESOLUTION_S / baseline / math.sqrt(12 * pairs)
     estimate = float(differences.mean())
-    se = max(float(differences.std(ddof=1)) / math.sqrt(pairs), least_se) if pairs > 1 else math.inf
+    wider = widening(differences)
+    se = max(wider * float(differences.std(ddof=1)) / math.sqrt(pairs), least_se) if pairs > 1 else math.inf
     down = bounding.down(pairs, se)
     high = estimate + bounding.up(pairs, se)
     if pairs > 1:
-        high = min(high, max(estimate, _robust_high(sample, differences, least_se, bounding, margin)))
+        high = min(high, max(estimate, _robust_high(sample, differences, wider, least_se, bounding, margin)))
     return QuantileShift(
         metric=sample.metric,
         pairs=pairs,
@@ -169,7 +171,9 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
     )
 
 
-def _robust_high(sample: Sample, differences: Floats, least_se: float, bounding: Bounding, margin: float) -> float:
+def _robust_high(
+    sample: Sample, differences: Floats, wider: float, least_se: float, bounding: Bounding, margin: float
+) -> float:
     """The upper bound from what a pair usually shows, where a few noisy pairs would decide the plain one; else +inf.
 
     It begins at the plain mean where that is the higher one, so that what an update does in a few blocks counts; p99
@@ -179,12 +183,12 @@ def _robust_high(sample: Sample, differences: Floats, least_se: float, bounding:
     if sample.metric.statistic in USUAL:
         middle = trimmed(differences)
         at = max(middle.estimate, float(differences.mean()))
-        return at + bounding.up(pairs, max(middle.se, least_se))
+        return at + bounding.up(pairs, max(wider * middle.se, least_se))
     if sample.metric.statistic == "slow_rate":
         most = np.maximum(IN_TROUBLE * margin, BY_CHANCE / np.maximum(sample.counts, 1))
         capped = replace(sample, values=np.minimum(sample.values, most))
         differences = capped.values[:, 1] - capped.values[:, 0]
-        se = max(float(differences.std(ddof=1)) / math.sqrt(pairs), binomial_se(capped))
+        se = max(wider * float(differences.std(ddof=1)) / math.sqrt(pairs), binomial_se(capped))
         return float(differences.mean()) + bounding.up(pairs, se)
     return math.inf
 

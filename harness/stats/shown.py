@@ -18,6 +18,7 @@ from harness.model.target import ARMS, Arm
 from harness.stats.cells import Flags, Grouping
 from harness.stats.logins import every_login
 
+_NEVER = np.iinfo(np.int64).max
 _OK, _WITHHELD = STATUSES.index("ok"), STATUSES.index("withheld")
 
 
@@ -103,8 +104,8 @@ def _in_time(parts: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, slots=True)
 class _Blocks:
-    """A table's blocks in order: whose each is, when it began (s), its logins by cohort, their p50 and p95 (s) and the
-    share of all that failed."""
+    """A table's blocks in order, those of an arm in one pair as one: whose it is, when the first of them began (s), its
+    logins by cohort, their p50 and p95 (s) and the share of all that failed."""
 
     arm: Ints
     start_s: Floats
@@ -117,11 +118,14 @@ class _Blocks:
     def of(cls, table: AttemptTable, which: Flags, response_s: Floats, block_s: Floats) -> Self:
         """The blocks of some of a table's logins."""
         (rows,) = np.nonzero(which)
-        block = table.block[rows]
-        first = int(block.min(initial=0)) if len(block) else 0
-        place, many = block - first, int(block.max(initial=-1)) - first + 1 if len(block) else 0
-        arm, start_s = np.zeros(many, dtype=np.int64), np.zeros(many)
-        arm[place], start_s[place] = table.arm[rows], block_s[rows]
+        pair = table.pair[rows]
+        place = len(ARMS) * (pair - pair.min(initial=_NEVER)) + table.arm[rows]
+        many = int(place.max(initial=-1)) + 1
+        start_s = np.full(many, np.inf)
+        np.minimum.at(start_s, place, block_s[rows])
+        order = np.argsort(start_s, kind="stable")
+        place = np.argsort(order)[place]
+        arm, start_s = order % len(ARMS), start_s[order]
         grouping = Grouping.of(table.cohort[rows].astype(np.int64) * many + place, (len(table.cohorts), many, 1))
         p50, p95 = (found[:, :, 0] for found in grouping.quantiles(response_s[rows], [0.5, 0.95]))
         held = np.bincount(place, minlength=many)

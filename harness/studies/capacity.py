@@ -136,7 +136,7 @@ def _with_rungs(scenario: Scenario, rung_s: float) -> Scenario:
     """The scenario with a rung in place of a block, trimmed by the same part, and of no stage but the rungs."""
     blocks = scenario.blocks
     trim_s = rung_s * blocks.trim_s / blocks.length_s
-    rungs = blocks.model_copy(update={"length_s": rung_s, "trim_s": trim_s})
+    rungs = blocks.model_copy(update={"length_s": rung_s, "trim_s": trim_s, "per_pair": 1})
     return scenario.model_copy(update={"blocks": rungs, "headroom": None})
 
 

@@ -32,7 +32,7 @@ def scenario_facts(scenario: Scenario) -> dict[str, Any]:
         "rate": scenario.arrivals.peak,
         "seats": scenario.seats,
         "users": scenario.population.users,
-        "lasts_s": scenario.blocks.pairs * scenario.blocks.length_s,
+        "lasts_s": scenario.blocks.pairs * scenario.blocks.arm_s,
         "both_s": scenario.duration_s,
     }
 

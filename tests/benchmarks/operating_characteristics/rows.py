@@ -41,7 +41,12 @@ SHORT_BLOCKS = tuple(
     for layout in (INTERLEAVED_20, *NOISY)
 )
 """The same in blocks of about a quarter of the length."""
-LAYOUTS = {layout.name: layout for layout in (*PAIRED, *APART, *NOISY, *SHORT_BLOCKS)}
+WOVEN = tuple(
+    replace(layout, name=f"{layout.name}-{n}", title=f"{layout.title}, {n} of each arm in a pair", per_pair=n)
+    for layout in SHORT_BLOCKS
+    for n in (4, 8)
+)
+LAYOUTS = {layout.name: layout for layout in (*PAIRED, *APART, *NOISY, *SHORT_BLOCKS, *WOVEN)}
 
 POLICY = Policy()
 QUICK = Policy.model_validate({"quick": True, "looks": {"pass_after_s": 0}})

@@ -101,6 +101,8 @@ class Layout:
     """Judged by a policy that may pass before the candidate is old enough to show a leak."""
     block_s: float = 7.5
     trim_s: float = 2.5
+    per_pair: int = 1
+    """Blocks of each arm in a pair."""
     headroom: Headroom | None = None
     stored: bool = False
     """The arms are measured on different days, each in a world of its own."""
@@ -115,7 +117,7 @@ class Layout:
     @property
     def pair_s(self) -> float:
         """Seconds of load that a pair takes."""
-        return self.block_s if self.duet else 2 * self.block_s
+        return self.per_pair * (self.block_s if self.duet else 2 * self.block_s)
 
     @property
     def takes_turns(self) -> bool:
@@ -125,7 +127,12 @@ class Layout:
     @property
     def pairs(self) -> int:
         """Pairs in the whole run."""
-        return round(self.minutes * 60 / self.pair_s)
+        return int(self.minutes * 60 / self.pair_s + 1e-9)
+
+    @property
+    def couples(self) -> int:
+        """Blocks of one arm that each have one of the other beside them, with the same arrivals."""
+        return self.pairs * self.per_pair
 
     @property
     def design(self) -> Design:
@@ -138,6 +145,7 @@ class Layout:
             interleaved=not self.stored,
             headroom_every=self.headroom.every if self.headroom else None,
             duet=self.duet,
+            per_pair=self.per_pair,
         )
 
 
@@ -147,7 +155,7 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
     arrivals, environment, own, single, faults, deployed, bursting, hosts = streams
     offsets, starts = _arrivals(layout, arrivals)
     blocks, most = offsets.shape
-    is_candidate = np.tile([False, True], layout.pairs)[:, None]
+    is_candidate = np.tile([False, True], layout.couples)[:, None]
     here = np.isfinite(offsets)
     since_s = np.where(here, offsets, 0.0)
     wall_s = starts[:, None] + since_s
@@ -160,8 +168,8 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
             factor[arm::2] *= np.exp(drifting(layout.minutes, hosts, where.own_sd, where.own_tau_s)[at[arm::2]])
     if layout.stored:
         another_day = surroundings(layout.minutes, environment, layout.environment)[at[1::2]]
-        factor[1::2] = another_day * np.exp(own.normal(0.0, BLOCK_SD, (layout.pairs, 1)))
-        factor *= np.tile(np.exp(environment.normal(0.0, DAY_SD, (2, 1))), (layout.pairs, 1))
+        factor[1::2] = another_day * np.exp(own.normal(0.0, BLOCK_SD, (layout.couples, 1)))
+        factor *= np.tile(np.exp(environment.normal(0.0, DAY_SD, (2, 1))), (layout.couples, 1))
     factor *= np.where(is_candidate, np.exp(deployed.normal(0.0, layout.deployment_sd)), 1.0)
     factor *= 1.0 + WARM_UP * np.exp(-since_s / WARM_UP_FADES_S) * _switched(layout)
     aged = (1.0 + candidate.growth) ** (wall_s / 60.0) * (1.0 + candidate.fade * np.exp(-wall_s / FADES_S))
@@ -198,7 +206,7 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
             failed_at = np.where(failing, ended, np.inf)
             ready = np.where(failing, np.inf, ended)
     done = np.where(failing, failed_at, ready)
-    return _table(offsets, wall_s, done, failing, taken_s, reached, ntlm)
+    return _table(layout, offsets, wall_s, done, failing, taken_s, reached, ntlm)
 
 
 def served(ready: Floats, service: Floats, servers: Ints, paused: tuple[Floats, Floats] | None = None) -> Floats:
@@ -228,21 +236,24 @@ def served(ready: Floats, service: Floats, servers: Ints, paused: tuple[Floats, 
 
 def _arrivals(layout: Layout, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Offsets by block, filled up with infinity, and the start of each block; blocks in order of pair and arm."""
-    pairs, rates = np.arange(layout.pairs), np.array(layout.rates or (RATE,) * layout.pairs)
+    couples = np.arange(layout.couples)
+    pairs = couples // layout.per_pair
+    rates = np.array(layout.rates or (RATE,) * layout.pairs)[pairs]
     if layout.headroom is not None:
         rates[[layout.design.stage(pair) == "headroom" for pair in pairs]] *= layout.headroom.factor
     counts = rng.poisson(rates * layout.block_s)
-    drawn = rng.uniform(0.0, layout.block_s, (layout.pairs, counts.max()))
+    drawn = rng.uniform(0.0, layout.block_s, (layout.couples, counts.max()))
     offsets = np.sort(np.where(np.arange(counts.max()) < counts[:, None], drawn, np.inf), axis=1)
-    in_turn = rng.permuted(np.tile([0.0, 1.0], (layout.pairs, 1)), axis=1)
-    place = in_turn if layout.takes_turns else np.zeros((layout.pairs, 2))
-    starts = pairs[:, None] * (layout.block_s if layout.stored else layout.pair_s) + place * layout.block_s
+    in_turn = rng.permuted(np.tile([0.0, 1.0], (layout.couples, 1)), axis=1)
+    place = in_turn if layout.takes_turns else np.zeros((layout.couples, 2))
+    apart_s = layout.block_s if layout.stored else layout.pair_s / layout.per_pair
+    starts = couples[:, None] * apart_s + place * layout.block_s
     return offsets.repeat(2, axis=0), starts.ravel()
 
 
 def _switched(layout: Layout) -> Floats:
     """1 for blocks that begin cold: all where arms take turns, otherwise the first pair alone."""
-    cold = np.full((2 * layout.pairs, 1), 1.0 if layout.takes_turns else 0.0)
+    cold = np.full((2 * layout.couples, 1), 1.0 if layout.takes_turns else 0.0)
     cold[:2] = 1.0
     return cold
 
@@ -256,6 +267,7 @@ def _pauses(blocks: int, layout: Layout, rng: np.random.Generator) -> tuple[Floa
 
 
 def _table(
+    layout: Layout,
     offsets: Floats,
     wall_s: Floats,
     done: Floats,
@@ -281,7 +293,7 @@ def _table(
     return AttemptTable(
         arm=(block % 2).astype(np.int8),
         block=block.astype(np.int64),
-        pair=(block // 2).astype(np.int64),
+        pair=(block // (2 * layout.per_pair)).astype(np.int64),
         offset_s=offsets[block, at],
         intended_s=wall_s[block, at],
         cohort=np.zeros(len(block), dtype=np.int8),

@@ -95,8 +95,7 @@ def _told(scenario: Scenario, policy: Policy, budget: Budget, calibration: Path 
 
     design = design_of(scenario)
     yield (
-        f"Budget {_span(budget.seconds)}: {budget.pairs} of the plan's {budget.planned} pairs "
-        f"({design.per_pair if design.duet else 2 * design.per_pair} blocks of {design.block_s:g} s each)"
+        f"Budget {_span(budget.seconds)}: {budget.pairs} of the plan's {budget.planned} pairs of {design.pair_s:g} s"
     )
     if (needed := least_pairs(scenario, policy)) > budget.pairs:
         yield (

@@ -106,8 +106,10 @@ def _leak(leak: LeakTest | None, at_end: bool, policy: Leak, quick: bool) -> Fin
         note = "too few pairs, or too few logins in a block, to test for it"
         return Finding(LeakSlope(), "not judged" if quick else "inconclusive", note=note)
     where = f" in {of_cohort(leak.cohort)}" if leak.cohort else ""
-    note = f"p = {leak.p_value:.2g} over {leak.minutes:.0f} min{where}"
-    if leak.p_value < policy.block_p and at_end:
+    # Pairs that resemble their neighbours show less than they seem to: enough for a suspicion, not for a BLOCK.
+    blocks = leak.p_alike < policy.block_p and at_end
+    note = f"p = {leak.p_alike if blocks else leak.p_value:.2g} over {leak.minutes:.0f} min{where}"
+    if blocks:
         decision: Decision = "block"
     elif leak.p_value <= policy.suspect_p:
         decision = "inconclusive"

@@ -12,7 +12,8 @@ from harness.login.kerberos.krb5conf import use_krb5_conf
 from harness.login.names import UnusableNameError, account_name
 from harness.login.path import LoginPath, LoginResult
 from harness.login.runtime import ThreadRuntime
-from harness.model.scenario import ConstantRate, Scenario
+from harness.model.rates import ConstantRate
+from harness.model.scenario import Scenario
 from harness.model.target import Arm, Targets
 from harness.system.cache import scratch
 

@@ -15,8 +15,9 @@ class Design:
 
     ``interleaved`` is false where the arms were measured one after the other: such a comparison can't support a PASS.
     ``headroom_every`` says that each so-many-th pair is loaded above the expected peak (None: none is), ``duet`` that
-    both arms' blocks run at once; each arm has ``per_pair`` blocks in a pair. A run that was continued beyond its plan
-    has spent its error by ``spent_pairs``; what comes after may spend ``error_share`` of it.
+    both arms' blocks run at once. Each arm has ``per_pair`` blocks in a pair, or above the peak one as long as these
+    together. A run that was continued beyond its plan has spent its error by ``spent_pairs``; what comes after may
+    spend ``error_share`` of it.
     """
 
     block_s: float
@@ -40,10 +41,9 @@ class Design:
         """How long each arm is loaded in a pair, in seconds."""
         return self.per_pair * self.block_s
 
-    @property
-    def spread_s(self) -> float:
-        """How long an arm's blocks of a pair take from the first one's start to the last one's end, at most."""
-        return self.block_s if self.per_pair == 1 else self.pair_s
+    def blocks(self, stage: Stage) -> int:
+        """How many blocks each arm has in a pair of a stage."""
+        return 1 if stage == "headroom" else self.per_pair
 
     def share(self, stage: Stage) -> float:
         """The share of all pairs that belong to a stage."""
@@ -75,7 +75,7 @@ class QuantileShift:
     """The difference of one metric over the pairs seen so far, with its repeated confidence bounds.
 
     ``pairs`` is the number of differences, of which each is made of ``grouped`` pairs of the metric's stage.
-    ``baseline`` and ``candidate`` are the means over blocks of their values: geometric ones of seconds, so that their
+    ``baseline`` and ``candidate`` are the means over pairs of their values: geometric ones of seconds, so that their
     ratio is the estimate, plain ones of shares;
     ``differences`` holds them, ``estimate`` their mean, ``se`` its standard error, ``low`` the lower bound
     of the BLOCK rule, ``high`` the upper bound of the PASS rule, ``margin`` the policy's, ``detectable`` the
@@ -120,12 +120,14 @@ class LeakTest:
     significantly.
 
     ``slope`` and ``se`` are in ln-units a minute; ``p_value`` is one-sided, of a slope of zero or below in
-    every cohort. Where a cold start was seen to fade, the slope is fitted together with it.
+    every cohort, and ``p_alike`` the same where neighbouring pairs resemble each other, as where a host drifts by
+    itself. Where a cold start was seen to fade, the slope is fitted together with it.
     """
 
     slope: float
     se: float
     p_value: float
+    p_alike: float
     minutes: float
     fade: Fade | None = None
     cohort: str = ""

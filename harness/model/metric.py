@@ -12,6 +12,7 @@ QUANTILES: dict[Statistic, float] = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 Family = Literal["login", "rate", "step", "headroom"]
 Stage = Literal["expected", "headroom"]
 """``expected``: the scenario's own arrivals; ``headroom``: the pairs above the expected peak."""
+STAGES: tuple[Stage, ...] = ("expected", "headroom")
 Unit = Literal["log_ratio", "share"]
 """``log_ratio``: ln(candidate / baseline) of a latency; ``share``: candidate − baseline of a probability."""
 LARGEST_LOG = 700.0

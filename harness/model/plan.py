@@ -3,8 +3,8 @@
 A login that is sent late is late: its due time stays (CONTRIBUTING, rule 3).
 
 Blocks come by two, one of each arm: both replay one list of arrivals (same offsets, users and cohorts), and their order
-is random, since a job that runs every 30 s would otherwise fall on one arm only. A pair has one such two or several. In
-a duet both run at the same time.
+is random, since a job that runs every 30 s would otherwise fall on one arm only. A pair has one such two or several;
+above the peak it has one, as long as the several together. In a duet both run at the same time.
 
 Where a scenario has rounds, the process is that of their beginnings, and each later login of a round is due a think
 time after the one before it, whether that has ended or not (a Bartlett-Lewis process: P. A. W. Lewis, *A branching
@@ -21,7 +21,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from harness.model.scenario import ROUNDS_LOOKBACK, Arrivals, Scenario
+from harness.model.rates import Arrivals
+from harness.model.scenario import ROUNDS_LOOKBACK, Scenario
 from harness.model.target import ARMS, Arm
 
 NS = 1_000_000_000
@@ -159,26 +160,37 @@ class _Draw:
     cohorts: npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A stretch of scenario time, in seconds."""
+
+    from_s: float
+    length_s: float
+
+
 def make_plan(scenario: Scenario, arms: Sequence[Arm] = ARMS) -> Plan:
     """The plan of a scenario for one arm or two.
 
     Each pair draws from a stream of its own, so a longer plan begins with the same pairs as a shorter one.
     """
-    length = round(scenario.blocks.length_s * NS)
+    cut, headroom = scenario.blocks, scenario.headroom
     blocks: list[Block] = []
-    seq = 0
+    seq = end = 0
     for pair, stream in enumerate(np.random.SeedSequence(scenario.seed).spawn(scenario.blocks.pairs)):
         rng = np.random.default_rng(stream)
-        headroom = scenario.headroom
-        times = headroom.factor if headroom and (pair + 1) % headroom.every == 0 else 1.0
-        for turn in range(scenario.blocks.per_pair):
+        above = headroom is not None and (pair + 1) % headroom.every == 0
+        times = headroom.factor if headroom and above else 1.0
+        lengths_s = [cut.arm_s] if above else [cut.length_s] * cut.per_pair
+        for turn, length_s in enumerate(lengths_s):
+            from_s = (pair * cut.per_pair + turn) * cut.length_s
             order = [arms[i] for i in rng.permutation(len(arms))]
-            from_s = (pair * scenario.blocks.per_pair + turn) * scenario.blocks.length_s
-            drawn = _columns(_draw(scenario, rng, from_s, times), tuple(scenario.mix))
-            for arm in order:
-                start = (pair if scenario.blocks.design == "duet" else len(blocks)) * length
+            drawn = _columns(_draw(scenario, rng, _Span(from_s, length_s), times), tuple(scenario.mix))
+            length = round(length_s * NS)
+            for place, arm in enumerate(order):
+                start = end if cut.design == "duet" else end + place * length
                 blocks.append(Block(len(blocks), pair, arm, start, length, replace(drawn, first=seq, start=start)))
                 seq += len(drawn)
+            end = blocks[-1].start + length
     return Plan(scenario.digest, scenario.seed, tuple(blocks))
 
 
@@ -195,23 +207,23 @@ def _columns(draw: _Draw, cohorts: tuple[str, ...]) -> Arriving:
     return Arriving(0, 0, *columns, cohorts)
 
 
-def _draw(scenario: Scenario, rng: np.random.Generator, from_s: float, times: float) -> _Draw:
+def _draw(scenario: Scenario, rng: np.random.Generator, span: _Span, times: float) -> _Draw:
     """Arrivals of one block, at ``times`` the scenario's rate."""
     if scenario.rounds:
-        return _draw_rounds(scenario, rng, from_s, times)
-    offsets = _process(scenario, rng, from_s, times, 0.0)
+        return _draw_rounds(scenario, rng, span, times)
+    offsets = _process(scenario, rng, span, times, 0.0)
     mix = scenario.mix
     which = _chosen(rng, [cohort.share or 0.0 for cohort in mix.values()], len(offsets))
     warm = np.array([cohort.cache == "warm" for cohort in mix.values()])[which]
     return _Draw(offsets, _users(scenario, rng, warm), which)
 
 
-def _draw_rounds(scenario: Scenario, rng: np.random.Generator, from_s: float, times: float) -> _Draw:
+def _draw_rounds(scenario: Scenario, rng: np.random.Generator, span: _Span, times: float) -> _Draw:
     """The logins of one block that are due in it, of rounds that began in it or before."""
     mix = scenario.mix
     code_of = {name: code for code, name in enumerate(mix)}
     longest_s = max((len(one.logins) - 1) * one.think_s for one in scenario.rounds)
-    begun = _process(scenario, rng, from_s, times / scenario.round_logins, ROUNDS_LOOKBACK * longest_s)
+    begun = _process(scenario, rng, span, times / scenario.round_logins, ROUNDS_LOOKBACK * longest_s)
     which = _chosen(rng, [one.share for one in scenario.rounds], len(begun))
     warm = np.array([any(mix[login].cache == "warm" for login in one.logins) for one in scenario.rounds])[which]
     users = _users(scenario, rng, warm)
@@ -226,22 +238,21 @@ def _draw_rounds(scenario: Scenario, rng: np.random.Generator, from_s: float, ti
             due = due + rng.exponential(one.think_s, len(mine))
     at, users = np.concatenate(offsets), np.concatenate(owner)
     order = np.argsort(at, kind="stable")
-    inside = order[(at[order] >= 0) & (at[order] < scenario.blocks.length_s)]
+    inside = order[(at[order] >= 0) & (at[order] < span.length_s)]
     return _Draw(at[inside], users[inside], np.concatenate(cohorts)[inside])
 
 
 def _process(
-    scenario: Scenario, rng: np.random.Generator, from_s: float, times: float, before_s: float
+    scenario: Scenario, rng: np.random.Generator, span: _Span, times: float, before_s: float
 ) -> npt.NDArray[np.float64]:
     """Offsets (s) of a Poisson process at ``times`` the curve, ``before_s`` of it before the block's beginning.
 
     By thinning one at ``times`` the peak rate (Lewis & Shedler 1979).
     """
     curve: Arrivals = scenario.arrivals
-    length_s = scenario.blocks.length_s
-    count = int(rng.poisson(times * curve.peak * (before_s + length_s)))
-    offsets = np.sort(rng.uniform(-before_s, length_s, count))
-    keep = rng.uniform(0.0, curve.peak, count) < curve.at(from_s + offsets)
+    count = int(rng.poisson(times * curve.peak * (before_s + span.length_s)))
+    offsets = np.sort(rng.uniform(-before_s, span.length_s, count))
+    keep = rng.uniform(0.0, curve.peak, count) < curve.at(span.from_s + offsets)
     return offsets[keep]
 
 

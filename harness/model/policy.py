@@ -69,7 +69,8 @@ class Budgets(Configured):
     login_p95_s: Positive | None = 3.0
     """The candidate's p95 of the login's response time, in seconds."""
     outage_share: Share = 0.5
-    """Two candidate blocks in a row that fail more than this, while the baseline serves, block from the first look."""
+    """Two pairs in a row in which more than this of the candidate's logins fail, while the baseline serves, block from
+    the first look."""
 
 
 class Drift(Configured):

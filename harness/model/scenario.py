@@ -5,100 +5,17 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from harness.model.attempt import Floats
 from harness.model.base import Configured, Document, Name, NonNegative, Rate, Seconds, Share
 from harness.model.cohort import Authentication, Cohort, CohortName, Round, Steps, check_cohorts, in_one_order
 from harness.model.patience import Patience
+from harness.model.rates import Arrivals
 from harness.model.steps import CACHES, EARLIER_TRIES
 from harness.model.target import AccountKind
 
-
-class ConstantRate(Configured):
-    """Arrivals at one rate, in logins a second."""
-
-    curve: Literal["constant"]
-    rate: Rate
-
-    def at(self, t_s: Floats) -> Floats:
-        """The rate at each scenario time ``t_s``, in logins a second."""
-        return np.full(len(t_s), self.rate)
-
-    @property
-    def peak(self) -> float:
-        """The highest rate of the curve, in logins a second."""
-        return self.rate
-
-
-class RampRate(Configured):
-    """Arrivals whose rate rises or falls linearly from ``rate`` to ``to`` over ``over_s`` seconds, then stays."""
-
-    curve: Literal["ramp"]
-    rate: Rate
-    to: Rate
-    over_s: Seconds
-
-    def at(self, t_s: Floats) -> Floats:
-        """The rate at each scenario time ``t_s``, in logins a second."""
-        return self.rate + (self.to - self.rate) * np.clip(t_s / self.over_s, 0.0, 1.0)
-
-    @property
-    def peak(self) -> float:
-        """The highest rate of the curve, in logins a second."""
-        return max(self.rate, self.to)
-
-
-class BurstRate(Configured):
-    """Arrivals at ``rate``, and at ``factor`` times it for ``length_s`` out of every ``every_s`` seconds."""
-
-    curve: Literal["bursts"]
-    rate: Rate
-    factor: Annotated[float, Field(gt=0, le=100)]
-    every_s: Seconds
-    length_s: Seconds
-
-    @model_validator(mode="after")
-    def _burst_fits(self) -> BurstRate:
-        if self.length_s >= self.every_s:
-            raise ValueError(f"expected length_s below every_s ({self.every_s:g}), got {self.length_s:g}")
-        return self
-
-    def at(self, t_s: Floats) -> Floats:
-        """The rate at each scenario time ``t_s``, in logins a second."""
-        return np.where(t_s % self.every_s < self.length_s, self.rate * self.factor, self.rate)
-
-    @property
-    def peak(self) -> float:
-        """The highest rate of the curve, in logins a second."""
-        return self.rate * max(self.factor, 1.0)
-
-
-class LadderRate(Configured):
-    """Arrivals whose rate climbs a ladder: each of ``rates`` for ``every_s`` seconds, then the last one."""
-
-    curve: Literal["ladder"]
-    rates: Annotated[tuple[Rate, ...], Field(min_length=1)]
-    every_s: Seconds
-
-    def at(self, t_s: Floats) -> Floats:
-        """The rate at each scenario time ``t_s``, in logins a second."""
-        rung = np.trunc(t_s / self.every_s + ROUNDING).astype(np.int64)
-        return np.array(self.rates)[np.clip(rung, 0, len(self.rates) - 1)]
-
-    @property
-    def peak(self) -> float:
-        """The highest rate of the curve, in logins a second."""
-        return max(self.rates)
-
-
 ROUNDS_LOOKBACK = 10
 """In mean lengths of a round: of a round that began longer ago, 1 in 20,000 has a login still due, or fewer."""
-ROUNDING = 1e-9
-"""A block begins at a multiple of its length, which as a float may be slightly too small."""
-
-Arrivals = Annotated[ConstantRate | RampRate | BurstRate | LadderRate, Field(discriminator="curve")]
 
 
 class Population(Configured):
@@ -108,11 +25,15 @@ class Population(Configured):
     cold_share: Share = 1.0
 
 
+BLOCKS_AT_MOST = 20_000
+"""Of each arm in a run."""
+
+
 class Blocks(Configured):
     """How a run is cut: blocks of ``length_s`` whose first ``trim_s`` is discarded, in ``pairs`` pairs at most.
 
-    A pair is one observation. With several blocks of each arm ``per_pair``, which alternate in random order, the noise
-    that the arms share cancels within seconds, while a pair lasts as long as noise that they don't share.
+    A pair is one observation. Where it has several blocks of each arm (``per_pair``), in random order, what slows both
+    arms for a few seconds falls on both alike.
     """
 
     design: Literal["interleaved", "duet"] = "interleaved"
@@ -132,6 +53,8 @@ class Blocks(Configured):
     def _something_is_left(self) -> Blocks:
         if self.trim_s >= self.length_s:
             raise ValueError(f"expected trim_s below length_s ({self.length_s:g}), got {self.trim_s:g}")
+        if (blocks := self.pairs * self.per_pair) > BLOCKS_AT_MOST:
+            raise ValueError(f"expected {BLOCKS_AT_MOST:,} blocks of each arm at most, got {blocks:,}")
         if self.design == "duet" and self.per_pair > 1:
             raise ValueError(f"expected per_pair 1 in a duet, whose arms don't alternate, got {self.per_pair}")
         return self
@@ -140,7 +63,8 @@ class Blocks(Configured):
 class Headroom(Configured):
     """A stage above the expected peak: every so many pairs, one with ``factor`` times the arrivals.
 
-    A loss of capacity need not show at ordinary load; it shows here.
+    A loss of capacity need not show at ordinary load; it shows here. Such a pair has one block of each arm, as long as
+    all of an arm's blocks in another pair, since a queue needs time to grow.
     """
 
     factor: Annotated[float, Field(gt=1, le=10)] = 1.5

@@ -62,7 +62,7 @@ def over_time(evidence: Evidence, canvas: Canvas = WIDE) -> Figure | None:
         for axes, cohort in zip(rows, cohorts, strict=False):
             _draw_blocks(axes, evidence, cohort, canvas)
         if any_failed:
-            _draw_failures(rows[-1], failures, _spread_min(evidence), canvas.say)
+            _draw_failures(rows[-1], failures, evidence.design.arm_s / 60, canvas.say)
         if until := series.discarded_until_min(evidence):
             for axes in rows:
                 axes.axvspan(0, until, facecolor=RULE, edgecolor="none", zorder=0)
@@ -216,7 +216,7 @@ def _mark_time_out(axes: Axes, which: str, timeout_s: float, say: Language) -> N
 
 
 def _draw_blocks(axes: Axes, evidence: Evidence, cohort: str, canvas: Canvas) -> None:
-    length = _spread_min(evidence)
+    length = evidence.design.arm_s / 60
     drawn: list[float] = []
     for arm, style in ARM_STYLES.items():
         data = series.blocks(evidence, arm, cohort)
@@ -234,11 +234,6 @@ def _draw_blocks(axes: Axes, evidence: Evidence, cohort: str, canvas: Canvas) ->
     if high >= evidence.design.timeout_s:
         _mark_time_out(axes, "y", evidence.design.timeout_s, canvas.say)
     axes.set_title(canvas.say("{logins}: response time in each block", logins=_title(cohort, canvas.say)))
-
-
-def _spread_min(evidence: Evidence) -> float:
-    """From the start of an arm's first block in a pair to the end of its last, in minutes."""
-    return (evidence.design.spread_s if len(evidence.arms) > 1 else evidence.design.arm_s) / 60
 
 
 def _draw_failures(axes: Axes, failures: dict[Arm, tuple[Floats, Floats]], length: float, say: Language) -> None:

@@ -91,7 +91,7 @@ _SUBJECT = "Login speed, baseline against candidate"
 _ONE_SUBJECT = "Login speed of one arm"
 _SOAK_SUBJECT = "A soak: logins of one arm over its age"
 _RULE = (
-    "The most severe first. Baseline and candidate are means over blocks: geometric means of times, plain means of "
+    "The most severe first. Baseline and candidate are means over pairs: geometric means of times, plain means of "
     "rates; a login that failed counts as one that took the time-out. BLOCK needs the lower bound above the margin, "
     "PASS the upper bound below it. “Would have caught” is the smallest change that this run would have blocked with a "
     "probability of 80 %; pp are percentage points."
@@ -119,7 +119,7 @@ _NOTICED: tuple[tuple[str, Statistic, float], ...] = (
 def overview(evidence: Evidence, say: Language = ENGLISH) -> list[tuple[str, list[str]]]:
     """The few numbers that say what users would notice: a label, and a cell for each arm.
 
-    A time that was judged is the finding's own, which is a mean over blocks; where it was not, that of all logins.
+    A time that was judged is the finding's own, which is a mean over pairs; where it was not, that of all logins.
     """
     judged = {(f.cohort, f.statistic): f for f in evidence.verdict.findings if _is_login_time(f)}
     table = []
@@ -183,7 +183,10 @@ def _facts(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def _per_pair(design: Design) -> str:
-    return f"{design.per_pair} of each arm in a pair, " if design.per_pair > 1 else ""
+    if design.per_pair == 1:
+        return ""
+    above = f" (above the peak 1 of {design.arm_s:g} s)" if design.headroom_every else ""
+    return f"{design.per_pair} of each arm in a pair{above}, "
 
 
 def _flat(value: object, name: str = "") -> list[tuple[str, str]]:

@@ -88,8 +88,8 @@ _FOREST_ALT = (
     "Change of each metric with its bounds in units of its margin; the table of findings has the same numbers."
 )
 _BARS = (
-    "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. "
-    "A login that failed counts as the time-out. "
+    "Each bar is one block, or those of one arm in a pair together: thick with a filled mark the median, thin with a "
+    "hollow mark the p95. A login that failed counts as the time-out. "
 )
 _TURNS = (
     f"{_BARS}Baseline and candidate took turns in random order, or ran side by side, so that drift of the environment "

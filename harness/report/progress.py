@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a live panel on a terminal, a line per block elsewhere, nothing when quiet."""
+"""What a run shows while it goes on: a live panel on a terminal, lines elsewhere, nothing when quiet."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.gate.words import lasting
+from harness.model.plan import NS
 from harness.model.progress import Display, Preparing, Snapshot
 from harness.model.verdict import Verdict
 from harness.report.rows import Row, row
 from harness.report.words import printable, seconds
 from harness.system.output import takes_words
 
+LINES_APART_S = 5.0
+"""A run of 20 minutes has 450 blocks, and a log of them all has no reader."""
 REASONS_AT_MOST = 2
 WORST_AT_MOST = 3
 
@@ -49,24 +52,26 @@ def _where_taken(console: Console, display: Display) -> Display:
 
 
 class _Lines:
-    """One plain line whenever a block begins."""
+    """One plain line when a block begins, and some seconds after the last one."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._block = -1
+        self._next = 0
+        """When there may be another line, in ns from the run's origin."""
         self._folder = ""
 
     def __call__(self, now: Snapshot | Preparing) -> None:
         if isinstance(now, Preparing):
-            self._block = -1
+            self._block, self._next = -1, 0
             if now.folder != self._folder:
                 self._folder = now.folder
                 self._print(_title(now))
             self._print(_preparing(now))
             return
-        if now.block == self._block:
+        if now.block == self._block or now.now < self._next:
             return
-        self._block = now.block
+        self._block, self._next = now.block, now.now + round(LINES_APART_S * NS)
         parts = [f"block {now.block + 1}/{now.blocks} {' and '.join(now.arms)}", *_arms(now), _rates(now)]
         reasons = now.verdict.reasons[:1] if now.verdict is not None and now.verdict.kind.name == "INVALID" else ()
         parts += [": ".join((_so_far(now), *map(printable, reasons))), _left(now)]

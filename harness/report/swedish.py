@@ -135,24 +135,24 @@ PHRASES: dict[str, str] = {
     " One step dwarfs the others: bars below a hundredth of it are hairlines, whose labels give their times.": (
         " Ett steg är mycket längre än de andra: staplar under en hundradel av det är hårstreck; siffrorna ger tiderna."
     ),
-    "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. "
-    "A login that failed counts as the time-out.": (
-        "Varje streck är ett block: tjockt med fyllt märke medianen, tunt med ihåligt märke p95. En misslyckad "
-        "inloggning räknas som tidsgränsen."
+    "Each bar is one block, or those of one arm in a pair together: thick with a filled mark the median, thin with a "
+    "hollow mark the p95. A login that failed counts as the time-out.": (
+        "Varje streck är ett block, eller en arms alla block i ett par: tjockt med fyllt märke medianen, tunt med "
+        "ihåligt märke p95. En misslyckad inloggning räknas som tidsgränsen."
     ),
-    "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. "
-    "A login that failed counts as the time-out. Baseline and candidate took turns in random order, or ran side by "
-    "side, so that drift of the environment affects both.": (
-        "Varje streck är ett block: tjockt med fyllt märke medianen, tunt med ihåligt märke p95. En misslyckad "
-        "inloggning räknas som tidsgränsen. Nuvarande och uppdaterad turades om i slumpmässig ordning, eller kördes "
-        "samtidigt, så att förändringar i omgivningen drabbar båda."
+    "Each bar is one block, or those of one arm in a pair together: thick with a filled mark the median, thin with a "
+    "hollow mark the p95. A login that failed counts as the time-out. Baseline and candidate took turns in random "
+    "order, or ran side by side, so that drift of the environment affects both.": (
+        "Varje streck är ett block, eller en arms alla block i ett par: tjockt med fyllt märke medianen, tunt med "
+        "ihåligt märke p95. En misslyckad inloggning räknas som tidsgränsen. Nuvarande och uppdaterad turades om i "
+        "slumpmässig ordning, eller kördes samtidigt, så att förändringar i omgivningen drabbar båda."
     ),
-    "Each bar is one block: thick with a filled mark its median, thin with a hollow mark its p95. "
-    "A login that failed counts as the time-out. The arms were measured one after the other, so drift of the "
-    "environment may look like a difference.": (
-        "Varje streck är ett block: tjockt med fyllt märke medianen, tunt med ihåligt märke p95. En misslyckad "
-        "inloggning räknas som tidsgränsen. Armarna mättes en efter en, så förändringar i omgivningen kan se ut som en "
-        "skillnad."
+    "Each bar is one block, or those of one arm in a pair together: thick with a filled mark the median, thin with a "
+    "hollow mark the p95. A login that failed counts as the time-out. The arms were measured one after the other, so "
+    "drift of the environment may look like a difference.": (
+        "Varje streck är ett block, eller en arms alla block i ett par: tjockt med fyllt märke medianen, tunt med "
+        "ihåligt märke p95. En misslyckad inloggning räknas som tidsgränsen. Armarna mättes en efter en, så "
+        "förändringar i omgivningen kan se ut som en skillnad."
     ),
     "Each mark is one block: filled its median, hollow its p95. The lines are the trends that are judged; a cold start "
     "is not part of them, so blocks at the beginning may lie off the lines.": (
@@ -178,11 +178,11 @@ PHRASES: dict[str, str] = {
         "Själva mätningen höll inte, så den säger ingenting om uppdateringen. Åtgärda det som står här och mät igen."
     ),
     # Tables.
-    "The most severe first. Baseline and candidate are means over blocks: geometric means of times, plain means of "
+    "The most severe first. Baseline and candidate are means over pairs: geometric means of times, plain means of "
     "rates; a login that failed counts as one that took the time-out. BLOCK needs the lower bound above the margin, "
     "PASS the upper bound below it. “Would have caught” is the smallest change that this run would have blocked with a "
     "probability of 80 %; pp are percentage points.": (
-        "De allvarligaste först. Nuvarande och uppdaterad är medelvärden över block: geometriska för tider, vanliga "
+        "De allvarligaste först. Nuvarande och uppdaterad är medelvärden över par: geometriska för tider, vanliga "
         "för andelar; en misslyckad inloggning räknas som en som tog tidsgränsen. BLOCK kräver undre gränsen över "
         "marginalen, PASS övre gränsen under den. ”Hade upptäckt” är den minsta ändring som körningen hade stoppat med "
         "80 % sannolikhet; pp är procentenheter."

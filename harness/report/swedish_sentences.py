@@ -256,6 +256,12 @@ SENTENCES: dict[str, str] = {
     "{text}: {start} → {end} over the soak, on average": "{text}: {start} → {end} under provet, i medeltal",
     "{pairs} pairs, {minutes} minutes of load": "{pairs} par, {minutes} minuters last",
     "{blocks} blocks, {minutes} minutes of load": "{blocks} block, {minutes} minuters last",
+    "blocks of {length} s, {count} of each arm in a pair (above the peak 1 of {long} s), {laid}": (
+        "block om {length} s, {count} av vardera armen i ett par (över toppen 1 om {long} s), {laid}"
+    ),
+    "blocks of {length} s, {count} of each arm in a pair, {laid}": (
+        "block om {length} s, {count} av vardera armen i ett par, {laid}"
+    ),
     "blocks of {length} s, {laid}": "block om {length} s, {laid}",
     "interleaved in pairs, random order, {pairs} pairs at most": (
         "växelvis i par, slumpmässig ordning, högst {pairs} par"

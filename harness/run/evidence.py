@@ -77,19 +77,24 @@ def _evidence_alone(run: StoredRun, policy: Policy) -> Evidence:
     """The evidence of a run of one arm: what was measured, and that nothing is judged."""
     (arm,) = run.folder.arms()
     assessor = Assessor(run.scenario, policy, run.plan, workers=run.workers)
-    # In a run of one arm a pair is one block.
-    blocks = assessor.complete_pairs(run.attempts)[: run.ending.pairs]
-    load_s = len(blocks) * assessor.design.block_s
+    # In a run of one arm a pair is that arm's blocks alone.
+    pairs, design = len(assessor.complete_pairs(run.attempts)[: run.ending.pairs]), assessor.design
     return Evidence(
         run_id=run.folder.run_id,
         title=run.scenario.name,
         started=str(run.manifest["created"]),
         manifest={**run.manifest, "policy": policy.model_dump(mode="json")},
         partial=run.ending.why_partial,
-        verdict=judge_alone(arm, len(blocks), load_s, run.faults, run.ending.interrupted),
+        verdict=judge_alone(
+            arm,
+            sum(design.blocks(design.stage(pair)) for pair in range(pairs)),
+            pairs * design.arm_s,
+            run.faults,
+            run.ending.interrupted,
+        ),
         comparison=None,
-        shown=shown(assessor.table(run.attempts), assessor.design, policy.discard_pairs),
-        design=assessor.design,
+        shown=shown(assessor.table(run.attempts), design, policy.discard_pairs),
+        design=design,
         health={arm: assessor.health(arm, run.attempts, run.health, run.ending)},
         step_order=run.scenario.timed_steps,
         policy=policy,

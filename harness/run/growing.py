@@ -14,14 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.model.comparison import Design
-from harness.model.metric import Stage
+from harness.model.metric import STAGES, Stage
 from harness.model.plan import Plan
 from harness.model.policy import Policy
 from harness.record.schema import ATTEMPTS
 from harness.run.assess import Assessor
 from harness.run.audit import AttemptAudit, Planned
 from harness.run.pieces import Gathered, Piece, groups_of, piece_of
-from harness.stats.compare import STAGES
 from harness.stats.logins import logins_of, of_stage
 from harness.stats.settled import SETTLING_PAIRS, Settled
 

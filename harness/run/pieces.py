@@ -10,7 +10,7 @@ from math import lcm
 from harness.model.attempt import AttemptTable, Ints
 from harness.model.comparison import Anatomy, Comparison, Design
 from harness.model.failures import FailureAnatomy
-from harness.model.metric import Stage
+from harness.model.metric import STAGES, Stage
 from harness.model.policy import Policy
 from harness.model.retries import RetryAnatomy
 from harness.model.servers import ServerTimes
@@ -20,7 +20,7 @@ from harness.model.target import ARMS, Arm
 from harness.run.generated import Generated, generated_of
 from harness.stats import attribution, failures, retries, samples, servers, ways
 from harness.stats import shown as showing
-from harness.stats.compare import STAGES, concluded
+from harness.stats.compare import concluded
 from harness.stats.logins import logins_of, of_stage, steps_timed
 from harness.stats.samples import Measured
 from harness.stats.settled import SETTLING_PAIRS, Settled

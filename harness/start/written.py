@@ -61,9 +61,10 @@ def scenario_yaml(domain: Domain, rate: float, users: int) -> str:
         "arrivals:",
         "  curve: constant",
         f"  rate: {rate:g}                       # logins a second: count them in your domain controllers' logs (4768)",
-        "blocks:                         # pairs of blocks, an arm each; 20 minutes in all",
-        "  length_s: 15",
-        "  trim_s: 4",
+        "blocks:                         # short ones of one arm each, in random order; 20 minutes in all",
+        "  length_s: 3",
+        "  trim_s: 0.5",
+        "  per_pair: 5                   # of each arm: what slows both for some seconds falls on both alike",
         "  pairs: 40",
     ]
     return "\n".join(lines) + "\n"

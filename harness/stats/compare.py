@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.model.attempt import AttemptTable
 from harness.model.comparison import Comparison, Design, NotJudged, QuantileShift
-from harness.model.metric import LARGEST_LOG, Stage
+from harness.model.metric import LARGEST_LOG, STAGES, Stage
 from harness.model.policy import Policy
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.steps import LOGIN
@@ -19,11 +19,11 @@ from harness.stats.bounds import critical_value
 from harness.stats.leak import leak_test
 from harness.stats.logins import of_stage, usable_pairs
 from harness.stats.samples import ALL_LOGINS_P95, FAILURE_RATE, Measured, Sample, joined, judgeable, measure
+from harness.stats.serial import widening
 from harness.stats.settled import Settled, least_in_block
 from harness.stats.shift import RESOLUTION_S, boundings, shift_of
 
 _BASELINE, _CANDIDATE = 0, 1
-STAGES: tuple[Stage, ...] = ("expected", "headroom")
 Stages = Mapping[Stage, Measured]
 
 
@@ -144,9 +144,8 @@ def candidate_p95_s(sample: Sample, design: Design, policy: Policy) -> tuple[flo
     se = max(float(logs.std(ddof=1)), RESOLUTION_S / math.exp(center) / math.sqrt(12)) / math.sqrt(n)
     (bounding,) = boundings([sample], design, policy)
     horizon = max(bounding.horizon, n)
-    down, up = (
-        critical_value(policy.alpha, n, first, horizon) * se for first in (bounding.block_from, bounding.pass_from)
-    )
+    down = critical_value(policy.alpha, n, bounding.block_from, horizon) * se
+    up = critical_value(policy.alpha, n, bounding.pass_from, horizon) * se * widening(logs)
     return math.exp(center - down), math.exp(min(center + up, LARGEST_LOG)) if math.isfinite(up) else math.inf
 
 

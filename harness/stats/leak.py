@@ -17,6 +17,7 @@ from harness.model.attempt import Floats
 from harness.model.comparison import Fade, LeakTest
 from harness.model.metric import QUANTILES
 from harness.stats.samples import Sample
+from harness.stats.serial import widening
 from harness.stats.settled import least_in_block
 
 LEAST_PAIRS = 6
@@ -41,7 +42,8 @@ def leak_test(samples: Sequence[Sample], age_min: Floats) -> LeakTest | None:
         return None
     sample, worst = min(tests, key=lambda test: test[1].p_value)
     named = sample.metric.cohort if len(tests) > 1 else ""
-    return replace(worst, p_value=min(len(tests) * worst.p_value, 1.0), cohort=named)
+    p_value, p_alike = (min(len(tests) * p, 1.0) for p in (worst.p_value, worst.p_alike))
+    return replace(worst, p_value=p_value, p_alike=p_alike, cohort=named)
 
 
 def _of_cohort(sample: Sample, age_min: Floats) -> LeakTest | None:
@@ -63,16 +65,19 @@ def _of_cohort(sample: Sample, age_min: Floats) -> LeakTest | None:
         # The second column is how the curve changes with its time constant, which is known no better than the rest.
         curve = _curve(x, fade.minutes)
         columns = np.column_stack([line, curve, (x - x.min()) * curve])
-    slope, se, freedom = _slope(columns, y)
-    return LeakTest(slope, se, p_value=float(stdtr(freedom, -slope / se)), minutes=span, fade=fade)
+    slope, se, freedom, wider = _slope(columns, y)
+    p_value, p_alike = (float(stdtr(freedom, -slope / error)) for error in (se, wider * se))
+    return LeakTest(slope, se, p_value, p_alike, minutes=span, fade=fade)
 
 
-def _slope(columns: Floats, y: Floats) -> tuple[float, float, int]:
-    """The slope, its standard error, and degrees of freedom."""
+def _slope(columns: Floats, y: Floats) -> tuple[float, float, int, float]:
+    """The slope, its standard error, degrees of freedom, and by what pairs that resemble their neighbours widen it."""
     found, *_ = np.linalg.lstsq(columns, y, rcond=None)
     freedom = len(y) - columns.shape[1]
-    variance = max(float(((y - columns @ found) ** 2).sum()) / freedom, ROUNDING**2)
-    return float(found[1]), math.sqrt(variance * float(np.linalg.inv(columns.T @ columns)[1, 1])), freedom
+    rest = y - columns @ found
+    variance = max(float((rest**2).sum()) / freedom, ROUNDING**2)
+    se = math.sqrt(variance * float(np.linalg.inv(columns.T @ columns)[1, 1]))
+    return float(found[1]), se, freedom, widening(rest, columns.shape[1])
 
 
 def _fade(x: Floats, y: Floats, line: Floats) -> Fade | None:

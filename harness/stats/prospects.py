@@ -19,7 +19,8 @@ from harness.model.comparison import Design
 from harness.model.policy import Policy
 from harness.model.site import NO_SPREAD
 from harness.stats.bounds import critical_value
-from harness.stats.shift import LEAST_LOOK, POWER, block_alphas, first_look
+from harness.stats.serial import BY_CHANCE
+from harness.stats.shift import LEAST_LOOK, POWER, above_the_peak, block_alphas, first_look
 from harness.stats.spread import reach
 
 RUNS = 2000
@@ -45,7 +46,7 @@ class Prospects:
 
 def prospects(noise: Sequence[Noise], design: Design, policy: Policy, pairs: int, seed: int = 2016) -> Prospects:
     """What a run that ends after ``pairs`` of its plan will tell; the plan's horizon sets its bounds."""
-    alphas = block_alphas([item.metric for item in noise], policy.alpha)
+    alphas = block_alphas([item.metric for item in noise], policy.alpha, above_the_peak(design, policy))
     found = [_prospect(item, alpha, design, policy, pairs) for item, alpha in zip(noise, alphas, strict=True)]
     return Prospects(tuple(found), _passes(noise, design, policy, pairs, seed))
 
@@ -91,7 +92,7 @@ def _passes(noise: Sequence[Noise], design: Design, policy: Policy, pairs: int, 
         n = np.arange(1, count + 1)
         mean = np.cumsum(drawn, axis=1) / n
         square = np.cumsum(drawn**2, axis=1) / n - mean**2
-        se = np.sqrt(np.maximum(square, 0.0) / np.maximum(n - 1, 1))
+        se = BY_CHANCE * np.sqrt(np.maximum(square, 0.0) / np.maximum(n - 1, 1))
         for place, look in enumerate(looks):
             seen = _counted(item, look, policy)
             if seen < first:

@@ -251,7 +251,7 @@ def _started_s(table: AttemptTable, logins: Logins) -> Floats:
 def _why_not(sample: Sample, design: Design) -> str:
     """Why a metric can't be judged, in words; empty where it can."""
     statistic, counts = sample.metric.statistic, sample.counts
-    blocks = sample.grouped * design.per_pair
+    blocks = sample.grouped * design.blocks(sample.metric.stage)
     if statistic in QUANTILES:
         needed = needed_in_block(QUANTILES[statistic])
         if sample.grouped > 1 and design.horizon(sample.metric.stage, 0) < LEAST_GROUPS * sample.grouped:

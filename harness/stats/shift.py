@@ -16,7 +16,7 @@ from harness.model.metric import Family, Metric, Statistic
 from harness.model.policy import Margin, Margins, Policy
 from harness.model.site import NO_SPREAD, UNCALIBRATED, Site, Spread
 from harness.stats.bounds import critical_value
-from harness.stats.robust import trimmed
+from harness.stats.robust import WIDER, trimmed
 from harness.stats.samples import Sample, margin_of
 from harness.stats.serial import widening
 from harness.stats.spread import reach
@@ -26,8 +26,9 @@ RESOLUTION_S = 1e-4
 nanosecond in every pair are known to agree within this, not exactly."""
 POWER = 0.8
 
-FAMILY_SHARES: dict[Family, float] = {"login": 0.62, "rate": 0.1, "step": 0.2, "headroom": 0.08}
-"""How the error of a false BLOCK is split among the families."""
+FAMILY_SHARES: dict[Family, float] = {"login": 0.5, "rate": 0.1, "step": 0.15, "headroom": 0.25}
+"""How the error of a false BLOCK is split among the families. Above the peak there are few pairs, and much noise: with
+0.08 there a lost server was blocked half as often."""
 WEIGHTS: dict[Statistic, float] = {"p50": 6, "p95": 3, "p99": 1, "failure_rate": 3, "slow_rate": 3}
 """How it is split within a family: most goes where it has the most effect. The median is known best, and an even
 slowdown passes its margin there first; a run has a p99 only for every few pairs."""
@@ -87,7 +88,7 @@ class Bounding:
 
 def boundings(counted: Sequence[Counted], design: Design, policy: Policy, site: Site = UNCALIBRATED) -> list[Bounding]:
     """The bounds of metrics that are judged together; the policy's looks, in pairs of the run, become differences."""
-    shares = block_alphas([item.metric for item in counted], policy.alpha)
+    shares = block_alphas([item.metric for item in counted], policy.alpha, above_the_peak(design, policy))
     old_enough = 0 if policy.quick else math.ceil(policy.looks.pass_after_s / design.pair_s) - policy.discard_pairs
     found = []
     for item, block_alpha in zip(counted, shares, strict=True):
@@ -111,16 +112,23 @@ def boundings(counted: Sequence[Counted], design: Design, policy: Policy, site: 
     return found
 
 
-def block_alphas(metrics: Sequence[Metric], alpha: float) -> list[float]:
+def above_the_peak(design: Design, policy: Policy) -> bool:
+    """Whether anything above the expected peak is to be judged."""
+    return design.headroom_every is not None and policy.margins.headroom.any
+
+
+def block_alphas(metrics: Sequence[Metric], alpha: float, above: bool) -> list[float]:
     """What each metric may spend of a false BLOCK's one-sided error ``alpha``, of metrics judged together.
 
-    They add up to ``alpha`` where every family is there, so that all errors together stay below it (Bonferroni, with
-    weights: Holm, *A simple sequentially rejective multiple test procedure*, Scand. J. Stat. 6, 1979, section 4).
+    In a run without pairs ``above`` the peak the other families have their share. They add up to ``alpha`` where every
+    family is there, so that all errors together stay below it (Bonferroni, with weights: Holm, *A simple sequentially
+    rejective multiple test procedure*, Scand. J. Stat. 6, 1979, section 4).
     """
     whole: dict[Family, float] = dict.fromkeys(FAMILY_SHARES, 0.0)
     for metric in metrics:
         whole[metric.family] += WEIGHTS[metric.statistic]
-    return [alpha * FAMILY_SHARES[m.family] * WEIGHTS[m.statistic] / whole[m.family] for m in metrics]
+    spent = 1.0 if above else 1.0 - FAMILY_SHARES["headroom"]
+    return [alpha / spent * FAMILY_SHARES[m.family] * WEIGHTS[m.statistic] / whole[m.family] for m in metrics]
 
 
 def first_look(pairs: int, pairs_each: float) -> int:
@@ -150,9 +158,10 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
         least_se = RESOLUTION_S / baseline / math.sqrt(12 * pairs)
     estimate = float(differences.mean())
     wider = widening(differences)
-    se = max(wider * float(differences.std(ddof=1)) / math.sqrt(pairs), least_se) if pairs > 1 else math.inf
+    of_pairs = float(differences.std(ddof=1)) / math.sqrt(pairs) if pairs > 1 else math.inf
+    se = max(of_pairs, least_se)
     down = bounding.down(pairs, se)
-    high = estimate + bounding.up(pairs, se)
+    high = estimate + bounding.up(pairs, max(wider * of_pairs, least_se))
     if pairs > 1:
         high = min(high, max(estimate, _robust_high(sample, differences, wider, least_se, bounding, margin)))
     return QuantileShift(
@@ -183,7 +192,7 @@ def _robust_high(
     if sample.metric.statistic in USUAL:
         middle = trimmed(differences)
         at = max(middle.estimate, float(differences.mean()))
-        return at + bounding.up(pairs, max(wider * middle.se, least_se))
+        return at + bounding.up(pairs, max(max(1.0, wider / WIDER) * middle.se, least_se))
     if sample.metric.statistic == "slow_rate":
         most = np.maximum(IN_TROUBLE * margin, BY_CHANCE / np.maximum(sample.counts, 1))
         capped = replace(sample, values=np.minimum(sample.values, most))
@@ -206,7 +215,7 @@ def pairs_to_settle(shift: QuantileShift, bounding: Bounding) -> float:
     width = critical_value(alpha, last, first, last)
     certain = reach(bounding.spread, alpha)
     se, now = shift.se, shift.high - shift.estimate
-    if not beyond and certain < now < bounding.up(shift.pairs, se) < math.inf:  # a robust bound, nearer than the plain
+    if not beyond and certain < now < math.inf:  # neither the robust bound nor the widened one is the plain one
         se = math.sqrt(now**2 - certain**2) / bounding.to_pass(shift.pairs)
     gap = (shift.estimate - shift.margin) ** 2 - certain**2
     return max(float(first), shift.pairs * (width * se) ** 2 / gap) if gap > 0 else math.inf

@@ -38,7 +38,7 @@ def shown(table: AttemptTable, design: Design, discard_pairs: int = 0) -> Shown:
     own = table.generator.own / NS if table.generator else None
     of_own = [NOTHING] * kinds if own is None else _of_each(response_s + own, kind, kept, kinds)
     in_steps = _step_times(table, np.where(kept, kind, kinds), kinds, design.timeout_s)
-    blocks = _Blocks.of(table, sent & (table.pair >= 0), response_s, block_s)
+    blocks = _Blocks.of(table, sent & (table.pair >= 0), response_s, block_s, design)
     found: dict[tuple[Arm, str], Kept] = {}
     tried: dict[Arm, tuple[int, int]] = {}
     for code, arm in enumerate(ARMS):
@@ -104,8 +104,11 @@ def _in_time(parts: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, slots=True)
 class _Blocks:
-    """A table's blocks in order, those of an arm in one pair as one: whose it is, when the first of them began (s), its
-    logins by cohort, their p50 and p95 (s) and the share of all that failed."""
+    """A table's blocks in order, those of an arm in one pair as one: whose it is, when it began (s), its logins by
+    cohort, their p50 and p95 (s) and the share of all that failed.
+
+    Blocks that alternate within a pair are shown as if those of the arm that had the first one had come before.
+    """
 
     arm: Ints
     start_s: Floats
@@ -115,7 +118,7 @@ class _Blocks:
     failed: Floats
 
     @classmethod
-    def of(cls, table: AttemptTable, which: Flags, response_s: Floats, block_s: Floats) -> Self:
+    def of(cls, table: AttemptTable, which: Flags, response_s: Floats, block_s: Floats, design: Design) -> Self:
         """The blocks of some of a table's logins."""
         (rows,) = np.nonzero(which)
         pair = table.pair[rows]
@@ -123,6 +126,8 @@ class _Blocks:
         many = int(place.max(initial=-1)) + 1
         start_s = np.full(many, np.inf)
         np.minimum.at(start_s, place, block_s[rows])
+        if design.per_pair > 1 and design.interleaved:
+            start_s = _side_by_side(start_s, design.arm_s)
         order = np.argsort(start_s, kind="stable")
         place = np.argsort(order)[place]
         arm, start_s = order % len(ARMS), start_s[order]
@@ -141,6 +146,15 @@ class _Blocks:
         """When each of an arm's blocks began (minutes), and the share of its logins that failed."""
         (held,) = np.nonzero((self.arm == arm) & (self.counts.sum(axis=0) > 0))
         return self.start_s[held] / 60, self.failed[held]
+
+
+def _side_by_side(start_s: Floats, arm_s: float) -> Floats:
+    """When each arm's part of each pair begins, so that the later one follows the other; infinite where it has none."""
+    both = np.append(start_s, np.full(len(start_s) % len(ARMS), np.inf)).reshape(-1, len(ARMS))
+    first = both.min(axis=1, keepdims=True)
+    later = (both > first) & np.isfinite(both)
+    placed: Floats = np.where(later, np.maximum(both, first + arm_s), both)
+    return placed.ravel()[: len(start_s)]
 
 
 def _of_each(values: Floats, kind: Ints, which: Flags, kinds: int) -> list[Distribution]:

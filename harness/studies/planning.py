@@ -16,6 +16,7 @@ from harness.record.folder import RunFolder
 from harness.run.evidence import evidence_of
 from harness.run.stored import read_run
 from harness.stats.power import pairs_needed
+from harness.stats.serial import BY_CHANCE
 from harness.stats.shift import block_alphas, first_look
 from harness.studies.calibrate import noise_of
 
@@ -50,7 +51,9 @@ def needs(noise: Sequence[Noise], policy: Policy, slowdown: float) -> list[Need]
     The metric that needs most comes first: a PASS waits for all, a BLOCK only for the first that can show it.
     """
     found = []
-    for item, alpha in zip(noise, block_alphas([item.metric for item in noise], policy.alpha), strict=True):
+    above = any(item.metric.stage == "headroom" for item in noise)
+    alphas = block_alphas([item.metric for item in noise], policy.alpha, above)
+    for item, alpha in zip(noise, alphas, strict=True):
         effect = math.log1p(slowdown) if item.metric.unit == "log_ratio" else slowdown
         spread = item.deployments or NO_SPREAD
         block_from, pass_from = (
@@ -59,7 +62,8 @@ def needs(noise: Sequence[Noise], policy: Policy, slowdown: float) -> list[Need]
         found.append(
             Need(
                 item,
-                item.pairs_each * pairs_needed(item.pair_sd, item.margin, policy.alpha, pass_from, POWER, spread),
+                item.pairs_each
+                * pairs_needed(BY_CHANCE * item.pair_sd, item.margin, policy.alpha, pass_from, POWER, spread),
                 item.pairs_each * pairs_needed(item.pair_sd, effect - item.margin, alpha, block_from, POWER, spread),
             )
         )

@@ -13,7 +13,7 @@ from harness.model.metric import Metric
 from tests.helpers.synthetic import DESIGN
 
 P50, P95 = Metric("cold", "login", "p50"), Metric("cold", "login", "p95")
-NO_LEAK = LeakTest(slope=0.001, se=0.002, p_value=0.3, minutes=19.0)
+NO_LEAK = LeakTest(slope=0.001, se=0.002, p_value=0.3, p_alike=0.3, minutes=19.0)
 MARGIN = math.log(1.10)
 
 

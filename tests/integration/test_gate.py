@@ -180,6 +180,24 @@ def test_a_duet_loads_both_arms_at_once_and_gives_a_verdict(lab: Lab, inputs: In
     assert baseline and baseline == candidate
 
 
+def test_arms_alternate_within_a_pair_where_it_has_several_blocks_of_each(lab: Lab, inputs: Inputs) -> None:
+    several = {**SCENARIO, "headroom": {"factor": 1.5, "every": 3}}
+    several["blocks"] = {"length_s": 0.6, "trim_s": 0.1, "pairs": 5, "per_pair": 3}
+    policy = {**POLICY, "margins": {**POLICY["margins"], "headroom": {"p95": None, "failure_rate": None}}}
+    done = unless_late(inputs, [*inputs.command(lab.targets, several, policy), "--workers", "2"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    sent = inputs.attempts().select(["arm", "block", "pair", "intended", "started"]).sort_by("intended").to_pylist()
+    arms_of = {pair: [] for pair in (1, 2)}
+    for login in sent:
+        turns = arms_of.get(login["pair"], [])
+        if turns[-1:] != [(login["block"], login["arm"])]:
+            turns.append((login["block"], login["arm"]))
+    assert len(arms_of[1]) == 6, "three blocks of each arm, one after the other"
+    assert {arm for _, arm in arms_of[1]} == {"baseline", "candidate"}
+    assert len(arms_of[2]) == 2, "above the peak one block of each arm"
+    assert all(login["started"] >= login["intended"] for login in sent)
+
+
 def test_a_mistake_that_only_a_worker_can_find_reaches_the_user(lab: Lab, inputs: Inputs) -> None:
     targets = lab.targets
     targets["arms"]["candidate"]["credentials"] = {"csv": str(inputs.folder / "none.csv")}

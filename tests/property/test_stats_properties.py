@@ -181,7 +181,7 @@ def intervals(draw: st.DrawFn) -> QuantileShift:
 
 
 def comparison_of(shifts: list[QuantileShift]) -> Comparison:
-    leak = LeakTest(slope=0.0, se=0.1, p_value=0.5, minutes=19)
+    leak = LeakTest(slope=0.0, se=0.1, p_value=0.5, p_alike=0.5, minutes=19)
     return Comparison(DESIGN, 20, 21, 600, 700, tuple(shifts), leak, (), (), (), 0.2, 0.3)
 
 

@@ -67,11 +67,12 @@ def test_twice_the_margin_is_never_passed(twice: list[Outcome]) -> None:
     assert np.mean([o.shift[0] for o in twice]) > 2 * math.log(1.1)
 
 
-def test_the_noise_of_an_interleaved_run_is_the_design_s() -> None:
-    found = [
-        outcome("equal", Candidate(), INTERLEAVED_10, policy_of(INTERLEAVED_10), 16, i, NOMINAL_S) for i in range(4)
-    ]
-    assert 0.06 < np.mean([o.sd[0] for o in found]) < 0.12
+def test_the_noise_of_an_interleaved_run_is_the_design_s_and_less_where_blocks_alternate_in_a_pair() -> None:
+    long, several = (
+        np.mean([outcome("equal", Candidate(), layout, QUICK, 16, i, NOMINAL_S).sd[0] for i in range(4)])
+        for layout in (LAYOUTS["interleaved-20-long"], INTERLEAVED_20)
+    )
+    assert 0.06 < long < 0.12 and several < 0.7 * long
 
 
 @pytest.mark.parametrize("candidate", [Candidate(), TWICE, ROWS["failures"].candidate])
@@ -104,7 +105,7 @@ def test_a_lost_server_shows_above_the_peak_and_hides_below_it() -> None:
         for metric, sample in whole.samples.items()
         if metric == Metric("cold", "login", "p95", stage)
     }
-    assert d["headroom"] > math.log(1.5) > 2 * d["expected"]
+    assert d["headroom"] > math.log(1.3) > 2 * d["expected"]
 
 
 def test_against_yesterday_s_baseline_nothing_passes_and_only_the_gross_blocks_where_levels_are_known() -> None:

@@ -68,10 +68,10 @@ def test_an_error_names_file_line_key_path_and_what_was_expected_and_found(
         ("  trim_s: 4", "  trim: 4", "rush.yaml:15: blocks.trim: unknown key; did you mean trim_s?"),
         ("timeout_s: 10", "timout_s: 10", "rush.yaml:6: timout_s: unknown key; did you mean timeout_s?"),
         ("  trim_s: 4", "  zz: 4", "rush.yaml:15: blocks.zz: unknown key; expected one of design, length_s, "
-         "trim_s, pairs"),
+         "trim_s, pairs, per_pair"),
         ("  rate: 20", "  rate: 20\n  rates: 1", "rush.yaml:13: arrivals.rates: unknown key; did you mean rate?"),
         ("  trim_s: 4", "  trim_s: 4\n  '[key]': 1", "rush.yaml:16: blocks.[key]: unknown key; expected one of "
-         "design, length_s, trim_s, pairs"),
+         "design, length_s, trim_s, pairs, per_pair"),
         ("  rate: 20", "  rate: 20\n  constant: 1", "rush.yaml:13: arrivals.constant: unknown key; expected one of "
          "curve, rate"),
         ("  users: 100\n", "", "rush.yaml:3: population.users: expected a value, got none"),

@@ -90,8 +90,14 @@ def test_a_suspected_leak_holds_a_pass_back() -> None:
     assert verdict(suspected, policy=Policy(quick=True)).kind is Kind.INCONCLUSIVE
 
 
+def test_growth_that_hosts_which_drift_may_have_made_holds_a_pass_back_and_does_not_block() -> None:
+    drifting = comparison(leak=replace(NO_LEAK, slope=0.02, p_value=0.0005, p_alike=0.02))
+    found = verdict(drifting, ENDED)
+    assert found.kind is Kind.INCONCLUSIVE and "p = 0.0005" in found.reasons[0]
+
+
 def test_a_leak_blocks_only_at_the_end() -> None:
-    leaking = comparison(leak=replace(NO_LEAK, slope=0.02, p_value=0.0005))
+    leaking = comparison(leak=replace(NO_LEAK, slope=0.02, p_value=0.0005, p_alike=0.0005))
     assert verdict(leaking).kind is Kind.INCONCLUSIVE
     assert verdict(leaking, ENDED).kind is Kind.BLOCK
     assert verdict(replace(leaking, pairs=39, seen=40)).kind is Kind.BLOCK
@@ -111,7 +117,7 @@ def test_a_quick_policy_never_says_that_a_leak_was_tested_and_blocks_one_that_it
     quick = Policy(quick=True)
     (unseen,) = (f for f in verdict(comparison(), policy=quick).findings if f.subject == LeakSlope())
     assert unseen.decision == "not judged" and "p = 0.3 over 19 min" in unseen.note
-    seen = comparison(leak=replace(NO_LEAK, slope=0.02, p_value=0.0005))
+    seen = comparison(leak=replace(NO_LEAK, slope=0.02, p_value=0.0005, p_alike=0.0005))
     assert verdict(seen, policy=quick).kind is Kind.INCONCLUSIVE
     assert verdict(seen, ENDED, policy=quick).kind is Kind.BLOCK
 
@@ -168,7 +174,7 @@ def test_arms_measured_one_after_the_other_never_pass() -> None:
 
 def test_arms_measured_one_after_the_other_say_what_to_do_and_never_block_by_a_leak() -> None:
     stored = replace(DESIGN, interleaved=False)
-    leaking = replace(NO_LEAK, slope=0.2, p_value=1e-9)
+    leaking = replace(NO_LEAK, slope=0.2, p_value=1e-9, p_alike=1e-9)
     found = verdict(comparison(OPEN, design=stored, leak=leaking), ENDED)
     assert found.kind is Kind.INCONCLUSIVE
     assert "authgate gate" in found.reasons[1] and "calibrate" in found.reasons[1]

@@ -72,7 +72,7 @@ def test_a_run_of_one_pair_says_that_it_knows_nothing_about_the_noise() -> None:
 
 def test_where_no_step_blocks_noise_is_not_blamed() -> None:
     usual = compared(World(pairs=12))
-    by_leak = replace(usual, leak=LeakTest(slope=0.1, se=0.01, p_value=1e-6, minutes=20))
+    by_leak = replace(usual, leak=LeakTest(slope=0.1, se=0.01, p_value=1e-6, p_alike=1e-6, minutes=20))
     found = judge(by_leak, HEALTH, ENDED, POLICY)
     assert (found.kind, found.blamed_step) == (Kind.BLOCK, None)
 
@@ -152,7 +152,7 @@ def test_a_leak_a_budget_and_an_outage_are_told_in_plain_words() -> None:
     usual = compared(World(pairs=30))
     leak = usual.leak
     assert leak is not None
-    leaking = replace(usual, leak=replace(leak, slope=math.log(1.02), p_value=1e-5))
+    leaking = replace(usual, leak=replace(leak, slope=math.log(1.02), p_value=1e-5, p_alike=1e-5))
     told = [
         judge(found, HEALTH, ENDED, POLICY).sentence
         for found in (leaking, replace(usual, candidate_p95_s=4.0), replace(usual, outage_blocks=(7, 8)))

@@ -26,7 +26,8 @@ from harness.importers.traffic.learn import (
 )
 from harness.importers.traffic.scenario import scenario_yaml
 from harness.importers.traffic.summary import read_summary
-from harness.model.scenario import LadderRate, Scenario
+from harness.model.rates import LadderRate
+from harness.model.scenario import Scenario
 
 AD_LOGINS = Path(__file__).parents[2] / "data" / "ad-logins.tsv"
 """8 cold logons and 5 warm ones to a Samba domain controller, 2 s apart: captured by tshark, unsealed by the domain

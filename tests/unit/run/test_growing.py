@@ -24,6 +24,9 @@ pytestmark = pytest.mark.slow
 PAIRS = 24
 LONG = SCENARIO.model_copy(update={"blocks": SCENARIO.blocks.model_copy(update={"pairs": PAIRS})})
 WITH_HEADROOM = Scenario.model_validate({**LONG.model_dump(), "headroom": {"factor": 1.5, "every": 3}})
+IN_TURNS = Scenario.model_validate(
+    {**LONG.model_dump(), "blocks": {"length_s": 1, "trim_s": 0.2, "pairs": PAIRS, "per_pair": 3}}
+)
 IN_GROUPS = Scenario.model_validate({**LONG.model_dump(), "arrivals": {"curve": "constant", "rate": 12}})
 RARE = POLICY.model_copy(
     update={
@@ -40,7 +43,9 @@ def batches_of(folder: RunFolder) -> list[Any]:
     return folder.attempts().sort_by("ended").combine_chunks().to_batches(max_chunksize=37)
 
 
-@pytest.mark.parametrize("scenario", [LONG, WITH_HEADROOM, IN_GROUPS], ids=["plain", "headroom", "groups"])
+@pytest.mark.parametrize(
+    "scenario", [LONG, WITH_HEADROOM, IN_TURNS, IN_GROUPS], ids=["plain", "headroom", "turns", "groups"]
+)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_each_look_sees_what_the_whole_run_so_far_shows(scenario: Scenario, workers: int, tmp_path: Path) -> None:
     folder = stored_run(tmp_path, scenario, RARE, slower=1.2, marks={"workers": workers})

@@ -15,11 +15,11 @@ from harness.cli.main import main
 from harness.config.load import load_policy, load_scenario, load_targets
 from harness.errors import ConfigError
 from harness.model.base import NAME_AT_MOST
+from harness.model.metric import STAGES
 from harness.model.policy import Policy
 from harness.model.scenario import LOGINS_AT_MOST, Scenario
 from harness.run.assess import design_of
 from harness.run.request import RunRequest, least_pairs
-from harness.stats.compare import STAGES
 from harness.stats.shift import LEAST_LOOK
 from harness.studies.soak import SoakPlan
 from tests.helpers.documents import POLICY, SCENARIO, TARGETS

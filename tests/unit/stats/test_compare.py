@@ -16,6 +16,7 @@ from harness.model.target import Arm
 from harness.stats.bounds import critical_value
 from harness.stats.compare import compare, looks
 from harness.stats.samples import Sample
+from harness.stats.serial import widening
 from harness.stats.shift import FAMILY_SHARES, WEIGHTS, binomial_se, boundings, log_margin, pairs_to_settle
 from tests.helpers.calls import calls_of
 from tests.helpers.synthetic import DESIGN, POLICY, USUAL_S, World, compared, logins, table_of
@@ -47,7 +48,7 @@ def test_the_error_of_a_false_block_is_split_by_family_and_then_by_what_a_statis
     for found in comparison.shifts:
         family = [s.metric for s in comparison.shifts if s.metric.family == found.metric.family]
         part = WEIGHTS[found.metric.statistic] / sum(WEIGHTS[metric.statistic] for metric in family)
-        alpha = POLICY.alpha * FAMILY_SHARES[found.metric.family] * part
+        alpha = POLICY.alpha * FAMILY_SHARES[found.metric.family] * part / (1 - FAMILY_SHARES["headroom"])
         width = critical_value(alpha, 7, POLICY.looks.block_from, DESIGN.horizon_pairs - 1)
         assert found.low == pytest.approx(found.estimate - width * found.se)
     assert sum(FAMILY_SHARES.values()) == pytest.approx(1)
@@ -57,7 +58,7 @@ def test_the_upper_bound_has_the_whole_alpha_for_each_metric() -> None:
     found = shift(compared(World(pairs=24)), P50)
     old_enough = math.ceil(POLICY.looks.pass_after_s / DESIGN.pair_s) - POLICY.discard_pairs
     width = critical_value(POLICY.alpha, 23, old_enough, 39)
-    assert found.high == pytest.approx(found.estimate + width * found.se)
+    assert found.high == pytest.approx(found.estimate + width * widening(found.differences) * found.se)
 
 
 def test_the_detectable_slowdown_is_blocked_four_times_in_five() -> None:
@@ -188,7 +189,10 @@ def test_a_run_that_outlasts_its_plan_is_its_own_horizon() -> None:
 def test_pairs_to_settle_grow_as_the_estimate_nears_the_margin() -> None:
     comparison = compared(World(pairs=20))
     found, bounding = shift(comparison, P50), boundings(comparison.shifts, DESIGN, POLICY)[0]
-    far, near = (pairs_to_settle(replace(found, estimate=e, low=-1, high=1, se=0.03), bounding) for e in (0.0, 0.08))
+    up = bounding.up(found.pairs, 0.03)
+    far, near = (
+        pairs_to_settle(replace(found, estimate=e, low=-1, high=e + up, se=0.03), bounding) for e in (0.0, 0.08)
+    )
     assert POLICY.looks.pass_from <= far < near
     assert pairs_to_settle(replace(found, estimate=found.margin, low=-1, high=1), bounding) == math.inf
 

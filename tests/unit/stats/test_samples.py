@@ -16,7 +16,7 @@ from harness.model.target import Arm
 from harness.stats.cells import Grouping
 from harness.stats.samples import ALL_LOGINS_P95, Sample, joined, judgeable, measure
 from harness.stats.settled import needed_in_block, slow_after_s
-from tests.helpers.synthetic import DESIGN, PER_LOGIN, logins
+from tests.helpers.synthetic import DESIGN, PER_LOGIN, POLICY, logins
 
 EVERY_PAIR = Policy(discard_pairs=0)
 P50 = Metric("cold", "login", "p50")
@@ -238,3 +238,15 @@ def test_rates_without_a_pair_that_both_arms_share_are_not_judged() -> None:
     table = logins({(0, "baseline"): [0.1] * 10, (1, "candidate"): [0.1] * 10})
     _, refused = judged(table, range(2))
     assert set(refused.values()) >= {"no pair holds logins on both arms"}
+
+
+def test_an_arms_blocks_in_a_pair_are_one_value_and_are_counted_where_they_hold_too_little() -> None:
+    design = replace(DESIGN, per_pair=4, headroom_every=4)
+    table = logins({(p, arm): [0.1] * 20 for p in range(9) for arm in ("baseline", "candidate")})
+    reasons = {
+        stage: {item.metric.statistic: item.reason for item in judgeable(found, design, POLICY.margins)[1]}
+        for stage in ("expected", "headroom")
+        for found in [measure(table, design, EVERY_PAIR, (0, 1, 2), stage)]  # type: ignore[arg-type]
+    }
+    assert "p95 needs 60, which takes 12 blocks of an arm after trimming" in reasons["expected"]["p95"]
+    assert "p95 needs 60, which takes 3 blocks of an arm after trimming" in reasons["headroom"]["p95"]

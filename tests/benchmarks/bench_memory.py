@@ -21,7 +21,8 @@ from harness.config.shipped import SCENARIOS
 from harness.lab.domain import Lab
 from harness.model.attempt import Floats
 from harness.model.policy import Policy
-from harness.model.scenario import Blocks, ConstantRate, Population, Scenario
+from harness.model.rates import ConstantRate
+from harness.model.scenario import Blocks, Population, Scenario
 from harness.model.target import Targets
 from harness.run.execute import execute
 from harness.run.request import RunRequest

@@ -18,7 +18,8 @@ from harness.lab.domain import Lab
 from harness.model.plan import make_plan, warm_population
 from harness.model.policy import Policy
 from harness.model.progress import Preparing, Snapshot
-from harness.model.scenario import Blocks, ConstantRate, Population, Scenario
+from harness.model.rates import ConstantRate
+from harness.model.scenario import Blocks, Population, Scenario
 from harness.model.target import Targets
 from harness.run.execute import execute
 from harness.run.request import RunRequest

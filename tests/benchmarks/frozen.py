@@ -26,7 +26,8 @@ from harness.config.shipped import SCENARIOS
 from harness.lab.domain import Lab
 from harness.model.policy import Policy
 from harness.model.progress import Preparing, Snapshot
-from harness.model.scenario import Blocks, ConstantRate, Population
+from harness.model.rates import ConstantRate
+from harness.model.scenario import Blocks, Population
 from harness.model.target import Targets
 from harness.run.execute import execute
 from harness.run.request import RunRequest

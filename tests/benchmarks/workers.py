@@ -30,7 +30,8 @@ from harness.load.wire import new_key
 from harness.model.attempt import OK, Attempt, StepTiming
 from harness.model.plan import NS, make_plan
 from harness.model.policy import Policy
-from harness.model.scenario import Blocks, ConstantRate, Population, Scenario
+from harness.model.rates import ConstantRate
+from harness.model.scenario import Blocks, Population, Scenario
 from harness.model.target import Targets
 from harness.record.journal import JournalReader, JournalWriter
 from harness.record.schema import ATTEMPTS, attempts_batch

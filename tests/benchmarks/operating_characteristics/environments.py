@@ -20,7 +20,8 @@ class Environment:
     ``drift_tau_s``; while a neighbour is there they are longer by ``neighbour``, in mean for ``stays_s`` after
     ``away_s``; each ``job_every_s`` (0: never) a job makes them longer by ``job`` for ``job_s``. A server of a pool
     that stalls does so ``stalls`` times as often as on a usual host. Each arm drifts by itself besides, likewise, with
-    an sd of ``own_sd``: where the arms are machines of their own, no pair cancels that.
+    an sd of ``own_sd``: where the arms are machines of their own, no pair cancels that. After each switch of arms what
+    is cold in a server fades with a time constant of ``warms_in_s``.
     """
 
     title: str = ""
@@ -35,6 +36,7 @@ class Environment:
     job: float = 0.4
     own_sd: float = 0.0
     own_tau_s: float = 60.0
+    warms_in_s: float = 0.1
 
 
 USUAL = Environment()
@@ -43,8 +45,7 @@ ROUGH = Environment("rough host", drift_sd=0.09, neighbour=0.32, away_s=30.0, st
 PERIODIC = Environment("a job every 30 s", job_every_s=30.0)
 FAST = Environment("fast drift, τ = 20 s", drift_sd=0.135, drift_tau_s=20.0)
 """Within a few blocks, and three times as far as usual; at the usual sd a drift as fast changes nothing."""
-
-
+SLOW_TO_WARM = Environment("servers that are cold for 1.5 s after each switch of arms", warms_in_s=1.5)
 OWN = Environment("each arm on a host of its own that drifts", own_sd=0.045)
 
 

@@ -78,12 +78,14 @@ def outcome(
         layout=layout.name,
         run=run,
         kind=verdict.kind.name,
-        minutes=pairs * layout.pair_s / 60,
+        minutes=pairs * layout.design.pair_s / 60,
         blamed=verdict.blamed_step or "",
         shift=tuple(float(d[quantile].mean()) for quantile in QUANTILES),
         sd=tuple(float(d[quantile].std(ddof=1)) for quantile in QUANTILES),
         rivals=rival_blocks(table, layout, nominal_p95_s, (seed, run)),
-        way_named=bool(changed_ways(table, layout.design, policy, range(round(60 * WAYS_WITHIN_MIN / layout.pair_s)))),
+        way_named=bool(
+            changed_ways(table, layout.design, policy, range(round(60 * WAYS_WITHIN_MIN / layout.design.pair_s)))
+        ),
     )
 
 

@@ -43,7 +43,8 @@ def planted(lost: str = "") -> float:
 
 def ladder(candidate: Candidate, rates: Sequence[float], seed: tuple[int, ...], budget: Budget = BUDGET) -> Ladder:
     """One run with a rung in each pair."""
-    layout = Layout("ladder", "a ladder", 2 * RUNG_S * len(rates) / 60, block_s=RUNG_S, trim_s=4.0, rates=tuple(rates))
+    layout = Layout("ladder", "a ladder", 2 * RUNG_S * len(rates) / 60, block_s=RUNG_S, trim_s=4.0, per_pair=1,
+                    rates=tuple(rates))  # fmt: skip
     table = simulate(candidate, layout, seed)
     return {arm: rungs_of(table, arm, rates, layout.design, budget, {}) for arm in ARMS}
 

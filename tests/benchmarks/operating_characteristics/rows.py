@@ -10,15 +10,23 @@ import numpy as np
 
 from harness.model.policy import Policy
 from harness.model.scenario import Headroom
-from tests.benchmarks.operating_characteristics.environments import FAST, OWN, PERIODIC, ROUGH
+from tests.benchmarks.operating_characteristics.environments import (
+    FAST,
+    OWN,
+    PERIODIC,
+    ROUGH,
+    SLOW_TO_WARM,
+)
 from tests.benchmarks.operating_characteristics.judged import login_shifts, measured
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, simulate
 
 INTERLEAVED_20 = Layout("interleaved-20", "interleaved, 20 min, with headroom", 20, headroom=Headroom())
 INTERLEAVED_20_PLAIN = Layout("interleaved-20-plain", "interleaved, 20 min", 20)
 INTERLEAVED_10 = Layout("interleaved-10", "interleaved, 10 min, quick", 10, quick=True)
-DUET_10 = Layout("duet-10", "duet, 10 min, quick", 10, duet=True, quick=True)
-DUET_20 = Layout("duet-20", "duet, 20 min, with headroom", 20, duet=True, headroom=Headroom())
+DUET_10 = Layout("duet-10", "duet, 10 min, quick", 10, duet=True, quick=True, block_s=7.5, trim_s=2.5, per_pair=1)
+DUET_20 = replace(
+    DUET_10, name="duet-20", title="duet, 20 min, with headroom", minutes=20, quick=False, headroom=Headroom()
+)
 DEPLOYMENTS_20 = Layout("deployments-20", "two deployments 2 % apart, 20 min", 20, deployment_sd=0.02)
 STORED_20 = Layout("stored-20", "baseline stored yesterday, 20 min", 20, stored=True)
 APART = (
@@ -31,22 +39,33 @@ APART = (
 )
 """What no number of pairs averages out, without and with a calibration of 8 A/A runs."""
 PAIRED = (INTERLEAVED_20, INTERLEAVED_20_PLAIN, INTERLEAVED_10, DUET_10, DUET_20)
+SURROUNDINGS = {
+    "rough": ROUGH,
+    "periodic": PERIODIC,
+    "fast-drift": FAST,
+    "slow-to-warm": SLOW_TO_WARM,
+    "own-hosts": OWN,
+}
 NOISY = tuple(
     replace(INTERLEAVED_20, name=f"{name}-20", title=f"{where.title}, 20 min, with headroom", environment=where)
-    for name, where in (("rough", ROUGH), ("periodic", PERIODIC), ("fast-drift", FAST), ("own-hosts", OWN))
+    for name, where in SURROUNDINGS.items()
 )
 """The default run on hosts that are noisier than usual, and where each arm has a host of its own."""
-SHORT_BLOCKS = tuple(
-    replace(layout, name=f"{layout.name}-short", title=f"{layout.title}, blocks of 2 s", block_s=2.0, trim_s=0.5)
+OWN_CALIBRATED = replace(
+    NOISY[-1], name="own-hosts-20-calibrated", title=f"{NOISY[-1].title}, calibrated", calibrated=8
+)
+OTHER_BLOCKS = tuple(
+    replace(layout, name=f"{layout.name}-{name}", title=f"{layout.title}, {title}", block_s=block_s, trim_s=trim_s,
+            per_pair=per_pair)
     for layout in (INTERLEAVED_20, *NOISY)
-)
-"""The same in blocks of about a quarter of the length."""
-WOVEN = tuple(
-    replace(layout, name=f"{layout.name}-{n}", title=f"{layout.title}, {n} of each arm in a pair", per_pair=n)
-    for layout in SHORT_BLOCKS
-    for n in (4, 8)
-)
-LAYOUTS = {layout.name: layout for layout in (*PAIRED, *APART, *NOISY, *SHORT_BLOCKS, *WOVEN)}
+    for name, title, block_s, trim_s, per_pair in (
+        ("long", "one block of 7.5 s of each arm in a pair", 7.5, 2.5, 1),
+        ("short", "one block of 2 s of each arm in a pair", 2.0, 0.5, 1),
+        ("eight", "eight blocks of 2 s of each arm in a pair", 2.0, 0.5, 8),
+    )
+)  # fmt: skip
+"""The same, cut in other ways."""
+LAYOUTS = {layout.name: layout for layout in (*PAIRED, *APART, *NOISY, OWN_CALIBRATED, *OTHER_BLOCKS)}
 
 POLICY = Policy()
 QUICK = Policy.model_validate({"quick": True, "looks": {"pass_after_s": 0}})
@@ -77,6 +96,7 @@ ROWS = {
         Row("equal", "equal (A/A)"),
         Row("plus-2", "service +2 %", Candidate(factor=1.02)),
         Row("plus-5", "service +5 %", Candidate(factor=1.05)),
+        Row("p50-plus-5", "p50 +5 %", quantile="p50", rises_to=0.05),
         Row("at-margin", "p50 exactly at its margin", quantile="p50", rises_to=0.10),
         Row("plus-10", "service +10 %", Candidate(factor=1.10)),
         Row("plus-15", "service +15 %", Candidate(factor=1.15)),
@@ -95,8 +115,8 @@ ROWS = {
         Row("leak-3", "leak, 3 % a minute", Candidate(growth=0.03)),
         Row("fade", "cold start +20 % that fades (τ 1 min)", Candidate(fade=0.2)),
         Row("fade-leak", "the same, and a leak of 2 % a minute", Candidate(fade=0.2, growth=0.02)),
-        Row("bursts-fifth", "bursts of its own: 1 block in 5 ×1.75", Candidate(bursts=0.2, burst=1.75)),
-        Row("bursts-tenth", "1 block in 10 ×1.35 (p50 +9.5 % in the mean)", Candidate(bursts=0.1, burst=1.35)),
+        Row("bursts-fifth", "bursts of its own: 1 pair in 5 ×1.75", Candidate(bursts=0.2, burst=1.75)),
+        Row("bursts-tenth", "1 pair in 10 ×1.35 (p50 +9.5 % in the mean)", Candidate(bursts=0.1, burst=1.35)),
         Row("faster", "10 % faster", Candidate(factor=0.90)),
     )
 }

@@ -1,20 +1,19 @@
 """Whole simulated runs: logins that pass through a tandem of server pools in a world that drifts.
 
-Arrivals are Poisson, both blocks of a pair replay one list, and the order of the arms within a pair is random; in a
-duet both arms run at the same time. Each step is a FIFO queue with several servers. Service times are lognormal with
-a rare slow mode and are multiplied by what both arms share at an instant (a slow Ornstein–Uhlenbeck drift, a
-neighbour who comes and goes), by what each block has of its own, and by a warm-up after each switch of arms. Servers
-pause now and then, and caches are colder at the start of a block.
+Arrivals are Poisson; blocks come by two, one of each arm, which replay one list in a random order; in a duet both arms
+run at the same time. Each step is a FIFO queue with several servers. Service times are lognormal with a rare slow mode
+and are multiplied by what both arms share at an instant (a slow Ornstein–Uhlenbeck drift, a neighbour who comes and
+goes), by what each arm has of its own in each pair, and by a warm-up after each switch of arms. Servers pause now and
+then, and caches are colder at the start of a block.
 
 The constants are set, not measured: the sd over pairs of D(p50) is about 0.09 where arms take turns of 7.5 s, and
-service times 10 % longer make logins some 13 % longer then, as in the simulation that the gate was designed with. The
-warm-up after each switch of arms is longer than on real servers, where it is over in half a second: so a service that
-is slower by the same part makes logins slower by more in the shorter of two blocks.
+service times 10 % longer make logins some 13 % longer, as in the simulation that the gate was designed with. But for
+how long a server is slower after each switch of arms: on both labs it was 0.2 s at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,8 +50,8 @@ NAMES = tuple(pool.name for pool in POOLS)
 
 SIGMA = 0.5
 SLOW_SHARE, SLOW_FACTOR = 0.01, 4.0
-MISS_SHARE, MISS_COLD_SHARE, MISS_FADES_S, MISS_FACTOR = 0.02, 0.1, 2.0, 3.0
-WARM_UP, WARM_UP_FADES_S = 0.3, 1.5
+MISS_SHARE, MISS_COLD_SHARE, MISS_FACTOR = 0.02, 0.1, 3.0
+WARM_UP = 0.3
 BLOCK_SD = 0.02
 STALLS_A_SECOND, STALL_S = 0.012 / 15.0, (0.2, 0.8)
 STALLING = ("kdc_as", "ldap_bind")
@@ -72,8 +71,8 @@ class Candidate:
 
     ``factor`` multiplies every service time and ``factors`` those of single steps; ``added``, ``ntlm`` and ``failing``
     are shares of its logins, ``growth`` is by how much it slows each minute, ``fade`` by how much it is slower at
-    first, ``lost`` names a pool with a server less. In a share of its blocks, ``bursts``, service times are multiplied
-    by ``burst`` besides.
+    first, ``lost`` names a pool with a server less. In a share of the pairs, ``bursts``, its service times are
+    multiplied by ``burst`` besides.
     """
 
     factor: float = 1.0
@@ -99,9 +98,9 @@ class Layout:
     duet: bool = False
     quick: bool = False
     """Judged by a policy that may pass before the candidate is old enough to show a leak."""
-    block_s: float = 7.5
-    trim_s: float = 2.5
-    per_pair: int = 1
+    block_s: float = 2.0
+    trim_s: float = 0.5
+    per_pair: int = 4
     """Blocks of each arm in a pair."""
     headroom: Headroom | None = None
     stored: bool = False
@@ -115,32 +114,44 @@ class Layout:
     environment: Environment = USUAL
 
     @property
-    def pair_s(self) -> float:
-        """Seconds of load that a pair takes."""
-        return self.per_pair * (self.block_s if self.duet else 2 * self.block_s)
-
-    @property
     def takes_turns(self) -> bool:
         """Whether each block follows one of the other arm."""
         return not (self.duet or self.stored)
 
     @property
     def pairs(self) -> int:
-        """Pairs in the whole run."""
-        return int(self.minutes * 60 / self.pair_s + 1e-9)
-
-    @property
-    def couples(self) -> int:
-        """Blocks of one arm that each have one of the other beside them, with the same arrivals."""
-        return self.pairs * self.per_pair
+        """Pairs in the whole run, as many as fit into it."""
+        return int(self.minutes * 60 / self._cut(0).pair_s + 1e-9)
 
     @property
     def design(self) -> Design:
         """The design that the project's own comparison is told."""
+        return self._cut(self.pairs)
+
+    def groups(self) -> list[Couples]:
+        """The blocks, two by two, by their length: at the expected load, and above it where there are such pairs."""
+        design = self.design
+        stages = [design.stage(pair) for pair in range(self.pairs)]
+        above = np.array(stages) == "headroom"
+        each = np.array([design.blocks(stage) for stage in stages])
+        pair = np.arange(self.pairs).repeat(each)
+        rate = np.array(self.rates or (RATE,) * self.pairs)
+        if self.headroom is not None:
+            rate[above] *= self.headroom.factor
+        length_s = (design.arm_s / each)[pair]
+        at_once = 1 if self.duet or self.stored else 2
+        start_s = at_once * (np.cumsum(length_s) - length_s)
+        return [
+            Couples(mine, pair[mine], start_s[mine], float(length), rate[pair[mine]])
+            for length in np.unique(length_s)[::-1]
+            for (mine,) in [np.nonzero(length_s == length)]
+        ]
+
+    def _cut(self, pairs: int) -> Design:
         return Design(
             self.block_s,
             self.trim_s,
-            self.pairs,
+            pairs,
             TIMEOUT_S,
             interleaved=not self.stored,
             headroom_every=self.headroom.every if self.headroom else None,
@@ -149,33 +160,74 @@ class Layout:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Couples:
+    """Blocks of one length that come by two, one of each arm, with one list of arrivals: their place in the run, pair,
+    start and length (s), and rate in logins a second."""
+
+    place: Ints
+    pair: Ints
+    start_s: Floats
+    length_s: float
+    rate: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Slowed:
+    """What multiplies service times, on a grid of time: by arm, and what is drawn for a whole run or for each pair."""
+
+    by_arm: tuple[Floats, Floats]
+    deployment: float
+    bursts: Floats
+
+    @classmethod
+    def of(cls, candidate: Candidate, layout: Layout, streams: Sequence[np.random.Generator]) -> _Slowed:
+        environment, deployed, bursting, hosts = streams
+        where = layout.environment
+        shared = surroundings(layout.minutes, environment, where)
+        by_arm = [shared, shared]
+        if layout.stored:
+            another_day = surroundings(layout.minutes, environment, where)
+            days = np.exp(environment.normal(0.0, DAY_SD, 2))
+            by_arm = [shared * days[0], another_day * days[1]]
+        if where.own_sd:
+            by_arm = [at * np.exp(drifting(layout.minutes, hosts, where.own_sd, where.own_tau_s)) for at in by_arm]
+        deployment = float(np.exp(deployed.normal(0.0, layout.deployment_sd)))
+        bursts = np.where(bursting.uniform(size=layout.pairs) < candidate.bursts, candidate.burst, 1.0)
+        return cls((by_arm[0], by_arm[1]), deployment, bursts)
+
+
 def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> AttemptTable:
     """Every login of one run; the same seed gives every candidate the same world and the same draws for each login."""
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(8)]
     arrivals, environment, own, single, faults, deployed, bursting, hosts = streams
-    offsets, starts = _arrivals(layout, arrivals)
+    slowed = _Slowed.of(candidate, layout, (environment, deployed, bursting, hosts))
+    parts = [_simulated(candidate, layout, it, slowed, (arrivals, own, single, faults)) for it in layout.groups()]
+    return parts[0] if len(parts) == 1 else AttemptTable.joined(parts)
+
+
+def _simulated(
+    candidate: Candidate, layout: Layout, couples: Couples, slowed: _Slowed, streams: Sequence[np.random.Generator]
+) -> AttemptTable:
+    """The logins of blocks of one length."""
+    arrivals, own, single, faults = streams
+    offsets, starts = _arrivals(layout, couples, arrivals)
     blocks, most = offsets.shape
-    is_candidate = np.tile([False, True], layout.couples)[:, None]
+    is_candidate = np.tile([False, True], len(couples.pair))[:, None]
     here = np.isfinite(offsets)
     since_s = np.where(here, offsets, 0.0)
     wall_s = starts[:, None] + since_s
 
     at = (wall_s / GRID_S).astype(np.int64)
-    factor = surroundings(layout.minutes, environment, layout.environment)[at]
-    factor = factor * np.exp(own.normal(0.0, BLOCK_SD, (blocks, 1)))
-    if (where := layout.environment).own_sd:
-        for arm in range(2):
-            factor[arm::2] *= np.exp(drifting(layout.minutes, hosts, where.own_sd, where.own_tau_s)[at[arm::2]])
-    if layout.stored:
-        another_day = surroundings(layout.minutes, environment, layout.environment)[at[1::2]]
-        factor[1::2] = another_day * np.exp(own.normal(0.0, BLOCK_SD, (layout.couples, 1)))
-        factor *= np.tile(np.exp(environment.normal(0.0, DAY_SD, (2, 1))), (layout.couples, 1))
-    factor *= np.where(is_candidate, np.exp(deployed.normal(0.0, layout.deployment_sd)), 1.0)
-    factor *= 1.0 + WARM_UP * np.exp(-since_s / WARM_UP_FADES_S) * _switched(layout)
+    factor = np.where(is_candidate, slowed.by_arm[1][at], slowed.by_arm[0][at])
+    each = own.normal(0.0, BLOCK_SD, (layout.pairs, 2))  # of a pair, so that cutting it finer takes nothing off
+    factor *= np.exp(each[couples.pair].reshape(blocks, 1))
+    cold = np.exp(-since_s / layout.environment.warms_in_s) * _switched(layout, couples)
+    factor *= 1.0 + WARM_UP * cold
     aged = (1.0 + candidate.growth) ** (wall_s / 60.0) * (1.0 + candidate.fade * np.exp(-wall_s / FADES_S))
-    bursts = np.where(bursting.uniform(size=(blocks, 1)) < candidate.bursts, candidate.burst, 1.0)
-    factor *= np.where(is_candidate, candidate.factor * aged * bursts, 1.0)
-    miss = MISS_SHARE + MISS_COLD_SHARE * np.exp(-since_s / MISS_FADES_S) * _switched(layout)
+    of_candidate = candidate.factor * aged * slowed.bursts[couples.pair].repeat(2)[:, None] * slowed.deployment
+    factor *= np.where(is_candidate, of_candidate, 1.0)
+    miss = MISS_SHARE + MISS_COLD_SHARE * cold
     sigma = np.where(is_candidate, candidate.sigma, SIGMA)
 
     fault = faults.uniform(size=(3, blocks, most))
@@ -196,7 +248,7 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
         elif pool.name == "ldap_bind":
             service[single.uniform(size=(blocks, most)) < miss] *= MISS_FACTOR
             service[ntlm] += NTLM_S
-        paused = _pauses(blocks, layout, own) if pool.name in STALLING else None
+        paused = _pauses(blocks, layout, couples.length_s, own) if pool.name in STALLING else None
         servers = np.where(is_candidate[:, 0] & (candidate.lost == pool.name), pool.servers - 1, pool.servers)
         ended = served(ready, service, servers, paused) + after_s
         reached[pool.name] = np.isfinite(ready)
@@ -206,7 +258,7 @@ def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> Att
             failed_at = np.where(failing, ended, np.inf)
             ready = np.where(failing, np.inf, ended)
     done = np.where(failing, failed_at, ready)
-    return _table(layout, offsets, wall_s, done, failing, taken_s, reached, ntlm)
+    return _table(couples, offsets, wall_s, done, failing, taken_s, reached, ntlm)
 
 
 def served(ready: Floats, service: Floats, servers: Ints, paused: tuple[Floats, Floats] | None = None) -> Floats:
@@ -234,40 +286,33 @@ def served(ready: Floats, service: Floats, servers: Ints, paused: tuple[Floats, 
     return found
 
 
-def _arrivals(layout: Layout, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _arrivals(layout: Layout, couples: Couples, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Offsets by block, filled up with infinity, and the start of each block; blocks in order of pair and arm."""
-    couples = np.arange(layout.couples)
-    pairs = couples // layout.per_pair
-    rates = np.array(layout.rates or (RATE,) * layout.pairs)[pairs]
-    if layout.headroom is not None:
-        rates[[layout.design.stage(pair) == "headroom" for pair in pairs]] *= layout.headroom.factor
-    counts = rng.poisson(rates * layout.block_s)
-    drawn = rng.uniform(0.0, layout.block_s, (layout.couples, counts.max()))
+    counts = rng.poisson(couples.rate * couples.length_s)
+    drawn = rng.uniform(0.0, couples.length_s, (len(counts), counts.max()))
     offsets = np.sort(np.where(np.arange(counts.max()) < counts[:, None], drawn, np.inf), axis=1)
-    in_turn = rng.permuted(np.tile([0.0, 1.0], (layout.couples, 1)), axis=1)
-    place = in_turn if layout.takes_turns else np.zeros((layout.couples, 2))
-    apart_s = layout.block_s if layout.stored else layout.pair_s / layout.per_pair
-    starts = couples[:, None] * apart_s + place * layout.block_s
+    in_turn = rng.permuted(np.tile([0.0, 1.0], (len(counts), 1)), axis=1)
+    place = in_turn if layout.takes_turns else np.zeros((len(counts), 2))
+    starts = couples.start_s[:, None] + place * couples.length_s
     return offsets.repeat(2, axis=0), starts.ravel()
 
 
-def _switched(layout: Layout) -> Floats:
+def _switched(layout: Layout, couples: Couples) -> Floats:
     """1 for blocks that begin cold: all where arms take turns, otherwise the first pair alone."""
-    cold = np.full((2 * layout.couples, 1), 1.0 if layout.takes_turns else 0.0)
-    cold[:2] = 1.0
-    return cold
+    cold = np.ones(len(couples.pair)) if layout.takes_turns else (couples.place == 0).astype(np.float64)
+    return cold.repeat(2)[:, None]
 
 
-def _pauses(blocks: int, layout: Layout, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _pauses(blocks: int, layout: Layout, length_s: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """From when to when each block's pool pauses; most never do."""
-    often = STALLS_A_SECOND * layout.environment.stalls * layout.block_s
+    often = STALLS_A_SECOND * layout.environment.stalls * length_s
     lasts = rng.uniform(*STALL_S, blocks) * (rng.uniform(size=blocks) < often)
-    begins = rng.uniform(0.0, layout.block_s, blocks)
+    begins = rng.uniform(0.0, length_s, blocks)
     return begins, begins + lasts
 
 
 def _table(
-    layout: Layout,
+    couples: Couples,
     offsets: Floats,
     wall_s: Floats,
     done: Floats,
@@ -292,8 +337,8 @@ def _table(
         steps[name] = StepColumns(row_of[here], times[here], ended, way=way, ways=("GSSAPI", "NTLM"))
     return AttemptTable(
         arm=(block % 2).astype(np.int8),
-        block=block.astype(np.int64),
-        pair=(block // (2 * layout.per_pair)).astype(np.int64),
+        block=(2 * couples.place.repeat(2) + np.tile([0, 1], len(couples.place)))[block],
+        pair=couples.pair.repeat(2)[block],
         offset_s=offsets[block, at],
         intended_s=wall_s[block, at],
         cohort=np.zeros(len(block), dtype=np.int8),

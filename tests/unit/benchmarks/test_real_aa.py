@@ -37,9 +37,10 @@ def test_no_block_in_150_runs_allows_two_percent() -> None:
 
 def test_runs_that_were_not_sound_are_counted_and_bear_no_bound() -> None:
     rows = [*map(row, range(10)), row(11, "INVALID"), row(12, "BLOCK", load=3.0), row(13, "BLOCK", kind="slower")]
-    busy, quiet, slower = table(rows)[2:]
+    busy, quiet, both, slower = table(rows)[2:]
     assert "| quiet | 11 | 0 | 10 | 0 | 1 | at most 26 %" in quiet
     assert "| busy | 1 | 1 | 0 |" in busy
+    assert "| quiet or busy | 12 | 1 | 10 | 0 | 1 |" in both
     assert "BLOCK at least 5 %" in slower and "+20 %" in slower
     assert markdown(rows).count("a reason") == 2
 

@@ -176,11 +176,11 @@ def make_plan(scenario: Scenario, arms: Sequence[Arm] = ARMS) -> Plan:
     cut, headroom = scenario.blocks, scenario.headroom
     blocks: list[Block] = []
     seq = end = 0
-    for pair, stream in enumerate(np.random.SeedSequence(scenario.seed).spawn(scenario.blocks.pairs)):
+    for pair, stream in enumerate(np.random.SeedSequence(scenario.seed).spawn(cut.pairs)):
         rng = np.random.default_rng(stream)
-        above = headroom is not None and (pair + 1) % headroom.every == 0
-        times = headroom.factor if headroom and above else 1.0
-        lengths_s = [cut.arm_s] if above else [cut.length_s] * cut.per_pair
+        times, lengths_s = 1.0, [cut.length_s] * cut.per_pair
+        if headroom and (pair + 1) % headroom.every == 0:
+            times, lengths_s = headroom.factor, [cut.arm_s]
         for turn, length_s in enumerate(lengths_s):
             from_s = (pair * cut.per_pair + turn) * cut.length_s
             order = [arms[i] for i in rng.permutation(len(arms))]

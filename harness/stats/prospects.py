@@ -19,7 +19,7 @@ from harness.model.comparison import Design
 from harness.model.policy import Policy
 from harness.model.site import NO_SPREAD
 from harness.stats.bounds import critical_value
-from harness.stats.serial import BY_CHANCE
+from harness.stats.serial import USUAL_WIDENING
 from harness.stats.shift import LEAST_LOOK, POWER, above_the_peak, block_alphas, first_look
 from harness.stats.spread import reach
 
@@ -92,7 +92,7 @@ def _passes(noise: Sequence[Noise], design: Design, policy: Policy, pairs: int, 
         n = np.arange(1, count + 1)
         mean = np.cumsum(drawn, axis=1) / n
         square = np.cumsum(drawn**2, axis=1) / n - mean**2
-        se = BY_CHANCE * np.sqrt(np.maximum(square, 0.0) / np.maximum(n - 1, 1))
+        se = USUAL_WIDENING * np.sqrt(np.maximum(square, 0.0) / np.maximum(n - 1, 1))
         for place, look in enumerate(looks):
             seen = _counted(item, look, policy)
             if seen < first:

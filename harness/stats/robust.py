@@ -31,20 +31,21 @@ class Middle:
     se: float
 
 
-def trimmed(differences: Floats, trim: float = TRIM) -> Middle:
-    """The mean of at least two differences without a share of them at each end: of all, where there are few.
+def trimmed(differences: Floats, wider: float = 1.0) -> Middle:
+    """The mean of at least two differences without ``TRIM`` of them at each end: of all, where there are few.
 
     Its standard error is that of the winsorised differences, on as many degrees of freedom as differences are kept,
     less one (Tukey & McLaughlin, *Less vulnerable confidence and significance procedures for location based on a single
-    sample*, Sankhyā A 25, 1963), and ``WIDER`` besides.
+    sample*, Sankhyā A 25, 1963), wider by ``WIDER``, or by ``wider`` where that is more.
     """
     from scipy.special import stdtrit  # it takes longer to import than most commands take to run
 
     count = len(differences)
-    out = int(trim * count)
+    out = int(TRIM * count)
     ordered = np.sort(differences)
     kept = ordered[out : count - out]
     winsorised = np.clip(ordered, kept[0], kept[-1])
     left = len(kept)
     se = float(winsorised.std(ddof=1)) * math.sqrt((count - 1) / (left * (left - 1)))
-    return Middle(float(kept.mean()), WIDER * se * float(stdtrit(left - 1, TAIL) / stdtrit(count - 1, TAIL)))
+    as_of_all = float(stdtrit(left - 1, TAIL) / stdtrit(count - 1, TAIL))
+    return Middle(float(kept.mean()), max(WIDER, wider) * se * as_of_all)

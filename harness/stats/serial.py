@@ -17,7 +17,7 @@ AT_MOST = 0.85
 """A larger correlation can't be told from growth in a run's few dozen pairs; standard errors are 3.5 times as wide."""
 LEAST = 8
 """Of fewer differences no correlation is asked: chance alone would widen their bounds by a fifth."""
-BY_CHANCE = 1.1
+USUAL_WIDENING = 1.1
 """By how much the bounds of a dozen independent pairs are widened on average; those of fifty by half of that."""
 CLIPPED = 0.1
 """At each end of the differences, so that no single pair is all of the correlation."""

@@ -16,7 +16,7 @@ from harness.model.metric import Family, Metric, Statistic
 from harness.model.policy import Margin, Margins, Policy
 from harness.model.site import NO_SPREAD, UNCALIBRATED, Site, Spread
 from harness.stats.bounds import critical_value
-from harness.stats.robust import WIDER, trimmed
+from harness.stats.robust import trimmed
 from harness.stats.samples import Sample, margin_of
 from harness.stats.serial import widening
 from harness.stats.spread import reach
@@ -190,9 +190,9 @@ def _robust_high(
     """
     pairs = len(differences)
     if sample.metric.statistic in USUAL:
-        middle = trimmed(differences)
+        middle = trimmed(differences, wider)
         at = max(middle.estimate, float(differences.mean()))
-        return at + bounding.up(pairs, max(max(1.0, wider / WIDER) * middle.se, least_se))
+        return at + bounding.up(pairs, max(middle.se, least_se))
     if sample.metric.statistic == "slow_rate":
         most = np.maximum(IN_TROUBLE * margin, BY_CHANCE / np.maximum(sample.counts, 1))
         capped = replace(sample, values=np.minimum(sample.values, most))

@@ -16,7 +16,7 @@ from harness.record.folder import RunFolder
 from harness.run.evidence import evidence_of
 from harness.run.stored import read_run
 from harness.stats.power import pairs_needed
-from harness.stats.serial import BY_CHANCE
+from harness.stats.serial import USUAL_WIDENING
 from harness.stats.shift import block_alphas, first_look
 from harness.studies.calibrate import noise_of
 
@@ -63,7 +63,7 @@ def needs(noise: Sequence[Noise], policy: Policy, slowdown: float) -> list[Need]
             Need(
                 item,
                 item.pairs_each
-                * pairs_needed(BY_CHANCE * item.pair_sd, item.margin, policy.alpha, pass_from, POWER, spread),
+                * pairs_needed(USUAL_WIDENING * item.pair_sd, item.margin, policy.alpha, pass_from, POWER, spread),
                 item.pairs_each * pairs_needed(item.pair_sd, effect - item.margin, alpha, block_from, POWER, spread),
             )
         )

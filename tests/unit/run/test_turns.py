@@ -29,7 +29,6 @@ TURNS = Scenario.model_validate(
         "headroom": {"factor": 2.0, "every": 4},
     }
 )
-TRIMMED_S = 3 * 0.8
 
 
 @pytest.fixture(scope="module")

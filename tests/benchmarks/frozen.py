@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from harness.model.scenario import Blocks, Population
 from harness.model.target import Targets
 from harness.run.execute import execute
 from harness.run.request import RunRequest
+from tests.helpers.running import stopped
 
 SLOW_S = 1.0
 USERS = 10
@@ -75,10 +75,9 @@ class Freeze:
 def freeze(pid: int, after_s: float, length_s: float, found: list[Freeze]) -> None:
     """Stop a process some time from now, and let it go on."""
     time.sleep(after_s)
-    os.kill(pid, signal.SIGSTOP)
-    began = time.time()
-    time.sleep(length_s)
-    os.kill(pid, signal.SIGCONT)
+    with stopped(pid):
+        began = time.time()
+        time.sleep(length_s)
     found.append(Freeze(began, time.time()))
 
 

@@ -24,7 +24,7 @@ from harness.lab.base import BaseLab, RunningArm
 from harness.model.plan import NS, make_plan
 from harness.model.target import Arm
 from harness.system.process import environment
-from tests.helpers.running import AUTHGATE, Inputs, Running, finished, until
+from tests.helpers.running import AUTHGATE, Inputs, Running, finished, stopped, until
 
 STANDS_S = 0.4
 """How long a slow disk stands still, and goes on."""
@@ -78,12 +78,8 @@ class Scene:
 
     def freeze(self, seconds: float, *processes: psutil.Process) -> None:
         """Stop processes, and let them go on after so long."""
-        for process in processes:
-            process.suspend()
-        time.sleep(seconds)
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
+        with stopped(*(process.pid for process in processes)):
+            time.sleep(seconds)
 
     def restart(self, arm: Arm, name: str, after_s: float = 1.0, change: Callable[[], None] = lambda: None) -> None:
         """Kill a server, and start it again by its own command line."""

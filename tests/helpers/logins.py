@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import krb5
@@ -91,16 +89,6 @@ class KdcLog:
 
 
 WHOLE_LOGIN = [("AS_REQ", "NEEDED_PREAUTH"), ("AS_REQ", "ISSUE"), ("TGS_REQ", "ISSUE")]
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """The process hears nothing and says nothing meanwhile; its sockets go on accepting."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def kill(arm: LabArm, name: str) -> None:

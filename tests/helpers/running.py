@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,30 @@ def until(condition: Callable[[], bool], timeout_s: float, otherwise: str) -> No
     while not condition():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.05)
+
+
+@contextmanager
+def stopped(*processes: int) -> Iterator[None]:
+    """These processes hear nothing and say nothing meanwhile; their sockets go on accepting.
+
+    A signal sent is not yet a process that stands: each thread goes on until it has a core and finds it there, which
+    on a machine with more to do than cores takes tens of milliseconds, longer than a whole login.
+    """
+    try:
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        until(lambda: all(map(_stands, processes)), 20, "a process that was stopped went on")
+        yield
+    finally:
+        for process in processes:
+            with suppress(ProcessLookupError):  # it was killed meanwhile
+                os.kill(process, signal.SIGCONT)
+
+
+def _stands(process: int) -> bool:
+    """Whether each of its threads is stopped (T, in the field after the name; proc_pid_stat(5))."""
+    threads = Path(f"/proc/{process}/task").glob("*/stat")
+    return all(thread.read_text().rpartition(") ")[2].startswith("T") for thread in threads)
 
 
 def commands_running() -> str:

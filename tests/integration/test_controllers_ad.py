@@ -34,7 +34,7 @@ from harness.model.scenario import Scenario
 from harness.model.steps import STEPS
 from harness.model.target import Target, Targets
 from harness.system.process import environment
-from tests.helpers.running import POLICY, Inputs, finished
+from tests.helpers.running import POLICY, Inputs, finished, stopped
 
 pytestmark = pytest.mark.integration
 
@@ -242,14 +242,8 @@ def test_a_controller_that_hangs_is_passed_over_by_the_ping_and_the_wait_is_the_
     # The name server is another one: a dead one has tests of its own.
     asked = {"site": NEAR, "servers": [f"{second}:{PORTS['dns']}"]}
     path = client(baseline, tmp_path, (*LOCATING, *LISTED), dns=asked)
-    processes = descendants(baseline.processes["dc1"].pid)
-    for pid in processes:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped(*descendants(baseline.processes["dc1"].pid)):
         result = path.login(USER, "cold")
-    finally:
-        for pid in processes:
-            os.kill(pid, signal.SIGCONT)
     assert result.outcome.status == "ok"
     assert set(hosts(result).values()) == {second}
     assert took_s(result)["cldap_ping"] >= 0.1

@@ -17,8 +17,8 @@ from harness.model.fault import Hold
 from harness.model.patience import Patience
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import Target
-from tests.helpers.logins import USER, KdcLog, client, csv_file, ended, stopped
-from tests.helpers.running import AUTHGATE, SCENARIO, Inputs, finished
+from tests.helpers.logins import USER, KdcLog, client, csv_file, ended
+from tests.helpers.running import AUTHGATE, SCENARIO, Inputs, finished, stopped
 
 pytestmark = pytest.mark.integration
 

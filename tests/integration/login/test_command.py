@@ -20,8 +20,8 @@ from tests.helpers.logins import (
     USER,
     csv_file,
     kill,
-    stopped,
 )
+from tests.helpers.running import stopped
 
 pytestmark = pytest.mark.integration
 

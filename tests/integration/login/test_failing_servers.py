@@ -32,11 +32,10 @@ from tests.helpers.logins import (
     in_clear,
     kill,
     memory_caches,
-    stopped,
     took_s,
     unprepared,
 )
-from tests.helpers.running import until
+from tests.helpers.running import stopped, until
 
 pytestmark = pytest.mark.integration
 

@@ -22,12 +22,12 @@ from harness.importers.columns import DAY_S, Columns, read_csv
 from harness.importers.copies import refuse_copies, refuse_repeated
 from harness.importers.foreign import Foreign, How, Sent
 from harness.importers.samples import coded
-from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints, StepColumns
+from harness.model.attempt import STATUSES, AttemptTable, Flags, Floats, Ints, StepColumns
 from harness.model.comparison import Design
 from harness.model.plan import NS
 from harness.model.steps import LOGIN
 from harness.model.target import ARMS
-from harness.stats.arrivals import Arrivals, Flags
+from harness.stats.arrivals import Arrivals
 from harness.system.text import SHOWN_OF_LINE, clipped, csv_header, line_not_utf8
 
 COLUMNS = ("arm", "block", "t_intended_s", "step", "latency_s", "ok")

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
 from harness.errors import ConfigError
-from harness.model.attempt import Floats, Ints
+from harness.model.attempt import Flags, Floats, Ints
 from harness.model.plan import NS
 from harness.system.text import SHOWN_OF_LINE, clipped, csv_header, csv_line, opened, unreadable, why_not_csv
 
-Flags = npt.NDArray[np.bool_]
 _BATCH_BYTES = 1 << 24
 _UNITS = (("s", 9e9), ("ms", 9e12), ("us", 9e15), ("ns", 9e18))
 """Units of an epoch time and below which value each is meant: seconds reach the year 2255, and so do the others."""

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from harness.errors import ConfigError
-from harness.importers.columns import Columns, Flags, read_csv
+from harness.importers.columns import Columns, read_csv
 from harness.importers.samples import Samples, coded
-from harness.model.attempt import Ints
+from harness.model.attempt import Flags, Ints
 from harness.model.plan import NS
 from harness.system.text import SHOWN_OF_LINE, clipped, opened, unreadable
 

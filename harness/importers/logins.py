@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import ConfigError, one_line
-from harness.importers.columns import Flags
 from harness.importers.samples import Samples
-from harness.model.attempt import STATUSES, Codes, Floats, Ints, StepColumns
+from harness.model.attempt import STATUSES, Codes, Flags, Floats, Ints, StepColumns
 from harness.model.plan import NS
 from harness.model.steps import LOGIN
 from harness.system.text import clipped

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from harness.errors import ConfigError
-from harness.importers.columns import Flags
 from harness.importers.logins import OneArm
 from harness.importers.turns import Cut, cut
-from harness.model.attempt import Ints
+from harness.model.attempt import Flags, Ints
 from harness.model.plan import NS
 
 APART_S = 600.0

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from harness.importers.columns import Flags
-from harness.model.attempt import Floats, Ints
+from harness.model.attempt import Flags, Floats, Ints
 from harness.system.text import clipped
 
 SHOWN_LABELS = 10

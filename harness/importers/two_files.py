@@ -17,10 +17,10 @@ from harness.importers.runs import runs_that_count
 from harness.importers.samples import counted
 from harness.importers.tools import read_samples
 from harness.importers.turns import Cut
-from harness.model.attempt import AttemptTable, StepColumns
+from harness.model.attempt import AttemptTable, Flags, StepColumns
 from harness.model.comparison import Design
 from harness.model.plan import NS
-from harness.stats.arrivals import Arrivals, Flags
+from harness.stats.arrivals import Arrivals
 
 
 @dataclass(frozen=True, slots=True)

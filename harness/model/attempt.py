@@ -23,6 +23,7 @@ STATUSES: tuple[Status, ...] = ("ok", "denied", "timeout", "error", "withheld")
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
 Places = npt.NDArray[np.int16]
 """Indices into a list of a few hundred entries at most."""

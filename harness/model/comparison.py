@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.model.attempt import Floats
+import numpy as np
+
+from harness.model.attempt import Flags, Floats, Ints
 from harness.model.metric import Metric, Stage, Statistic
 from harness.model.site import UNCALIBRATED, Site
 
@@ -44,6 +46,15 @@ class Design:
     def blocks(self, stage: Stage) -> int:
         """How many blocks each arm has in a pair of a stage."""
         return 1 if stage == "headroom" else self.per_pair
+
+    def trim(self, stage: Stage) -> float:
+        """How many seconds at a block's beginning are not judged: above the peak half of it, while a queue grows."""
+        return max(self.trim_s, self.arm_s / 2) if stage == "headroom" else self.trim_s
+
+    def counts(self, pair: Ints, offset_s: Floats) -> Flags:
+        """Of logins of some pairs, due so long after their block's beginning, those that are not trimmed."""
+        above = (pair + 1) % self.headroom_every == 0 if self.headroom_every else np.zeros(pair.shape, dtype=bool)
+        return offset_s >= np.where(above, self.trim("headroom"), self.trim("expected"))
 
     def share(self, stage: Stage) -> float:
         """The share of all pairs that belong to a stage."""

@@ -64,11 +64,11 @@ class Headroom(Configured):
     """A stage above the expected peak: every so many pairs, one with ``factor`` times the arrivals.
 
     A loss of capacity need not show at ordinary load; it shows here. Such a pair has one block of each arm, as long as
-    all of an arm's blocks in another pair, since a queue needs time to grow.
+    all of an arm's blocks in another pair, since a queue needs time to grow; its second half is judged.
     """
 
     factor: Annotated[float, Field(gt=1, le=10)] = 1.5
-    every: Annotated[int, Field(ge=2, le=100)] = 3
+    every: Annotated[int, Field(ge=2, le=100)] = 2
 
 
 LOGINS_AT_MOST = 20_000_000

@@ -67,7 +67,10 @@ def plates(evidence: Evidence, overview: Sequence[tuple[str, Sequence[str]]], sa
 
 def left_out(evidence: Evidence) -> str:
     """What neither verdict nor figures use."""
-    trim = f"the first {evidence.design.trim_s:g} s of each block"
+    design = evidence.design
+    trim = f"the first {design.trim_s:g} s of each block"
+    if design.headroom_every:
+        trim += f" (above the peak {design.trim('headroom'):g} s)"
     pairs = series.discarded_pairs(evidence)
     return trim if not pairs else f"the first {'pair' if pairs == 1 else f'{pairs} pairs'} of blocks, and {trim}"
 

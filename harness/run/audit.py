@@ -16,14 +16,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.model.attempt import STATUSES, Ints, Places
+from harness.model.attempt import STATUSES, Flags, Ints, Places
 from harness.model.plan import NS, Block, Plan
 from harness.model.scenario import Scenario
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import ARMS, Arm
 from harness.record.columns import codes_of, whole
 
-Flags = npt.NDArray[np.bool_]
 EARLY_NS = 50_000_000
 """By how much a step may seem to begin before its login or end after it: a login's start is never before it was due."""
 OVERTIME_S = 60.0

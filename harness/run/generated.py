@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.model.attempt import STATUSES, AttemptTable, GeneratorColumns, Ints
+from harness.model.attempt import STATUSES, AttemptTable, Flags, GeneratorColumns, Ints
 from harness.model.shown import NOTHING, Distribution
 from harness.model.target import ARMS, Arm
 from harness.record.schema import SEAT_WAIT_FROM_NS
 from harness.run.delays import DelayedPairs
-from harness.stats.cells import Flags
 
 _WITHHELD, _DENIED = STATUSES.index("withheld"), STATUSES.index("denied")
 _FAILED = tuple(STATUSES.index(status) for status in ("denied", "timeout", "error"))

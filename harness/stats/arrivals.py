@@ -10,11 +10,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.model.attempt import Floats, Ints
-
-Flags = npt.NDArray[np.bool_]
+from harness.model.attempt import Flags, Floats, Ints
 
 STRATUM, STRATA_AT_MOST, LEAST_GAPS = 128, 128, 256
 """Gaps that are compared with each other lie close together in time, so that a change of the rate is no wait."""

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.model.attempt import Floats, Ints
 
-Flags = npt.NDArray[np.bool_]
 Shape = tuple[int, int, int]
 """Cohorts, pairs, arms."""
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
+from harness.model.attempt import STATUSES, AttemptTable, Flags, Floats, Ints
 from harness.model.comparison import Design
 from harness.model.metric import Stage
 from harness.model.policy import Policy
 from harness.model.steps import EARLIER_TRIES
 from harness.model.target import ARMS
-from harness.stats.cells import Flags, Shape, merged
+from harness.stats.cells import Shape, merged
 
 CLOCK_S = 1e-9
 """Instants are whole nanoseconds, so no time is known to be shorter than one."""
@@ -88,7 +88,7 @@ def logins_of(table: AttemptTable, design: Design, usable: Sequence[int]) -> Log
     """The logins that count, of pairs in ascending order."""
     known = np.array(usable, dtype=np.int64)
     place = np.searchsorted(known, table.pair)
-    counts = np.isin(table.pair, known) & (table.offset_s >= design.trim_s) & (table.status != _WITHHELD)
+    counts = np.isin(table.pair, known) & design.counts(table.pair, table.offset_s) & (table.status != _WITHHELD)
     cell = np.where(counts, (table.cohort.astype(np.int64) * len(known) + place) * len(ARMS) + table.arm, -1)
     (rows,) = np.nonzero(counts)
     failed = table.status[rows] != _OK

@@ -10,12 +10,12 @@ from typing import Self
 
 import numpy as np
 
-from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
+from harness.model.attempt import STATUSES, AttemptTable, Flags, Floats, Ints
 from harness.model.comparison import Design
 from harness.model.plan import NS
 from harness.model.shown import NOTHING, BlockSeries, Distribution, Kept, Shown
 from harness.model.target import ARMS, Arm
-from harness.stats.cells import Flags, Grouping
+from harness.stats.cells import Grouping
 from harness.stats.logins import every_login
 
 _NEVER = np.iinfo(np.int64).max
@@ -24,7 +24,7 @@ _OK, _WITHHELD = STATUSES.index("ok"), STATUSES.index("withheld")
 
 def shown(table: AttemptTable, design: Design, discard_pairs: int = 0) -> Shown:
     """What is shown of a table of attempts whose first ``discard_pairs`` pairs are not judged."""
-    sent = (table.status != _WITHHELD) & (table.offset_s >= design.trim_s)
+    sent = (table.status != _WITHHELD) & design.counts(table.pair, table.offset_s)
     discarded = (table.pair >= 0) & (table.pair < discard_pairs)
     kept = sent & (table.pair >= discard_pairs)
     block_s = table.intended_s - table.offset_s

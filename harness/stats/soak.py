@@ -22,13 +22,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints
+from harness.model.attempt import STATUSES, AttemptTable, Flags, Floats, Ints
 from harness.model.comparison import Design, Fade
 from harness.model.metric import LARGEST_LOG, QUANTILES, Statistic
 from harness.model.policy import Policy
 from harness.model.soak import Growth, Soak, SoakBlocks, StepGrowth
 from harness.model.target import Arm
-from harness.stats.cells import Flags
 from harness.stats.logins import censored
 from harness.stats.settled import SETTLING_PAIRS, needed_in_block, slow_after_s
 from harness.stats.shift import POWER, RESOLUTION_S

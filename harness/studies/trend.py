@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import RunError
+from harness.model.attempt import Flags
 from harness.model.metric import QUANTILES
 from harness.model.target import ARMS, Arm
 from harness.model.verdict import Kind
@@ -15,7 +16,6 @@ from harness.record.folder import RunFolder
 from harness.run.assess import Assessor
 from harness.run.evidence import evidence_of
 from harness.run.stored import read_run
-from harness.stats.cells import Flags
 from harness.stats.logins import Logins, logins_of, usable_pairs
 
 

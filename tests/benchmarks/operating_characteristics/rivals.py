@@ -11,9 +11,9 @@ import math
 import numpy as np
 from scipy.stats import mannwhitneyu, norm
 
-from harness.model.attempt import AttemptTable, Floats
+from harness.model.attempt import AttemptTable, Flags, Floats
 from harness.stats.logins import of_stage
-from tests.benchmarks.operating_characteristics.world import Flags, Layout
+from tests.benchmarks.operating_characteristics.world import Layout
 
 RIVALS = {
     "mann-whitney": "Mann–Whitney over requests, one-sided p < 0.05",

@@ -17,14 +17,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.model.attempt import STATUSES, AttemptTable, Floats, Ints, StepColumns
+from harness.model.attempt import STATUSES, AttemptTable, Flags, Floats, Ints, StepColumns
 from harness.model.comparison import Design
 from harness.model.scenario import Headroom
 from tests.benchmarks.operating_characteristics.environments import GRID_S, USUAL, Environment, drifting, surroundings
-
-Flags = npt.NDArray[np.bool_]
 
 RATE = 50.0
 TIMEOUT_S = 10.0

@@ -15,15 +15,13 @@ from collections.abc import Mapping, Sequence
 
 from harness.gate.findings import findings_of
 from harness.gate.generator import treated_differently
+from harness.gate.notices import notices_of, periodic_notices, site_notices, wire_notices
 from harness.gate.sentences import (
     blame_in_words,
     blamed_step,
     doubts,
     grounds,
-    notices_of,
     sentence_of,
-    site_notices,
-    wire_notices,
 )
 from harness.gate.words import share
 from harness.model.comparison import Comparison
@@ -88,6 +86,7 @@ def judge(
             *notices_of(kind, findings, faults, policy),
             *wire_notices(differences, policy),
             *_unknown(health),
+            *periodic_notices(comparison),
             *site_notices(comparison),
         ),
         findings=findings,

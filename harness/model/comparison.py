@@ -88,7 +88,8 @@ class QuantileShift:
     ``pairs`` is the number of differences, of which each is made of ``grouped`` pairs of the metric's stage.
     ``baseline`` and ``candidate`` are the means over pairs of their values: geometric ones of seconds, so that their
     ratio is the estimate, plain ones of shares;
-    ``differences`` holds them, ``estimate`` their mean, ``se`` its standard error, ``low`` the lower bound
+    both are as though what came by the clock had met both arms alike (``Comparison.periodic``).
+    ``differences`` holds the differences, ``estimate`` their mean, ``se`` its standard error, ``low`` the lower bound
     of the BLOCK rule, ``high`` the upper bound of the PASS rule, ``margin`` the policy's, ``detectable`` the
     difference that this many pairs would have blocked with 80 % probability: all in the metric's unit. ``low`` and
     ``high`` are −inf and +inf at a number of pairs where no look is taken.
@@ -143,6 +144,18 @@ class LeakTest:
     fade: Fade | None = None
     cohort: str = ""
     """Empty where one cohort alone was tested."""
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """Something slowed both arms every ``period_s`` seconds, such as a job on a host that they share.
+
+    ``explained`` is the share of what blocks differ by that goes with it. What fell on one arm more than on the other
+    is taken out of the shifts.
+    """
+
+    period_s: float
+    explained: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,3 +232,5 @@ class Comparison:
     """Its upper bound, of the PASS rule; infinite where nothing is known."""
     site: Site = UNCALIBRATED
     """What was known about the site, as far as bounds and verdict depend on it."""
+    periodic: Periodic | None = None
+    """None where nothing came by the clock."""

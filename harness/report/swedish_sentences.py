@@ -154,6 +154,11 @@ SENTENCES: dict[str, str] = {
         "{baseline} → {candidate}, ändring {change}, gränser {low} till {high}, marginal {margin}"
     ),
     "open": "öppen",
+    "Something slowed both arms every {period} s, such as a job on a host that they share: {share} % of what their blocks of {block} s differ by. What met one arm more than the other is taken out of the changes of times.": (  # noqa: E501
+        "Något gjorde båda armarna långsammare med {period} s mellanrum, som ett jobb på en värd som de delar: "
+        "{share} % av det som deras block om {block} s skiljer sig åt med. Det som träffade den ena armen mer än den "
+        "andra är borträknat från ändringarna av tider."
+    ),
     "{few} of {pairs} pairs hold 90 % of what differs, {there} of them on the baseline; {more}": (
         "{few} av {pairs} par har 90 % av skillnaden, {there} av dem på de nuvarande servrarna; {more}"
     ),

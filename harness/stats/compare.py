@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from harness.model.attempt import AttemptTable
+from harness.model.attempt import AttemptTable, Floats
 from harness.model.comparison import Comparison, Design, NotJudged, QuantileShift
-from harness.model.metric import LARGEST_LOG, STAGES, Stage
+from harness.model.metric import LARGEST_LOG, QUANTILES, STAGES, Stage
 from harness.model.policy import Policy
 from harness.model.site import UNCALIBRATED, Site
 from harness.model.steps import LOGIN
@@ -18,6 +19,7 @@ from harness.stats.attribution import attribution
 from harness.stats.bounds import critical_value
 from harness.stats.leak import leak_test
 from harness.stats.logins import of_stage, usable_pairs
+from harness.stats.periodic import periodic
 from harness.stats.samples import ALL_LOGINS_P95, FAILURE_RATE, Measured, Sample, joined, judgeable, measure
 from harness.stats.serial import widening
 from harness.stats.settled import Settled, least_in_block
@@ -90,9 +92,11 @@ def seen_by(stages: Stages, pairs: int) -> dict[Stage, Measured]:
 def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: Site = UNCALIBRATED) -> Comparison:
     """The comparison that was measured in the stages of a run of which ``seen`` pairs ran to their end."""
     expected = stages["expected"]
-    shifts, not_judged = _shifts_of(stages, design, policy, site)
+    found = periodic(stages, design)
+    shifts, not_judged = _shifts_of(stages if found is None else _with_parts(stages, found[1]), design, policy, site)
     low_s, high_s = candidate_p95_s(expected.samples[ALL_LOGINS_P95], design, policy)
-    age_s = expected.started_s + design.block_s
+    # Of several blocks of a pair the last one begins last: the candidate's age is that at the pair's end.
+    age_s = np.fmax.reduce(expected.began_s[:, _CANDIDATE], axis=1) + design.block_s
     return Comparison(
         design=design,
         pairs=len(expected.pairs),
@@ -107,7 +111,24 @@ def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: S
         candidate_p95_s=low_s,
         candidate_p95_high_s=high_s,
         site=site,
+        periodic=found and found[0],
     )
+
+
+def _with_parts(stages: Stages, parts: Mapping[Stage, Floats]) -> dict[Stage, Measured]:
+    """The stages with, in each sample of a time, the part of what came by the clock in each of its groups of pairs."""
+
+    def of(sample: Sample, part: Floats) -> Sample:
+        groups = len(sample.values)
+        means = part[: groups * sample.grouped].reshape(groups, sample.grouped).mean(axis=1)
+        return replace(sample, periodic=means) if sample.metric.statistic in QUANTILES else sample
+
+    return {
+        stage: replace(measured, samples={m: of(s, parts[stage]) for m, s in measured.samples.items()})
+        if stage in parts
+        else measured
+        for stage, measured in stages.items()
+    }
 
 
 def _shifts_of(

@@ -34,13 +34,15 @@ ALL_LOGINS_P95 = Metric(EVERYONE, LOGIN, "p95")
 class Sample:
     """One metric by group of pairs and arm: ``values`` (seconds, or a share), and the ``counts`` of logins behind them.
 
-    Both have the shape (groups, arms): groups of ``grouped`` pairs in order, and arms as in ARMS.
+    Both have the shape (groups, arms): groups of ``grouped`` pairs in order, and arms as in ARMS. ``periodic`` is how
+    much more of what came by the clock the candidate met in each group (``harness.stats.periodic``); None: nothing did.
     """
 
     metric: Metric
     grouped: int
     values: Floats
     counts: Ints
+    periodic: Floats | None = None
 
     def first(self, pairs: int) -> Sample:
         """The sample of the first ``pairs`` pairs."""
@@ -56,8 +58,10 @@ class Measured:
     cohorts: tuple[str, ...]
     settled: Settled
     samples: Mapping[Metric, Sample]
-    started_s: Floats
-    """When each pair's candidate block began, in seconds from the run's origin; NaN where it holds no login."""
+    began_s: Floats
+    """When each block began, in seconds from the run's origin: by pair, arm and block; NaN where it holds no login."""
+    levels: Floats
+    """ln of the median response time (s) of each of these blocks, all cohorts together."""
     logins: Ints
     """By cohort, pair and arm."""
     spent_s: Mapping[str, Floats]
@@ -69,7 +73,8 @@ class Measured:
             self,
             pairs=self.pairs[:pairs],
             samples={metric: sample.first(pairs) for metric, sample in self.samples.items()},
-            started_s=self.started_s[:pairs],
+            began_s=self.began_s[:pairs],
+            levels=self.levels[:pairs],
             logins=self.logins[:, :pairs],
             spent_s={step: spent[:, :pairs] for step, spent in self.spent_s.items()},
         )
@@ -134,12 +139,14 @@ def measured_of(
         values, held = logins.shares(logins.failed if statistic == "failure_rate" else slow)
         metric = Metric(EVERYONE, LOGIN, statistic, stage)
         samples[metric] = Sample(metric, 1, values, held)
+    began_s, levels = _by_block(table, logins, design.blocks(stage))
     return Measured(
         pairs=logins.pairs,
         cohorts=table.cohorts,
         settled=settled,
         samples=samples,
-        started_s=_started_s(table, logins),
+        began_s=began_s,
+        levels=levels,
         logins=counts,
         spent_s={
             step: np.asarray(
@@ -168,7 +175,8 @@ def joined(pieces: Sequence[Measured]) -> Measured:
             )
             for metric, found in parts.items()
         },
-        started_s=np.concatenate([piece.started_s for piece in pieces]),
+        began_s=np.concatenate([piece.began_s for piece in pieces]),
+        levels=np.concatenate([piece.levels for piece in pieces]),
         logins=np.concatenate([piece.logins for piece in pieces], axis=1),
         spent_s={
             step: np.concatenate([p.spent_s.get(step, np.zeros(p.logins.shape)) for p in pieces], axis=1)
@@ -189,7 +197,8 @@ def judgeable(measured: Measured, design: Design, margins: Margins) -> tuple[tup
             refused.append(NotJudged(metric, reason))
         else:
             held = sample.counts.all(axis=1)
-            judged.append(replace(sample, values=sample.values[held], counts=sample.counts[held]))
+            part = None if sample.periodic is None else sample.periodic[held]
+            judged.append(replace(sample, values=sample.values[held], counts=sample.counts[held], periodic=part))
     return tuple(judged), tuple(refused)
 
 
@@ -239,13 +248,20 @@ def _of_all(logins: Logins, samples: Mapping[Metric, Sample], sizes: Sizes) -> S
     return Sample(ALL_LOGINS_P95, size, values[0], grouping.counts[0])
 
 
-def _started_s(table: AttemptTable, logins: Logins) -> Floats:
-    mine = table.arm[logins.rows] == ARMS.index("candidate")
-    pair = logins.used[mine] // len(ARMS) % max(len(logins.pairs), 1)
-    starts = np.full(len(logins.pairs), np.nan)
-    # Of several blocks of a pair the last one begins last: the age is that at the pair's end.
-    np.fmax.at(starts, pair, (table.intended_s - table.offset_s)[logins.rows[mine]])
-    return starts
+def _by_block(table: AttemptTable, logins: Logins, each: int) -> tuple[Floats, Floats]:
+    """When each of ``each`` blocks of an arm in a pair began, and ln of its logins' median response time."""
+    _, pairs, arms = logins.shape
+    place, block = logins.used % max(pairs * arms, 1), table.block[logins.rows]
+    blocks = int(block.max(initial=0)) + 1
+    known, which = np.unique(place * blocks + block, return_inverse=True)
+    place_of = known // blocks
+    turn = np.minimum(np.arange(len(known)) - np.searchsorted(place_of, place_of), each - 1)
+    cell = (place_of * each + turn)[which]
+    grouping = Grouping.of(cell, (pairs, arms, each))
+    began_s = np.full(grouping.counts.size, np.nan)
+    began_s[cell] = (table.intended_s - table.offset_s)[logins.rows]
+    (median_s,) = grouping.quantiles(logins.response_s, [0.5])
+    return began_s.reshape(median_s.shape), np.log(median_s)
 
 
 def _why_not(sample: Sample, design: Design) -> str:

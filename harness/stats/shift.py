@@ -16,6 +16,7 @@ from harness.model.metric import Family, Metric, Statistic
 from harness.model.policy import Margin, Margins, Policy
 from harness.model.site import NO_SPREAD, UNCALIBRATED, Site, Spread
 from harness.stats.bounds import critical_value
+from harness.stats.periodic import without
 from harness.stats.robust import trimmed
 from harness.stats.samples import Sample, margin_of
 from harness.stats.serial import widening
@@ -151,8 +152,14 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
         margin = allowed
         least_se = binomial_se(sample)
     else:
-        baseline, candidate = (float(np.exp(np.log(arm).mean())) for arm in (before, after))
-        differences = np.log(after / before)
+        logs = np.log(sample.values)
+        differences = logs[:, 1] - logs[:, 0]
+        taken_out = 0.0
+        if sample.periodic is not None:
+            kept = without(differences, sample.periodic)
+            taken_out, differences = float(differences.mean() - kept.mean()), kept
+        middle = logs.mean(axis=0)
+        baseline, candidate = math.exp(middle[0] + taken_out / 2), math.exp(middle[1] - taken_out / 2)
         margin = log_margin(allowed, baseline)
         # A uniform rounding error of one resolution has this standard deviation, and D is relative to the baseline.
         least_se = RESOLUTION_S / baseline / math.sqrt(12 * pairs)

@@ -18,6 +18,7 @@ from harness.model.site import UNCALIBRATED, Site
 from harness.model.target import Arm
 from harness.model.verdict import Kind, Verdict
 from harness.stats.compare import concluded, outages, seen_by, stages_of
+from harness.stats.periodic import periodic
 from harness.stats.samples import ALL_LOGINS_P95, Measured, Sample, judgeable, margin_of
 from harness.stats.shift import LEAST_LOOK, Bounding, boundings, shift_of
 from harness.stats.ways import changed_ways
@@ -123,11 +124,13 @@ def deciding_looks(stages: Mapping[Stage, Measured], layout: Layout, policy: Pol
     """The looks before the last that may end a run, in order; most can't, and needn't be judged in full.
 
     A look is left out where each metric's lower bound, had it the whole error to itself, lies below its margin, and
-    some metric's upper bound above its own. A broken budget or an outage may end a run at any look.
+    some metric's upper bound above its own. A broken budget or an outage may end a run at any look, and so may one in
+    which something came by the clock, of which each look knows more than the one before it.
     """
     expected = stages["expected"]
     slowest_s = float(np.max(expected.samples[ALL_LOGINS_P95].values[:, 1], initial=0.0))
     always = slowest_s > (policy.budgets.login_p95_s or math.inf) or bool(outages(expected, policy))
+    always = always or periodic(stages, layout.design) is not None
     judged = [(m, s) for m in stages.values() for s in judgeable(m, layout.design, policy.margins)[0]]
     bounds = boundings([sample for _, sample in judged], layout.design, policy, site)
     looks = np.arange(layout.pairs)

@@ -193,3 +193,18 @@ def test_where_each_arm_drifts_by_itself_pairs_follow_each_other() -> None:
 
     apart, together = following("own-hosts-20"), following("interleaved-20")
     assert apart > 0.15 > together, (apart, together)
+
+
+def test_beside_a_job_its_noise_is_taken_out_and_the_judge_looks_after_each_pair() -> None:
+    layout = LAYOUTS["periodic-20"]
+    stages = measured(simulate(Candidate(), layout, (3, 1)), layout, policy_of(layout))
+    found = concluded(stages, layout.pairs, layout.design, policy_of(layout))
+    assert found.periodic is not None and found.periodic.period_s == pytest.approx(30, abs=0.1)
+    for shift in found.shifts:
+        sample = stages[shift.metric.stage].samples[shift.metric]
+        if (sample.metric.step, sample.metric.statistic) in {("login", "p50"), ("login", "p95")}:
+            plain = np.log(sample.values[:, 1] / sample.values[:, 0])
+            assert shift.differences.std() < (0.7 if shift.metric.stage == "headroom" else 1.0) * plain.std()
+            assert shift.candidate / shift.baseline == pytest.approx(math.exp(shift.estimate))
+    looks = list(deciding_looks(stages, layout, policy_of(layout), UNCALIBRATED))
+    assert looks == list(range(looks[0], layout.pairs))

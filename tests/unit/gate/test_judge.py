@@ -9,7 +9,7 @@ import pytest
 
 from harness.gate.findings import decide, findings_of
 from harness.gate.judge import judge
-from harness.model.comparison import Comparison, NotJudged, QuantileShift, StepShare
+from harness.model.comparison import Comparison, NotJudged, Periodic, QuantileShift, StepShare
 from harness.model.health import ArmHealth, RunState
 from harness.model.metric import Metric
 from harness.model.policy import Budgets, Leak, Looks, Policy
@@ -285,3 +285,10 @@ def test_the_blocking_step_that_added_most_is_blamed() -> None:
     assert verdict(comparison(WORSE)).blamed_step is None
     faster = (StepShare("cold", "kdc_as", -0.01, 0.1, 0.09),)
     assert verdict(comparison(WORSE, attribution=faster)).blamed_step is None
+
+
+def test_what_came_by_the_clock_is_told_and_decides_nothing() -> None:
+    plain, found = verdict(comparison()), verdict(comparison(periodic=Periodic(30.03, 0.554)))
+    assert found.kind is plain.kind
+    (told,) = set(found.notices) - set(plain.notices)
+    assert told.startswith("Something slowed both arms every 30 s") and "55 % of what their blocks of 15 s" in told

@@ -19,7 +19,7 @@ from harness.gate.capacity import judge_capacity
 from harness.gate.judge import judge
 from harness.gate.soak import judge_soak
 from harness.model.capacity import CapacityEvidence, CapacityShift, Span
-from harness.model.comparison import Fade
+from harness.model.comparison import Fade, Periodic
 from harness.model.evidence import Evidence
 from harness.model.health import RunState
 from harness.model.progress import Look
@@ -114,6 +114,7 @@ def verdicts() -> Iterator[Verdict]:
     yield judge(
         compared(WORLDS[4]), HEALTH, replace(ENDED, complete=False, interrupted="interrupted by the user"), POLICY
     )
+    yield judge(replace(compared(WORLDS[4]), periodic=Periodic(30.0, 0.5)), HEALTH, ENDED, POLICY)
     yield judge_alone("baseline", 4, 60.0, (), "")
     yield from soak_verdicts()
 

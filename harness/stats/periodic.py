@@ -94,20 +94,20 @@ def periodic(stages: Mapping[Stage, Measured], design: Design) -> tuple[Periodic
     }
     if not design.interleaved or design.duet or not usable:
         return None
-    each = [_Blocks.of(measured) for measured in usable.values()]
-    blocks = _Blocks.joined(each).without_drift()
+    each = [_Blocks.of(measured).without_drift() for measured in usable.values()]
+    blocks = _Blocks.joined(each)
     period_s = _strongest(blocks, design.block_s)
     if period_s is None:
         return None
-    foretold = _foretold(blocks, period_s)
+    # A long block meets at other phases than a short one what both meet.
+    foretold = [_foretold(part, period_s) for part in each]
+    left = blocks.slow - np.concatenate(foretold)
     varies = float(blocks.slow @ blocks.slow)
-    left = blocks.slow - foretold
     explained = 1.0 - float(left @ left) / varies if varies else 0.0
     if explained < EXPLAINS + OF_FEW / len(blocks.slow):
         return None
-    ends = np.cumsum([len(part.slow) for part in each])[:-1]
     parts = {}
-    for (stage, measured), told in zip(usable.items(), np.split(foretold, ends), strict=True):
+    for (stage, measured), told in zip(usable.items(), foretold, strict=True):
         met = np.full(measured.levels.shape, np.nan)
         met[~np.isnan(measured.levels)] = told
         of_arms = _mean(met, 2)[:, :, 0]

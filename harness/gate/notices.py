@@ -65,12 +65,13 @@ def site_notices(comparison: Comparison) -> tuple[str, ...]:
 
 
 def periodic_notices(comparison: Comparison) -> tuple[str, ...]:
-    """What came by the clock on both arms, and what was done about it."""
+    """Periodic interference on both arms, and what was done about it."""
     found = comparison.periodic
     if found is None:
         return ()
     return (
-        f"Something slowed both arms every {found.period_s:.0f} s, such as a job on a host that they share: "
-        f"{100 * found.explained:.0f} % of what their blocks of {comparison.design.block_s:g} s differ by. What met "
-        "one arm more than the other is taken out of the changes of times.",
+        f"Both arms were slower every {found.period_s:.3g} s, or a whole fraction of that, as beside a job on a host "
+        f"that they share (a pair of blocks takes {comparison.design.pair_s:.3g} s): it explains "
+        f"{100 * found.explained:.0f} % of the variance between blocks. What met one arm more than the other is taken "
+        "out of the changes of times.",
     )

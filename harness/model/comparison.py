@@ -16,6 +16,7 @@ class Design:
     """How the run was cut, as far as its comparison depends on it; times in seconds.
 
     ``interleaved`` is false where the arms were measured one after the other: such a comparison can't support a PASS.
+    ``random_order`` says that the arms took turns in an order that was drawn, as in every plan of authgate's own.
     ``headroom_every`` says that each so-many-th pair is loaded above the expected peak (None: none is), ``duet`` that
     both arms' blocks run at once. Each arm has ``per_pair`` blocks in a pair, or above the peak one as long as these
     together. A run that was continued beyond its plan has spent its error by ``spent_pairs``; what comes after may
@@ -32,6 +33,7 @@ class Design:
     spent_pairs: int = 0
     error_share: float = 1.0
     per_pair: int = 1
+    random_order: bool = False
 
     @property
     def pair_s(self) -> float:
@@ -51,8 +53,8 @@ class Design:
         """How many seconds at a block's beginning are not judged: above the peak half of it, while a queue grows."""
         return max(self.trim_s, self.arm_s / 2) if stage == "headroom" else self.trim_s
 
-    def counts(self, pair: Ints, offset_s: Floats) -> Flags:
-        """Of logins of some pairs, due so long after their block's beginning, those that are not trimmed."""
+    def untrimmed(self, pair: Ints, offset_s: Floats) -> Flags:
+        """Which logins of some pairs, due so long after their block's beginning, are judged."""
         above = (pair + 1) % self.headroom_every == 0 if self.headroom_every else np.zeros(pair.shape, dtype=bool)
         return offset_s >= np.where(above, self.trim("headroom"), self.trim("expected"))
 
@@ -86,9 +88,9 @@ class QuantileShift:
     """The difference of one metric over the pairs seen so far, with its repeated confidence bounds.
 
     ``pairs`` is the number of differences, of which each is made of ``grouped`` pairs of the metric's stage.
-    ``baseline`` and ``candidate`` are the means over pairs of their values: geometric ones of seconds, so that their
-    ratio is the estimate, plain ones of shares;
-    both are as though what came by the clock had met both arms alike (``Comparison.periodic``).
+    ``baseline`` and ``candidate`` are the means over pairs of their values: plain ones of shares, geometric ones of
+    seconds, so that their ratio is the estimate. Levels and differences of seconds are as though periodic interference
+    had met both arms alike (``Comparison.periodic``).
     ``differences`` holds the differences, ``estimate`` their mean, ``se`` its standard error, ``low`` the lower bound
     of the BLOCK rule, ``high`` the upper bound of the PASS rule, ``margin`` the policy's, ``detectable`` the
     difference that this many pairs would have blocked with 80 % probability: all in the metric's unit. ``low`` and
@@ -148,10 +150,10 @@ class LeakTest:
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """Something slowed both arms every ``period_s`` seconds, such as a job on a host that they share.
+    """Both arms were slower every ``period_s`` seconds, as beside a job on a host that they share.
 
-    ``explained`` is the share of what blocks differ by that goes with it. What fell on one arm more than on the other
-    is taken out of the shifts.
+    ``explained`` is its share of the variance between blocks. What met one arm more than the other is taken out of the
+    shifts.
     """
 
     period_s: float
@@ -233,4 +235,4 @@ class Comparison:
     site: Site = UNCALIBRATED
     """What was known about the site, as far as bounds and verdict depend on it."""
     periodic: Periodic | None = None
-    """None where nothing came by the clock."""
+    """None where no periodic interference was found."""

@@ -154,10 +154,10 @@ SENTENCES: dict[str, str] = {
         "{baseline} → {candidate}, ändring {change}, gränser {low} till {high}, marginal {margin}"
     ),
     "open": "öppen",
-    "Something slowed both arms every {period} s, such as a job on a host that they share: {share} % of what their blocks of {block} s differ by. What met one arm more than the other is taken out of the changes of times.": (  # noqa: E501
-        "Något gjorde båda armarna långsammare med {period} s mellanrum, som ett jobb på en värd som de delar: "
-        "{share} % av det som deras block om {block} s skiljer sig åt med. Det som träffade den ena armen mer än den "
-        "andra är borträknat från ändringarna av tider."
+    "Both arms were slower every {period} s, or a whole fraction of that, as beside a job on a host that they share (a pair of blocks takes {pair} s): it explains {share} % of the variance between blocks. What met one arm more than the other is taken out of the changes of times.": (  # noqa: E501
+        "Båda armarna var långsammare med {period} s mellanrum, eller ett helt bråk av det, som bredvid ett jobb på en "
+        "värd som de delar (ett par block tar {pair} s): det förklarar {share} % av blockens varians. Det som träffade "
+        "den ena armen mer än den andra är borträknat från ändringarna av tider."
     ),
     "{few} of {pairs} pairs hold 90 % of what differs, {there} of them on the baseline; {more}": (
         "{few} av {pairs} par har 90 % av skillnaden, {there} av dem på de nuvarande servrarna; {more}"
@@ -275,6 +275,9 @@ SENTENCES: dict[str, str] = {
     "of the {arm} alone, back to back, {count} in all": "bara {arm}, utan avbrott, {count} sammanlagt",
     "the first pair of blocks, and {trim}": "det första blockparet, och {trim}",
     "the first {count} pairs of blocks, and {trim}": "de första {count} blockparen, och {trim}",
+    "the first {trim} s of each block (above the peak {above} s)": (
+        "de första {trim} s av varje block (över toppen {above} s)"
+    ),
     "the first {trim} s of each block": "de första {trim} s av varje block",
     "logins tried again": "inloggningar som försöktes igen",
     "tries per login": "försök per inloggning",

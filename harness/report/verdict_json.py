@@ -97,6 +97,16 @@ class SpreadDocument(Document):
     """Its upper 95 % confidence limit."""
 
 
+class PeriodicDocument(Document):
+    """Both arms were slower every so often, as beside a job on a host that they share; of the changes of times it is
+    taken out."""
+
+    period_s: float
+    """Or a whole fraction of it."""
+    explained: float
+    """Its share of the variance between blocks."""
+
+
 class CalibrationDocument(Document):
     """What was known of the site from its A/A runs; the spreads are by the metric's key."""
 
@@ -161,6 +171,8 @@ class VerdictDocument(Document):
     """How often logins were tried again; null where none was, or there are too few pairs."""
     servers: tuple[ServerTimesDocument, ...]
     """Which server answered, for each step of which an arm had several."""
+    periodic: PeriodicDocument | None
+    """Null where no periodic interference was found."""
     soak: SoakDocument | None
     """Null where two arms were compared."""
     protocol: tuple[DifferenceDocument, ...] | None
@@ -200,10 +212,16 @@ def verdict_document(evidence: Evidence) -> dict[str, Any]:
         failures=None if evidence.failures is None else failures_document(evidence.failures),
         retries=None if evidence.retries is None else RetriesDocument.model_validate(asdict(evidence.retries)),
         servers=servers_document(evidence),
+        periodic=_periodic(evidence),
         soak=None if evidence.soak is None else soak_document(evidence.soak),
         protocol=documents(evidence),
     )
     return document.model_dump(mode="json")
+
+
+def _periodic(evidence: Evidence) -> PeriodicDocument | None:
+    found = None if evidence.comparison is None else evidence.comparison.periodic
+    return None if found is None else PeriodicDocument.model_validate(asdict(found))
 
 
 def _calibration(evidence: Evidence) -> CalibrationDocument | None:

@@ -92,8 +92,8 @@ def seen_by(stages: Stages, pairs: int) -> dict[Stage, Measured]:
 def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: Site = UNCALIBRATED) -> Comparison:
     """The comparison that was measured in the stages of a run of which ``seen`` pairs ran to their end."""
     expected = stages["expected"]
-    found = periodic(stages, design)
-    shifts, not_judged = _shifts_of(stages if found is None else _with_parts(stages, found[1]), design, policy, site)
+    interference, met_more = periodic(stages, design) or (None, {})
+    shifts, not_judged = _shifts_of(_with_interference(stages, met_more), design, policy, site)
     low_s, high_s = candidate_p95_s(expected.samples[ALL_LOGINS_P95], design, policy)
     # Of several blocks of a pair the last one begins last: the candidate's age is that at the pair's end.
     age_s = np.fmax.reduce(expected.began_s[:, _CANDIDATE], axis=1) + design.block_s
@@ -111,24 +111,23 @@ def concluded(stages: Stages, seen: int, design: Design, policy: Policy, site: S
         candidate_p95_s=low_s,
         candidate_p95_high_s=high_s,
         site=site,
-        periodic=found and found[0],
+        periodic=interference,
     )
 
 
-def _with_parts(stages: Stages, parts: Mapping[Stage, Floats]) -> dict[Stage, Measured]:
-    """The stages with, in each sample of a time, the part of what came by the clock in each of its groups of pairs."""
+def _with_interference(stages: Stages, met_more: Mapping[Stage, Floats]) -> dict[Stage, Measured]:
+    """The stages whose samples of times have how much more interference the candidate met in each group of pairs."""
 
-    def of(sample: Sample, part: Floats) -> Sample:
+    def of(sample: Sample, by_pair: Floats) -> Sample:
         groups = len(sample.values)
-        means = part[: groups * sample.grouped].reshape(groups, sample.grouped).mean(axis=1)
-        return replace(sample, periodic=means) if sample.metric.statistic in QUANTILES else sample
+        means = by_pair[: groups * sample.grouped].reshape(groups, sample.grouped).mean(axis=1)
+        return replace(sample, met_more=means) if sample.metric.statistic in QUANTILES else sample
 
-    return {
-        stage: replace(measured, samples={m: of(s, parts[stage]) for m, s in measured.samples.items()})
-        if stage in parts
-        else measured
-        for stage, measured in stages.items()
-    }
+    found = dict(stages)
+    for stage, by_pair in met_more.items():
+        samples = {metric: of(sample, by_pair) for metric, sample in stages[stage].samples.items()}
+        found[stage] = replace(stages[stage], samples=samples)
+    return found
 
 
 def _shifts_of(

@@ -88,7 +88,7 @@ def logins_of(table: AttemptTable, design: Design, usable: Sequence[int]) -> Log
     """The logins that count, of pairs in ascending order."""
     known = np.array(usable, dtype=np.int64)
     place = np.searchsorted(known, table.pair)
-    counts = np.isin(table.pair, known) & design.counts(table.pair, table.offset_s) & (table.status != _WITHHELD)
+    counts = np.isin(table.pair, known) & design.untrimmed(table.pair, table.offset_s) & (table.status != _WITHHELD)
     cell = np.where(counts, (table.cohort.astype(np.int64) * len(known) + place) * len(ARMS) + table.arm, -1)
     (rows,) = np.nonzero(counts)
     failed = table.status[rows] != _OK

@@ -1,12 +1,13 @@
-"""Something that slows both arms by the clock, as a job does that runs every minute, and how much of it each arm met.
+"""Periodic interference, as of a job that runs every minute on a host that the arms share: found, and taken out.
 
-The order of the arms within a pair is random, so such a thing falls on either alike; in a few dozen pairs it does so
+The order of the arms within a pair is random, so interference falls on either alike; in a few dozen pairs it does so
 but roughly, and that is most of the noise beside it. What it does at which moment is seen in all blocks, whichever arm
 they were on. So the rest of the run tells of each pair how much more of it the candidate's blocks met than the
-baseline's. In mean that is 0, whatever the update does, since the order is random: to take out of the differences what
-goes with it (a regression on a covariate that knows nothing of the arms) leaves the change as it is and makes it better
-known. At every look, too: Jennison & Turnbull, *Group-sequential analysis incorporating covariate information*, J. Am.
-Stat. Assoc. 92, 1997.
+baseline's. In mean that is 0, whatever the update does, since the order is random: a regression of the differences on
+it (a covariate that knows nothing of the arms) leaves the change as it is and makes it better known. That covariates
+cost a sequence of looks nothing is shown for a fixed one (Jennison & Turnbull, *Group-sequential analysis incorporating
+covariate information*, J. Am. Stat. Assoc. 92, 1997). This one is estimated anew at each look: what that does to the
+errors has been simulated (``tests/benchmarks/noisy.md``).
 """
 
 from __future__ import annotations
@@ -20,117 +21,137 @@ import numpy as np
 from harness.model.attempt import Floats, Ints
 from harness.model.comparison import Design, Periodic
 from harness.model.metric import Stage
+from harness.model.target import ARMS
 from harness.stats.samples import Measured
 
 LEAST_CYCLES = 16
-"""What came less often is no clock's."""
+"""In the time under load. With 8 a slow drift looked like a period in simulated runs."""
 LEAST_BLOCKS = 3
-"""A period that is shorter falls on every other block, or on a part of each."""
+"""A shorter period falls on every other block, or on a part of each: it is found as a multiple of itself, if at all."""
 LEAST_PAIRS = 12
+"""Of a stage. Of fewer no coefficient is known well enough to be used."""
 EXPLAINS, OF_FEW = 0.2, 10.0
 """The share of the blocks' variance that the other sections must foretell, and what n blocks need more, times n: the
 best of many periods foretells some of few blocks by chance. In 40 simulated runs at each of five noisy sites without a
-clock the most was 0.17 of 150 to 400 blocks and 0.37 of 40; beside a job 0.28 of 370 blocks at least."""
+clock the most was 0.17 of 150 to 400 blocks and 0.37 of 40; beside a job 0.24 of 370 blocks at least."""
 OUTLYING = 3.0
 """In standard deviations: no block counts for more, or a server's pause would look like a clock."""
 ROUNDING = 1e-9
-"""A part that varies by less of itself is the same in all pairs."""
+"""A covariate that varies by less of itself is the same in all pairs."""
 SECTIONS = 8
 """Of a run. A block is foretold by the others alone: a drift that neighbouring blocks share is no clock's."""
 PHASES = 20
+"""Of a period: short enough for a job that takes a tenth of it, and with several blocks in each."""
 HARMONICS = 3
+"""A job of a few seconds is a pulse: its power is in these as much as in the period itself."""
 FINER = 8
-"""By how much the grid of frequencies is finer than the run's length alone would make it."""
+"""By how much the grid of frequencies is finer than the run's length alone would make it: over the whole run a period
+between two of its points is off by a sixteenth of a cycle at most."""
 NEAR = (0.5, 1.0, 0.5)
 """How much a phase is told of by those beside it."""
+MOST_CELLS = 1 << 22
+"""Of the grid; a run with gaps of weeks in it, as one that was continued may have, is not looked through."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Blocks:
-    """Blocks with a login, in no order: when each began (s), its pair's number, and how slow it was, in standard
-    deviations of its stage and arm."""
+    """Blocks with a login, in no order: when each began (s), its pair's number, its arm, and how slow it was, in
+    standard deviations of its stage."""
 
     began_s: Floats
     pair: Ints
+    arm: Ints
     slow: Floats
 
     @classmethod
-    def of(cls, measured: Measured) -> _Blocks:
-        """Those of a stage; where one arm is slower than the other, none of that is seen in them."""
+    def of(cls, measured: Measured, longest_s: float) -> _Blocks:
+        """Those of a stage, without what one arm is slower by than the other, and without what changes more slowly than
+        in ``longest_s``, the longest period that is looked for."""
         there = ~np.isnan(measured.levels)
         apart = measured.levels - _mean(measured.levels, (0, 2))
         sd = float(np.std(apart[there]))
+        pair, arm, _ = np.nonzero(there)
         slow = np.clip(apart[there] / (sd or 1.0), -OUTLYING, OUTLYING)
-        pair = np.broadcast_to(np.array(measured.pairs)[:, None, None], there.shape)
-        return cls(measured.began_s[there], pair[there], slow)
+        found = cls(measured.began_s[there], np.array(measured.pairs)[pair], arm, slow)
+        return replace(found, slow=slow - found._around(longest_s / 2))
 
     @classmethod
     def joined(cls, parts: Sequence[_Blocks]) -> _Blocks:
         """Those of several stages."""
-        columns = ("began_s", "pair", "slow")
+        columns = ("began_s", "pair", "arm", "slow")
         return cls(*(np.concatenate([getattr(part, column) for part in parts]) for column in columns))
 
-    def without_drift(self) -> _Blocks:
-        """The same without what is slower than any period that is looked for: a moving mean over the longest one."""
+    def _around(self, reach_s: float) -> Floats:
+        """The mean of the blocks that began at most so long before or after each."""
         order = np.argsort(self.began_s, kind="stable")
         at_s = self.began_s[order]
-        around_s = (at_s[-1] - at_s[0]) / LEAST_CYCLES / 2
         upto = np.concatenate([[0.0], np.cumsum(self.slow[order])])
-        first, last = np.searchsorted(at_s, at_s - around_s), np.searchsorted(at_s, at_s + around_s, side="right")
-        slow = np.empty_like(self.slow)
-        slow[order] = self.slow[order] - (upto[last] - upto[first]) / (last - first)
-        return replace(self, slow=slow)
+        first, last = np.searchsorted(at_s, at_s - reach_s), np.searchsorted(at_s, at_s + reach_s, side="right")
+        found = np.empty_like(self.slow)
+        found[order] = (upto[last] - upto[first]) / (last - first)
+        return found
+
+    def explained(self, foretold: Floats) -> float:
+        """The share of what varies between them that was foretold; below 0 where it is worse than nothing."""
+        varies, left = float(self.slow @ self.slow), self.slow - foretold
+        return 1.0 - float(left @ left) / varies if varies else 0.0
+
+    def on(self, arm: int) -> _Blocks:
+        """Those of one arm."""
+        mine = self.arm == arm
+        return _Blocks(self.began_s[mine], self.pair[mine], self.arm[mine], self.slow[mine])
 
 
 def periodic(stages: Mapping[Stage, Measured], design: Design) -> tuple[Periodic, dict[Stage, Floats]] | None:
-    """What came by the clock, and for each pair of a stage how much more of it the candidate met; None if nothing did.
+    """Interference that came by a clock, and for each pair of a stage how much more of it the candidate met.
 
-    Only where blocks were in random order, one arm at a time: in a duet both arms meet the same.
+    None where there was none, or not on both arms: what comes on one alone may be its own. Only where the arms took
+    turns in random order is it asked; in a duet both meet the same.
     """
     usable = {
         stage: measured
         for stage, measured in stages.items()
         if len(measured.pairs) >= LEAST_PAIRS and measured.logins.any()
     }
-    if not design.interleaved or design.duet or not usable:
+    if not (design.random_order and design.interleaved) or design.duet or not usable:
         return None
-    each = [_Blocks.of(measured).without_drift() for measured in usable.values()]
+    longest_s = design.pair_s * sum(len(measured.pairs) for measured in usable.values()) / LEAST_CYCLES
+    each = [_Blocks.of(measured, longest_s) for measured in usable.values()]
     blocks = _Blocks.joined(each)
-    period_s = _strongest(blocks, design.block_s)
+    period_s = _strongest(blocks, design.block_s, longest_s)
     if period_s is None:
         return None
     # A long block meets at other phases than a short one what both meet.
     foretold = [_foretold(part, period_s) for part in each]
-    left = blocks.slow - np.concatenate(foretold)
-    varies = float(blocks.slow @ blocks.slow)
-    explained = 1.0 - float(left @ left) / varies if varies else 0.0
-    if explained < EXPLAINS + OF_FEW / len(blocks.slow):
+    explained, needed = blocks.explained(np.concatenate(foretold)), EXPLAINS + OF_FEW / len(blocks.slow)
+    of_arms = [blocks.on(arm).explained(np.concatenate(foretold)[blocks.arm == arm]) for arm in range(len(ARMS))]
+    if explained < needed or min(of_arms) < needed / 2:
         return None
-    parts = {}
+    met_more = {}
     for (stage, measured), told in zip(usable.items(), foretold, strict=True):
         met = np.full(measured.levels.shape, np.nan)
         met[~np.isnan(measured.levels)] = told
-        of_arms = _mean(met, 2)[:, :, 0]
-        parts[stage] = np.nan_to_num(of_arms[:, 1] - of_arms[:, 0])
-    return Periodic(period_s, explained), parts
+        baseline, candidate = _mean(met, 2)[:, :, 0].T
+        met_more[stage] = np.nan_to_num(candidate - baseline)
+    return Periodic(period_s, explained), met_more
 
 
-def without(differences: Floats, part: Floats) -> Floats:
-    """Differences without what goes with ``part``, whose mean is 0 but for chance; as they are where nothing does.
+def without(differences: Floats, met_more: Floats) -> Floats:
+    """Differences without what goes with ``met_more``, whose mean is 0 but for chance; as they are where nothing does.
 
     They are spread out again by what the regression's coefficient costs: a degree of freedom, and that the mean of
-    ``part`` is not quite 0.
+    ``met_more`` is not quite 0.
     """
     count = len(differences)
-    centred = part - part.mean()
+    centred = met_more - met_more.mean()
     spread = float(centred @ centred)
-    if count < LEAST_PAIRS or spread <= count * (ROUNDING * float(np.abs(part).max())) ** 2:
+    if count < LEAST_PAIRS or spread <= count * (ROUNDING * float(np.abs(met_more).max())) ** 2:
         return differences
     slope = float(centred @ differences) / spread
     if slope <= 0:
         return differences
-    left = differences - slope * part
-    wider = math.sqrt((count - 1) / (count - 2) * (1 + count * float(part.mean()) ** 2 / spread))
+    left = differences - slope * met_more
+    wider = math.sqrt((count - 1) / (count - 2) * (1 + count * float(met_more.mean()) ** 2 / spread))
     found: Floats = left.mean() + wider * (left - left.mean())
     return found
 
@@ -144,16 +165,19 @@ def _mean(values: Floats, axis: int | tuple[int, ...]) -> Floats:
     return found
 
 
-def _strongest(blocks: _Blocks, block_s: float) -> float | None:
-    """The period (s) of which the blocks have most, with its harmonics; None where the run is too short for any.
+def _strongest(blocks: _Blocks, block_s: float, longest_s: float) -> float | None:
+    """The period (s) of which the blocks have most, with its harmonics; None where none can be seen.
 
     By the periodogram of the blocks on a grid of a quarter of their length.
     """
     step_s = block_s / 4
-    at = np.rint((blocks.began_s - blocks.began_s.min(initial=math.inf)) / step_s).astype(np.int64)
-    count = FINER * (int(at.max(initial=0)) + 1)
-    power = np.abs(np.fft.rfft(np.bincount(at, blocks.slow, minlength=1), count)) ** 2
-    first, last = FINER * LEAST_CYCLES, int(count * step_s / (LEAST_BLOCKS * block_s))
+    cells = FINER * (float(np.ptp(blocks.began_s)) / step_s + 1)
+    if cells > MOST_CELLS:
+        return None
+    at = np.rint((blocks.began_s - blocks.began_s.min()) / step_s).astype(np.int64)
+    count = FINER * (int(at.max()) + 1)
+    power = np.abs(np.fft.rfft(np.bincount(at, blocks.slow), count)) ** 2
+    first, last = math.ceil(count * step_s / longest_s), int(count * step_s / (LEAST_BLOCKS * block_s))
     if last <= first:
         return None
     frequencies = np.arange(first, last)

@@ -34,20 +34,22 @@ ALL_LOGINS_P95 = Metric(EVERYONE, LOGIN, "p95")
 class Sample:
     """One metric by group of pairs and arm: ``values`` (seconds, or a share), and the ``counts`` of logins behind them.
 
-    Both have the shape (groups, arms): groups of ``grouped`` pairs in order, and arms as in ARMS. ``periodic`` is how
-    much more of what came by the clock the candidate met in each group (``harness.stats.periodic``); None: nothing did.
+    Both have the shape (groups, arms): groups of ``grouped`` pairs in order, and arms as in ARMS. ``met_more`` is how
+    much more periodic interference the candidate met in each group than the baseline (``harness.stats.periodic``).
     """
 
     metric: Metric
     grouped: int
     values: Floats
     counts: Ints
-    periodic: Floats | None = None
+    met_more: Floats | None = None
+    """None where there was none."""
 
     def first(self, pairs: int) -> Sample:
         """The sample of the first ``pairs`` pairs."""
         groups = pairs // self.grouped
-        return replace(self, values=self.values[:groups], counts=self.counts[:groups])
+        met_more = None if self.met_more is None else self.met_more[:groups]
+        return replace(self, values=self.values[:groups], counts=self.counts[:groups], met_more=met_more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +199,8 @@ def judgeable(measured: Measured, design: Design, margins: Margins) -> tuple[tup
             refused.append(NotJudged(metric, reason))
         else:
             held = sample.counts.all(axis=1)
-            part = None if sample.periodic is None else sample.periodic[held]
-            judged.append(replace(sample, values=sample.values[held], counts=sample.counts[held], periodic=part))
+            met_more = None if sample.met_more is None else sample.met_more[held]
+            judged.append(replace(sample, values=sample.values[held], counts=sample.counts[held], met_more=met_more))
     return tuple(judged), tuple(refused)
 
 
@@ -249,17 +251,23 @@ def _of_all(logins: Logins, samples: Mapping[Metric, Sample], sizes: Sizes) -> S
 
 
 def _by_block(table: AttemptTable, logins: Logins, each: int) -> tuple[Floats, Floats]:
-    """When each of ``each`` blocks of an arm in a pair began, and ln of its logins' median response time."""
+    """When each of ``each`` blocks of an arm in a pair began, and ln of its logins' median response time.
+
+    Blocks with a login that counts come first; those beyond ``each`` are one with the last.
+    """
     _, pairs, arms = logins.shape
-    place, block = logins.used % max(pairs * arms, 1), table.block[logins.rows]
-    blocks = int(block.max(initial=0)) + 1
-    known, which = np.unique(place * blocks + block, return_inverse=True)
-    place_of = known // blocks
-    turn = np.minimum(np.arange(len(known)) - np.searchsorted(place_of, place_of), each - 1)
-    cell = (place_of * each + turn)[which]
-    grouping = Grouping.of(cell, (pairs, arms, each))
+    # A block has a number of its own, or in traces of other tools one on each arm.
+    key = table.block[logins.rows] * arms + table.arm[logins.rows]
+    place_of = np.full(int(key.max(initial=-1)) + 1, -1)
+    place_of[key] = logins.used % max(pairs * arms, 1)
+    known = np.flatnonzero(place_of >= 0)
+    known = known[np.argsort(place_of[known], kind="stable")]
+    turn = np.arange(len(known)) - np.searchsorted(place_of[known], place_of[known])
+    cell_of = np.zeros(len(place_of), dtype=np.int64)
+    cell_of[known] = place_of[known] * each + np.minimum(turn, each - 1)
+    grouping = Grouping.of(cell_of[key], (pairs, arms, each))
     began_s = np.full(grouping.counts.size, np.nan)
-    began_s[cell] = (table.intended_s - table.offset_s)[logins.rows]
+    np.fmax.at(began_s, cell_of[key], (table.intended_s - table.offset_s)[logins.rows])
     (median_s,) = grouping.quantiles(logins.response_s, [0.5])
     return began_s.reshape(median_s.shape), np.log(median_s)
 

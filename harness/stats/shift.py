@@ -155,8 +155,8 @@ def shift_of(sample: Sample, bounding: Bounding, margins: Margins) -> QuantileSh
         logs = np.log(sample.values)
         differences = logs[:, 1] - logs[:, 0]
         taken_out = 0.0
-        if sample.periodic is not None:
-            kept = without(differences, sample.periodic)
+        if sample.met_more is not None:
+            kept = without(differences, sample.met_more)
             taken_out, differences = float(differences.mean() - kept.mean()), kept
         middle = logs.mean(axis=0)
         baseline, candidate = math.exp(middle[0] + taken_out / 2), math.exp(middle[1] - taken_out / 2)

@@ -24,7 +24,7 @@ _OK, _WITHHELD = STATUSES.index("ok"), STATUSES.index("withheld")
 
 def shown(table: AttemptTable, design: Design, discard_pairs: int = 0) -> Shown:
     """What is shown of a table of attempts whose first ``discard_pairs`` pairs are not judged."""
-    sent = (table.status != _WITHHELD) & design.counts(table.pair, table.offset_s)
+    sent = (table.status != _WITHHELD) & design.untrimmed(table.pair, table.offset_s)
     discarded = (table.pair >= 0) & (table.pair < discard_pairs)
     kept = sent & (table.pair >= discard_pairs)
     block_s = table.intended_s - table.offset_s

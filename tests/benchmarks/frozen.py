@@ -75,8 +75,8 @@ class Freeze:
 def freeze(pid: int, after_s: float, length_s: float, found: list[Freeze]) -> None:
     """Stop a process some time from now, and let it go on."""
     time.sleep(after_s)
+    began = time.time()
     with stopped(pid):
-        began = time.time()
         time.sleep(length_s)
     found.append(Freeze(began, time.time()))
 

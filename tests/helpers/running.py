@@ -187,7 +187,8 @@ def stopped(*processes: int) -> Iterator[None]:
     """
     try:
         for process in processes:
-            os.kill(process, signal.SIGSTOP)
+            with suppress(ProcessLookupError):  # a server's child that has ended since it was listed
+                os.kill(process, signal.SIGSTOP)
         until(lambda: all(map(_stands, processes)), 20, "a process that was stopped went on")
         yield
     finally:
@@ -197,9 +198,12 @@ def stopped(*processes: int) -> Iterator[None]:
 
 
 def _stands(process: int) -> bool:
-    """Whether each of its threads is stopped (T, in the field after the name; proc_pid_stat(5))."""
-    threads = Path(f"/proc/{process}/task").glob("*/stat")
-    return all(thread.read_text().rpartition(") ")[2].startswith("T") for thread in threads)
+    """Whether each of its threads is stopped or has ended (T, Z or X after the name; proc_pid_stat(5))."""
+    states = []
+    for thread in Path(f"/proc/{process}/task").glob("*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended as we looked
+            states.append(thread.read_text().rpartition(") ")[2][0])
+    return set(states) <= {"T", "Z", "X"}
 
 
 def commands_running() -> str:

@@ -60,8 +60,8 @@ OTHER_BLOCKS = tuple(
     for layout in (INTERLEAVED_20, *NOISY)
     for name, title, block_s, trim_s, per_pair in (
         ("long", "one block of 7.5 s of each arm in a pair", 7.5, 2.5, 1),
-        ("short", "one block of 2 s of each arm in a pair", 2.0, 0.5, 1),
-        ("eight", "eight blocks of 2 s of each arm in a pair", 2.0, 0.5, 8),
+        ("short", "one block of 2 s of each arm in a pair", 2.0, 0.4, 1),
+        ("eight", "eight blocks of 2 s of each arm in a pair", 2.0, 0.4, 8),
     )
 )  # fmt: skip
 """The same, cut in other ways."""

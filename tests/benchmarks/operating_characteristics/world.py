@@ -96,7 +96,7 @@ class Layout:
     quick: bool = False
     """Judged by a policy that may pass before the candidate is old enough to show a leak."""
     block_s: float = 2.0
-    trim_s: float = 0.5
+    trim_s: float = 0.4
     per_pair: int = 4
     """Blocks of each arm in a pair."""
     headroom: Headroom | None = None
@@ -154,6 +154,7 @@ class Layout:
             headroom_every=self.headroom.every if self.headroom else None,
             duet=self.duet,
             per_pair=self.per_pair,
+            random_order=self.takes_turns,
         )
 
 

@@ -291,4 +291,4 @@ def test_what_came_by_the_clock_is_told_and_decides_nothing() -> None:
     plain, found = verdict(comparison()), verdict(comparison(periodic=Periodic(30.03, 0.554)))
     assert found.kind is plain.kind
     (told,) = set(found.notices) - set(plain.notices)
-    assert told.startswith("Something slowed both arms every 30 s") and "55 % of what their blocks of 15 s" in told
+    assert told.startswith("Both arms were slower every 30 s") and "explains 55 % of the variance" in told

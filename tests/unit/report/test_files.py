@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.model.comparison import Periodic
 from harness.model.evidence import Evidence
 from harness.model.verdict import Kind
 from harness.report.junit import junit
@@ -164,3 +165,11 @@ def test_the_summary_says_the_verdict_the_blame_and_what_was_left_out() -> None:
     assert "kdc_as, Kerberos AS exchange" in text
     assert "not those of a hospital's" in text
     assert "16 more in the report." in summary(passed())
+
+
+def test_periodic_interference_is_in_the_document_for_machines() -> None:
+    evidence = passed()
+    assert verdict_document(evidence)["periodic"] is None
+    assert evidence.comparison is not None
+    beside_a_job = replace(evidence, comparison=replace(evidence.comparison, periodic=Periodic(30.01, 0.41)))
+    assert verdict_document(beside_a_job)["periodic"] == {"period_s": 30.01, "explained": 0.41}

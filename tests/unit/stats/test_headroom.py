@@ -31,6 +31,13 @@ def slower_above(factor: float, world: World = EQUAL) -> AttemptTable:
     return replace(table, response_s=np.where(struck, factor, 1.0) * table.response_s)
 
 
+def slower_while(from_s: float, to_s: float) -> AttemptTable:
+    """A run whose candidate takes twice as long for logins due so long after the beginning of any block."""
+    table = table_of(EQUAL, TESTED)
+    struck = (table.arm == 1) & (table.offset_s >= from_s) & (table.offset_s < to_s)
+    return replace(table, response_s=np.where(struck, 2.0, 1.0) * table.response_s)
+
+
 def shift(comparison: Comparison, metric: Metric) -> QuantileShift:
     return next(s for s in comparison.shifts if s.metric == metric)
 
@@ -62,6 +69,15 @@ def test_failures_above_the_peak_have_a_margin_of_their_own() -> None:
     ]
     unasked = Policy(margins=Margins(headroom=HeadroomMargins(p95=None, failure_rate=None)))
     assert judge(compare(failing, TESTED, unasked, range(80)), HEALTH, ENDED, unasked).kind is not Kind.BLOCK
+
+
+def test_above_the_peak_the_second_half_of_a_block_is_judged_once_a_queue_has_had_time_to_grow() -> None:
+    early = compare(slower_while(0, 7.5), TESTED, POLICY, range(80))
+    late = compare(slower_while(7.5, 15), TESTED, POLICY, range(80))
+    assert np.expm1(shift(early, ABOVE).estimate) == pytest.approx(0.0, abs=0.05)
+    assert np.expm1(shift(late, ABOVE).estimate) == pytest.approx(1.0, abs=0.05)
+    assert np.expm1(shift(early, AT_PEAK).estimate) > 0.5
+    assert replace(TESTED, trim_s=9.0).trim("headroom") == 9.0, "a longer trim is kept"
 
 
 def test_an_equal_candidate_passes_and_without_the_stage_it_is_said_that_capacity_was_not_tested() -> None:

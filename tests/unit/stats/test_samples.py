@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.model.attempt import STATUSES, AttemptTable
+from harness.model.comparison import Design
 from harness.model.metric import Metric
 from harness.model.policy import LoginMargins, Margins, Policy
 from harness.model.steps import CACHES
@@ -250,3 +251,21 @@ def test_an_arms_blocks_in_a_pair_are_one_value_and_are_counted_where_they_hold_
     }
     assert "p95 needs 60, which takes 12 blocks of an arm after trimming" in reasons["expected"]["p95"]
     assert "p95 needs 60, which takes 3 blocks of an arm after trimming" in reasons["headroom"]["p95"]
+
+
+def test_blocks_are_told_apart_by_pair_and_arm_and_in_order_of_time() -> None:
+    """Two blocks of each arm in a pair; the candidate's second one in pair 1 holds no login."""
+    design = Design(block_s=10.0, trim_s=0.0, horizon_pairs=2, timeout_s=10.0, per_pair=2)
+    blocks = [(0, 0, 0), (1, 0, 1), (3, 0, 0), (2, 0, 1), (4, 1, 1), (5, 1, 0), (6, 1, 0)]
+    rows = [(block, pair, arm, 0.1 * (block + 1) * factor) for block, pair, arm in blocks for factor in (0.5, 1.0, 3.0)]
+    block, pair, arm, taken_s = (np.array(column) for column in zip(*rows, strict=True))
+    table = logins({(0, "baseline"): [1.0] * len(rows)})
+    table = replace(table, arm=arm.astype(np.int8), block=block, pair=pair, response_s=taken_s,
+                    offset_s=np.full(len(rows), 5.0), intended_s=10.0 * block + 5.0)  # fmt: skip
+    found = measure(table, design, Policy(), (0, 1))
+    began = np.array([[[0.0, 30.0], [10.0, 20.0]], [[50.0, 60.0], [40.0, np.nan]]])
+    np.testing.assert_allclose(found.began_s, began)
+    np.testing.assert_allclose(np.exp(found.levels), 0.1 * (began / 10 + 1))
+    halves = [measure(table, design, Policy(), (pair,), settled=found.settled) for pair in (0, 1)]
+    np.testing.assert_allclose(joined(halves).levels, found.levels)
+    np.testing.assert_allclose(found.first(1).began_s, began[:1])

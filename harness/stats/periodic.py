@@ -91,16 +91,6 @@ class _Blocks:
         found[order] = (upto[last] - upto[first]) / (last - first)
         return found
 
-    def explained(self, foretold: Floats) -> float:
-        """The share of what varies between them that was foretold; below 0 where it is worse than nothing."""
-        varies, left = float(self.slow @ self.slow), self.slow - foretold
-        return 1.0 - float(left @ left) / varies if varies else 0.0
-
-    def on(self, arm: int) -> _Blocks:
-        """Those of one arm."""
-        mine = self.arm == arm
-        return _Blocks(self.began_s[mine], self.pair[mine], self.arm[mine], self.slow[mine])
-
 
 def periodic(stages: Mapping[Stage, Measured], design: Design) -> tuple[Periodic, dict[Stage, Floats]] | None:
     """Interference that came by a clock, and for each pair of a stage how much more of it the candidate met.
@@ -123,9 +113,11 @@ def periodic(stages: Mapping[Stage, Measured], design: Design) -> tuple[Periodic
         return None
     # A long block meets at other phases than a short one what both meet.
     foretold = [_foretold(part, period_s) for part in each]
-    explained, needed = blocks.explained(np.concatenate(foretold)), EXPLAINS + OF_FEW / len(blocks.slow)
-    of_arms = [blocks.on(arm).explained(np.concatenate(foretold)[blocks.arm == arm]) for arm in range(len(ARMS))]
-    if explained < needed or min(of_arms) < needed / 2:
+    all_told, on_candidate = np.concatenate(foretold), blocks.arm == ARMS.index("candidate")
+    explained, needed = _explained(blocks.slow, all_told), EXPLAINS + OF_FEW / len(blocks.slow)
+    if explained < needed:
+        return None
+    if any(_explained(blocks.slow[mine], all_told[mine]) < needed / 2 for mine in (on_candidate, ~on_candidate)):
         return None
     met_more = {}
     for (stage, measured), told in zip(usable.items(), foretold, strict=True):
@@ -195,6 +187,12 @@ def _foretold(blocks: _Blocks, period_s: float) -> Floats:
     told, known = (_beside(whole.sum(axis=0) - whole) for whole in (sums, counts))
     profile: Floats = np.divide(told, known, out=np.zeros(told.shape), where=known > 0)
     return profile[section, phase]
+
+
+def _explained(slow: Floats, foretold: Floats) -> float:
+    """The share of what blocks vary by that was foretold; below 0 where that is worse than nothing."""
+    varies, left = float(slow @ slow), slow - foretold
+    return 1.0 - float(left @ left) / varies if varies else 0.0
 
 
 def _beside(whole: Floats) -> Floats:

@@ -1,4 +1,5 @@
-"""What all tests share: no example of a property is judged by how long it took, and a domain is built once."""
+"""What all tests share: no example of a property is judged by how long it took, a domain is built once, and what failed
+while the machine stood still is run anew."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.helpers.stalls import pytest_runtest_protocol as pytest_runtest_protocol
 
 settings.register_profile("untimed", settings.get_profile(settings.get_current_profile_name()), deadline=None)
 settings.load_profile("untimed")

@@ -39,7 +39,7 @@ def test_a_budget_holds_the_preparation_that_max_rate_makes_wait() -> None:
 
 def test_a_budget_longer_than_the_plan_is_the_plan() -> None:
     found = budget_of(RUSH, TARGETS, Policy(), 7200)
-    assert (found.pairs, found.cuts) == (75, False)
+    assert (found.pairs, found.cuts) == (80, False)
 
 
 def test_a_budget_without_a_look_is_refused() -> None:
@@ -50,7 +50,7 @@ def test_a_budget_without_a_look_is_refused() -> None:
 def test_what_it_will_tell_is_said_beforehand(capsys: pytest.CaptureFixture[str]) -> None:
     tell(RUSH, Policy(), budget_of(RUSH, TARGETS.model_copy(update={"max_rate": None}), Policy(), 600), None)
     said = capsys.readouterr().out
-    assert said.startswith("Budget 10 min: 36 of the plan's 75 pairs of 16 s")
+    assert said.startswith("Budget 10 min: 36 of the plan's 80 pairs of 16 s")
     tell(RUSH, Policy(), Budget(40.0, 2, 80), None)
     assert capsys.readouterr().out.startswith("Budget 40 s: ")
     assert "A PASS needs" in said and "or be continued" in said

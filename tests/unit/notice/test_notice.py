@@ -44,7 +44,7 @@ def test_it_says_where_when_by_whom_and_how_much(site: Path, capsys: pytest.Capt
     text = notice(site, capsys, "--starts", "2026-11-30T02:00+01:00", "--contact", "Anna, 1234")
     plan = make_plan(load_scenario(shipped.find("morning-rush", shipped.SCENARIOS)))
     logins = sum(len(block.arrivals) for block in plan.blocks)
-    assert f"{logins:,} logins in 20 min, 50 a second, in some blocks 75" in text
+    assert f"{logins:,} logins in 21 min, 50 a second, in some blocks 75" in text
     assert "| LDAP connections | 75 |" in text  # at the stage above the peak
     assert "| candidate | LDAP, TLS | 10.20.30.12:636 |" in text
     assert "2,000 accounts" in text and "clin01999" in text

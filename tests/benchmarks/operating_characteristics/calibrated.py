@@ -45,5 +45,7 @@ def site_of(layout: Layout, pool: list[Repeat], seed: tuple[int, ...]) -> Site:
     if layout.stored:
         levels = {it: between_levels(np.array([run.levels[it] for run in runs])) for it in runs[0].levels}
         return Site(source="pool", runs=len(runs), levels=levels)
-    found = {it: np.array([run.differences[it] for run in runs]).T for it in runs[0].differences}
+    # A quantile that a pair just holds is judged on groups of pairs in some runs, of which there may be too few.
+    known = set(runs[0].differences).intersection(*(run.differences for run in runs))
+    found = {it: np.array([run.differences[it] for run in runs]).T for it in runs[0].differences if it in known}
     return Site(source="pool", runs=len(runs), deployments={n: between_deployments(*both) for n, both in found.items()})

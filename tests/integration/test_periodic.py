@@ -63,7 +63,9 @@ def test_a_job_beside_both_arms_is_found_with_its_period_and_equal_arms_pass(
             done = unless_late(inputs, inputs.command(lab.targets, INTERLEAVED, LATE))
             return done.returncode, inputs.verdict(), done.stdout + done.stderr
 
-        code, verdict, said = of_three(tmp_path, gated, lambda found: found[1]["periodic"] is not None)
+        code, verdict, said = of_three(
+            tmp_path, gated, lambda found: found[0] == 0 and found[1]["periodic"] is not None
+        )
     assert code == 0, said
     assert verdict["periodic"]["period_s"] == pytest.approx(EVERY_S, rel=0.03), said
     assert verdict["periodic"]["explained"] > 0.3

@@ -80,7 +80,7 @@ def design_of(scenario: Scenario) -> Design:
         headroom_every=scenario.headroom.every if scenario.headroom else None,
         duet=scenario.blocks.design == "duet",
         per_pair=scenario.blocks.per_pair,
-        random_order=scenario.blocks.design == "interleaved",
+        random_order=True,
     )
 
 

@@ -120,13 +120,13 @@ def _with_interference(stages: Stages, met_more: Mapping[Stage, Floats]) -> dict
 
     def of(sample: Sample, by_pair: Floats) -> Sample:
         groups = len(sample.values)
-        means = by_pair[: groups * sample.grouped].reshape(groups, sample.grouped).mean(axis=1)
-        return replace(sample, met_more=means) if sample.metric.statistic in QUANTILES else sample
+        return replace(sample, met_more=by_pair[: groups * sample.grouped].reshape(groups, sample.grouped).mean(axis=1))
 
     found = dict(stages)
     for stage, by_pair in met_more.items():
-        samples = {metric: of(sample, by_pair) for metric, sample in stages[stage].samples.items()}
-        found[stage] = replace(stages[stage], samples=samples)
+        samples = stages[stage].samples
+        times = {metric: of(sample, by_pair) for metric, sample in samples.items() if metric.statistic in QUANTILES}
+        found[stage] = replace(stages[stage], samples={**samples, **times})
     return found
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.lab.domain import Lab
-from tests.helpers.running import POLICY, SCENARIO, Inputs, of_three, unless_late
+from tests.helpers.running import POLICY, SCENARIO, Inputs, of_three, stopped, unless_late
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +28,7 @@ LATE: dict[str, Any] = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 34}}
 
 @contextmanager
 def slowed_by_the_clock(pids: list[int]) -> Iterator[None]:
-    """As beside a job of 0.8 s every 4 s that takes most of a core: the processes run for a fifth of its time."""
+    """As beside a job of 0.8 s every 4 s that takes most of a core: the processes run for a fifth of it at most."""
     over = threading.Event()
 
     def job() -> None:
@@ -38,11 +36,9 @@ def slowed_by_the_clock(pids: list[int]) -> Iterator[None]:
             time.sleep(EVERY_S - time.time() % EVERY_S)
             began = time.time()
             while time.time() - began < LASTS_S:
-                for number, lasts_s in ((signal.SIGSTOP, STOPPED_S), (signal.SIGCONT, STOPPED_S / 4)):
-                    for pid in pids:
-                        with suppress(ProcessLookupError):
-                            os.kill(pid, number)
-                    time.sleep(lasts_s)
+                with stopped(*pids):
+                    time.sleep(STOPPED_S)
+                time.sleep(STOPPED_S / 4)
 
     thread = threading.Thread(target=job)
     thread.start()

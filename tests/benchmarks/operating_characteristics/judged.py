@@ -124,8 +124,8 @@ def deciding_looks(stages: Mapping[Stage, Measured], layout: Layout, policy: Pol
     """The looks before the last that may end a run, in order; most can't, and needn't be judged in full.
 
     A look is left out where each metric's lower bound, had it the whole error to itself, lies below its margin, and
-    some metric's upper bound above its own. A broken budget or an outage may end a run at any look, and so may one in
-    which something came by the clock, of which each look knows more than the one before it.
+    some metric's upper bound above its own. A broken budget or an outage may end a run at any look, and so may one with
+    periodic interference, of which each look knows more than the one before it.
     """
     expected = stages["expected"]
     slowest_s = float(np.max(expected.samples[ALL_LOGINS_P95].values[:, 1], initial=0.0))

@@ -20,6 +20,9 @@ class Recorder:
     """Journals an arm's attempts and the generator's health into a run's folder, twice a second."""
 
     def __init__(self, attempts: Path, health: Path) -> None:
+        # Arrow imports pandas, where that is installed, at the first rows: half a second, in which no login would be
+        # sent on time if these were the first of the load.
+        attempts_batch([])
         self._attempts = JournalWriter(attempts, ATTEMPTS)
         self._health = JournalWriter(health, HEALTH)
         self._waiting: list[Attempt] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import resource
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import psutil
@@ -28,6 +30,8 @@ from tests.helpers.running import AUTHGATE, Inputs, Running, finished, stopped, 
 
 STANDS_S = 0.4
 """How long a slow disk stands still, and goes on."""
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
+"""Requests of ioctl(2) to a file system (linux/fs.h)."""
 FLUSHED_S = 1.0
 """Of a process that is killed, what it has measured in its last second may be lost."""
 
@@ -163,19 +167,23 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 @contextmanager
 def slow_disk(folder: Path) -> Iterator[Path]:
     """A file system of its own in the folder, which stands still for half of the time; needs root and a loop device."""
-    place, image = folder / "disk", folder / "image"
+    place = folder / "disk"
     place.mkdir()
-    with image.open("wb") as file:
-        file.truncate(64 << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
-    subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True)
+    # In memory, and frozen by this process itself: it stands still for as long as is said, whatever else the machine
+    # and its disk have to do.
+    with NamedTemporaryFile(dir="/dev/shm") as image:
+        image.truncate(64 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", image.name], check=True)
+        subprocess.run(["mount", "-o", "loop", image.name, str(place)], check=True)
     over = threading.Event()
 
     def hold() -> None:
+        root = os.open(place, os.O_RDONLY)
         while not over.wait(STANDS_S):
-            subprocess.run(["fsfreeze", "-f", str(place)], check=True)
+            fcntl.ioctl(root, FIFREEZE, 0)
             time.sleep(STANDS_S)
-            subprocess.run(["fsfreeze", "-u", str(place)], check=True)
+            fcntl.ioctl(root, FITHAW, 0)
+        os.close(root)
 
     holding = threading.Thread(target=hold)
     holding.start()

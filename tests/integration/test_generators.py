@@ -40,7 +40,6 @@ UNHURRIED: dict[str, Any] = {
     **POLICY,
     "looks": {**POLICY["looks"], "pass_from": 8},
     "leak": NO_LEAK,
-    "limits": {**POLICY["limits"], **dict.fromkeys(("send_lag_p99_ms", "pool_wait_p99_ms", "hub_stall_p99_ms"), 9000)},
 }
 """It passes at pair 8, so that a worker which comes late finds a run; one that begins takes the others' processor."""
 CUT_S, SHORT_S = 5.0, 0.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -111,8 +112,8 @@ def live_verdict(
 
     Arms measured on different days are judged once, when both are there.
     """
-    looks = [layout.pairs] if layout.stored else [*deciding_looks(stages, layout, policy, site), layout.pairs]
-    for pairs in looks:
+    earlier = () if layout.stored else deciding_looks(stages, layout, policy, site)
+    for pairs in chain(earlier, [layout.pairs]):
         comparison = concluded(seen_by(stages, pairs), pairs, layout.design, policy, site)
         verdict = judge(comparison, HEALTH, RUNNING, policy)
         if verdict.final:

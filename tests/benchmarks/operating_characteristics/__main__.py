@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from tests.benchmarks.operating_characteristics.rows import (
     nominal_p95_s,
     policy_of,
 )
-from tests.benchmarks.operating_characteristics.table import Cell, as_json, cell_of, markdown
+from tests.benchmarks.operating_characteristics.table import Cell, as_json, cell_of, from_json, markdown, merged
 from tests.benchmarks.operating_characteristics.world import RATE, Candidate
 
 CHUNK = 10
@@ -44,17 +43,17 @@ def run_chunk(task: Task) -> list[Outcome]:
     ]
 
 
-def cells_of(
-    pool: ProcessPoolExecutor, rows: Sequence[str], layouts: Sequence[str], runs: int, error_runs: int, seed: int
-) -> Iterator[Cell]:
-    """Every cell, layout by layout; a cell's runs see the same worlds as those of every other cell of its layout."""
+def cells_of(pool: ProcessPoolExecutor, counts: Mapping[str, int], layouts: Sequence[str], seed: int) -> Iterator[Cell]:
+    """Every cell, layout by layout; a cell's runs see the same worlds as those of every other cell of its layout.
+
+    ``counts``: how many runs each row has.
+    """
     for name in layouts:
         nominal_s = nominal_p95_s(LAYOUTS[name])
         repeats = range(POOL if LAYOUTS[name].calibrated else 0)
         known = list(pool.map(repeat_of, [LAYOUTS[name]] * len(repeats), repeats, chunksize=CHUNK))
-        candidates = dict(zip(rows, pool.map(_candidate, [(row, name) for row in rows]), strict=True))
-        for row, candidate in candidates.items():
-            count = error_runs if row in ERRORS else runs
+        candidates = pool.map(_candidate, [(row, name) for row in counts])
+        for (row, count), candidate in zip(counts.items(), candidates, strict=True):
             chunks = [range(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
             tasks = [(row, candidate, name, seed, nominal_s, chunk, known) for chunk in chunks]
             yield cell_of([found for part in pool.map(run_chunk, tasks) for found in part])
@@ -73,6 +72,15 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--designs", nargs="+", choices=list(LAYOUTS), default=[layout.name for layout in PAIRED])
     parser.add_argument("--seed", type=int, default=2016)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--onto",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE.json",
+        help="cells of this judge and seed that were measured before, to be kept where none is measured now; "
+        "with --runs 0 they are the whole table",
+    )
     parser.add_argument("--out", type=Path, nargs="+", default=[], help="FILE.md or FILE.json, written after each cell")
     return parser.parse_args(argv)
 
@@ -81,29 +89,34 @@ def main(argv: Sequence[str]) -> int:
     """Measure, and print the table."""
     arguments = _arguments(argv)
     error_runs = arguments.error_runs or arguments.runs
+    counts = {row: error_runs if row in ERRORS else arguments.runs for row in arguments.rows}
     began = time.perf_counter()
     command = f"python -m tests.benchmarks.operating_characteristics {shlex.join(argv)}".rstrip()
-    cells: list[Cell] = []
-    text = ""
+    cells = merged(*(from_json(json.loads(path.read_text("utf-8"))) for path in arguments.onto))
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        for cell in cells_of(pool, arguments.rows, arguments.designs, arguments.runs, error_runs, arguments.seed):
-            cells.append(cell)
+        for cell in cells_of(pool, counts, arguments.designs if arguments.runs else [], arguments.seed):
+            cells = merged(cells, [cell])
+            _write(cells, arguments.seed, command, arguments.out)
             elapsed = time.perf_counter() - began
-            done = sum(cell.runs for cell in cells)
-            facts = [
-                f"{datetime.now(UTC):%Y-%m-%d}, seed {arguments.seed}, {RATE:g} logins/s, {os.cpu_count()} cores, "
-                f"{done:,} simulated runs in {elapsed:.0f} s with {arguments.jobs} jobs.",
-                "The default policy, looks after every pair; *quick* may pass before the candidate is 11 minutes old.",
-                "n is the number of runs of a cell: a share near 50 % is known to ±100/√n points, and 0 of n means "
-                "below 300/n %, both at 95 %.",
-                "All cells of a design see the same worlds, so one extreme run shows in several rows.",
-            ]
-            text = markdown(cells, facts, command)
-            for path in arguments.out:
-                path.write_text(json.dumps(as_json(cells), indent=1) if path.suffix == ".json" else text, "utf-8")
             print(f"{elapsed:6.0f} s  {cell.layout} {cell.row}: {cell.block:.1f} / {cell.passed:.1f}", file=sys.stderr)
-    print(text)
+    print(_write(cells, arguments.seed, command, arguments.out))
     return 0
+
+
+def _write(cells: Sequence[Cell], seed: int, command: str, paths: Sequence[Path]) -> str:
+    """Write the table to files; its Markdown."""
+    facts = [
+        f"{datetime.now(UTC):%Y-%m-%d}, seed {seed}, {RATE:g} logins/s, {sum(cell.runs for cell in cells):,} simulated "
+        "runs; where there is no figure the row was not run.",
+        "The default policy, looks after every pair; *quick* may pass before the candidate is 11 minutes old.",
+        "n is the number of runs of a cell: a share near 50 % is known to ±100/√n points, and 0 of n means "
+        "below 300/n %, both at 95 %.",
+        "All cells of a design see the same worlds, so one extreme run shows in several rows.",
+    ]
+    text = markdown(cells, facts, command)
+    for path in paths:
+        path.write_text(json.dumps(as_json(cells), indent=1) if path.suffix == ".json" else text, "utf-8")
+    return text
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -88,6 +89,27 @@ def markdown(cells: Sequence[Cell], facts: Sequence[str], command: str) -> str:
 def as_json(cells: Sequence[Cell]) -> list[dict[str, object]]:
     """The cells as plain data, None in place of NaN."""
     return [{key: _plain(value) for key, value in asdict(cell).items()} for cell in cells]
+
+
+def from_json(document: Iterable[Mapping[str, Any]]) -> list[Cell]:
+    """Cells that ``as_json`` made."""
+    numbers = ("minutes", "blamed")
+    return [
+        Cell(
+            **{
+                **cell,
+                **{name: math.nan if cell[name] is None else cell[name] for name in numbers},
+                **{name: tuple(math.nan if x is None else x for x in cell[name]) for name in ("shift", "sd")},
+            }
+        )
+        for cell in document
+    ]
+
+
+def merged(*parts: Iterable[Cell]) -> list[Cell]:
+    """One cell of each row and layout, a later part's in place of an earlier one's, in the table's order."""
+    found = {(cell.layout, cell.row): cell for part in parts for cell in part}
+    return [found[layout, row] for layout in LAYOUTS for row in ROWS if (layout, row) in found]
 
 
 def _by(cells: Sequence[Cell]) -> list[tuple[str, dict[str, Cell]]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from harness.gate.judge import judge
 from harness.model.metric import Metric
 from harness.model.site import UNCALIBRATED, Site
 from harness.stats.compare import compare, concluded
+from tests.benchmarks.operating_characteristics.__main__ import main
 from tests.benchmarks.operating_characteristics.calibrated import repeat_of, site_of
 from tests.benchmarks.operating_characteristics.environments import FAST, PERIODIC, ROUGH, USUAL, surroundings
 from tests.benchmarks.operating_characteristics.judged import (
@@ -33,7 +36,7 @@ from tests.benchmarks.operating_characteristics.rows import (
     ROWS,
     policy_of,
 )
-from tests.benchmarks.operating_characteristics.table import as_json, cell_of, markdown
+from tests.benchmarks.operating_characteristics.table import as_json, cell_of, from_json, markdown
 from tests.benchmarks.operating_characteristics.world import Candidate, Layout, served, simulate
 
 pytestmark = pytest.mark.slow
@@ -159,6 +162,20 @@ def test_the_table_names_rows_designs_and_rivals(equal: list[Outcome], twice: li
     assert cells[1].passed == 0
     assert set(cells[0].rivals) == set(RIVALS)
     assert as_json(cells)[1]["row"] == "twice-margin"
+
+
+def test_a_table_made_in_several_sittings_has_the_later_cell_of_each_row_and_design(
+    equal: list[Outcome], twice: list[Outcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "kept.json"
+    kept.write_text(json.dumps(as_json([cell_of(equal[:2]), cell_of(twice)])), "utf-8")
+    later = tmp_path / "later.json"
+    later.write_text(json.dumps(as_json([cell_of(equal)])), "utf-8")
+    made = tmp_path / "made.json"
+    assert main(["--runs", "0", "--onto", str(kept), str(later), "--out", str(made)]) == 0
+    cells = from_json(json.loads(made.read_text("utf-8")))
+    assert [(cell.row, cell.runs) for cell in cells] == [("equal", len(equal)), ("twice-margin", len(twice))]
+    assert f"{len(equal) + len(twice)} simulated runs" in capsys.readouterr().out
 
 
 def test_the_noisier_hosts_are_as_noisy_as_they_say() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ import click
 from harness.config import shipped
 from harness.errors import RunError
 from harness.model.endpoint import Endpoint, parse_endpoint
+from harness.system.cache import scratch
 from harness.system.process import Family
 
 LOOPBACK, PORT = "127.0.0.1", 8089
@@ -54,7 +54,7 @@ def gate_page(address: Endpoint | None, results: Path) -> Iterator[None]:
     if address is None:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="authgate-web-") as folder:
+    with scratch() as folder:
         log, family = Path(folder) / "web.log", Family()
         where = ["--web-host", address.host, "--web-port", str(address.port), "--results", str(results)]
         command = [sys.executable, "-m", "locust", "-f", str(shipped.GATE_LOCUSTFILE), *where]

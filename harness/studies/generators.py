@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from harness.model.target import Targets
 from harness.record.folder import RunFolder
 from harness.run.execute import COME_WITHIN_S
 from harness.stats.validity import CLOCK_ERROR_AT_MOST_MS
+from harness.system.cache import scratch
 
 POLL_S = 0.25
 EACH_WITHIN_S = 200.0
@@ -33,7 +33,7 @@ def examine_elsewhere(scenario: Scenario, targets: Targets, elsewhere: Elsewhere
     elsewhere.check(1)
     checks: list[Check] = []
     seen = 0
-    with tempfile.TemporaryDirectory(prefix="authgate-doctor-") as results:
+    with scratch() as results:
         folder = RunFolder.create(Path(results), scenario, targets, Policy(), tuple(targets.arms))
         folder.update_manifest(examine=True)
         with Fleet(folder, 1, elsewhere) as fleet:

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,6 +24,7 @@ from harness.errors import AuthgateError, ConfigError, RunError
 from harness.load.asked import AskedError
 from harness.report.language import ENGLISH, Language, language_of
 from harness.run.request import RunRequest
+from harness.system.cache import scratch
 from harness.system.process import Family, Identity
 from harness.webui.live import LIVE, WATCHED, in_language, is_alive
 
@@ -86,7 +86,7 @@ class GateHost:
     def __init__(self, results: Path) -> None:
         self.results = results
         self._family = Family()
-        self._logs = tempfile.TemporaryDirectory(prefix="authgate-web-")
+        self._logs = scratch()
         self._child: Popen[bytes] | None = None
         self._started = 0
         self._looked = 0.0

@@ -18,6 +18,7 @@ from harness.model.policy import Policy
 from harness.model.progress import Preparing, Snapshot
 from harness.model.target import ARMS
 from harness.record.schema import ATTEMPTS, attempts_batch
+from harness.system.cache import owner
 from harness.system.process import Identity
 from harness.webui.host import GateHost, wanted_of
 from harness.webui.live import LIVE, WATCHED, LiveFile
@@ -120,6 +121,17 @@ def test_a_run_that_goes_on_is_found_by_its_live_file_and_one_that_was_killed_is
         assert not host.busy
     finally:
         host.close()
+
+
+def test_what_a_page_that_was_killed_leaves_goes_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "authgate/scratch").mkdir(parents=True)
+    killed = tmp_path / f"authgate/scratch/{owner().replace(str(os.getpid()), str(2**22 - 1))}logs"
+    killed.mkdir()
+    GateHost(tmp_path).close()
+    assert not list((tmp_path / "authgate/scratch").iterdir())
 
 
 def test_only_a_run_s_own_name_leads_to_a_folder(tmp_path: Path) -> None:

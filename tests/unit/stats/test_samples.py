@@ -16,7 +16,7 @@ from harness.model.steps import CACHES
 from harness.model.target import Arm
 from harness.stats.cells import Grouping
 from harness.stats.samples import ALL_LOGINS_P95, Sample, joined, judgeable, measure
-from harness.stats.settled import needed_in_block, slow_after_s
+from harness.stats.settled import needed_in_block, sizes_of, slow_after_s
 from tests.helpers.synthetic import DESIGN, PER_LOGIN, POLICY, logins
 
 EVERY_PAIR = Policy(discard_pairs=0)
@@ -207,6 +207,12 @@ def test_the_budget_is_on_cold_and_warm_logins_together() -> None:
 def test_three_logins_beyond_a_quantile_are_enough() -> None:
     assert [needed_in_block(q) for q in (0.50, 0.95, 0.99)] == [6, 60, 300]
     assert Metric("cold", "login", "p95") in judged(logins(both([0.1] * 60, [0.1] * 60)))[0]
+
+
+@pytest.mark.parametrize("early", [[320, 320, 320], [281, 299, 330], [271, 271, 271]])
+def test_a_plan_that_holds_a_quantile_does_not_lose_it_to_a_few_pairs_of_fewer_arrivals(early: list[int]) -> None:
+    """Of Poisson arrivals with a mean of 320, the median of three pairs is below 300 in one run of twenty."""
+    assert sizes_of(np.array([[[held, held] for held in early]]), ["cold"])["cold"]["p99"] == 1
 
 
 def test_a_baseline_at_the_time_out_has_no_room_for_a_slower_candidate() -> None:

@@ -45,6 +45,11 @@ def test_runs_that_were_not_sound_are_counted_and_bear_no_bound() -> None:
     assert markdown(rows).count("a reason") == 2
 
 
+def test_a_machine_is_quiet_where_few_of_its_cores_are_in_use_whatever_its_load_average() -> None:
+    (quiet,) = table([{**row(1, load=3.0), "used_before": 0.02}])[2:]
+    assert "| quiet | 1 |" in quiet
+
+
 def test_the_table_is_put_between_its_marks_alone() -> None:
     page = f"before\n{real_aa.BEGIN}\nold\n{real_aa.END}\nafter\n"
     once = published(page, [row(1)])

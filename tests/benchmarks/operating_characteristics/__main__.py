@@ -28,6 +28,11 @@ from tests.benchmarks.operating_characteristics.world import RATE, Candidate
 CHUNK = 10
 ERRORS = ("equal", "at-margin")
 """The rows at which a wrong BLOCK and a wrong PASS are counted."""
+COMMAND = "python -m tests.benchmarks.operating_characteristics"
+IN_SITTINGS = (
+    f"Measured in several sittings, each put onto the table by `{COMMAND} --runs N --designs … --rows … "
+    "--onto FILE.json --out FILE.md FILE.json`."
+)
 Task = tuple[str, Candidate, str, int, float, range, list[Repeat]]
 
 
@@ -91,19 +96,19 @@ def main(argv: Sequence[str]) -> int:
     error_runs = arguments.error_runs or arguments.runs
     counts = {row: error_runs if row in ERRORS else arguments.runs for row in arguments.rows}
     began = time.perf_counter()
-    command = f"python -m tests.benchmarks.operating_characteristics {shlex.join(argv)}".rstrip()
+    how = IN_SITTINGS if arguments.onto else f"Regenerate with `{COMMAND} {shlex.join(argv)}`."
     cells = merged(*(from_json(json.loads(path.read_text("utf-8"))) for path in arguments.onto))
     with ProcessPoolExecutor(arguments.jobs) as pool:
         for cell in cells_of(pool, counts, arguments.designs if arguments.runs else [], arguments.seed):
             cells = merged(cells, [cell])
-            _write(cells, arguments.seed, command, arguments.out)
+            _write(cells, arguments.seed, how, arguments.out)
             elapsed = time.perf_counter() - began
             print(f"{elapsed:6.0f} s  {cell.layout} {cell.row}: {cell.block:.1f} / {cell.passed:.1f}", file=sys.stderr)
-    print(_write(cells, arguments.seed, command, arguments.out))
+    print(_write(cells, arguments.seed, how, arguments.out))
     return 0
 
 
-def _write(cells: Sequence[Cell], seed: int, command: str, paths: Sequence[Path]) -> str:
+def _write(cells: Sequence[Cell], seed: int, how: str, paths: Sequence[Path]) -> str:
     """Write the table to files; its Markdown."""
     facts = [
         f"{datetime.now(UTC):%Y-%m-%d}, seed {seed}, {RATE:g} logins/s, {sum(cell.runs for cell in cells):,} simulated "
@@ -113,7 +118,7 @@ def _write(cells: Sequence[Cell], seed: int, command: str, paths: Sequence[Path]
         "below 300/n %, both at 95 %.",
         "All cells of a design see the same worlds, so one extreme run shows in several rows.",
     ]
-    text = markdown(cells, facts, command)
+    text = markdown(cells, [*facts, how])
     for path in paths:
         path.write_text(json.dumps(as_json(cells), indent=1) if path.suffix == ".json" else text, "utf-8")
     return text

@@ -52,10 +52,10 @@ def cell_of(outcomes: Sequence[Outcome]) -> Cell:
     )
 
 
-def markdown(cells: Sequence[Cell], facts: Sequence[str], command: str) -> str:
+def markdown(cells: Sequence[Cell], facts: Sequence[str]) -> str:
     """The whole report: this judge, then its rivals layout by layout."""
     layouts = [name for name in LAYOUTS if any(cell.layout == name for cell in cells)]
-    lines = ["# Operating characteristics", "", *(f"- {fact}" for fact in facts), f"- Regenerate with `{command}`.", ""]
+    lines = ["# Operating characteristics", "", *(f"- {fact}" for fact in facts), ""]
     lines += ["## This judge", "", "BLOCK / PASS % @ median minutes of the decided runs; the rest is INCONCLUSIVE.", ""]
     lines += _rows(
         ["candidate", "measured shift p50 / p95 / p99", *(LAYOUTS[name].title for name in layouts)],

@@ -69,7 +69,7 @@ class Candidate:
     ``factor`` multiplies every service time and ``factors`` those of single steps; ``added``, ``ntlm`` and ``failing``
     are shares of its logins, ``growth`` is by how much it slows each minute, ``fade`` by how much it is slower at
     first, ``lost`` names a pool with a server less. In a share of the pairs, ``bursts``, its service times are
-    multiplied by ``burst`` besides.
+    multiplied by ``burst`` besides, and ``burst_added`` is the share of its logins that is added to ``added``.
     """
 
     factor: float = 1.0
@@ -83,6 +83,7 @@ class Candidate:
     lost: str = ""
     bursts: float = 0.0
     burst: float = 1.0
+    burst_added: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ class _Slowed:
 
     by_arm: tuple[Floats, Floats]
     deployment: float
-    bursts: Floats
+    in_burst: Flags
 
     @classmethod
     def of(cls, candidate: Candidate, layout: Layout, streams: Sequence[np.random.Generator]) -> _Slowed:
@@ -191,8 +192,7 @@ class _Slowed:
         if where.own_sd:
             by_arm = [at * np.exp(drifting(layout.minutes, hosts, where.own_sd, where.own_tau_s)) for at in by_arm]
         deployment = float(np.exp(deployed.normal(0.0, layout.deployment_sd)))
-        bursts = np.where(bursting.uniform(size=layout.pairs) < candidate.bursts, candidate.burst, 1.0)
-        return cls((by_arm[0], by_arm[1]), deployment, bursts)
+        return cls((by_arm[0], by_arm[1]), deployment, bursting.uniform(size=layout.pairs) < candidate.bursts)
 
 
 def simulate(candidate: Candidate, layout: Layout, seed: tuple[int, ...]) -> AttemptTable:
@@ -223,7 +223,8 @@ def _simulated(
     cold = np.exp(-since_s / layout.environment.warms_in_s) * _switched(layout, couples)
     factor *= 1.0 + WARM_UP * cold
     aged = (1.0 + candidate.growth) ** (wall_s / 60.0) * (1.0 + candidate.fade * np.exp(-wall_s / FADES_S))
-    of_candidate = candidate.factor * aged * slowed.bursts[couples.pair].repeat(2)[:, None] * slowed.deployment
+    in_burst = slowed.in_burst[couples.pair].repeat(2)[:, None]
+    of_candidate = candidate.factor * aged * np.where(in_burst, candidate.burst, 1.0) * slowed.deployment
     factor *= np.where(is_candidate, of_candidate, 1.0)
     miss = MISS_SHARE + MISS_COLD_SHARE * cold
     sigma = np.where(is_candidate, candidate.sigma, SIGMA)
@@ -231,7 +232,9 @@ def _simulated(
     fault = faults.uniform(size=(3, blocks, most))
     added, ntlm, failing = (
         is_candidate & (fault[i] < share)
-        for i, share in enumerate((candidate.added, candidate.ntlm, candidate.failing))
+        for i, share in enumerate(
+            (candidate.added + candidate.burst_added * in_burst, candidate.ntlm, candidate.failing)
+        )
     )
     ready, taken_s, reached = offsets, {}, {}
     for pool in POOLS:

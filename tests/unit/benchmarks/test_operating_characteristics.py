@@ -152,11 +152,11 @@ def test_rivals_see_a_gross_difference_and_none_where_there_is_none() -> None:
 
 def test_the_table_names_rows_designs_and_rivals(equal: list[Outcome], twice: list[Outcome]) -> None:
     cells = [cell_of(equal), cell_of(twice)]
-    text = markdown(cells, ["a fact"], "the command")
+    text = markdown(cells, ["a fact"])
     assert f"| {ROWS['equal'].title} |" in text
     assert DUET_10.title in text
     assert "(n=6)" in text
-    assert "`the command`" in text
+    assert "- a fact" in text
     assert "nan" not in text
     assert cells[0].block == 0
     assert cells[1].passed == 0
@@ -189,9 +189,10 @@ def test_the_noisier_hosts_are_as_noisy_as_they_say() -> None:
     assert np.corrcoef(fast[:-lag], fast[lag:])[0, 1] < 0.75 * np.corrcoef(usual[:-lag], usual[lag:])[0, 1]
 
 
-def test_an_update_s_bursts_fall_on_blocks_of_the_candidate_alone() -> None:
+@pytest.mark.parametrize("burst", [{"burst": 3.0}, {"burst_added": 0.2}])
+def test_an_update_s_bursts_fall_on_blocks_of_the_candidate_alone(burst: dict[str, float]) -> None:
     quiet, bursting = (
-        measured(simulate(Candidate(bursts=share, burst=3.0), INTERLEAVED_20, (16, 1)), INTERLEAVED_20, QUICK)
+        measured(simulate(Candidate(bursts=share, **burst), INTERLEAVED_20, (16, 1)), INTERLEAVED_20, QUICK)
         for share in (0.0, 0.2)
     )
     slow = Metric("all", "login", "slow_rate")

@@ -58,7 +58,8 @@ def test_a_gate_is_started_watched_and_read_from_the_page(
     page.until("document.querySelector('#kind').textContent.includes('so far')", BUSY)
     page.until("document.querySelector('#logins').textContent.includes('cold login p50')", BUSY)
     seen = page.text()
-    for part in ("It waits for", "left", "Is the measurement sound?", "limit 900 ms", "cold login p50", "Pair by pair"):
+    limit = f"limit {POLICY['limits']['send_lag_p99_ms']:,} ms"
+    for part in ("It waits for", "left", "Is the measurement sound?", limit, "cold login p50", "Pair by pair"):
         assert part in seen, f"{part}: {seen}"
     assert page.js("document.querySelectorAll('#pairs svg circle').length") > 0
     assert page.js("document.querySelectorAll('#slowest .login').length") > 0

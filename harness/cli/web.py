@@ -50,7 +50,10 @@ web_option = click.option(
 
 @contextmanager
 def gate_page(address: Endpoint | None, results: Path) -> Iterator[None]:
-    """Serve the page as long as the run goes on; at a terminal also afterwards, until Ctrl-C. Raises RunError."""
+    """Serve the page as long as the run goes on; at a terminal also afterwards, until Ctrl-C.
+
+    Raises RunError, and LabError where the cache can't be written.
+    """
     if address is None:
         yield
         return

@@ -1,7 +1,8 @@
 """From attempts to one value for each metric, pair and arm: the block is the unit, never the single login.
 
-A quantile needs 3 logins beyond it. Where a block holds fewer, several pairs in a row make one group, and the group's
-quantile is one value; the size of the groups is set by the first three pairs, so that it is the same at every look.
+A quantile needs about 3 logins beyond it. Where a block holds fewer, several pairs in a row make one group, and the
+group's quantile is one value; the size of the groups is set by the first three pairs, so that it is the same at every
+look.
 """
 
 from __future__ import annotations

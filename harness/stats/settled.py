@@ -17,12 +17,12 @@ from harness.stats.cells import Grouping
 from harness.stats.logins import Logins
 
 LOGINS_BEYOND = 3
-"""A block has at least so many logins beyond a quantile that is judged: with fewer, single logins would decide it."""
+"""A block has about so many logins beyond a quantile that is judged: with fewer, single logins would decide it."""
 GROUP_SIZES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
 """The sizes that a group of pairs may have: they divide 60, so pieces of 60 pairs can be measured one by one."""
 SETTLING_PAIRS = 3
 """How many pairs determine it."""
-ENOUGH_TO_SETTLE, ENOUGH_SHARE = 0.9, 0.8
+ENOUGH_TO_SETTLE, ENOUGH_SHARE = 0.95, 0.8
 """Of the logins that a quantile needs, the share that the first groups must hold to be of this size, and the share that
 the usual one must hold in the end. Arrival counts vary by chance: the first few pairs of a plan of 320 logins each hold
 fewer than 300 in one run of twenty, in which p99 would need twice as many pairs. And a group that was settled on just

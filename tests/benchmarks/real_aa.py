@@ -230,8 +230,8 @@ def markdown(rows: Sequence[Row]) -> str:
         f"- {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, authgate {versions}; servers and load generator share "
         f"{rows[0]['cores']} cores. Policy `quick`, pairs of {' and '.join(_blocks(rows))}.",
         f"- Both arms' KDC answers {1e3 * AWAY_S:g} ms late. *busy*: {100 * QUIET_BELOW:g} % of the cores or more were "
-        "in use before the run; by the load average in rows of before 14:00 on 2026-11-29, to which a series' own last "
-        "run adds.",
+        f"in use before the run; of {sum('used_before' not in row for row in rows)} rows the load average alone is "
+        "known, to which a series' own last run adds.",
         f"- The gate errs where equal arms are blocked or slower ones passed: the exact binomial bound at "
         f"{100 * CONFIDENCE:g} %, of the sound runs.",
         "- Repeat or go on with `make real-aa`; the rows are in real_aa.jsonl.",

@@ -41,7 +41,7 @@ UNHURRIED: dict[str, Any] = {
     "looks": {**POLICY["looks"], "pass_from": 8},
     "leak": NO_LEAK,
 }
-"""It passes at pair 8, so that a worker which comes late finds a run; one that begins takes the others' processor."""
+"""It passes at pair 8, so that a worker which comes late finds a run."""
 CUT_S, SHORT_S = 5.0, 0.5
 ONE_WAY_S = 0.05
 STILL_S = 3.0

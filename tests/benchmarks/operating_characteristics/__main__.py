@@ -87,19 +87,22 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         "with --runs 0 they are the whole table",
     )
     parser.add_argument("--out", type=Path, nargs="+", default=[], help="FILE.md or FILE.json, written after each cell")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if not arguments.runs and not arguments.onto:
+        parser.error("--runs 0 needs --onto")
+    return arguments
 
 
 def main(argv: Sequence[str]) -> int:
     """Measure, and print the table."""
     arguments = _arguments(argv)
     error_runs = arguments.error_runs or arguments.runs
-    counts = {row: error_runs if row in ERRORS else arguments.runs for row in arguments.rows}
+    counts = {row: count for row in arguments.rows if (count := error_runs if row in ERRORS else arguments.runs)}
     began = time.perf_counter()
     how = IN_SITTINGS if arguments.onto else f"Regenerate with `{COMMAND} {shlex.join(argv)}`."
     cells = merged(*(from_json(json.loads(path.read_text("utf-8"))) for path in arguments.onto))
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        for cell in cells_of(pool, counts, arguments.designs if arguments.runs else [], arguments.seed):
+        for cell in cells_of(pool, counts, arguments.designs if counts else [], arguments.seed):
             cells = merged(cells, [cell])
             _write(cells, arguments.seed, how, arguments.out)
             elapsed = time.perf_counter() - began

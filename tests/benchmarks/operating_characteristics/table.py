@@ -109,7 +109,8 @@ def from_json(document: Iterable[Mapping[str, Any]]) -> list[Cell]:
 def merged(*parts: Iterable[Cell]) -> list[Cell]:
     """One cell of each row and layout, a later part's in place of an earlier one's, in the table's order."""
     found = {(cell.layout, cell.row): cell for part in parts for cell in part}
-    return [found[layout, row] for layout in LAYOUTS for row in ROWS if (layout, row) in found]
+    layouts, rows = list(LAYOUTS), list(ROWS)
+    return sorted(found.values(), key=lambda cell: (layouts.index(cell.layout), rows.index(cell.row)))
 
 
 def _by(cells: Sequence[Cell]) -> list[tuple[str, dict[str, Cell]]]:

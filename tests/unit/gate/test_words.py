@@ -50,7 +50,7 @@ def test_a_block_for_failures_says_how_many_logins_would_fail_and_blames_the_fai
 
 
 def test_a_block_for_a_rare_stall_says_how_many_logins_it_strikes() -> None:
-    found = verdict_on(World(pairs=39, rate=8, stalled=0.02))
+    found = verdict_on(World(pairs=39, rate=5, stalled=0.02))
     assert "% of logins would be slow (over 1 s and over 5 times a usual login) instead of 0 %" in found.sentence
     assert found.blamed_step == "ldap_bind"
 

@@ -158,5 +158,5 @@ def test_a_quantile_of_groups_is_the_same_in_pieces_of_sixty_pairs() -> None:
     pieces = [(table, range(61)), (table, range(61, 121))]
     whole, pieced = compare(table, design, POLICY, range(121)), compare_pieces(pieces, design, POLICY)
     p99 = Metric("cold", "login", "p99")
-    assert shift(whole, p99).grouped == 2
-    assert (shift(pieced, p99).low, shift(pieced, p99).pairs) == (shift(whole, p99).low, 60)
+    assert shift(whole, p99).grouped == 3
+    assert (shift(pieced, p99).low, shift(pieced, p99).pairs) == (shift(whole, p99).low, 40)

@@ -209,10 +209,14 @@ def test_three_logins_beyond_a_quantile_are_enough() -> None:
     assert Metric("cold", "login", "p95") in judged(logins(both([0.1] * 60, [0.1] * 60)))[0]
 
 
-@pytest.mark.parametrize("early", [[320, 320, 320], [281, 299, 330], [271, 271, 271]])
-def test_a_plan_that_holds_a_quantile_does_not_lose_it_to_a_few_pairs_of_fewer_arrivals(early: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("early", "size"), [([320, 320, 320], 1), ([281, 299, 330], 1), ([285] * 3, 1), ([284] * 3, 2), ([256] * 3, 2)]
+)
+def test_a_plan_that_holds_a_quantile_does_not_lose_it_to_a_few_pairs_of_fewer_arrivals(
+    early: list[int], size: int
+) -> None:
     """Of Poisson arrivals with a mean of 320, the median of three pairs is below 300 in one run of twenty."""
-    assert sizes_of(np.array([[[held, held] for held in early]]), ["cold"])["cold"]["p99"] == 1
+    assert sizes_of(np.array([[[held, held] for held in early]]), ["cold"])["cold"]["p99"] == size
 
 
 def test_a_baseline_at_the_time_out_has_no_room_for_a_slower_candidate() -> None:

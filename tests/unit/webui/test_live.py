@@ -128,7 +128,8 @@ def test_what_a_page_that_was_killed_leaves_goes_with_the_next_one(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "authgate/scratch").mkdir(parents=True)
-    killed = tmp_path / f"authgate/scratch/{owner().replace(str(os.getpid()), str(2**22 - 1))}logs"
+    namespace, *_ = owner().split("-")
+    killed = tmp_path / f"authgate/scratch/{namespace}-{2**22 - 1}-1-logs"
     killed.mkdir()
     GateHost(tmp_path).close()
     assert not list((tmp_path / "authgate/scratch").iterdir())

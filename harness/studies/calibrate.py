@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mode
 
 import numpy as np
 
@@ -210,10 +211,13 @@ def noise_of(measured: Sequence[Comparison]) -> tuple[Noise, ...]:
     noise = []
     for metric in dict.fromkeys(shift.metric for shift in shifts):
         mine = [shift for shift in shifts if shift.metric == metric]
+        # A run whose first pairs held fewer logins may have larger groups of pairs, whose noise is smaller.
+        usual = mode(shift.grouped for shift in mine)
+        mine = [shift for shift in mine if shift.grouped == usual]
         # Pooled over runs: each run's own mean is taken out, so that a lasting difference isn't read as noise.
         # The standard error has a floor (a rate of zero failures is not known to be zero), which counts here too.
         variance = np.average([s.se**2 * s.pairs for s in mine])
         margin, detectable = (float(np.median([getattr(s, name) for s in mine])) for name in ("margin", "detectable"))
-        each = mine[0].grouped / measured[0].design.share(metric.stage)
+        each = usual / measured[0].design.share(metric.stage)
         noise.append(Noise(metric, float(np.sqrt(variance)), margin, detectable, each))
     return tuple(noise)

@@ -86,6 +86,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         help="cells of this judge and seed that were measured before, to be kept where none is measured now; "
         "with --runs 0 they are the whole table",
     )
+    parser.add_argument("--note", help="a sentence above the table")
     parser.add_argument("--out", type=Path, nargs="+", default=[], help="FILE.md or FILE.json, written after each cell")
     arguments = parser.parse_args(argv)
     if not arguments.runs and not arguments.onto:
@@ -99,7 +100,8 @@ def main(argv: Sequence[str]) -> int:
     error_runs = arguments.error_runs or arguments.runs
     counts = {row: count for row in arguments.rows if (count := error_runs if row in ERRORS else arguments.runs)}
     began = time.perf_counter()
-    how = IN_SITTINGS if arguments.onto else f"Regenerate with `{COMMAND} {shlex.join(argv)}`."
+    how = [IN_SITTINGS if arguments.onto else f"Regenerate with `{COMMAND} {shlex.join(argv)}`."]
+    how += [arguments.note] if arguments.note else []
     cells = merged(*(from_json(json.loads(path.read_text("utf-8"))) for path in arguments.onto))
     with ProcessPoolExecutor(arguments.jobs) as pool:
         for cell in cells_of(pool, counts, arguments.designs if counts else [], arguments.seed):
@@ -111,7 +113,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _write(cells: Sequence[Cell], seed: int, how: str, paths: Sequence[Path]) -> str:
+def _write(cells: Sequence[Cell], seed: int, how: Sequence[str], paths: Sequence[Path]) -> str:
     """Write the table to files; its Markdown."""
     facts = [
         f"{datetime.now(UTC):%Y-%m-%d}, seed {seed}, {RATE:g} logins/s, {sum(cell.runs for cell in cells):,} simulated "
@@ -121,7 +123,7 @@ def _write(cells: Sequence[Cell], seed: int, how: str, paths: Sequence[Path]) ->
         "below 300/n %, both at 95 %.",
         "All cells of a design see the same worlds, so one extreme run shows in several rows.",
     ]
-    text = markdown(cells, [*facts, how])
+    text = markdown(cells, [*facts, *how])
     for path in paths:
         path.write_text(json.dumps(as_json(cells), indent=1) if path.suffix == ".json" else text, "utf-8")
     return text

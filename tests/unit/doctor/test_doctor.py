@@ -31,6 +31,7 @@ from harness.model.diagnosis import Check, Diagnosis, Remark, ok, problem, warni
 from harness.model.scenario import Scenario
 from harness.model.target import Targets
 from harness.report.diagnosis import diagnosis_json, print_diagnosis
+from tests.helpers.stand_ins import stand_in
 
 TARGET: dict[str, Any] = {
     "realm": "CLINIC.TEST",
@@ -250,7 +251,7 @@ def test_time_that_the_hypervisor_gives_to_others_is_told(
 ) -> None:
     with kernel(tmp_path, proc__stat=STAT.format(idle=1000, steal=500)) as here:
         after = STAT.format(idle=1100 - stolen, steal=500 + stolen)
-        monkeypatch.setattr(machine.time, "sleep", lambda _: (tmp_path / "proc/stat").write_text(after))
+        stand_in(monkeypatch, machine, "time", sleep=lambda _: (tmp_path / "proc/stat").write_text(after))
         (said,) = machine.steal(here, None)
     assert said.level == level
     assert f"{stolen / 100:.1%}" in said.found

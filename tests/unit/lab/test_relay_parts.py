@@ -7,7 +7,6 @@ import json
 import math
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import get_args
 
@@ -16,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.lab.relay import tcp
+from harness.lab.relay import channel, tcp, waits
 from harness.lab.relay.channel import Effects, PendingRequest
 from harness.lab.relay.framing import Framer
 from harness.lab.relay.waits import BrokenError, LostError, WaitingFault, wait_of
@@ -35,6 +34,7 @@ from harness.model.fault import (
     Slowdown,
 )
 from harness.system.process import module_command
+from tests.helpers.stand_ins import stand_in
 
 AS, TGS = b"\x6a\x03\x02\x01\x05", b"\x6c\x03\x02\x01\x05"
 BIND = b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00"
@@ -95,8 +95,8 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     async def sleep(seconds: float) -> None:
         asked.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    monkeypatch.setattr(time, "monotonic", lambda: sum(asked))
+    stand_in(monkeypatch, waits, "asyncio", sleep=sleep)
+    stand_in(monkeypatch, waits, "time", monotonic=lambda: sum(asked))
     yield asked
 
 
@@ -150,8 +150,8 @@ def test_a_cold_start_fades_and_a_leak_grows_from_the_first_login_on(monkeypatch
     async def sleep(seconds: float) -> None:
         asked.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stand_in(monkeypatch, waits, "asyncio", sleep=sleep)
+    stand_in(monkeypatch, waits, "time", monotonic=lambda: now[0])
 
     async def run(fault: WaitingFault) -> list[float]:
         asked.clear()
@@ -169,7 +169,7 @@ def test_a_cold_start_fades_and_a_leak_grows_from_the_first_login_on(monkeypatch
 
 def test_an_answer_is_stretched_once_by_what_the_server_itself_took(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [5.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stand_in(monkeypatch, channel, "time", monotonic=lambda: now[0])
     pending = PendingRequest()
     asyncio.run(pending.note(3.0))
     now[0] = 5.2

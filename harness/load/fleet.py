@@ -105,12 +105,17 @@ class Fleet:
         return {"lacking": ["the master"]}
 
     def stop(self) -> None:
-        """End every process: each may write what it holds; who has not gone within a second is killed."""
+        """End every process: who writes may write what it holds; who has not gone within a second is killed.
+
+        A master writes only what workers elsewhere send it. Locust's waits a second at its end, for statistics that
+        nobody reads here.
+        """
         running = [process for process in self._processes.values() if process.poll() is None]
         for process in running:
             process.terminate()
+        writing = [process for process in running if process is not self._master or self._elsewhere is not None]
         deadline = time.monotonic() + ENDED_WITHIN_S
-        while any(process.poll() is None for process in running) and time.monotonic() < deadline:
+        while any(process.poll() is None for process in writing) and time.monotonic() < deadline:
             time.sleep(0.02)
         self._family.close()
 

@@ -26,7 +26,7 @@ from harness.record.folder import RunFolder
 SCENARIO: dict[str, Any] = {
     "name": "small",
     "steps": ["kdc_as", "kdc_tgs_ldap", "ldap_connect", "ldap_bind", "ldap_own_entry", "ldap_groups"],
-    "population": {"users": 300, "cold_share": 0.8},
+    "population": {"users": 100, "cold_share": 0.8},
     "arrivals": {"curve": "constant", "rate": 40},
     "timeout_s": 3,
     "step_timeout_s": 3,

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 
 SHORT: dict[str, Any] = {
     **yaml.safe_load(find("cold-logon", SCENARIOS).read_text(encoding="utf-8")),
-    "population": {"users": 200, "cold_share": 1},
+    "population": {"users": 100, "cold_share": 1},
     "blocks": {"length_s": 4, "trim_s": 1, "pairs": 14},
 }
 SHORTER = {**SHORT, "blocks": {"length_s": 3, "trim_s": 0.6, "pairs": 14}}

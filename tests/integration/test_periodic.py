@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 EVERY_S, LASTS_S, STOPPED_S = 4.0, 0.8, 0.02
 INTERLEAVED: dict[str, Any] = {
     **SCENARIO,
-    "population": {"users": 300, "cold_share": 1},
+    "population": {"users": 100, "cold_share": 1},
     "blocks": {"length_s": 0.5, "trim_s": 0.1, "per_pair": 2, "pairs": 36},
 }
 LATE: dict[str, Any] = {**POLICY, "looks": {**POLICY["looks"], "pass_from": 34}}

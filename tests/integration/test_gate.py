@@ -28,7 +28,7 @@ def lab(require_domain: None) -> Any:
 
 
 def test_equal_arms_pass_with_exit_code_0_and_every_report(lab: Lab, inputs: Inputs) -> None:
-    done = unless_late(inputs, inputs.command(lab.targets))
+    done = unless_late(inputs, inputs.command(lab.targets), or_undecided=True)
     assert done.returncode == 0, done.stdout + done.stderr
     verdict = inputs.verdict()
     assert (verdict["verdict"], verdict["exit_code"]) == ("PASS", 0)
@@ -55,7 +55,7 @@ def test_an_update_that_holds_name_resolution_is_blocked_with_exit_code_10_by_tw
 ) -> None:
     """By one it is in the demo."""
     with Lab(faults=[Hold(hold_s=1.0, workers=60)]) as held:
-        done = unless_late(inputs, [*inputs.command(held.targets), "--workers", "2"])
+        done = unless_late(inputs, [*inputs.command(held.targets), "--workers", "2"], or_undecided=True)
     assert done.returncode == 10, done.stdout + done.stderr
     assert inputs.run_folder.workers() == 2
     verdict = inputs.verdict()
@@ -169,7 +169,7 @@ def test_the_gate_carries_the_spread_that_was_measured_between_deployments(lab: 
 def test_a_duet_loads_both_arms_at_once_and_gives_a_verdict(lab: Lab, inputs: Inputs) -> None:
     duet = {**SCENARIO, "arrivals": {"curve": "constant", "rate": 20}}
     duet["blocks"] = {"design": "duet", "length_s": 2, "trim_s": 0.5, "pairs": 5}
-    done = unless_late(inputs, inputs.command(lab.targets, scenario=duet))
+    done = unless_late(inputs, inputs.command(lab.targets, scenario=duet), or_undecided=True)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = inputs.attempts().select(["arm", "pair", "intended"]).to_pylist()
     judged = range(1, 1 + inputs.verdict()["pairs_used"])
@@ -184,7 +184,8 @@ def test_arms_alternate_within_a_pair_where_it_has_several_blocks_of_each(lab: L
     several = {**SCENARIO, "headroom": {"factor": 1.5, "every": 3}}
     several["blocks"] = {"length_s": 0.6, "trim_s": 0.1, "pairs": 5, "per_pair": 3}
     policy = {**POLICY, "margins": {**POLICY["margins"], "headroom": {"p95": None, "failure_rate": None}}}
-    done = unless_late(inputs, [*inputs.command(lab.targets, several, policy), "--workers", "2"])
+    command = [*inputs.command(lab.targets, several, policy), "--workers", "2"]
+    done = unless_late(inputs, command, or_undecided=True)
     assert done.returncode == 0, done.stdout + done.stderr
     sent = inputs.attempts().select(["arm", "block", "pair", "intended", "started"]).sort_by("intended").to_pylist()
     arms_of = {pair: [] for pair in (1, 2)}

@@ -1,6 +1,7 @@
 # `make demo` and `make test` each do all the set-up that they need; nothing else has to be run before.
 .DEFAULT_GOAL := help
-.PHONY: help packages runtime development demo test test-served test-computed unit check fuzz bench scoreboard real-aa wheel lock clean
+.PHONY: help packages runtime development demo test test-integration test-rest unit check fuzz bench scoreboard real-aa
+.PHONY: wheel lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -64,13 +65,14 @@ test: PACKAGES = --test
 # Most tests with servers wait for load: two files at a time, each of which shares its servers, the slow ones first.
 # What only computes has the time that they leave, at a priority at which it delays no login.
 test: check
-	+@$(MAKE) --no-print-directory -j 2 test-served test-computed
+	@$(MAKE) --no-print-directory -j 2 test-integration test-rest
 
-test-served:
+test-integration:
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 30 tests/integration tests/browser
 
-test-computed:
-	$(BIN)/python -m tests.helpers.unhurried $(BIN)/python -m pytest --durations 10 tests/unit tests/property
+test-rest:
+	$(BIN)/python -m tests.helpers.unhurried $(BIN)/python -m pytest --durations 10 \
+		--ignore tests/integration --ignore tests/browser
 
 unit: development
 	$(BIN)/python -m pytest -n 2 -m 'not slow' tests/unit

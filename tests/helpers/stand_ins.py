@@ -1,4 +1,4 @@
-"""Another clock for one module: the module object itself belongs to all threads of the process."""
+"""Another clock, or resolver, for one module: a patch of the standard library's reaches all threads of the process."""
 
 from __future__ import annotations
 

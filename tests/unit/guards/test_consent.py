@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from harness.errors import UnsafeTargetError
+from harness.guards import consent
 from harness.guards.consent import check_safe
 from harness.model.scenario import Scenario
 from harness.model.target import Target, Targets
+from tests.helpers.stand_ins import stand_in
 
 DOCUMENTED, DOCUMENTED_6 = "192.0.2.10", "2001:db8::10"
 SCENARIO: dict[str, Any] = {
@@ -142,7 +144,8 @@ def test_an_arm_that_is_not_measured_is_not_checked() -> None:
 
 def test_a_name_is_checked_by_all_that_it_resolves_to(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [("127.0.0.1", 0), (DOCUMENTED, 0), (DOCUMENTED_6, 0, 0, 0)]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", answer) for answer in answers])
+    found = [(0, 0, 0, "", answer) for answer in answers]
+    stand_in(monkeypatch, consent, "socket", getaddrinfo=lambda *_, **__: found)
     with pytest.raises(UnsafeTargetError) as caught:
         check(targets("dc.clinic.test"))
     assert f"dc.clinic.test ({DOCUMENTED})" in str(caught.value)
@@ -154,7 +157,7 @@ def test_a_name_that_does_not_resolve_is_refused(monkeypatch: pytest.MonkeyPatch
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    stand_in(monkeypatch, consent, "socket", getaddrinfo=unknown)
     with pytest.raises(UnsafeTargetError, match=r"dc\.clinic\.test: expected a name with an address, got: .*not known"):
         check(targets("dc.clinic.test", uri="ldap://dc.clinic.test"))
 

@@ -22,6 +22,7 @@ from harness.lab.ad import changes, region, settings, single_sign_on
 from harness.lab.ad.changes import parse_change
 from harness.lab.ad.settings import Settings
 from harness.lab.ad.system_python.forwarder import is_reverse
+from tests.helpers.stand_ins import stand_in
 
 Text = Callable[[Settings, str], str]
 TEXTS = (settings.smb_conf, settings.httpd_conf, settings.postgresql_conf)
@@ -71,7 +72,7 @@ def test_a_front_without_single_sign_on_includes_nothing_of_it() -> None:
 
 
 def test_the_portal_is_asked_as_its_changes_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single_sign_on.shutil, "chown", lambda *_: None)  # not everybody may
+    stand_in(monkeypatch, single_sign_on, "shutil", chown=lambda *_: None)  # not everybody may
     (tmp_path / "web").mkdir()
     chosen = Settings()
     for name in ("open-sessions=3", "single-session"):
@@ -138,7 +139,7 @@ def _certificates(text: str) -> set[str]:
 def test_each_side_of_saml_knows_the_other_by_its_metadata_unless_a_key_was_renewed(
     spelling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(single_sign_on.shutil, "chown", lambda *_: None)
+    stand_in(monkeypatch, single_sign_on, "shutil", chown=lambda *_: None)
     (tmp_path / "web").mkdir()
     single_sign_on.configure(tmp_path, parse_change(spelling).apply(Settings()), "127.0.0.2")
     conf = json.loads((tmp_path / "idp/conf/lmConf-1.json").read_text())
